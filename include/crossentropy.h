@@ -1,0 +1,323 @@
+/*
+ * crossentropy - the cross-entropy loss and its gradient: exact, reproducible, fast.
+ *
+ * Copyright (c) 2026 the crossentropy authors. Licensed under the MIT licence, see LICENSE.
+ *
+ * This header is the contract of libcrossentropy.so, and it is written to be read from top to
+ * bottom: introduction, version, status, the simple calls, options, tensors, the general call,
+ * threads. Everything that is exported stands here, and nothing else is exported.
+ */
+#ifndef CROSSENTROPY_H
+#define CROSSENTROPY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__cplusplus)
+extern "C" {
+#endif
+
+/* ---------------------------------------------------------------------------------------------
+ * Introduction
+ *
+ * For each row of logits z with a target distribution q over C classes the library computes
+ *
+ *     loss = sum over c of  w_c q_c (lse - z_c),        lse = log(sum over c of exp(z_c))
+ *
+ * which is -sum(q log p) with p = softmax(z), and for a class index y simply w_y (lse - z_y). The
+ * rows are then weighted by sample weights, and kept (none), added (sum) or averaged (mean). The
+ * gradient with respect to the logits comes from the same call, if asked for.
+ *
+ * The five lines of a C program:
+ *
+ *     double  logits[2][3] = {{0.1, 0.4, 0.5}, {0.8, 0.1, 0.1}}, loss;
+ *     int64_t labels[2]    = {2, 0};
+ *     if (ce_cross_entropy_f64(&logits[0][0], labels, 2, 3, NULL, &loss, NULL) != CE_OK)
+ *         fprintf(stderr, "%s\n", ce_last_error_message());
+ *     printf("%.7f\n", loss);                                                   // 0.8178187
+ *
+ * Promises
+ *
+ *  - Exact. The largest logit stays out of the sum, so that a confident row's loss keeps its
+ *    relative accuracy down to the smallest normal number: logits {80, 0} with label 0 give
+ *    1.8049e-35, not 0. Bounds against the exact real result for the given inputs: a row's loss
+ *    within 2 units in the last place (f32) where it is >= 2^-4 and within a relative 1e-6
+ *    wherever it is a normal number; f64: within 1e-13. Gradient elements for index targets: f32
+ *    within 1e-6 at the target and wherever the probability is >= 1e-6, within 5e-6 elsewhere;
+ *    f64 within 1e-13. Where a gradient is a difference p - q of a probability and a target
+ *    probability (distributions, label smoothing), the same bounds hold relative to the larger
+ *    of the two. A probability below 2^-126 (f32) or 2^-1022 (f64) of the largest may become 0.
+ *  - Reproducible. The same bits for any number of threads, split of the batch, memory layout,
+ *    alignment and instruction set. Rounding mode and flush-to-zero settings of the calling thread
+ *    change nothing, and are found as they were when the call returns.
+ *  - All or nothing. Every argument is checked before the first output is written. After any
+ *    status but CE_OK nothing was written, except after CE_ERROR_CANCELLED.
+ *  - At home in any process. No signal handlers, no exit hooks, no output, no changes of the
+ *    environment, no abort. No thread before a call is large enough for one; none at all with
+ *    threads = 1. Safe after fork(), in the child too. Calls from several threads may run at the
+ *    same time, as long as none writes what another one reads or writes.
+ *
+ * Odd cases, the same in every language
+ *
+ *  - No row counts (empty batch, every row ignored, weights that add up to 0) and the reduction is
+ *    mean: option `empty` decides between NaN (default), 0 and CE_ERROR_EMPTY. The sum is 0.
+ *  - An ignored row, or one whose weight is 0, contributes nothing; its loss and gradient are 0,
+ *    whatever it holds, NaN included.
+ *  - A label outside [0, C) that is not ignored: CE_ERROR_LABEL; the message names row and label.
+ *  - A logit of -infinity is an impossible class: its probability and gradient are 0. If it has
+ *    target mass the loss is +infinity and the gradient stays finite.
+ *  - w_c q_c = 0 makes the term 0, also where z_c is -infinity.
+ *  - NaN or +infinity among the logits of a row, or nothing but -infinity: loss and gradient of
+ *    that row are NaN, and of no other row.
+ *  - Distributions that do not add up to 1, or are negative, are computed as written.
+ * ------------------------------------------------------------------------------------------- */
+
+#if defined(_WIN32)
+#define CE_API
+#else
+#define CE_API __attribute__((visibility("default")))
+#endif
+
+/* ---------------------------------------------------------------------------------------------
+ * Version
+ *
+ * Releases of one major version are compatible: symbols and status codes are never removed or
+ * reused, structs only grow at their end. The number in the library's name (.so.0) is the major
+ * version.
+ * ------------------------------------------------------------------------------------------- */
+
+#define CE_VERSION_MAJOR 0
+#define CE_VERSION_MINOR 1
+#define CE_VERSION_PATCH 0
+#define CE_VERSION_NUMBER (CE_VERSION_MAJOR * 10000 + CE_VERSION_MINOR * 100 + CE_VERSION_PATCH)
+
+/* ce_version: the version of the library at run time, as CE_VERSION_NUMBER spells it
+ * (major * 10000 + minor * 100 + patch). Compare its major part with CE_VERSION_MAJOR. */
+CE_API int32_t ce_version(void);
+
+/* ce_version_string: the same as text, "0.1.0". Never NULL; static. */
+CE_API const char *ce_version_string(void);
+
+/* ce_build_info: one line of text about how the library was built, for bug reports.
+ * Never NULL; static. */
+CE_API const char *ce_build_info(void);
+
+/* ce_isa: the instruction set that the kernels run on: "avx512", "avx2", "baseline" or "neon".
+ * It is chosen once per process, at the first call that needs it, as the best that the processor
+ * and the operating system support, capped by the environment variable CROSSENTROPY_ISA, which
+ * takes the same names (other values are taken as no cap). Results do not depend on it.
+ * Never NULL; static. */
+CE_API const char *ce_isa(void);
+
+/* ---------------------------------------------------------------------------------------------
+ * Status
+ *
+ * Functions that can fail return an int32_t: CE_OK or one of the others. Values are never reused.
+ * ------------------------------------------------------------------------------------------- */
+
+enum {
+    CE_OK                  = 0,
+    CE_ERROR_NULL_POINTER  = 1,  /* a required pointer is NULL (data may be NULL if it is empty) */
+    CE_ERROR_OPTIONS_SIZE  = 2,  /* ce_options.size is smaller than the first release's struct */
+    CE_ERROR_DTYPE         = 3,  /* an unknown dtype, or one not accepted in this place */
+    CE_ERROR_SHAPE         = 4,  /* dimensions, axis or lengths that do not fit together; no class */
+    CE_ERROR_OVERFLOW      = 5,  /* sizes or strides whose product does not fit into 63 bits */
+    CE_ERROR_OVERLAP       = 6,  /* an output overlaps an input, another output, or itself */
+    CE_ERROR_LABEL         = 7,  /* a label outside [0, C) that is not ignore_index */
+    CE_ERROR_OPTION        = 8,  /* an option's value is unknown or outside its range */
+    CE_ERROR_EMPTY         = 9,  /* no row counts, and empty = CE_EMPTY_ERROR */
+    CE_ERROR_OUT_OF_MEMORY = 10, /* scratch memory of O(rows + classes) could not be had */
+    CE_ERROR_CANCELLED     = 11  /* the cancel flag was set; outputs hold unspecified values */
+};
+
+/* ce_status_string: what a status means in general, "label out of range" for instance.
+ * Never NULL, also for unknown values; static. */
+CE_API const char *ce_status_string(int32_t status);
+
+/* ce_last_error_message: what went wrong in this thread's last failed call, with the values:
+ * "label 7 in row 3 is out of range: there are 5 classes (labels 0 to 4)". Valid until this thread's
+ * next failing call. Never NULL; "" if no call of this thread has failed. A call that succeeds
+ * leaves it as it is. */
+CE_API const char *ce_last_error_message(void);
+
+/* ---------------------------------------------------------------------------------------------
+ * Options
+ *
+ * Every computing call takes a pointer to ce_options; NULL means the defaults. Otherwise let
+ * ce_options_init fill the struct, and change what should differ:
+ *
+ *     ce_options options;
+ *     ce_options_init(&options, sizeof options);
+ *     options.label_smoothing = 0.1;
+ * ------------------------------------------------------------------------------------------- */
+
+/* What the input holds. */
+enum {
+    CE_INPUT_LOGITS    = 0, /* any real numbers; the loss applies the softmax */
+    CE_INPUT_PROBS     = 1, /* probabilities: loss = -sum(w q log x), the textbook's formula */
+    CE_INPUT_LOG_PROBS = 2  /* logarithms of probabilities: loss = -sum(w q x), "nll_loss" */
+};
+/* For PROBS and LOG_PROBS only classes with target mass (w_c q_c != 0) are looked at. The gradient is
+ * with respect to the input as given: -w q / x for PROBS, -w q for LOG_PROBS. A probability of 0 with
+ * target mass gives a loss of +infinity and a gradient of -infinity; a negative one gives NaN. */
+
+/* What becomes of the rows' losses. */
+enum {
+    CE_REDUCTION_MEAN = 0, /* their sum, divided by what mean_over says */
+    CE_REDUCTION_SUM  = 1,
+    CE_REDUCTION_NONE = 2  /* each row's loss is kept; grad holds each row's own gradient */
+};
+
+/* What the mean divides by. s_i is row i's sample weight (1 if not given); ignored rows do not count. */
+enum {
+    CE_MEAN_OVER_WEIGHT  = 0, /* index targets: sum of s_i w_{y_i}; distributions: sum of s_i */
+    CE_MEAN_OVER_MASS    = 1, /* sum of s_i w_c q_ic over rows and classes, q before smoothing; so hard
+                                 targets and the same targets as one-hot distributions agree */
+    CE_MEAN_OVER_COUNT   = 2, /* number of rows not ignored */
+    CE_MEAN_OVER_DIVISOR = 3  /* the number in mean_divisor: gradient accumulation, several machines */
+};
+
+/* The mean where its divisor is 0 (CE_MEAN_OVER_DIVISOR is never 0). */
+enum {
+    CE_EMPTY_NAN   = 0, /* loss NaN; the gradient of ignored and weightless rows is still 0 */
+    CE_EMPTY_ZERO  = 1, /* loss 0, gradient 0 */
+    CE_EMPTY_ERROR = 2  /* CE_ERROR_EMPTY, nothing is written */
+};
+
+/* ce_options.ignore_index: this value ignores no label. */
+#define CE_IGNORE_NONE INT64_MIN
+
+struct ce_tensor; /* below */
+
+/* ce_options: append-only. A caller states with `size` how much of it the caller knows; fields
+ * beyond that have their defaults. In later fields 0 will always mean what was done before the field
+ * existed. */
+typedef struct ce_options {
+    uint64_t size;            /* sizeof(ce_options) of the caller; set by ce_options_init */
+    int32_t  input_type;      /* CE_INPUT_*; default LOGITS */
+    int32_t  reduction;       /* CE_REDUCTION_*; default MEAN */
+    int32_t  mean_over;       /* CE_MEAN_OVER_*; default WEIGHT */
+    int32_t  empty;           /* CE_EMPTY_*; default NAN */
+    int64_t  ignore_index;    /* rows with this label are ignored; default -100, CE_IGNORE_NONE for none.
+                                 Index targets only */
+    double   label_smoothing; /* e in [0, 1]: q becomes (1 - e) q + e / C; default 0 */
+    double   mean_divisor;    /* for CE_MEAN_OVER_DIVISOR: finite and > 0; default 0, otherwise unused */
+    double   clip;            /* eps in [0, 0.5): PROBS are clamped to [eps, 1 - eps], and the gradient
+                                 is 0 where that changes them; default 0: no clipping. PROBS only */
+    double   grad_loss;       /* upstream gradient, any number: multiplies grad, not loss; default 1 */
+    const struct ce_tensor *weight;        /* class weights w, shape [C], f32 or f64; NULL: all 1 */
+    const struct ce_tensor *sample_weight; /* row weights s, f32 or f64; its shape is the input's without
+                                              the class axis; NULL: all 1 */
+    const volatile int32_t *cancel; /* polled between blocks of work; a value other than 0 ends the
+                                       call with CE_ERROR_CANCELLED; NULL: never */
+    int32_t  threads;         /* most threads to use, the calling one included; 0 (default): the value of
+                                 ce_set_num_threads */
+    int32_t  reserved;        /* 0 */
+} ce_options;
+
+/* ce_options_init: writes the defaults into the first `size` bytes of *options; pass
+ * sizeof(ce_options).
+ * Returns CE_OK, CE_ERROR_NULL_POINTER or CE_ERROR_OPTIONS_SIZE (a size below the first release's). */
+CE_API int32_t ce_options_init(ce_options *options, size_t size);
+
+/* ---------------------------------------------------------------------------------------------
+ * Simple calls: contiguous rows
+ *
+ * ce_cross_entropy_f32, ce_cross_entropy_f64: loss of `rows` rows of `classes` numbers each, and
+ * the gradient, in one pass.
+ *
+ *   logits   rows x classes numbers, row after row (what they hold can be changed: input_type)
+ *   labels   rows class indices, each in [0, classes) or equal to ignore_index (-100)
+ *   options  NULL for the defaults
+ *   loss     1 number, or `rows` numbers with CE_REDUCTION_NONE; may be NULL if grad is not
+ *   grad     rows x classes numbers, or NULL: the derivative of the loss (NONE: of each row's loss)
+ *            with respect to the logits, times grad_loss. It may be the same pointer as logits,
+ *            which are then replaced.
+ *
+ * logits, labels and grad may be NULL if rows is 0. No pointer needs any alignment.
+ * Returns CE_OK or: NULL_POINTER, OPTIONS_SIZE, DTYPE, SHAPE (rows < 0, classes < 1, length of a
+ * weight), OVERFLOW, OVERLAP, LABEL, OPTION, EMPTY, OUT_OF_MEMORY, CANCELLED.
+ * ------------------------------------------------------------------------------------------- */
+
+CE_API int32_t ce_cross_entropy_f32(const float *logits, const int64_t *labels, int64_t rows,
+                                    int64_t classes, const ce_options *options, float *loss,
+                                    float *grad);
+CE_API int32_t ce_cross_entropy_f64(const double *logits, const int64_t *labels, int64_t rows,
+                                    int64_t classes, const ce_options *options, double *loss,
+                                    double *grad);
+
+/* ---------------------------------------------------------------------------------------------
+ * Tensors
+ *
+ * A tensor is a view of the caller's memory: nothing is copied, any strides (negative and 0 for
+ * inputs too), any alignment.
+ * ------------------------------------------------------------------------------------------- */
+
+enum {
+    CE_F32 = 1, /* IEEE binary32 */
+    CE_F64 = 2, /* IEEE binary64 */
+    CE_I8  = 16,
+    CE_I16 = 17,
+    CE_I32 = 18,
+    CE_I64 = 19,
+    CE_U8  = 20,
+    CE_U16 = 21,
+    CE_U32 = 22,
+    CE_U64 = 23
+};
+
+/* The most dimensions that a tensor may have. */
+#define CE_MAX_NDIM 64
+
+typedef struct ce_tensor {
+    void          *data;    /* first element; inputs are not written through it; NULL if empty */
+    int32_t        dtype;   /* CE_F32 ... */
+    int32_t        ndim;    /* 0 to CE_MAX_NDIM; 0 is a single number */
+    const int64_t *shape;   /* ndim lengths, each >= 0; may be NULL if ndim is 0 */
+    const int64_t *strides; /* ndim distances, in elements; NULL: contiguous, last axis fastest */
+} ce_tensor;
+
+/* ---------------------------------------------------------------------------------------------
+ * The general call
+ *
+ * ce_cross_entropy: loss and gradient of views.
+ *
+ *   input       f32 or f64, at least one dimension
+ *   class_axis  which dimension of the input holds the classes; -1 is the last, -2 the one before.
+ *               The others, in their order, are the rows.
+ *   target      An integer dtype makes it class indices: shape of the input without the class axis.
+ *               f32 or f64 makes it distributions q: shape of the input, same class axis.
+ *   options     NULL for the defaults
+ *   loss        f32 or f64, whatever the input is: ndim 0 (or one element) for mean and sum, the shape
+ *               of the input without the class axis for NONE; may be NULL if grad is not
+ *   grad        NULL, or the input's shape and dtype. It may be the input itself (same data, same
+ *               strides), which is then replaced; any other overlap is an error. Distinct
+ *               elements must lie at distinct addresses, as for loss.
+ *
+ * Returns what ce_cross_entropy_f32 returns.
+ * ------------------------------------------------------------------------------------------- */
+
+CE_API int32_t ce_cross_entropy(const ce_tensor *input, int32_t class_axis, const ce_tensor *target,
+                                const ce_options *options, const ce_tensor *loss,
+                                const ce_tensor *grad);
+
+/* ---------------------------------------------------------------------------------------------
+ * Threads
+ * ------------------------------------------------------------------------------------------- */
+
+/* ce_set_num_threads: the most threads that a call of this process uses, unless its options say
+ * otherwise. 0 restores the default: the environment variable CROSSENTROPY_NUM_THREADS if it holds a
+ * positive number, else as many as the processors this process may run on (its affinity mask). More
+ * than CE_MAX_THREADS are taken as CE_MAX_THREADS. Small calls use fewer, down to the calling one.
+ * Returns CE_OK, or CE_ERROR_OPTION if count is negative. */
+#define CE_MAX_THREADS 256
+CE_API int32_t ce_set_num_threads(int32_t count);
+
+/* ce_get_num_threads: the most threads that a call uses now, at least 1. */
+CE_API int32_t ce_get_num_threads(void);
+
+#if defined(__cplusplus)
+}
+#endif
+
+#endif /* CROSSENTROPY_H */
