@@ -1,0 +1,74 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Two builds from the same sources, never linked into one image:
+//  - the normal one, for Swift programs that depend on this package, and for the tests;
+//  - with CROSSENTROPY_EMBEDDED=1 (and a scratch path of its own: see the Makefile) libcrossentropy.so in
+//    Embedded Swift, which needs no Swift runtime.
+let embedded = Context.environment["CROSSENTROPY_EMBEDDED"] == "1"
+
+// What every Swift module is built with.
+let common: [SwiftSetting] =
+    embedded
+    ? [
+        .enableExperimentalFeature("Embedded"),
+        .unsafeFlags([
+            "-wmo",  // Embedded Swift specialises generics across the whole module
+            "-enforce-exclusivity=unchecked",  // the checks would need the Swift runtime
+        ]),
+    ] : []
+
+// Kernels are optimised in every configuration, since SIMD in a debug build is hundreds of times slower. They
+// take only pointers and sizes that Core has checked, so overflow and bounds checks would find nothing.
+func kernels(_ name: String, march: String?) -> Target {
+    var settings = common + [.define("CROSSENTROPY_\(name.uppercased())"), .unsafeFlags(["-Ounchecked", "-wmo"])]
+    if let march {
+        settings.append(.unsafeFlags(["-Xcc", "-march=\(march)"]))  // sets the module's own target too
+    }
+    return .target(name: name, dependencies: ["Shims"], swiftSettings: settings)
+}
+
+#if arch(x86_64)
+    let kernelTargets = [
+        kernels("Kernels", march: nil),
+        kernels("KernelsAVX2", march: "x86-64-v3"),
+        kernels("KernelsAVX512", march: "x86-64-v4"),
+    ]
+#else
+    let kernelTargets = [kernels("Kernels", march: nil)]
+#endif
+let kernelDependencies = kernelTargets.map { Target.Dependency(stringLiteral: $0.name) }
+
+var products: [Product] = [.library(name: "CrossEntropy", targets: ["CrossEntropy"])]
+var targets: [Target] =
+    kernelTargets + [
+        .systemLibrary(name: "CCrossEntropy", path: "include"),
+        .target(
+            name: "Shims",
+            // Thread-local storage without __tls_get_addr, see Shims.c.
+            cSettings: [.unsafeFlags(["-mtls-dialect=gnu2"])]
+        ),
+        .target(name: "Core", dependencies: ["Shims"] + kernelDependencies, swiftSettings: common),
+        .target(name: "CABI", dependencies: ["CCrossEntropy", "Shims", "Core"], exclude: ["exports.map"],
+            swiftSettings: common),
+    ]
+
+if embedded {
+    products = [.library(name: "crossentropy", type: .dynamic, targets: ["CABI"])]
+    targets.first { $0.name == "CABI" }!.linkerSettings = [
+        .linkedLibrary("m"),  // fma, where the processor has no such instruction
+        .unsafeFlags([
+            "-Xlinker", "--version-script=\(Context.packageDirectory)/Sources/CABI/exports.map",
+            "-Xlinker", "-soname=libcrossentropy.so.0",
+            "-Xlinker", "-z", "-Xlinker", "nodelete",  // workers may be asleep in it, so it must stay
+            "-Xlinker", "-z", "-Xlinker", "defs",  // an undefined symbol fails here, not at the user's
+            "-Xlinker", "--strip-all",
+        ])
+    ]
+} else {
+    targets += [
+        .target(name: "CrossEntropy", dependencies: ["CCrossEntropy", "CABI"]),
+    ]
+}
+
+let package = Package(name: "crossentropy", products: products, targets: targets)

@@ -1,0 +1,106 @@
+import Shims
+
+/// Classes per block. Blocks begin at multiples of it, counted from the row's first class, whatever thread or
+/// memory layout they come from; so their partial sums are always the same.
+let blockSize = Int(CROSSENTROPY_BLOCK)
+
+/// A row's classes, block by block. Where the classes are not neighbours in memory, a block is gathered into the
+/// row's scratch space first, so that there is one kernel for every layout.
+struct BlockReader<T: Element> {
+    let base: UnsafeRawPointer
+    let stride: Int
+    let scratch: UnsafeMutableRawPointer
+
+    @inline(__always)
+    func block(_ start: Int, _ count: Int) -> UnsafeRawPointer {
+        if stride == 1 { return base + start &* MemoryLayout<T>.size }
+        for i in 0..<count { T.store(T.load(base, (start &+ i) &* stride), scratch, i) }
+        return UnsafeRawPointer(scratch)
+    }
+}
+
+/// Where a row's gradient goes, block by block: in place, or through scratch space and scattered.
+struct BlockWriter<T: Element> {
+    let base: UnsafeMutableRawPointer
+    let stride: Int
+    let scratch: UnsafeMutableRawPointer
+
+    @inline(__always)
+    func block(_ start: Int) -> UnsafeMutableRawPointer {
+        stride == 1 ? base + start &* MemoryLayout<T>.size : scratch
+    }
+
+    @inline(__always)
+    func finish(_ start: Int, _ count: Int) {
+        if stride == 1 { return }
+        for i in 0..<count { T.store(T.load(UnsafeRawPointer(scratch), i), base, (start &+ i) &* stride) }
+    }
+}
+
+extension crossentropy_row {
+    @inline(__always) var count: Int { Int(classes) }
+
+    @inline(__always) private func scratchBlock(_ i: Int) -> UnsafeMutableRawPointer {
+        scratch + i &* blockSize &* MemoryLayout<Double>.size
+    }
+
+    @inline(__always) func reader<T: Element>(_: T.Type) -> BlockReader<T> {
+        BlockReader(base: input, stride: Int(input_stride), scratch: scratchBlock(0))
+    }
+
+    @inline(__always) var massBlock: UnsafeMutablePointer<Double> {
+        scratchBlock(1).assumingMemoryBound(to: Double.self)
+    }
+
+    /// `nil` where no gradient is asked for.
+    @inline(__always) func writer<T: Element>(_: T.Type) -> BlockWriter<T>? {
+        grad.map { BlockWriter(base: $0, stride: Int(grad_stride), scratch: scratchBlock(2)) }
+    }
+
+    /// The input at the target class.
+    @inline(__always) func inputAtLabel<T: Element>(_: T.Type) -> T {
+        T.load(input, Int(label) &* Int(input_stride))
+    }
+
+    /// Writes one value to every class of the gradient, if there is one.
+    @inline(__always) func fillGradient<T: Element>(with value: T) {
+        if let grad { fill(grad, count, Int(grad_stride), with: value) }
+    }
+}
+
+@inline(__always)
+func fill<T: Element>(_ row: UnsafeMutableRawPointer, _ count: Int, _ stride: Int, with value: T) {
+    if stride == 1 {
+        let lanes = T.splat(value)
+        var i = 0
+        while i &+ laneCount <= count {
+            T.storeLanes(lanes, row, i)
+            i &+= laneCount
+        }
+        T.storeTail(lanes, row, i, count &- i)
+    } else {
+        for i in 0..<count { T.store(value, row, i &* stride) }
+    }
+}
+
+/// Calls `body(start, count)` for each block of a row.
+@inline(__always)
+func forEachBlock(_ classes: Int, _ body: (Int, Int) -> Void) {
+    var start = 0
+    while start < classes {
+        let count = classes &- start < blockSize ? classes &- start : blockSize
+        body(start, count)
+        start &+= blockSize
+    }
+}
+
+/// Calls `body(index, lanes used)` for each vector of a block: 16, and at the end what remains.
+@inline(__always)
+func forEachVector(_ count: Int, full: (Int) -> Void, tail: (Int, Int) -> Void) {
+    var i = 0
+    while i &+ laneCount <= count {
+        full(i)
+        i &+= laneCount
+    }
+    if i < count { tail(i, count &- i) }
+}

@@ -1,0 +1,158 @@
+/// Sixteen classes at a time, whatever the instruction set: lane l of every vector holds classes l, l + 16,
+/// l + 32, ... of a block, so that sums come out with the same bits from registers of any width.
+let laneCount = 16
+
+typealias DoubleLanes = SIMD16<Double>
+
+/// A type that the input can have: how its lanes are loaded, compared, widened and exponentiated.
+///
+/// Conformances are concrete on purpose. Operators of a generic `SIMD` compile to loops over lanes; those of
+/// `SIMD16<Float>` compile to instructions.
+protocol Element: BinaryFloatingPoint & BitwiseCopyable {
+    associatedtype Lanes: BitwiseCopyable
+    /// An integer per lane, as wide as the lane.
+    associatedtype Counts: SIMD where Counts.Scalar: FixedWidthInteger
+
+    static func splat(_ value: Self) -> Lanes
+    static func set(_ lane: Int, of lanes: inout Lanes, to value: Self)
+    static func get(_ lane: Int, of lanes: Lanes) -> Self
+    static func maximum(_ a: Lanes, _ b: Lanes) -> Lanes
+    static func largestLane(_ lanes: Lanes) -> Self
+    static func scaled(_ lanes: Lanes, by factor: Self) -> Lanes
+    /// `values`, but 0 where the same lane of `lanes` equals that of `value`.
+    static func zeroing(_ values: Lanes, where lanes: Lanes, equals value: Lanes) -> Lanes
+    /// `counts`, one more where the same lane of `lanes` equals that of `value`.
+    static func counting(_ counts: Counts, where lanes: Lanes, equals value: Lanes) -> Counts
+
+    static func widen(_ lanes: Lanes) -> DoubleLanes
+    static func narrow(_ lanes: DoubleLanes) -> Lanes
+
+    /// exp(x - m) in the units that `reference` describes.
+    static func exp(_ x: Lanes, _ reference: ExpReference<Self>) -> Lanes
+    /// The reference for exponentials relative to the finite number `m`, scaled by 2^bias.
+    static func expReference(_ m: Self, bias: Int) -> ExpReference<Self>
+}
+
+/// Memory access. Any alignment is accepted, so nothing here is typed.
+extension Element {
+    @inline(__always)
+    static func load(_ base: UnsafeRawPointer, _ index: Int) -> Self {
+        base.loadUnaligned(fromByteOffset: index &* MemoryLayout<Self>.size, as: Self.self)
+    }
+
+    @inline(__always)
+    static func store(_ value: Self, _ base: UnsafeMutableRawPointer, _ index: Int) {
+        base.storeBytes(of: value, toByteOffset: index &* MemoryLayout<Self>.size, as: Self.self)
+    }
+
+    @inline(__always)
+    static func loadLanes(_ base: UnsafeRawPointer, _ index: Int) -> Lanes {
+        base.loadUnaligned(fromByteOffset: index &* MemoryLayout<Self>.size, as: Lanes.self)
+    }
+
+    @inline(__always)
+    static func storeLanes(_ lanes: Lanes, _ base: UnsafeMutableRawPointer, _ index: Int) {
+        base.storeBytes(of: lanes, toByteOffset: index &* MemoryLayout<Self>.size, as: Lanes.self)
+    }
+
+    /// The last `count` < 16 classes of a block; the other lanes hold `filler`.
+    @inline(__always)
+    static func loadTail(_ base: UnsafeRawPointer, _ index: Int, _ count: Int, filler: Self) -> Lanes {
+        var lanes = splat(filler)
+        for lane in 0..<count { set(lane, of: &lanes, to: load(base, index &+ lane)) }
+        return lanes
+    }
+
+    @inline(__always)
+    static func storeTail(_ lanes: Lanes, _ base: UnsafeMutableRawPointer, _ index: Int, _ count: Int) {
+        for lane in 0..<count { store(get(lane, of: lanes), base, index &+ lane) }
+    }
+}
+
+extension Float: Element {
+    typealias Lanes = SIMD16<Float>
+    typealias Counts = SIMD16<Int32>
+
+    @inline(__always) static func splat(_ value: Float) -> Lanes { Lanes(repeating: value) }
+    @inline(__always) static func set(_ lane: Int, of lanes: inout Lanes, to value: Float) { lanes[lane] = value }
+    @inline(__always) static func get(_ lane: Int, of lanes: Lanes) -> Float { lanes[lane] }
+
+    /// A NaN in `b` is passed over.
+    @inline(__always) static func maximum(_ a: Lanes, _ b: Lanes) -> Lanes { a.replacing(with: b, where: b .> a) }
+
+    @inline(__always)
+    static func largestLane(_ lanes: Lanes) -> Float {
+        var m = lanes[0]
+        for lane in 1..<laneCount { m = lanes[lane] > m ? lanes[lane] : m }
+        return m
+    }
+
+    @inline(__always) static func scaled(_ lanes: Lanes, by factor: Float) -> Lanes { lanes * factor }
+
+    @inline(__always)
+    static func zeroing(_ values: Lanes, where lanes: Lanes, equals value: Lanes) -> Lanes {
+        values.replacing(with: Lanes(repeating: 0), where: lanes .== value)
+    }
+
+    @inline(__always)
+    static func counting(_ counts: Counts, where lanes: Lanes, equals value: Lanes) -> Counts {
+        counts.replacing(with: counts &+ Counts(repeating: 1), where: lanes .== value)
+    }
+
+    @inline(__always)
+    static func widen(_ lanes: Lanes) -> DoubleLanes {
+        var wide = DoubleLanes()
+        for lane in 0..<laneCount { wide[lane] = Double(lanes[lane]) }
+        return wide
+    }
+
+    @inline(__always)
+    static func narrow(_ lanes: DoubleLanes) -> Lanes {
+        var narrow = Lanes()
+        for lane in 0..<laneCount { narrow[lane] = Float(lanes[lane]) }
+        return narrow
+    }
+}
+
+extension Double: Element {
+    typealias Lanes = DoubleLanes
+    typealias Counts = SIMD16<Int64>
+
+    @inline(__always) static func splat(_ value: Double) -> Lanes { Lanes(repeating: value) }
+    @inline(__always) static func set(_ lane: Int, of lanes: inout Lanes, to value: Double) { lanes[lane] = value }
+    @inline(__always) static func get(_ lane: Int, of lanes: Lanes) -> Double { lanes[lane] }
+
+    /// A NaN in `b` is passed over.
+    @inline(__always) static func maximum(_ a: Lanes, _ b: Lanes) -> Lanes { a.replacing(with: b, where: b .> a) }
+
+    @inline(__always)
+    static func largestLane(_ lanes: Lanes) -> Double {
+        var m = lanes[0]
+        for lane in 1..<laneCount { m = lanes[lane] > m ? lanes[lane] : m }
+        return m
+    }
+
+    @inline(__always) static func scaled(_ lanes: Lanes, by factor: Double) -> Lanes { lanes * factor }
+
+    @inline(__always)
+    static func zeroing(_ values: Lanes, where lanes: Lanes, equals value: Lanes) -> Lanes {
+        values.replacing(with: Lanes(repeating: 0), where: lanes .== value)
+    }
+
+    @inline(__always)
+    static func counting(_ counts: Counts, where lanes: Lanes, equals value: Lanes) -> Counts {
+        counts.replacing(with: counts &+ Counts(repeating: 1), where: lanes .== value)
+    }
+
+    @inline(__always) static func widen(_ lanes: Lanes) -> DoubleLanes { lanes }
+    @inline(__always) static func narrow(_ lanes: DoubleLanes) -> Lanes { lanes }
+}
+
+/// The sum of the lanes, always by the same tree.
+@inline(__always)
+func sum(_ lanes: DoubleLanes) -> Double {
+    let eight = lanes.lowHalf + lanes.highHalf
+    let four = eight.lowHalf + eight.highHalf
+    let two = four.lowHalf + four.highHalf
+    return two[0] + two[1]
+}

@@ -1,0 +1,131 @@
+/// What exponentials of a row or block are relative to.
+///
+/// `exp(x)` is split as 2^n f with n = round(x log2(e)) and f = exp(x - n ln2) in [0.70, 1.42], and only the
+/// power of two is made relative: lanes hold 2^(n - n_m + bias) f. So no difference x - m is ever rounded, which
+/// in f32 alone would cost up to 4e-6 of the result, and the error does not grow with the distance.
+struct ExpReference<T: Element> {
+    /// Subtracted from x first: 0, or m where |m| is so large that n would not fit. There, x - m is exact for
+    /// every x that is not flushed to 0 anyway.
+    var shift: T
+    /// x - shift below this gives 0: there exp(x - m) < 2^-126 (f32) or 2^-1022 (f64).
+    var cutoff: T
+    /// What to subtract from the bits of `x log2(e) + magic` to get the biased exponent n - n_m + bias.
+    var exponentOrigin: UInt64
+    /// The exact value that stands for exp(0), without the bias: exp(m - shift - n_m ln2).
+    var unit: Double
+    /// Multiplies by 2^-bias.
+    var unbias: Double
+
+    /// Bias for sums: keeps every exponential that is not flushed among the normal numbers.
+    static var sumBias: Int { 32 }
+}
+
+// Constants: tools/make_constants.py.
+
+extension Float {
+    /// exp(x - m) 2^bias / unit. Error of the factor f: below 1 ulp (approximation 2^-26.5; the rest is rounding
+    /// of the reduced argument, 2 x 0.2 ulp, and of the last addition, 0.5 ulp).
+    #if arch(x86_64) && CROSSENTROPY_KERNELS
+        @inline(never)  // no FMA here, but 200 calls of one: another copy per loop is only size
+    #else
+        @inline(__always)
+    #endif
+    static func exp(_ x: Lanes, _ reference: ExpReference<Float>) -> Lanes {
+        let magic = Lanes(repeating: 0x1.8p23)  // adding it rounds to an integer, in the low bits
+        let t = x - Lanes(repeating: reference.shift)
+        let u = magic.addingProduct(t, Lanes(repeating: 0x1.715476p+0))
+        let n = u - magic
+        var r = t.addingProduct(n, Lanes(repeating: -0x1.62e430p-1))
+        r = r.addingProduct(n, Lanes(repeating: 0x1.05c610p-29))
+        var p = Lanes(repeating: 0x1.6d117cp-10)
+        p = Lanes(repeating: 0x1.120be2p-7).addingProduct(p, r)
+        p = Lanes(repeating: 0x1.555518p-5).addingProduct(p, r)
+        p = Lanes(repeating: 0x1.5554dcp-3).addingProduct(p, r)
+        p = Lanes(repeating: 0.5).addingProduct(p, r)
+        p = r.addingProduct(p, r * r)
+        let f = p + Lanes(repeating: 1)
+        let origin = SIMD16<UInt32>(repeating: UInt32(truncatingIfNeeded: reference.exponentOrigin))
+        let scale = unsafeBitCast((unsafeBitCast(u, to: SIMD16<UInt32>.self) &- origin) &<< 23, to: Lanes.self)
+        return (f * scale).replacing(with: Lanes(repeating: 0), where: t .< Lanes(repeating: reference.cutoff))
+    }
+
+    @inline(__always)
+    static func expReference(_ m: Float, bias: Int) -> ExpReference<Float> {
+        let shift: Float = m.magnitude < 0x1p17 ? 0 : m
+        let t = m - shift
+        let u = Float(0x1.8p23).addingProduct(t, 0x1.715476p+0)
+        let n = Double(u - 0x1.8p23)
+        return ExpReference(
+            shift: shift, cutoff: t - 88,
+            exponentOrigin: UInt64(u.bitPattern) &- UInt64(truncatingIfNeeded: 127 &+ bias),
+            unit: expReduced(Double(t), n), unbias: powerOfTwo(0 &- bias))
+    }
+}
+
+extension Double {
+    /// exp(x - m) 2^bias / unit. Error below 1 ulp (approximation 2^-61).
+    #if arch(x86_64) && CROSSENTROPY_KERNELS
+        @inline(never)  // no FMA here, but 200 calls of one: another copy per loop is only size
+    #else
+        @inline(__always)
+    #endif
+    static func exp(_ x: Lanes, _ reference: ExpReference<Double>) -> Lanes {
+        let magic = Lanes(repeating: 0x1.8p52)
+        let t = x - Lanes(repeating: reference.shift)
+        let u = magic.addingProduct(t, Lanes(repeating: 0x1.71547652b82fep+0))
+        let f = expFactor(t, u - magic)
+        let origin = SIMD16<UInt64>(repeating: reference.exponentOrigin)
+        let scale = unsafeBitCast((unsafeBitCast(u, to: SIMD16<UInt64>.self) &- origin) &<< 52, to: Lanes.self)
+        return (f * scale).replacing(with: Lanes(repeating: 0), where: t .< Lanes(repeating: reference.cutoff))
+    }
+
+    @inline(__always)
+    static func expReference(_ m: Double, bias: Int) -> ExpReference<Double> {
+        let shift: Double = m.magnitude < 0x1p40 ? 0 : m
+        let t = m - shift
+        let u = Double(0x1.8p52).addingProduct(t, 0x1.71547652b82fep+0)
+        return ExpReference(
+            shift: shift, cutoff: t - 709,
+            exponentOrigin: u.bitPattern &- UInt64(truncatingIfNeeded: 1023 &+ bias),
+            unit: expReduced(t, u - 0x1.8p52), unbias: powerOfTwo(0 &- bias))
+    }
+
+    /// exp(x) for x <= 0; 0 below -709.
+    @inline(never)
+    static func exp(_ x: Double) -> Double {
+        let reference = ExpReference<Double>(
+            shift: 0, cutoff: -709, exponentOrigin: Double(0x1.8p52).bitPattern &- (1023 + 32), unit: 1, unbias: 0x1p-32)
+        return exp(Lanes(repeating: x), reference)[0] * reference.unbias
+    }
+}
+
+/// exp(t - n ln2) for the n nearest to t log2(e).
+@inline(__always)
+private func expFactor(_ t: DoubleLanes, _ n: DoubleLanes) -> DoubleLanes {
+    var r = t.addingProduct(n, DoubleLanes(repeating: -0x1.62e42fefa39efp-1))
+    r = r.addingProduct(n, DoubleLanes(repeating: -0x1.abc9e3b39803fp-56))
+    var p = DoubleLanes(repeating: 0x1.1f7340dbc337ep-29)
+    p = DoubleLanes(repeating: 0x1.af4e554377204p-26).addingProduct(p, r)
+    p = DoubleLanes(repeating: 0x1.27e4db46cddd1p-22).addingProduct(p, r)
+    p = DoubleLanes(repeating: 0x1.71de01fdbf9cap-19).addingProduct(p, r)
+    p = DoubleLanes(repeating: 0x1.a01a01a6e1e2ap-16).addingProduct(p, r)
+    p = DoubleLanes(repeating: 0x1.a01a01abf85abp-13).addingProduct(p, r)
+    p = DoubleLanes(repeating: 0x1.6c16c16c162c3p-10).addingProduct(p, r)
+    p = DoubleLanes(repeating: 0x1.11111111100bep-7).addingProduct(p, r)
+    p = DoubleLanes(repeating: 0x1.5555555555556p-5).addingProduct(p, r)
+    p = DoubleLanes(repeating: 0x1.5555555555557p-3).addingProduct(p, r)
+    p = DoubleLanes(repeating: 0.5).addingProduct(p, r)
+    p = r.addingProduct(p, r * r)
+    return p + DoubleLanes(repeating: 1)
+}
+
+@inline(never)
+private func expReduced(_ t: Double, _ n: Double) -> Double {
+    expFactor(DoubleLanes(repeating: t), DoubleLanes(repeating: n))[0]
+}
+
+/// 2^k for -1022 <= k <= 1023.
+@inline(__always)
+func powerOfTwo(_ k: Int) -> Double {
+    Double(bitPattern: UInt64(truncatingIfNeeded: k &+ 1023) &<< 52)
+}

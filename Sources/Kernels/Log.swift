@@ -1,0 +1,53 @@
+/// log(x), error below 1 ulp: -infinity for 0, NaN for negative numbers.
+///
+/// x = 2^k m with m in [sqrt(1/2), sqrt(2)); log(m) by the series of log((1+s)/(1-s)) in s = f / (2 + f), f = m - 1,
+/// arranged so that the rounding error of s only enters through the small terms (as in fdlibm's e_log.c).
+/// Constants: tools/make_constants.py (approximation error 2^-60.7).
+#if arch(x86_64) && CROSSENTROPY_KERNELS
+    @inline(never)
+#else
+    @inline(__always)
+#endif
+func log(_ input: DoubleLanes) -> DoubleLanes {
+    let isSubnormal = input .< DoubleLanes(repeating: 0x1p-1022)
+    let x = input.replacing(with: input * DoubleLanes(repeating: 0x1p54), where: isSubnormal)
+    let bits = unsafeBitCast(x, to: SIMD16<Int64>.self)
+    let k = (bits &- SIMD16<Int64>(repeating: 0x3FE6_A09E_667F_3BCD)) &>> 52
+    let m = unsafeBitCast(bits &- (k &<< 52), to: DoubleLanes.self)
+    var kd =
+        unsafeBitCast(k &+ SIMD16<Int64>(repeating: 0x4338_0000_0000_0000), to: DoubleLanes.self)
+        - DoubleLanes(repeating: 0x1.8p52)
+    kd = kd.replacing(with: kd - DoubleLanes(repeating: 54), where: isSubnormal)
+
+    let f = m - DoubleLanes(repeating: 1)
+    let s = f / (f + DoubleLanes(repeating: 2))
+    let t = s * s
+    var p = DoubleLanes(repeating: 0x1.0c0aff044a970p-3)
+    p = DoubleLanes(repeating: 0x1.0fbde0f4ad17bp-3).addingProduct(p, t)
+    p = DoubleLanes(repeating: 0x1.3b1c3c1c81c8fp-3).addingProduct(p, t)
+    p = DoubleLanes(repeating: 0x1.745cf8e4bba1bp-3).addingProduct(p, t)
+    p = DoubleLanes(repeating: 0x1.c71c7201a55d7p-3).addingProduct(p, t)
+    p = DoubleLanes(repeating: 0x1.2492492476a1ap-2).addingProduct(p, t)
+    p = DoubleLanes(repeating: 0x1.9999999999a39p-2).addingProduct(p, t)
+    p = DoubleLanes(repeating: 0x1.5555555555555p-1).addingProduct(p, t)
+    let halfSquare = f * f * DoubleLanes(repeating: 0.5)
+    let small = (s * (halfSquare + t * p)).addingProduct(kd, DoubleLanes(repeating: -0x1.718432a1b0e26p-35))
+    var result = (f - (halfSquare - small)).addingProduct(kd, DoubleLanes(repeating: 0x1.62e42ff000000p-1))
+
+    let infinity = DoubleLanes(repeating: .infinity)
+    result = result.replacing(with: input, where: input .== infinity)
+    result = result.replacing(with: -infinity, where: input .== DoubleLanes(repeating: 0))
+    let isNaN = (input .< DoubleLanes(repeating: 0)) .| (input .!= input)
+    return result.replacing(with: DoubleLanes(repeating: .nan), where: isNaN)
+}
+
+@inline(__always)
+func log(_ x: Double) -> Double { log(DoubleLanes(repeating: x))[0] }
+
+/// log(1 + x) for x >= 0, error below 2 ulp. What 1 + x lost to rounding is exact, and added again.
+@inline(never)
+func log1p(_ x: Double) -> Double {
+    let u = 1 + x
+    let lost = x < 1 ? x - (u - 1) : 1 - (u - x)
+    return x == .infinity ? x : log(u) + lost / u
+}

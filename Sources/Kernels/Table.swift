@@ -1,0 +1,43 @@
+import Shims
+
+// The one door of this module: a table of C functions, filled on request. The same file is part of each kernel
+// module; only the name of the door differs. It may be called, and the kernels used, only on a processor that has
+// the module's instruction set.
+
+#if CROSSENTROPY_KERNELSAVX512
+    @_cdecl("crossentropy_kernels_avx512")
+    public func kernelTable(_ table: UnsafeMutablePointer<crossentropy_kernels>) { fillTable(table) }
+#elseif CROSSENTROPY_KERNELSAVX2
+    @_cdecl("crossentropy_kernels_avx2")
+    public func kernelTable(_ table: UnsafeMutablePointer<crossentropy_kernels>) { fillTable(table) }
+#else
+    @_cdecl("crossentropy_kernels_baseline")
+    public func kernelTable(_ table: UnsafeMutablePointer<crossentropy_kernels>) { fillTable(table) }
+#endif
+
+private func fillTable(_ table: UnsafeMutablePointer<crossentropy_kernels>) {
+    let logits: Int32 = 0
+    let probs: Int32 = 1
+    let logProbs: Int32 = 2
+    let f32: Int32 = 0
+    let f64: Int32 = 1
+    shim_set_row_kernels(
+        table, logits, f32, { logitsIndex($0!.pointee, Float.self) }, { logitsMass($0!.pointee, Float.self) })
+    shim_set_row_kernels(
+        table, logits, f64, { logitsIndex($0!.pointee, Double.self) }, { logitsMass($0!.pointee, Double.self) })
+    shim_set_row_kernels(
+        table, probs, f32, { probsIndex($0!.pointee, Float.self) }, { probsMass($0!.pointee, Float.self) })
+    shim_set_row_kernels(
+        table, probs, f64, { probsIndex($0!.pointee, Double.self) }, { probsMass($0!.pointee, Double.self) })
+    shim_set_row_kernels(
+        table, logProbs, f32, { logProbsIndex($0!.pointee, Float.self) }, { logProbsMass($0!.pointee, Float.self) })
+    shim_set_row_kernels(
+        table, logProbs, f64, { logProbsIndex($0!.pointee, Double.self) }, { logProbsMass($0!.pointee, Double.self) })
+    shim_set_fill_kernel(table, f32) { row, count, stride, value in
+        fill(row!, Int(count), Int(stride), with: Float(value))
+    }
+    shim_set_fill_kernel(table, f64) { row, count, stride, value in
+        fill(row!, Int(count), Int(stride), with: value)
+    }
+    table.pointee.total_mass = { totalMass($0!.pointee) }
+}

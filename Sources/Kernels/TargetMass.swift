@@ -1,0 +1,66 @@
+import Shims
+
+/// The target mass a_c = w_c ((1 - e) q_c + e / C) of a block of classes, in f64, written to scratch space and
+/// padded with zeros to whole vectors. Distributions of either type and any stride, smoothed labels and class
+/// weights all become this one array, so there is one kernel for all of them.
+@inline(never)
+func stageMass(_ row: crossentropy_row, _ start: Int, _ count: Int, into a: UnsafeMutablePointer<Double>) {
+    if let target = row.target {
+        if row.target_is_f64 != 0 {
+            stageDistribution(row, target, start, count, into: a, Double.self)
+        } else {
+            stageDistribution(row, target, start, count, into: a, Float.self)
+        }
+    } else {
+        for i in 0..<count { a[i] = row.spread }
+    }
+    if let weight = row.weight {
+        for i in 0..<count { a[i] *= weight[start &+ i] }
+    }
+    if row.target == nil {
+        let label = Int(row.label) &- start
+        if label >= 0 && label < count { a[label] += row.label_mass }
+    }
+    var i = count
+    while i & (laneCount &- 1) != 0 {
+        a[i] = 0
+        i &+= 1
+    }
+}
+
+@inline(__always)
+private func stageDistribution<T: Element>(
+    _ row: crossentropy_row, _ target: UnsafeRawPointer, _ start: Int, _ count: Int,
+    into a: UnsafeMutablePointer<Double>, _: T.Type
+) {
+    let stride = Int(row.target_stride)
+    let keep = row.keep
+    let spread = row.spread
+    if stride == 1 {
+        for i in 0..<count { a[i] = keep * Double(T.load(target, start &+ i)) + spread }
+    } else {
+        for i in 0..<count { a[i] = keep * Double(T.load(target, (start &+ i) &* stride)) + spread }
+    }
+}
+
+@inline(__always)
+func loadMass(_ a: UnsafeMutablePointer<Double>, _ index: Int) -> DoubleLanes {
+    Double.loadLanes(UnsafeRawPointer(a), index)
+}
+
+/// Sum of w_c q_c over a row, times its weight; by fixed lanes and blocks.
+func totalMass(_ row: crossentropy_row) -> Double {
+    let a = row.massBlock
+    var total = 0.0
+    forEachBlock(row.count) { start, count in
+        stageMass(row, start, count, into: a)
+        var sums = DoubleLanes(repeating: 0)
+        forEachVector(count) { i in
+            sums += loadMass(a, i)
+        } tail: { i, _ in
+            sums += loadMass(a, i)
+        }
+        total += sum(sums)
+    }
+    return row.row_weight * total
+}

@@ -1,0 +1,38 @@
+#include "CrossEntropyShims.h"
+
+// What has an identity, and so cannot be inline.
+
+// Built with TLS descriptors (see Package.swift), so that the library does not need ld-linux for
+// __tls_get_addr; not with initial-exec, which takes room that a program loading many libraries runs out of.
+char *crossentropy_message(void) {
+    static _Thread_local char text[CROSSENTROPY_MESSAGE_BYTES];
+    return text;
+}
+
+crossentropy_pool *crossentropy_shared_pool(void) {
+    static crossentropy_pool pool;
+    static int32_t           maker;  // the process that made the locks; -1 while it is being done
+    int32_t                  self = (int32_t)getpid();
+    int32_t                  seen = __atomic_load_n(&maker, __ATOMIC_ACQUIRE);
+    if (seen == self) return &pool;
+    if (seen == -1 || !__atomic_compare_exchange_n(&maker, &seen, -1, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+        return NULL;
+    memset(&pool, 0, sizeof pool);
+    pthread_mutex_init(&pool.owner, NULL);
+    pthread_mutex_init(&pool.lock, NULL);
+    pthread_cond_init(&pool.wake, NULL);
+    pthread_cond_init(&pool.done, NULL);
+    __atomic_store_n(&maker, self, __ATOMIC_RELEASE);
+    return &pool;
+}
+
+static crossentropy_process process;
+static void (*process_fill)(crossentropy_process *);
+static void process_fill_once(void) { process_fill(&process); }
+
+crossentropy_process *crossentropy_process_state(void (*fill)(crossentropy_process *state)) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    __atomic_store_n(&process_fill, fill, __ATOMIC_RELAXED);  // always the same function
+    pthread_once(&once, process_fill_once);
+    return &process;
+}

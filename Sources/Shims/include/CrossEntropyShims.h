@@ -1,0 +1,214 @@
+// What Swift cannot say: thread-local storage, CPUID, the floating-point control register, variadic
+// or macro-heavy parts of POSIX. Thin wrappers, no logic; what the library decides is decided in
+// Swift. Everything here is internal: nothing is exported from libcrossentropy.so.
+//
+// Left out on purpose: anything that allocates behind the caller's back, signals (but for blocking them in
+// worker threads), stdio.
+#ifndef CROSSENTROPY_SHIMS_H
+#define CROSSENTROPY_SHIMS_H
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+// ---------------------------------------------------------------------------------------------
+// The wall between Core and the kernel modules. Each kernel module is the same Swift source built for
+// another instruction set. Core reaches it through this table alone and never imports it, so that no
+// compiled code can wander from one instruction set into another.
+
+// One row of the input, what it is compared with, and where the results go. Strides are in elements.
+typedef struct crossentropy_row {
+    const void   *input;         // the row's first class
+    int64_t       classes;       // >= 1
+    int64_t       input_stride;  // from class to class
+    int64_t       label;         // index kernels: the target class, in [0, classes)
+    const void   *target;        // mass kernels: the distribution q, or NULL for a class index
+    int64_t       target_stride;
+    int32_t       target_is_f64; // type of q
+    const double *weight;        // mass kernels: class weights, contiguous, or NULL
+    double        keep;          // 1 - label_smoothing
+    double        spread;        // label_smoothing / classes
+    double        label_mass;    // index kernels: w_y. Mass kernels with a label: keep * w_y
+    double        clip_low;      // probs: the input is clamped to [clip_low, clip_high]
+    double        clip_high;
+    double        row_weight;    // multiplies the loss
+    double        grad_scale;    // multiplies the gradient
+    void         *grad;          // NULL: no gradient. May be input, with the same stride
+    int64_t       grad_stride;
+    void         *scratch;       // shim_scratch_bytes() of this thread's own, 64-byte aligned
+} crossentropy_row;
+
+// Classes per block: small enough that a block of f64 and its target mass stay near the core while it is
+// looked at twice, large enough that the work per block does not count.
+#define CROSSENTROPY_BLOCK 2048
+// Three blocks of doubles: the gathered input, the target mass, the gradient before it is scattered.
+static inline size_t shim_scratch_bytes(void) { return 3 * CROSSENTROPY_BLOCK * 8; }
+
+// The row's loss, weighted; its gradient is written to row->grad.
+typedef double (*crossentropy_row_kernel)(const crossentropy_row *row);
+// Writes `value` to every class of a row of f32 or f64.
+typedef void (*crossentropy_fill_kernel)(void *row, int64_t classes, int64_t stride, double value);
+// Sum of w_c q_c over a row's classes, times row_weight, for mean_over = mass.
+typedef double (*crossentropy_mass_kernel)(const crossentropy_row *row);
+
+// Indexed by input_type (logits, probs, log_probs) and dtype (0: f32, 1: f64).
+typedef struct crossentropy_kernels {
+    crossentropy_row_kernel  index[3][2];
+    crossentropy_row_kernel  mass[3][2];
+    crossentropy_fill_kernel fill[2];
+    crossentropy_mass_kernel total_mass;
+} crossentropy_kernels;
+
+void crossentropy_kernels_baseline(crossentropy_kernels *table);
+void crossentropy_kernels_avx2(crossentropy_kernels *table);
+void crossentropy_kernels_avx512(crossentropy_kernels *table);
+
+static inline crossentropy_row_kernel shim_index_kernel(const crossentropy_kernels *table, int32_t input, int32_t type) {
+    return table->index[input][type];
+}
+static inline crossentropy_row_kernel shim_mass_kernel(const crossentropy_kernels *table, int32_t input, int32_t type) {
+    return table->mass[input][type];
+}
+static inline void shim_set_row_kernels(crossentropy_kernels *table, int32_t input, int32_t type,
+                                        crossentropy_row_kernel index, crossentropy_row_kernel mass) {
+    table->index[input][type] = index;
+    table->mass[input][type]  = mass;
+}
+static inline crossentropy_fill_kernel shim_fill_kernel(const crossentropy_kernels *table, int32_t type) {
+    return table->fill[type];
+}
+static inline void shim_set_fill_kernel(crossentropy_kernels *table, int32_t type, crossentropy_fill_kernel fill) {
+    table->fill[type] = fill;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Processor
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+
+static inline bool shim_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t *eax, uint32_t *ebx, uint32_t *ecx, uint32_t *edx) {
+    return __get_cpuid_count(leaf, subleaf, eax, ebx, ecx, edx) != 0;
+}
+
+// XCR0: which register states the operating system saves. Only valid if CPUID.1:ECX.OSXSAVE is set.
+static inline uint64_t shim_xcr0(void) {
+    uint32_t low, high;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return (uint64_t)high << 32 | low;
+}
+
+// Rounding to nearest, no flush-to-zero, no denormals-are-zero, all exceptions masked.
+static inline uint64_t shim_float_control_enter(void) {
+    uint32_t host, ours = 0x1F80;
+    __asm__ volatile("stmxcsr %0" : "=m"(host));
+    __asm__ volatile("ldmxcsr %0" : : "m"(ours));
+    return host;
+}
+static inline void shim_float_control_leave(uint64_t saved) {
+    uint32_t host = (uint32_t)saved;
+    __asm__ volatile("ldmxcsr %0" : : "m"(host));
+}
+#elif defined(__aarch64__)
+static inline uint64_t shim_float_control_enter(void) {
+    uint64_t host, ours = 0;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(host));
+    __asm__ volatile("msr fpcr, %0" : : "r"(ours));
+    return host;
+}
+static inline void shim_float_control_leave(uint64_t saved) { __asm__ volatile("msr fpcr, %0" : : "r"(saved)); }
+#endif
+
+// ---------------------------------------------------------------------------------------------
+// Atomics
+
+static inline int32_t shim_load_i32(const volatile int32_t *p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
+static inline void shim_store_i32(volatile int32_t *p, int32_t v) { __atomic_store_n(p, v, __ATOMIC_RELEASE); }
+static inline int64_t shim_fetch_add_i64(int64_t *p, int64_t v) { return __atomic_fetch_add(p, v, __ATOMIC_RELAXED); }
+
+// ---------------------------------------------------------------------------------------------
+// Threads. The worker pool's state, laid out in C because a mutex must not move; see ThreadPool.swift.
+
+typedef struct crossentropy_pool {
+    pthread_mutex_t owner;    // held by the call that uses the pool
+    pthread_mutex_t lock;     // guards what follows
+    pthread_cond_t  wake;     // a new job, for the workers
+    pthread_cond_t  done;     // the last worker has left it, for the owner
+    int32_t         workers;  // threads made so far
+    int32_t         wanted;   // workers that may still join the job
+    int32_t         active;   // workers that may still join or are at it
+    void          (*body)(void *context);
+    void           *context;
+} crossentropy_pool;
+
+// The process's pool, or NULL while another thread of a forked child is just renewing it. The locks are made
+// anew in each process, since those that a fork copied may be held by threads that the child does not have.
+crossentropy_pool *crossentropy_shared_pool(void);
+
+// Makes a detached thread with a small stack and every signal blocked, so that the host's handlers never
+// run on it.
+static inline bool shim_start_thread(void *(*body)(void *), void *argument) {
+    pthread_attr_t attributes;
+    pthread_t      thread;
+    sigset_t       all, before;
+    if (pthread_attr_init(&attributes) != 0) return false;
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attributes, 512 * 1024);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int result = pthread_create(&thread, &attributes, body, argument);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    return result == 0;
+}
+
+// How many processors this process may run on; 0 if the system does not say.
+static inline int32_t shim_affinity_count(void) {
+    // The system call itself, with room for more processors than a cpu_set_t has.
+    unsigned long mask[128];
+    long bytes = syscall(SYS_sched_getaffinity, 0, sizeof mask, mask);
+    int32_t count = 0;
+    for (long i = 0; i < bytes / (long)sizeof mask[0]; i++) count += __builtin_popcountl(mask[i]);
+    return count;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Process-wide state, set once or atomically. Defined in Shims.c.
+
+typedef struct crossentropy_process {
+    crossentropy_kernels kernels;
+    const char          *isa;
+    int32_t              environment_threads;  // CROSSENTROPY_NUM_THREADS, or 0
+    int32_t              chosen_threads;       // ce_set_num_threads, or 0; atomic
+} crossentropy_process;
+
+// The state, after `fill` was called on it once in this process (or its parent).
+crossentropy_process *crossentropy_process_state(void (*fill)(crossentropy_process *state));
+
+// ---------------------------------------------------------------------------------------------
+// Errors
+
+#define CROSSENTROPY_MESSAGE_BYTES 512
+
+// This thread's error text. Not inline, see Shims.c.
+char *crossentropy_message(void);
+
+// Appends a number to text of which `used` bytes are taken; the new length.
+static inline size_t shim_append_double(char *text, size_t used, size_t size, double value) {
+    int n = snprintf(text + used, size - used, "%.17g", value);
+    double short_value;
+    char   short_text[32];
+    snprintf(short_text, sizeof short_text, "%.6g", value);
+    short_value = strtod(short_text, NULL);
+    if (short_value == value) n = snprintf(text + used, size - used, "%.6g", value);
+    return n < 0 ? used : used + (size_t)n < size ? used + (size_t)n : size - 1;
+}
+
+#endif
