@@ -1,0 +1,118 @@
+/// An exact sum of doubles: the same result for any order and any split, rounded once.
+///
+/// A fixed-point number wide enough for every double (bit 0 is worth 2^-1074), in limbs of 32 bits kept in 64, so
+/// that carries wait until `normalize`.
+public struct ExactSum {
+    // 2098 bits for the doubles, and 3 limbs for the growth of 2^64 of them.
+    private static var limbCount: Int { 70 }
+    private static var mask: Int64 { 0xFFFF_FFFF }
+
+    private var limbs = InlineArray<70, Int64>(repeating: 0)
+    /// Additions since the last `normalize`: each adds less than 2^33 to a limb.
+    private var pending = 0
+    /// The sum of the NaNs and infinities that were added; it does not depend on their order either.
+    private var special = 0.0
+
+    public init() {}
+
+    public mutating func add(_ x: Double) {
+        guard x.magnitude < .infinity else {
+            special += x
+            return
+        }
+        // x = significand 2^(position - 1074)
+        let biased = Int(x.exponentBitPattern)
+        let position = biased == 0 ? 0 : biased - 1
+        let significand = x.significandBitPattern | (biased == 0 ? 0 : 1 << 52)
+        let limb = position >> 5
+        let shift = UInt64(position & 31)
+        let low = (significand & 0xFFFF_FFFF) << shift
+        let high = (significand >> 32) << shift
+        let a = Int64(low & 0xFFFF_FFFF)
+        let b = Int64((low >> 32) + (high & 0xFFFF_FFFF))
+        let c = Int64(high >> 32)
+        if x.sign == .plus {
+            limbs[limb] += a
+            limbs[limb + 1] += b
+            limbs[limb + 2] += c
+        } else {
+            limbs[limb] -= a
+            limbs[limb + 1] -= b
+            limbs[limb + 2] -= c
+        }
+        pending += 1
+        if pending == 1 << 29 { normalize() }
+    }
+
+    public mutating func add(_ other: ExactSum) {
+        var other = other
+        other.normalize()
+        normalize()
+        for i in 0..<Self.limbCount { limbs[i] += other.limbs[i] }
+        special += other.special
+        normalize()
+    }
+
+    /// Brings every limb but the last into 0 ..< 2^32.
+    private mutating func normalize() {
+        var carry: Int64 = 0
+        for i in 0..<Self.limbCount - 1 {
+            let value = limbs[i] + carry
+            limbs[i] = value & Self.mask
+            carry = value >> 32
+        }
+        limbs[Self.limbCount - 1] += carry
+        pending = 0
+    }
+
+    /// The sum, divided by `divisor`: correctly rounded before the division, so that neither a sum beyond the range
+    /// of a double nor the order of the additions matters.
+    public func divided(by divisor: Double) -> Double {
+        if special != 0 { return special / divisor }  // NaN != 0 holds
+        var exact = self
+        exact.normalize()
+        let isNegative = exact.limbs[Self.limbCount - 1] < 0
+        if isNegative {
+            for i in 0..<Self.limbCount { exact.limbs[i] = -exact.limbs[i] }
+            exact.normalize()
+        }
+        var top = Self.limbCount - 1
+        while top >= 0 && exact.limbs[top] == 0 { top -= 1 }
+        if top < 0 { return 0 / divisor }
+
+        // The leading 64 bits; the last of them also says whether anything follows.
+        func limb(_ i: Int) -> UInt64 { i >= 0 ? UInt64(exact.limbs[i]) : 0 }
+        let leading = limb(top).leadingZeroBitCount - 32
+        let upper = limb(top) << 32 | limb(top - 1)
+        var bits = upper << UInt64(leading)
+        if leading > 0 { bits |= limb(top - 2) >> UInt64(32 - leading) }
+        var isInexact = limb(top - 2) << UInt64(32 + leading) != 0
+        var i = top - 3
+        while i >= 0 && !isInexact {
+            isInexact = exact.limbs[i] != 0
+            i -= 1
+        }
+        if isInexact { bits |= 1 }
+        // Divided while it is near 1, then moved to where it belongs.
+        let magnitude = Double(bits) * 0x1p-63
+        let exponent = 32 * top + 31 - leading - 1074
+        return scaled((isNegative ? -magnitude : magnitude) / divisor, by: exponent)
+    }
+
+    public func rounded() -> Double { divided(by: 1) }
+
+    /// x 2^k, in steps that each stay in range as long as the result does.
+    private func scaled(_ x: Double, by k: Int) -> Double {
+        var x = x
+        var k = k
+        while k > 1000 && x.magnitude < .infinity {
+            x *= 0x1p1000
+            k -= 1000
+        }
+        while k < -1000 && x != 0 {
+            x *= 0x1p-1000
+            k += 1000
+        }
+        return x * Double(sign: .plus, exponent: max(-1000, min(1000, k)), significand: 1)
+    }
+}

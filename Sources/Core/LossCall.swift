@@ -1,0 +1,186 @@
+import Shims
+
+public enum InputType: Int32 { case logits, probs, logProbs }
+public enum Reduction: Int32 { case mean, sum, none }
+public enum MeanOver: Int32 { case weight, mass, count, divisor }
+public enum EmptyPolicy: Int32 { case nan, zero, error }
+
+/// What stops a checked call. Nothing has been written then, except after `cancelled`.
+public enum LossFailure: Error {
+    case label(Label, row: Int)
+    case empty
+    case outOfMemory
+    case cancelled
+}
+
+/// A loss over checked views: everything that a call was given, in the form that the loops use.
+public struct LossCall {
+    public var inputType = InputType.logits
+    public var reduction = Reduction.mean
+    public var meanOver = MeanOver.weight
+    public var empty = EmptyPolicy.nan
+    public var ignoreIndex: Int64? = -100
+    public var labelSmoothing = 0.0
+    public var meanDivisor = 0.0
+    /// Probabilities are clamped to this range.
+    public var clipLow = -Double.infinity
+    public var clipHigh = Double.infinity
+    public var gradLoss = 1.0
+    public var cancel: UnsafePointer<Int32>?
+    /// At most this many threads; 0: the process's number.
+    public var threads = 0
+
+    public var classes: Int
+    public var rows: RowSpace
+    public var input: Operand
+    public var target: Operand
+    public var weight: Operand?
+    public var sampleWeight: Operand?
+    public var loss: Operand?
+    public var grad: Operand?
+
+    public init(classes: Int, rows: RowSpace, input: Operand, target: Operand) {
+        self.classes = classes
+        self.rows = rows
+        self.input = input
+        self.target = target
+    }
+
+    var isIndexTarget: Bool { !target.dtype.isFloatingPoint }
+
+    func isIgnored(_ label: Label) -> Bool {
+        guard let ignoreIndex else { return false }
+        return label.isEqual(to: ignoreIndex)
+    }
+
+    /// Whether every class of a row may have target mass, rather than the label's class alone.
+    var needsMass: Bool { !isIndexTarget || labelSmoothing != 0 }
+
+    public func run() throws(LossFailure) {
+        var divisor = try scanTargets()
+        let needsScratch =
+            needsMass || input.classStride != 1 || (grad.map { $0.classStride != 1 } ?? false) || isMeanOverDistributionMass
+        // O(rows + classes) memory, taken before anything is written.
+        let workspace = Workspace(
+            threads: threadsToUse(), hasScratch: needsScratch, classWeights: needsMass ? weight : nil, classes: classes)
+        guard let workspace else { throw .outOfMemory }
+        defer { workspace.free() }
+
+        if isMeanOverDistributionMass {
+            divisor = try sumOverRows(.mass, workspace, gradFactor: 0).rounded()
+        }
+        let isEmpty = reduction == .mean && meanOver != .divisor && divisor == 0
+        if isEmpty && empty == .error { throw .empty }
+
+        let gradFactor = isEmpty ? (empty == .zero ? 0 : .nan) : gradLoss / divisor
+        let total = try sumOverRows(.loss, workspace, gradFactor: gradFactor)
+        guard reduction != .none, let loss else { return }
+        let value = isEmpty ? (empty == .zero ? 0 : .nan) : total.divided(by: divisor)
+        loss.store(value, at: 0)
+    }
+
+    /// The divisor is a sum over classes, which only the kernels can make.
+    private var isMeanOverDistributionMass: Bool {
+        reduction == .mean && meanOver == .mass && !isIndexTarget
+    }
+
+    // MARK: Before anything is written
+
+    /// Checks every label, and finds what the losses will be divided by (1 where they are not).
+    private func scanTargets() throws(LossFailure) -> Double {
+        // A sum of ones needs no adding up.
+        let addsWeights =
+            reduction == .mean && (meanOver == .weight || meanOver == .mass)
+            && (sampleWeight != nil || (weight != nil && isIndexTarget))
+        guard isIndexTarget || addsWeights else { return meanDivisor(counting: rows.count) }
+
+        var counted = 0
+        var weights = ExactSum()
+        var failure: LossFailure?
+        rows.forEachRow(in: 0..<rows.count) { row, offsets in
+            var w = 1.0
+            if isIndexTarget {
+                let label = target.label(at: offsets.target)
+                if isIgnored(label) { return true }
+                guard label.isIndex(below: classes) else {
+                    failure = .label(label, row: row)
+                    return false
+                }
+                if let weight { w = weight.double(at: Int(label.value) * weight.classStride) }
+            }
+            counted += 1
+            if addsWeights { weights.add((sampleWeight?.double(at: offsets.sampleWeight) ?? 1) * w) }
+            return true
+        }
+        if let failure { throw failure }
+        return addsWeights ? weights.rounded() : meanDivisor(counting: counted)
+    }
+
+    private func meanDivisor(counting rows: Int) -> Double {
+        guard reduction == .mean else { return 1 }
+        return meanOver == .divisor ? meanDivisor : Double(rows)
+    }
+
+    // MARK: Rows
+
+    enum RowSum { case loss, mass }
+
+    /// Elements that are worth waking a thread for.
+    private static var elementsPerThread: Int { 1 << 16 }
+
+    private func threadsToUse() -> Int {
+        let (elements, overflow) = rows.count.multipliedReportingOverflow(by: classes)
+        let useful = overflow ? maxThreads : min(rows.count, elements / Self.elementsPerThread)
+        if useful <= 1 { return 1 }
+        return min(useful, threads > 0 ? threads : ThreadCount.get(), maxThreads)
+    }
+
+    /// Runs every row's kernel. The sum of what they return; with reduction none and `.loss`, the losses are stored
+    /// instead.
+    private func sumOverRows(_ what: RowSum, _ workspace: Workspace, gradFactor: Double) throws(LossFailure) -> ExactSum {
+        // Enough rows per piece for the counter not to matter, few enough for the last thread not to be late.
+        let share = rows.count / (workspace.threads * 8)
+        let rowsPerPiece = max(1, min(share, 65536 / classes))
+        var pass = RowPass(call: self, what: what, workspace: workspace, gradFactor: gradFactor, rowsPerPiece: rowsPerPiece)
+        if let cancel, shim_load_i32(cancel) != 0 { throw .cancelled }
+        workspace.reset()
+        ThreadPool.run(threads: workspace.threads, { RowPass.work($0!) }, &pass)
+        if shim_load_i32(&pass.isCancelled) != 0 { throw .cancelled }
+        return workspace.total()
+    }
+}
+
+/// One pass over the rows, shared by the threads that take part in it.
+struct RowPass {
+    let call: LossCall
+    let what: LossCall.RowSum
+    let workspace: Workspace
+    let gradFactor: Double
+    let rowsPerPiece: Int
+    /// The next piece that no thread has taken.
+    var nextPiece: Int64 = 0
+    /// The next share of the workspace that no thread has taken.
+    var nextSlot: Int64 = 0
+    var isCancelled: Int32 = 0
+
+    static func work(_ context: UnsafeMutableRawPointer) {
+        let pass = context.assumingMemoryBound(to: RowPass.self)
+        let hostFloatControl = shim_float_control_enter()
+        var worker: RowWorker?
+        while true {
+            let piece = Int(shim_fetch_add_i64(&pass.pointee.nextPiece, 1))
+            let (first, overflow) = piece.multipliedReportingOverflow(by: pass.pointee.rowsPerPiece)
+            if overflow || first >= pass.pointee.call.rows.count { break }
+            if shim_load_i32(&pass.pointee.isCancelled) != 0 { break }
+            if let cancel = pass.pointee.call.cancel, shim_load_i32(cancel) != 0 {
+                shim_store_i32(&pass.pointee.isCancelled, 1)
+                break
+            }
+            if worker == nil {
+                worker = RowWorker(pass, slot: Int(shim_fetch_add_i64(&pass.pointee.nextSlot, 1)))
+            }
+            worker!.run(first..<min(first + pass.pointee.rowsPerPiece, pass.pointee.call.rows.count))
+        }
+        shim_float_control_leave(hostFloatControl)
+    }
+}

@@ -1,0 +1,96 @@
+/// Element types, with the codes of crossentropy.h.
+public enum DType: Int32 {
+    case f32 = 1
+    case f64 = 2
+    case i8 = 16
+    case i16 = 17
+    case i32 = 18
+    case i64 = 19
+    case u8 = 20
+    case u16 = 21
+    case u32 = 22
+    case u64 = 23
+
+    public var isFloatingPoint: Bool { rawValue < 16 }
+
+    public var size: Int {
+        switch self {
+        case .i8, .u8: 1
+        case .i16, .u16: 2
+        case .f32, .i32, .u32: 4
+        case .f64, .i64, .u64: 8
+        }
+    }
+}
+
+/// Memory of the caller's: a tensor as the row loops see it. Where its rows are is said by `RowSpace`.
+public struct Operand {
+    /// Not read or written if there are no elements; may be any address then.
+    var data: UnsafeMutableRawPointer
+    var dtype: DType
+    /// From class to class, in elements; 0 where there is no class axis.
+    var classStride: Int
+
+    public init(data: UnsafeMutableRawPointer, dtype: DType, classStride: Int = 0) {
+        self.data = data
+        self.dtype = dtype
+        self.classStride = classStride
+    }
+
+    @inline(__always)
+    func element(_ offset: Int) -> UnsafeMutableRawPointer { data + offset * dtype.size }
+}
+
+extension Operand {
+    /// A floating-point element. Any alignment.
+    func double(at offset: Int) -> Double {
+        dtype == .f64
+            ? data.loadUnaligned(fromByteOffset: offset * 8, as: Double.self)
+            : Double(data.loadUnaligned(fromByteOffset: offset * 4, as: Float.self))
+    }
+
+    /// Writes a loss: one kind of NaN, and no -0.
+    func store(_ value: Double, at offset: Int) {
+        let clean = value != value ? .nan : value + 0
+        if dtype == .f64 {
+            data.storeBytes(of: clean, toByteOffset: offset * 8, as: Double.self)
+        } else {
+            data.storeBytes(of: Float(clean), toByteOffset: offset * 4, as: Float.self)
+        }
+    }
+
+    /// An integer element. Any alignment.
+    func label(at offset: Int) -> Label {
+        switch dtype {
+        case .i64: Label(data.loadUnaligned(fromByteOffset: offset * 8, as: Int64.self))
+        case .i32: Label(Int64(data.loadUnaligned(fromByteOffset: offset * 4, as: Int32.self)))
+        case .i16: Label(Int64(data.loadUnaligned(fromByteOffset: offset * 2, as: Int16.self)))
+        case .i8: Label(Int64(data.loadUnaligned(fromByteOffset: offset, as: Int8.self)))
+        case .u32: Label(Int64(data.loadUnaligned(fromByteOffset: offset * 4, as: UInt32.self)))
+        case .u16: Label(Int64(data.loadUnaligned(fromByteOffset: offset * 2, as: UInt16.self)))
+        case .u8: Label(Int64(data.loadUnaligned(fromByteOffset: offset, as: UInt8.self)))
+        case .u64: Label(unsigned: data.loadUnaligned(fromByteOffset: offset * 8, as: UInt64.self))
+        case .f32, .f64: Label(-1)  // not an index type
+        }
+    }
+}
+
+/// A class index as the caller wrote it, of any integer type.
+public struct Label: Sendable {
+    /// Its bits are those of a UInt64 if `isHuge`.
+    public var value: Int64
+    /// Beyond the largest Int64.
+    public var isHuge = false
+
+    init(_ value: Int64) { self.value = value }
+
+    init(unsigned: UInt64) {
+        value = Int64(truncatingIfNeeded: unsigned)
+        isHuge = value < 0
+    }
+
+    /// Whether it names one of `classes` classes.
+    func isIndex(below classes: Int) -> Bool { !isHuge && value >= 0 && value < classes }
+
+    func isEqual(to other: Int64) -> Bool { !isHuge && value == other }
+}

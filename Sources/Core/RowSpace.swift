@@ -1,0 +1,88 @@
+/// As many dimensions as a tensor can have; equal to CE_MAX_NDIM.
+public typealias Dimensions = InlineArray<64, Int>
+
+/// A distance for each of the tensors that have a value or a place per row, in elements.
+public struct RowOffsets {
+    var input = 0
+    var target = 0
+    var sampleWeight = 0
+    var loss = 0
+    var grad = 0
+
+    static func + (a: RowOffsets, b: RowOffsets) -> RowOffsets {
+        RowOffsets(
+            input: a.input + b.input, target: a.target + b.target, sampleWeight: a.sampleWeight + b.sampleWeight,
+            loss: a.loss + b.loss, grad: a.grad + b.grad)
+    }
+
+    static func * (a: RowOffsets, n: Int) -> RowOffsets {
+        RowOffsets(
+            input: a.input * n, target: a.target * n, sampleWeight: a.sampleWeight * n, loss: a.loss * n,
+            grad: a.grad * n)
+    }
+
+    static func == (a: RowOffsets, b: RowOffsets) -> Bool {
+        a.input == b.input && a.target == b.target && a.sampleWeight == b.sampleWeight && a.loss == b.loss
+            && a.grad == b.grad
+    }
+}
+
+/// All positions but the class axis: the rows, numbered with the last dimension fastest. Dimensions that every tensor
+/// steps through evenly are merged, so there is usually one.
+public struct RowSpace {
+    public private(set) var count = 1
+    private var ndim = 0
+    private var shape = Dimensions(repeating: 0)
+    private var strides = InlineArray<64, RowOffsets>(repeating: RowOffsets())
+
+    public init() {}
+
+    /// Adds a dimension inside those added so far.
+    public mutating func append(_ length: Int, input: Int, target: Int, sampleWeight: Int, loss: Int, grad: Int) {
+        count *= length
+        if length == 1 { return }
+        let step = RowOffsets(input: input, target: target, sampleWeight: sampleWeight, loss: loss, grad: grad)
+        if ndim > 0 && strides[ndim - 1] == step * length {
+            shape[ndim - 1] *= length
+            strides[ndim - 1] = step
+        } else {
+            shape[ndim] = length
+            strides[ndim] = step
+            ndim += 1
+        }
+    }
+
+    /// Calls `visit(row, offsets)` for a range of rows until it returns false.
+    @inline(__always)
+    func forEachRow(in rows: Range<Int>, _ visit: (Int, RowOffsets) -> Bool) {
+        if ndim <= 1 {
+            let step = strides[0]
+            var offsets = step * rows.lowerBound
+            for row in rows {
+                if !visit(row, offsets) { return }
+                offsets = offsets + step
+            }
+            return
+        }
+        var index = Dimensions(repeating: 0)
+        var offsets = RowOffsets()
+        var rest = rows.lowerBound
+        for d in stride(from: ndim - 1, through: 0, by: -1) {
+            index[d] = rest % shape[d]
+            rest /= shape[d]
+            offsets = offsets + strides[d] * index[d]
+        }
+        for row in rows {
+            if !visit(row, offsets) { return }
+            var d = ndim - 1
+            while d >= 0 {
+                index[d] += 1
+                offsets = offsets + strides[d]
+                if index[d] < shape[d] { break }
+                offsets = offsets + strides[d] * -shape[d]
+                index[d] = 0
+                d -= 1
+            }
+        }
+    }
+}
