@@ -1,0 +1,171 @@
+import CCrossEntropy
+import Core
+
+/// Checks everything, then computes: the body of every call for a loss.
+func crossEntropy(
+    _ input: UnsafePointer<ce_tensor>?, _ classAxis: Int32, _ target: UnsafePointer<ce_tensor>?,
+    _ options: UnsafePointer<ce_options>?, _ loss: UnsafePointer<ce_tensor>?, _ grad: UnsafePointer<ce_tensor>?
+) -> Int32 {
+    do throws(CallError) {
+        let call = try checkedCall(input, classAxis, target, try readOptions(options), loss, grad)
+        do throws(LossFailure) {
+            try call.run()
+        } catch {
+            throw CallError(error, classes: call.classes)
+        }
+        return Int32(CE_OK)
+    } catch {
+        return error.status
+    }
+}
+
+private func checkedCall(
+    _ input: UnsafePointer<ce_tensor>?, _ classAxis: Int32, _ target: UnsafePointer<ce_tensor>?,
+    _ options: ce_options, _ loss: UnsafePointer<ce_tensor>?, _ grad: UnsafePointer<ce_tensor>?
+) throws(CallError) -> LossCall {
+    let input = try view(input, "input", .floatingPoint)
+    let target = try view(target, "target", .integerOrFloatingPoint)
+    let weight = try optionalView(options.weight, "weight", .floatingPoint)
+    let sampleWeight = try optionalView(options.sample_weight, "sample_weight", .floatingPoint)
+    let loss = try optionalView(loss, "loss", .floatingPoint)
+    let grad = try optionalView(grad, "grad", .floatingPoint)
+    if loss == nil && grad == nil {
+        throw CallError(CE_ERROR_NULL_POINTER) { $0.text("loss and grad are both NULL: there is nothing to compute") }
+    }
+
+    // Shapes
+    let axis = try checkedAxis(classAxis, of: input)
+    let classes = input.shape[axis]
+    if classes < 1 {
+        throw CallError(CE_ERROR_SHAPE) {
+            $0.text("input has shape ")
+            $0.shape(input)
+            $0.text(" and so no class: the class axis is dimension ")
+            $0.number(axis)
+        }
+    }
+    let isIndexTarget = !target.dtype.isFloatingPoint
+    let rowsOfInput = input.dropping(axis)
+    if isIndexTarget {
+        try checkShape(target, "target", equals: rowsOfInput, "input without its class axis")
+    } else {
+        try checkShape(target, "target", equals: input, "input")
+    }
+    let rowsOfTarget = isIndexTarget ? target : target.dropping(axis)
+    if let weight, weight.ndim != 1 || weight.shape[0] != classes {
+        throw CallError(CE_ERROR_SHAPE) {
+            $0.text("weight has shape ")
+            $0.shape(weight)
+            $0.text(", but there are ")
+            $0.number(classes)
+            $0.text(" classes")
+        }
+    }
+    if let sampleWeight {
+        try checkShape(sampleWeight, "sample_weight", equals: rowsOfInput, "input without its class axis")
+    }
+    if let grad {
+        try checkShape(grad, "grad", equals: input, "input")
+        if grad.dtype != input.dtype {
+            throw CallError(CE_ERROR_DTYPE) { $0.text("grad must have the dtype of input") }
+        }
+    }
+
+    var call = LossCall(
+        classes: classes, rows: RowSpace(),
+        input: Operand(data: input.data, dtype: input.dtype, classStride: input.classStride(axis)),
+        target: Operand(
+            data: target.data, dtype: target.dtype, classStride: isIndexTarget ? 0 : target.classStride(axis)))
+    try call.apply(options, isSingle: input.dtype == .f32)
+    if let loss {
+        if call.reduction == .none {
+            try checkShape(loss, "loss", equals: rowsOfInput, "input without its class axis")
+        } else if loss.count != 1 {
+            throw CallError(CE_ERROR_SHAPE) {
+                $0.text("loss has shape ")
+                $0.shape(loss)
+                $0.text(", but a mean or sum is one number")
+            }
+        }
+    }
+
+    // Memory
+    let keepsLosses = call.reduction == .none
+    if let loss { try checkDistinct(loss, "loss") }
+    if let grad { try checkDistinct(grad, "grad") }
+    try checkApart(loss, "loss", input, "input")
+    try checkApart(loss, "loss", target, "target")
+    try checkApart(loss, "loss", weight, "weight")
+    try checkApart(loss, "loss", sampleWeight, "sample_weight")
+    try checkApart(loss, "loss", grad, "grad")
+    if let grad, !grad.isSame(as: input) { try checkApart(grad, "grad", input, "input") }
+    try checkApart(grad, "grad", target, "target")
+    try checkApart(grad, "grad", weight, "weight")
+    try checkApart(grad, "grad", sampleWeight, "sample_weight")
+
+    call.weight = weight.map { Operand(data: $0.data, dtype: $0.dtype, classStride: $0.strides[0]) }
+    call.sampleWeight = sampleWeight.map { Operand(data: $0.data, dtype: $0.dtype) }
+    call.loss = loss.map { Operand(data: $0.data, dtype: $0.dtype) }
+    call.grad = grad.map { Operand(data: $0.data, dtype: $0.dtype, classStride: $0.classStride(axis)) }
+    let rowsOfGrad = grad?.dropping(axis)
+    for d in 0..<rowsOfInput.ndim {
+        call.rows.append(
+            rowsOfInput.shape[d], input: rowsOfInput.strides[d], target: rowsOfTarget.strides[d],
+            sampleWeight: sampleWeight?.strides[d] ?? 0, loss: keepsLosses ? loss?.strides[d] ?? 0 : 0,
+            grad: rowsOfGrad?.strides[d] ?? 0)
+    }
+    return call
+}
+
+private func checkedAxis(_ axis: Int32, of input: TensorView) throws(CallError) -> Int {
+    let position = axis < 0 ? Int(axis) + input.ndim : Int(axis)
+    guard position >= 0 && position < input.ndim else {
+        throw CallError(CE_ERROR_SHAPE) {
+            $0.text("class axis ")
+            $0.number(Int(axis))
+            $0.text(" is out of range: input has ")
+            $0.number(input.ndim)
+            $0.text(input.ndim == 1 ? " dimension" : " dimensions")
+        }
+    }
+    return position
+}
+
+extension TensorView {
+    /// The stride of the class axis; a single class counts as contiguous.
+    fileprivate func classStride(_ axis: Int) -> Int { shape[axis] == 1 ? 1 : strides[axis] }
+}
+
+extension CallError {
+    fileprivate init(_ failure: LossFailure, classes: Int) {
+        switch failure {
+        case .label(let label, let row):
+            self.init(CE_ERROR_LABEL) {
+                $0.text("label ")
+                if label.isHuge {
+                    $0.number(unsigned: UInt64(bitPattern: label.value))
+                } else {
+                    $0.number(Int(label.value))
+                }
+                $0.text(" in row ")
+                $0.number(row)
+                $0.text(" is out of range: there ")
+                $0.text(classes == 1 ? "is 1 class (label 0)" : "are ")
+                if classes > 1 {
+                    $0.number(classes)
+                    $0.text(" classes (labels 0 to ")
+                    $0.number(classes - 1)
+                    $0.text(")")
+                }
+            }
+        case .empty:
+            self.init(CE_ERROR_EMPTY) {
+                $0.text("no row counts, so there is no mean: the batch is empty, every row is ignored, or the weights add up to 0")
+            }
+        case .outOfMemory:
+            self.init(CE_ERROR_OUT_OF_MEMORY) { $0.text("out of memory for the scratch space of the call") }
+        case .cancelled:
+            self.init(CE_ERROR_CANCELLED) { $0.text("cancelled: the outputs hold unspecified values") }
+        }
+    }
+}

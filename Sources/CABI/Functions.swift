@@ -1,0 +1,147 @@
+import CCrossEntropy
+import Core
+import Shims
+
+// The functions of crossentropy.h. `@implementation` makes the compiler hold each of them to its declaration there.
+
+@implementation @_cdecl("ce_version")
+public func ce_version() -> Int32 { CE_VERSION_MAJOR * 10000 + CE_VERSION_MINOR * 100 + CE_VERSION_PATCH }
+
+@implementation @_cdecl("ce_version_string")
+public func ce_version_string() -> UnsafePointer<CChar>? { cString("0.1.0") }
+
+@implementation @_cdecl("ce_build_info")
+public func ce_build_info() -> UnsafePointer<CChar>? {
+    #if hasFeature(Embedded)
+        #if arch(x86_64)
+            cString("Embedded Swift, x86_64, kernels: baseline, avx2, avx512")
+        #else
+            cString("Embedded Swift, aarch64, kernels: neon")
+        #endif
+    #else
+        cString("Swift, part of a Swift program")
+    #endif
+}
+
+@implementation @_cdecl("ce_isa")
+public func ce_isa() -> UnsafePointer<CChar>? { Processor.isa }
+
+@implementation @_cdecl("ce_status_string")
+public func ce_status_string(_ status: Int32) -> UnsafePointer<CChar>? {
+    let text: StaticString =
+        switch Int(status) {
+        case CE_OK: "ok"
+        case CE_ERROR_NULL_POINTER: "required pointer is NULL"
+        case CE_ERROR_OPTIONS_SIZE: "options.size is too small"
+        case CE_ERROR_DTYPE: "dtype not accepted"
+        case CE_ERROR_SHAPE: "shapes do not fit together"
+        case CE_ERROR_OVERFLOW: "size does not fit into 63 bits"
+        case CE_ERROR_OVERLAP: "output overlaps other memory of the call"
+        case CE_ERROR_LABEL: "label out of range"
+        case CE_ERROR_OPTION: "option out of range"
+        case CE_ERROR_EMPTY: "no row counts"
+        case CE_ERROR_OUT_OF_MEMORY: "out of memory"
+        case CE_ERROR_CANCELLED: "cancelled"
+        default: "unknown status"
+        }
+    return cString(text)
+}
+
+@implementation @_cdecl("ce_last_error_message")
+public func ce_last_error_message() -> UnsafePointer<CChar>? { UnsafePointer(crossentropy_message()) }
+
+@implementation @_cdecl("ce_options_init")
+public func ce_options_init(_ options: UnsafeMutablePointer<ce_options>?, _ size: Int) -> Int32 {
+    guard let options else { return nullPointer("options").status }
+    guard size >= firstOptionsSize else {
+        return CallError(CE_ERROR_OPTIONS_SIZE) {
+            $0.text("the size given to ce_options_init is ")
+            $0.number(unsigned: UInt64(bitPattern: Int64(size)))
+            $0.text("; the smallest is ")
+            $0.number(firstOptionsSize)
+        }.status
+    }
+    var defaults = defaultOptions()
+    let known = min(size, MemoryLayout<ce_options>.size)
+    // A caller newer than this library has fields that it does not know; 0 is what they were before they existed.
+    defaults.size = UInt64(known)
+    memset(options, 0, size)
+    memcpy(options, &defaults, known)
+    return Int32(CE_OK)
+}
+
+@implementation @_cdecl("ce_cross_entropy")
+public func ce_cross_entropy(
+    _ input: UnsafePointer<ce_tensor>?, _ class_axis: Int32, _ target: UnsafePointer<ce_tensor>?,
+    _ options: UnsafePointer<ce_options>?, _ loss: UnsafePointer<ce_tensor>?, _ grad: UnsafePointer<ce_tensor>?
+) -> Int32 {
+    crossEntropy(input, class_axis, target, options, loss, grad)
+}
+
+@implementation @_cdecl("ce_cross_entropy_f32")
+public func ce_cross_entropy_f32(
+    _ logits: UnsafePointer<Float>?, _ labels: UnsafePointer<Int64>?, _ rows: Int64, _ classes: Int64,
+    _ options: UnsafePointer<ce_options>?, _ loss: UnsafeMutablePointer<Float>?, _ grad: UnsafeMutablePointer<Float>?
+) -> Int32 {
+    contiguousRows(logits, labels, rows, classes, options, loss, grad, .f32)
+}
+
+@implementation @_cdecl("ce_cross_entropy_f64")
+public func ce_cross_entropy_f64(
+    _ logits: UnsafePointer<Double>?, _ labels: UnsafePointer<Int64>?, _ rows: Int64, _ classes: Int64,
+    _ options: UnsafePointer<ce_options>?, _ loss: UnsafeMutablePointer<Double>?, _ grad: UnsafeMutablePointer<Double>?
+) -> Int32 {
+    contiguousRows(logits, labels, rows, classes, options, loss, grad, .f64)
+}
+
+private func cString(_ text: StaticString) -> UnsafePointer<CChar> {
+    UnsafeRawPointer(text.utf8Start).assumingMemoryBound(to: CChar.self)
+}
+
+/// The general call on views of contiguous rows.
+private func contiguousRows(
+    _ logits: UnsafeRawPointer?, _ labels: UnsafeRawPointer?, _ rows: Int64, _ classes: Int64,
+    _ options: UnsafePointer<ce_options>?, _ loss: UnsafeMutableRawPointer?, _ grad: UnsafeMutableRawPointer?,
+    _ dtype: DType
+) -> Int32 {
+    let lengths: InlineArray<2, Int64> = [rows, classes]
+    return lengths.span.withUnsafeBufferPointer { lengths in
+        func tensor(_ data: UnsafeRawPointer?, _ dtype: DType, _ ndim: Int32) -> ce_tensor {
+            ce_tensor(
+                data: UnsafeMutableRawPointer(mutating: data), dtype: dtype.rawValue, ndim: ndim, shape: lengths.baseAddress,
+                strides: nil)
+        }
+        let keepsLosses = isReductionNone(options)
+        var input = tensor(logits, dtype, 2)
+        var target = tensor(labels, .i64, 1)
+        var lossTensor = tensor(loss, dtype, keepsLosses ? 1 : 0)
+        var gradTensor = tensor(grad, dtype, 2)
+        return withUnsafePointer(to: &lossTensor) { lossTensor in
+            withUnsafePointer(to: &gradTensor) { gradTensor in
+                crossEntropy(
+                    &input, 1, &target, options, loss == nil ? nil : lossTensor, grad == nil ? nil : gradTensor)
+            }
+        }
+    }
+}
+
+private func isReductionNone(_ options: UnsafePointer<ce_options>?) -> Bool {
+    guard let options = try? readOptions(options) else { return false }  // the call itself will say why
+    return options.reduction == CE_REDUCTION_NONE
+}
+
+@implementation @_cdecl("ce_set_num_threads")
+public func ce_set_num_threads(_ count: Int32) -> Int32 {
+    guard count >= 0 else {
+        return CallError(CE_ERROR_OPTION) {
+            $0.text("the number of threads is ")
+            $0.number(Int(count))
+            $0.text("; it must be 0 (the default) or more")
+        }.status
+    }
+    ThreadCount.set(count)
+    return Int32(CE_OK)
+}
+
+@implementation @_cdecl("ce_get_num_threads")
+public func ce_get_num_threads() -> Int32 { Int32(ThreadCount.get()) }

@@ -1,0 +1,101 @@
+import CCrossEntropy
+import Core
+import Shims
+
+/// The size of ce_options in release 0.1.0, the first: the smallest that is accepted, for ever.
+let firstOptionsSize = 96
+
+func defaultOptions() -> ce_options {
+    var options = ce_options()
+    options.size = UInt64(MemoryLayout<ce_options>.size)
+    options.ignore_index = -100
+    options.grad_loss = 1
+    return options
+}
+
+/// The caller's options: as much of the struct as the caller's version knows, and defaults for the rest.
+func readOptions(_ pointer: UnsafePointer<ce_options>?) throws(CallError) -> ce_options {
+    var options = defaultOptions()
+    guard let pointer else { return options }
+    let size = UnsafeRawPointer(pointer).loadUnaligned(as: UInt64.self)
+    guard size >= firstOptionsSize else {
+        throw CallError(CE_ERROR_OPTIONS_SIZE) {
+            $0.text("options.size is ")
+            $0.number(unsigned: size)
+            $0.text("; the smallest is ")
+            $0.number(firstOptionsSize)
+            $0.text(" (fill the struct with ce_options_init)")
+        }
+    }
+    memcpy(&options, pointer, min(Int(clamping: size), MemoryLayout<ce_options>.size))
+    return options
+}
+
+extension LossCall {
+    /// Takes over the options that are plain values, checked. `isSingle`: the input is f32.
+    mutating func apply(_ options: ce_options, isSingle: Bool) throws(CallError) {
+        guard let inputType = InputType(rawValue: options.input_type) else {
+            throw unknown("input_type", options.input_type)
+        }
+        guard let reduction = Reduction(rawValue: options.reduction) else {
+            throw unknown("reduction", options.reduction)
+        }
+        guard let meanOver = MeanOver(rawValue: options.mean_over) else {
+            throw unknown("mean_over", options.mean_over)
+        }
+        guard let empty = EmptyPolicy(rawValue: options.empty) else { throw unknown("empty", options.empty) }
+        guard options.label_smoothing >= 0 && options.label_smoothing <= 1 else {
+            throw outOfRange("label_smoothing", options.label_smoothing, "between 0 and 1")
+        }
+        if meanOver == .divisor && !(options.mean_divisor > 0 && options.mean_divisor < .infinity) {
+            throw outOfRange("mean_divisor", options.mean_divisor, "a finite number above 0")
+        }
+        guard options.clip >= 0 && options.clip < 0.5 else {
+            throw outOfRange("clip", options.clip, "at least 0 and below 0.5")
+        }
+        if options.clip != 0 && inputType != .probs {
+            throw CallError(CE_ERROR_OPTION) {
+                $0.text("clip is for probabilities, but the input holds ")
+                $0.text(inputType == .logits ? "logits" : "logarithms of probabilities")
+            }
+        }
+        guard options.threads >= 0 else {
+            throw outOfRange("threads", Double(options.threads), "0 (the default) or more")
+        }
+        guard options.reserved == 0 else { throw outOfRange("reserved", Double(options.reserved), "0") }
+        self.inputType = inputType
+        self.reduction = reduction
+        self.meanOver = meanOver
+        self.empty = empty
+        ignoreIndex = options.ignore_index == .min ? nil : options.ignore_index  // CE_IGNORE_NONE is the smallest
+        labelSmoothing = options.label_smoothing
+        meanDivisor = options.mean_divisor
+        if options.clip != 0 {
+            // As the input's type can express them.
+            clipLow = isSingle ? Double(Float(options.clip)) : options.clip
+            clipHigh = isSingle ? Double(Float(1 - options.clip)) : 1 - options.clip
+        }
+        gradLoss = options.grad_loss
+        cancel = options.cancel.map { UnsafePointer($0) }
+        threads = Int(options.threads)
+    }
+}
+
+private func unknown(_ name: StaticString, _ value: Int32) -> CallError {
+    CallError(CE_ERROR_OPTION) {
+        $0.text("unknown ")
+        $0.text(name)
+        $0.text(": ")
+        $0.number(Int(value))
+    }
+}
+
+private func outOfRange(_ name: StaticString, _ value: Double, _ range: StaticString) -> CallError {
+    CallError(CE_ERROR_OPTION) {
+        $0.text(name)
+        $0.text(" is ")
+        $0.number(value)
+        $0.text("; it must be ")
+        $0.text(range)
+    }
+}

@@ -1,0 +1,145 @@
+import CCrossEntropy
+import Core
+
+// From a ce_tensor, which may hold anything, to a TensorView that the rest can rely on.
+
+enum AcceptedTypes {
+    case floatingPoint
+    case integerOrFloatingPoint
+}
+
+/// `nil` if the pointer is NULL.
+func optionalView(
+    _ tensor: UnsafePointer<ce_tensor>?, _ name: StaticString, _ accepted: AcceptedTypes
+) throws(CallError) -> TensorView? {
+    guard let tensor else { return nil }
+    return try view(tensor, name, accepted)
+}
+
+func view(
+    _ tensor: UnsafePointer<ce_tensor>?, _ name: StaticString, _ accepted: AcceptedTypes
+) throws(CallError) -> TensorView {
+    guard let tensor = tensor?.pointee else { throw nullPointer(name) }
+    guard let dtype = DType(rawValue: tensor.dtype) else {
+        throw CallError(CE_ERROR_DTYPE) {
+            $0.text(name)
+            $0.text(" has an unknown dtype: ")
+            $0.number(Int(tensor.dtype))
+        }
+    }
+    if accepted == .floatingPoint && !dtype.isFloatingPoint {
+        throw CallError(CE_ERROR_DTYPE) {
+            $0.text(name)
+            $0.text(" must be f32 or f64, not an integer dtype")
+        }
+    }
+    guard tensor.ndim >= 0 && tensor.ndim <= CE_MAX_NDIM else {
+        throw CallError(CE_ERROR_SHAPE) {
+            $0.text(name)
+            $0.text(" has ")
+            $0.number(Int(tensor.ndim))
+            $0.text(" dimensions; 0 to ")
+            $0.number(Int(CE_MAX_NDIM))
+            $0.text(" are accepted")
+        }
+    }
+    let ndim = Int(tensor.ndim)
+    if ndim > 0 && tensor.shape == nil {
+        throw CallError(CE_ERROR_NULL_POINTER) {
+            $0.text("the shape of ")
+            $0.text(name)
+            $0.text(" is NULL")
+        }
+    }
+    var shape = Dimensions(repeating: 0)
+    var isEmpty = false
+    for d in 0..<ndim {
+        let length = Int(tensor.shape[d])
+        guard length >= 0 else {
+            throw CallError(CE_ERROR_SHAPE) {
+                $0.text("dimension ")
+                $0.number(d)
+                $0.text(" of ")
+                $0.text(name)
+                $0.text(" has a negative length: ")
+                $0.number(length)
+            }
+        }
+        shape[d] = length
+        if length == 0 { isEmpty = true }
+    }
+    var strides = Dimensions(repeating: 0)
+    var bytes = dtype.size  // of the contiguous tensor, and further down of the farthest element
+    for d in stride(from: ndim - 1, through: 0, by: -1) {
+        strides[d] = tensor.strides.map { Int($0[d]) } ?? bytes / dtype.size
+        // Lengths may be anything where another one is 0.
+        bytes = try product(bytes, isEmpty ? 1 : shape[d], name)
+    }
+    var view = TensorView(
+        data: UnsafeMutableRawPointer(bitPattern: 1)!, dtype: dtype, ndim: ndim, shape: shape, strides: strides)
+    if isEmpty {
+        // No element is ever reached, so whatever stands here must not overflow later.
+        for d in 0..<ndim { view.strides[d] = 0 }
+        return view
+    }
+    var reach = dtype.size
+    for d in 0..<ndim {
+        let step = try product(dtype.size, Int(clamping: strides[d].magnitude), name)
+        let (sum, overflow) = reach.addingReportingOverflow(try product(step, shape[d] - 1, name))
+        if overflow { throw overflowError(name) }
+        reach = sum
+        // A length that is never stepped along may have any stride.
+        if shape[d] == 1 { view.strides[d] = 0 }
+    }
+    guard let data = tensor.data else {
+        throw CallError(CE_ERROR_NULL_POINTER) {
+            $0.text("the data of ")
+            $0.text(name)
+            $0.text(" is NULL")
+        }
+    }
+    view.data = data
+    return view
+}
+
+private func product(_ a: Int, _ b: Int, _ name: StaticString) throws(CallError) -> Int {
+    let (result, overflow) = a.multipliedReportingOverflow(by: b)
+    if overflow { throw overflowError(name) }
+    return result
+}
+
+private func overflowError(_ name: StaticString) -> CallError {
+    CallError(CE_ERROR_OVERFLOW) {
+        $0.text("the size of ")
+        $0.text(name)
+        $0.text(" in bytes does not fit into 63 bits")
+    }
+}
+
+func nullPointer(_ name: StaticString) -> CallError {
+    CallError(CE_ERROR_NULL_POINTER) {
+        $0.text(name)
+        $0.text(" is NULL")
+    }
+}
+
+/// Throws unless `view` has the shape `expected`.
+func checkShape(
+    _ view: TensorView, _ name: StaticString, equals expected: TensorView, _ what: StaticString
+) throws(CallError) {
+    var isEqual = view.ndim == expected.ndim
+    if isEqual {
+        for d in 0..<view.ndim where view.shape[d] != expected.shape[d] { isEqual = false }
+    }
+    if !isEqual {
+        throw CallError(CE_ERROR_SHAPE) {
+            $0.text(name)
+            $0.text(" has shape ")
+            $0.shape(view)
+            $0.text(", but ")
+            $0.text(what)
+            $0.text(" has shape ")
+            $0.shape(expected)
+        }
+    }
+}
