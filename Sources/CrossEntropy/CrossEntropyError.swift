@@ -1,0 +1,42 @@
+import CCrossEntropy
+
+/// Why a call was refused. Nothing has been written then.
+public struct CrossEntropyError: Error, Equatable, CustomStringConvertible {
+    /// What kind of mistake it is; the names are those of crossentropy.h.
+    public enum Code: Int32, Sendable {
+        case nullPointer = 1
+        case optionsSize
+        case dtype
+        /// Lengths, dimensions or an axis that do not fit together.
+        case shape
+        /// Sizes whose product does not fit into 63 bits.
+        case overflow
+        /// An output shares memory with an input, another output or itself.
+        case overlap
+        /// A label outside `0 ..< classes` that is not ignored.
+        case label
+        /// An option outside its range.
+        case option
+        /// No row counts, and the policy for that is ``EmptyPolicy/error``.
+        case empty
+        case outOfMemory
+        case cancelled
+    }
+
+    public let code: Code
+    /// What was given and what is accepted: "label 7 in row 3 is out of range: there are 5 classes (labels 0 to 4)".
+    public let message: String
+
+    public var description: String { message }
+
+    init(_ code: Code, _ message: String) {
+        self.code = code
+        self.message = message
+    }
+
+    /// The error of this thread's last call, which returned `status`.
+    init(status: Int32) {
+        code = Code(rawValue: status) ?? .option
+        message = String(cString: ce_last_error_message())
+    }
+}
