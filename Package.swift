@@ -49,7 +49,8 @@ var targets: [Target] =
             cSettings: [.unsafeFlags(["-mtls-dialect=gnu2"])]
         ),
         .target(name: "Core", dependencies: ["Shims"] + kernelDependencies, swiftSettings: common),
-        .target(name: "CABI", dependencies: ["CCrossEntropy", "Shims", "Core"], exclude: ["exports.map"],
+        .target(
+            name: "CABI", dependencies: ["CCrossEntropy", "Shims", "Core"], exclude: ["exports.map"],
             swiftSettings: common),
     ]
 
@@ -63,11 +64,18 @@ if embedded {
             "-Xlinker", "-z", "-Xlinker", "nodelete",  // workers may be asleep in it, so it must stay
             "-Xlinker", "-z", "-Xlinker", "defs",  // an undefined symbol fails here, not at the user's
             "-Xlinker", "--strip-all",
-        ])
+        ]),
     ]
 } else {
     targets += [
         .target(name: "CrossEntropy", dependencies: ["CCrossEntropy", "CABI"]),
+        .target(name: "VectorCases", dependencies: ["CrossEntropy"], path: "Tests/VectorCases"),
+        .executableTarget(
+            name: "crossentropy-vectors", dependencies: ["VectorCases"], path: "Tests/SwiftConsumer"),
+        .testTarget(name: "KernelTests", dependencies: ["Shims"] + kernelDependencies),
+        .testTarget(name: "CoreTests", dependencies: ["Core", "Shims"]),
+        .testTarget(name: "CABITests", dependencies: ["CABI", "CCrossEntropy"]),
+        .testTarget(name: "CrossEntropyTests", dependencies: ["CrossEntropy", "VectorCases"]),
     ]
 }
 

@@ -160,7 +160,9 @@ extension CallError {
             }
         case .empty:
             self.init(CE_ERROR_EMPTY) {
-                $0.text("no row counts, so there is no mean: the batch is empty, every row is ignored, or the weights add up to 0")
+                $0.text(
+                    "no row counts, so there is no mean: the batch is empty, every row is ignored, or the weights add up to 0"
+                )
             }
         case .outOfMemory:
             self.init(CE_ERROR_OUT_OF_MEMORY) { $0.text("out of memory for the scratch space of the call") }

@@ -1,3 +1,6 @@
+// swift-format-ignore-file: AlwaysUseLowerCamelCase
+
+// because the names are those of the header.
 import CCrossEntropy
 import Core
 import Shims
@@ -63,8 +66,8 @@ public func ce_options_init(_ options: UnsafeMutablePointer<ce_options>?, _ size
     }
     var defaults = defaultOptions()
     let known = min(size, MemoryLayout<ce_options>.size)
+    defaults.size = UInt64(size)
     // A caller newer than this library has fields that it does not know; 0 is what they were before they existed.
-    defaults.size = UInt64(known)
     memset(options, 0, size)
     memcpy(options, &defaults, known)
     return Int32(CE_OK)
@@ -108,7 +111,8 @@ private func contiguousRows(
     return lengths.span.withUnsafeBufferPointer { lengths in
         func tensor(_ data: UnsafeRawPointer?, _ dtype: DType, _ ndim: Int32) -> ce_tensor {
             ce_tensor(
-                data: UnsafeMutableRawPointer(mutating: data), dtype: dtype.rawValue, ndim: ndim, shape: lengths.baseAddress,
+                data: UnsafeMutableRawPointer(mutating: data), dtype: dtype.rawValue, ndim: ndim,
+                shape: lengths.baseAddress,
                 strides: nil)
         }
         let keepsLosses = isReductionNone(options)

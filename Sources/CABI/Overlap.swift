@@ -28,7 +28,9 @@ extension TensorView {
     func overlaps(_ other: TensorView) -> Bool {
         let a = addresses
         let b = other.addresses
-        guard a.lowerBound < b.upperBound && b.lowerBound < a.upperBound && !a.isEmpty && !b.isEmpty else { return false }
+        guard a.lowerBound < b.upperBound && b.lowerBound < a.upperBound && !a.isEmpty && !b.isEmpty else {
+            return false
+        }
         guard dtype == other.dtype, ndim == other.ndim else { return true }
         for d in 0..<ndim where strides[d] != other.strides[d] { return true }
         let distance = Int(bitPattern: other.data) - Int(bitPattern: data)

@@ -10,7 +10,6 @@ struct TensorView {
     /// In elements.
     var strides: Dimensions
 
-
     /// Number of elements.
     var count: Int {
         var count = 1
@@ -29,4 +28,3 @@ struct TensorView {
         return view
     }
 }
-

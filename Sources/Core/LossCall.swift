@@ -59,7 +59,8 @@ public struct LossCall {
     public func run() throws(LossFailure) {
         var divisor = try scanTargets()
         let needsScratch =
-            needsMass || input.classStride != 1 || (grad.map { $0.classStride != 1 } ?? false) || isMeanOverDistributionMass
+            needsMass || input.classStride != 1 || (grad.map { $0.classStride != 1 } ?? false)
+            || isMeanOverDistributionMass
         // O(rows + classes) memory, taken before anything is written.
         let workspace = Workspace(
             threads: threadsToUse(), hasScratch: needsScratch, classWeights: needsMass ? weight : nil, classes: classes)
@@ -137,11 +138,13 @@ public struct LossCall {
 
     /// Runs every row's kernel. The sum of what they return; with reduction none and `.loss`, the losses are stored
     /// instead.
-    private func sumOverRows(_ what: RowSum, _ workspace: Workspace, gradFactor: Double) throws(LossFailure) -> ExactSum {
+    private func sumOverRows(_ what: RowSum, _ workspace: Workspace, gradFactor: Double) throws(LossFailure) -> ExactSum
+    {
         // Enough rows per piece for the counter not to matter, few enough for the last thread not to be late.
         let share = rows.count / (workspace.threads * 8)
         let rowsPerPiece = max(1, min(share, 65536 / classes))
-        var pass = RowPass(call: self, what: what, workspace: workspace, gradFactor: gradFactor, rowsPerPiece: rowsPerPiece)
+        var pass = RowPass(
+            call: self, what: what, workspace: workspace, gradFactor: gradFactor, rowsPerPiece: rowsPerPiece)
         if let cancel, shim_load_i32(cancel) != 0 { throw .cancelled }
         workspace.reset()
         ThreadPool.run(threads: workspace.threads, { RowPass.work($0!) }, &pass)

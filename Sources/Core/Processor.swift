@@ -64,7 +64,9 @@ public enum Processor {
             guard has(one.ecx, v3) else { return 0 }
             let xcr0 = shim_xcr0()
             // BMI1, AVX2, BMI2; LZCNT; XMM and YMM state
-            guard has(seven.ebx, 1 << 3 | 1 << 5 | 1 << 8), has(extended.ecx, 1 << 5), xcr0 & 0x6 == 0x6 else { return 0 }
+            guard has(seven.ebx, 1 << 3 | 1 << 5 | 1 << 8), has(extended.ecx, 1 << 5), xcr0 & 0x6 == 0x6 else {
+                return 0
+            }
             // AVX-512 F, DQ, CD, BW, VL; mask and ZMM state
             let v4: UInt32 = 1 << 16 | 1 << 17 | 1 << 28 | 1 << 30 | 1 << 31
             return has(seven.ebx, v4) && xcr0 & 0xE6 == 0xE6 ? 2 : 1

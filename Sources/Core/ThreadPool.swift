@@ -25,14 +25,19 @@ enum ThreadPool {
     /// Runs `body(context)` on the calling thread and on up to `threads - 1` others, and returns when all have finished.
     /// `body` must take its share of the work from `context` until none is left: how many run it, and when they
     /// come, is not certain. While another call uses the pool, the calling thread works alone.
-    static func run(threads: Int, _ body: @escaping @convention(c) (UnsafeMutableRawPointer?) -> Void, _ context: UnsafeMutableRawPointer) {
+    static func run(
+        threads: Int, _ body: @escaping @convention(c) (UnsafeMutableRawPointer?) -> Void,
+        _ context: UnsafeMutableRawPointer
+    ) {
         guard threads > 1, let pool = crossentropy_shared_pool(), pthread_mutex_trylock(&pool.pointee.owner) == 0 else {
             body(context)
             return
         }
         pthread_mutex_lock(&pool.pointee.lock)
         let others = Int32(threads - 1)
-        while pool.pointee.workers < others && shim_start_thread({ ThreadPool.work($0!) }, pool) { pool.pointee.workers += 1 }
+        while pool.pointee.workers < others && shim_start_thread({ ThreadPool.work($0!) }, pool) {
+            pool.pointee.workers += 1
+        }
         pool.pointee.body = body
         pool.pointee.context = context
         pool.pointee.wanted = min(others, pool.pointee.workers)

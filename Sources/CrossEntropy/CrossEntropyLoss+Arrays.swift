@@ -126,6 +126,8 @@ private struct Distributions<Scalar: LossScalar>: ArrayTarget {
     }
 
     func withView(_ body: (TensorView) -> Void) {
-        values.withUnsafeBufferPointer { body(TensorView(reading: $0.baseAddress, shape: [$0.count / classes, classes])) }
+        values.withUnsafeBufferPointer {
+            body(TensorView(reading: $0.baseAddress, shape: [$0.count / classes, classes]))
+        }
     }
 }

@@ -23,7 +23,8 @@ extension CrossEntropyLoss {
                         guard gradient.count == input.count else {
                             throw CrossEntropyError(
                                 .shape,
-                                "the gradient has room for \(gradient.count) numbers, but the input holds \(input.count)")
+                                "the gradient has room for \(gradient.count) numbers, but the input holds \(input.count)"
+                            )
                         }
                         try evaluate(
                             TensorView(reading: input.baseAddress, shape: [rows, classes]),

@@ -125,6 +125,7 @@ public struct CrossEntropyLoss: Sendable {
     ///   - classAxis: Which dimension of the input holds the classes; -1 is the last. The others are the rows.
     ///   - target: Class indices, with the shape of the input without the class axis; or distributions, with the shape of
     ///     the input.
+    ///   - classWeight: A weight for each class, in place of ``classWeights``.
     ///   - sampleWeight: A weight for each row, with the shape of the input without the class axis.
     ///   - gradLoss: Upstream gradient: multiplies the gradient.
     ///   - loss: One number, or with `keepingRows` one for each row; `nil`: only the gradient is wanted.
@@ -132,8 +133,9 @@ public struct CrossEntropyLoss: Sendable {
     ///   - gradient: Of the input's shape and type, or `nil`. It may be the input itself, which is then replaced.
     /// - Throws: ``CrossEntropyError``; then nothing has been written.
     public func evaluate(
-        _ input: TensorView, classAxis: Int = -1, target: TensorView, sampleWeight: TensorView? = nil,
-        gradLoss: Double = 1, loss: TensorView?, keepingRows: Bool = false, gradient: TensorView? = nil
+        _ input: TensorView, classAxis: Int = -1, target: TensorView, classWeight: TensorView? = nil,
+        sampleWeight: TensorView? = nil, gradLoss: Double = 1, loss: TensorView?, keepingRows: Bool = false,
+        gradient: TensorView? = nil
     ) throws(CrossEntropyError) {
         func call(_ weight: TensorView?) throws(CrossEntropyError) {
             let status = try TensorView.withTensor(input) { input throws(CrossEntropyError) in
@@ -155,7 +157,7 @@ public struct CrossEntropyLoss: Sendable {
             }
             if status != CE_OK { throw CrossEntropyError(status: status) }
         }
-        guard let classWeights else { return try call(nil) }
+        guard classWeight == nil, let classWeights else { return try call(classWeight) }
         var failure: CrossEntropyError?
         classWeights.withUnsafeBufferPointer { weights in
             do throws(CrossEntropyError) {

@@ -94,7 +94,8 @@ extension Double {
     @inline(never)
     static func exp(_ x: Double) -> Double {
         let reference = ExpReference<Double>(
-            shift: 0, cutoff: -709, exponentOrigin: Double(0x1.8p52).bitPattern &- (1023 + 32), unit: 1, unbias: 0x1p-32)
+            shift: 0, cutoff: -709, exponentOrigin: Double(0x1.8p52).bitPattern &- (1023 + 32), unit: 1, unbias: 0x1p-32
+        )
         return exp(Lanes(repeating: x), reference)[0] * reference.unbias
     }
 }

@@ -4,7 +4,7 @@ import Shims
 // loss = -sum a_c x_c. Only classes with target mass are looked at.
 
 func probsIndex<T: Element>(_ row: crossentropy_row, _: T.Type) -> Double {
-    let p = Double(row.inputAtLabel(T.self))
+    let p = Double(row.inputAtLabel(T.self)) + 0  // -0 is a probability of 0
     let clipped = p < row.clip_low ? row.clip_low : p > row.clip_high ? row.clip_high : p
     let loss = 0 - row.row_weight * row.label_mass * log(clipped)
     writeAtLabel(row, loss, clipped == p ? 0 - row.grad_scale * row.label_mass / p : 0, T.self)
@@ -25,7 +25,7 @@ func probsMass<T: Element>(_ row: crossentropy_row, _: T.Type) -> Double {
     return separableMass(row, T.self) { p, a in
         a * log(p.replacing(with: low, where: p .< low).replacing(with: high, where: p .> high))
     } derivative: { p, a in
-        (a * scale / p).replacing(with: zero, where: (p .< low) .| (p .> high))
+        (a * scale / (p + zero)).replacing(with: zero, where: (p .< low) .| (p .> high))
     }
 }
 
