@@ -64,11 +64,12 @@ extern "C" {
  *  - An ignored row, or one whose weight is 0, contributes nothing; its loss and gradient are 0,
  *    whatever it holds, NaN included.
  *  - A label outside [0, C) that is not ignored: CE_ERROR_LABEL; the message names row and label.
- *  - A logit of -infinity is an impossible class: its probability and gradient are 0. If it has
- *    target mass the loss is +infinity and the gradient stays finite.
+ *  - A logit of -infinity is an impossible class: its probability is 0. If it has target mass the
+ *    loss is +infinity, and the gradient stays finite: probability minus target mass, as always.
  *  - w_c q_c = 0 makes the term 0, also where z_c is -infinity.
  *  - NaN or +infinity among the logits of a row, or nothing but -infinity: loss and gradient of
- *    that row are NaN, and of no other row.
+ *    that row are NaN, and of no other row. Whatever the input holds: a row whose loss is NaN has a
+ *    gradient of NaN in every class.
  *  - Distributions that do not add up to 1, or are negative, are computed as written.
  * ------------------------------------------------------------------------------------------- */
 
@@ -291,8 +292,10 @@ typedef struct ce_tensor {
  *   loss        f32 or f64, whatever the input is: ndim 0 (or one element) for mean and sum, the shape
  *               of the input without the class axis for NONE; may be NULL if grad is not
  *   grad        NULL, or the input's shape and dtype. It may be the input itself (same data, same
- *               strides), which is then replaced; any other overlap is an error. Distinct
- *               elements must lie at distinct addresses, as for loss.
+ *               strides), which is then replaced; any other overlap is an error. As for loss,
+ *               distinct elements must lie at distinct addresses, and in nested order: a step along
+ *               one dimension leads beyond all that smaller strides reach, as in every slice,
+ *               transpose or padded part of an array.
  *
  * Returns what ce_cross_entropy_f32 returns.
  * ------------------------------------------------------------------------------------------- */

@@ -1,0 +1,704 @@
+/*
+ * vectors - runs the shared test cases through libcrossentropy's C interface.
+ *
+ *     vectors FLAT_FILE [--results OUT]
+ *
+ * FLAT_FILE is what tools/flatten_vectors.py derives from Tests/Vectors/vectors.json; its format is
+ * described there. Of every case it checks the status, the message, loss and gradient within the
+ * tolerances of the file and nothing more, and that
+ *
+ *  - the same call for the loss alone, the gradient alone, the gradient in place, with one and with
+ *    three threads, and with every tensor elsewhere in memory (other strides, odd addresses) gives
+ *    the same bits;
+ *  - so does the plain call for contiguous rows where it can state the case;
+ *  - no byte outside the outputs' elements changes, none at all if the call fails, and no input.
+ *
+ * The last line is "N passed, M failed", in cases; the exit status is 0 if M is 0. With --results
+ * OUT gets a line for each case: name, status, number of losses, losses, number of gradient elements
+ * (those of the file), elements; numbers as %a.
+ */
+#include <crossentropy.h>
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_NDIM = 80, WORD = 128, LINE = 512, MAX_MESSAGES = 8, GUARD = 64, FILL = 0xA5 };
+
+/* A tensor with memory of its own. In outputs `memory` starts and ends with guard bytes. */
+typedef struct {
+    unsigned char *memory;
+    size_t         bytes;
+    int64_t        shape[MAX_NDIM];
+    int64_t        strides[MAX_NDIM];
+    ce_tensor      view;
+} tensor;
+
+typedef struct {
+    char       name[WORD];
+    int32_t    axis;
+    ce_options options;
+    tensor     input, target, weight, sample_weight;
+    int        has_weight, has_sample_weight;
+    int32_t    loss_dtype;
+    int        with_grad;
+    int32_t    status;
+    int        messages;
+    char       message[MAX_MESSAGES][LINE];
+    int64_t    losses, grads;
+    double    *loss, *loss_tol, *grad, *grad_tol;
+    int64_t   *grad_at;
+} test_case;
+
+/* The outputs of one call. */
+typedef struct {
+    int32_t status;
+    tensor  loss, grad;
+} outcome;
+
+static int complaints; /* of the current case */
+
+static void complain(const test_case *test, const char *format, ...) {
+    va_list arguments;
+    if (++complaints > 8)
+        return;
+    printf("FAIL %s: ", test->name);
+    va_start(arguments, format);
+    vprintf(format, arguments);
+    va_end(arguments);
+    printf("\n");
+}
+
+static void stop(const char *what) {
+    fprintf(stderr, "vectors: %s\n", what);
+    exit(2);
+}
+
+static void *allocate(size_t bytes) {
+    void *memory = malloc(bytes > 0 ? bytes : 1);
+    if (memory == NULL)
+        stop("out of memory");
+    return memory;
+}
+
+/* Elements --------------------------------------------------------------------------------- */
+
+static size_t size_of(int32_t dtype) {
+    switch (dtype) {
+    case CE_I8: case CE_U8: return 1;
+    case CE_I16: case CE_U16: return 2;
+    case CE_I32: case CE_U32: case CE_F32: return 4;
+    default: return 8;
+    }
+}
+
+static int is_float(int32_t dtype) { return dtype == CE_F32 || dtype == CE_F64; }
+
+/* The number of elements; -1 for shapes of error cases that have none. */
+static int64_t count_of(const ce_tensor *view) {
+    int64_t count = 1;
+    int32_t axis;
+    for (axis = 0; axis < view->ndim; axis++) {
+        if (view->shape[axis] < 0 || (view->shape[axis] > 0 && count > 100000000 / view->shape[axis]))
+            return -1;
+        count *= view->shape[axis];
+    }
+    return count;
+}
+
+/* The address of an element, given its index in row-major order. */
+static unsigned char *element(const ce_tensor *view, int64_t index) {
+    int64_t distance = 0, contiguous = 1, position;
+    int32_t axis;
+    for (axis = view->ndim - 1; axis >= 0; axis--) {
+        position = index % view->shape[axis];
+        index /= view->shape[axis];
+        distance += position * (view->strides != NULL ? view->strides[axis] : contiguous);
+        contiguous *= view->shape[axis];
+    }
+    return (unsigned char *)view->data + distance * (int64_t)size_of(view->dtype);
+}
+
+static double float_at(const ce_tensor *view, int64_t index) {
+    float  single;
+    double number;
+    if (view->dtype == CE_F32) {
+        memcpy(&single, element(view, index), sizeof single);
+        return single;
+    }
+    memcpy(&number, element(view, index), sizeof number);
+    return number;
+}
+
+/* A label as int64; 0 if it does not fit. */
+static int label_at(const ce_tensor *view, int64_t index, int64_t *label) {
+    union {
+        int8_t i8; int16_t i16; int32_t i32; int64_t i64;
+        uint8_t u8; uint16_t u16; uint32_t u32; uint64_t u64;
+    } any;
+    memcpy(&any, element(view, index), size_of(view->dtype));
+    switch (view->dtype) {
+    case CE_I8: *label = any.i8; return 1;
+    case CE_I16: *label = any.i16; return 1;
+    case CE_I32: *label = any.i32; return 1;
+    case CE_I64: *label = any.i64; return 1;
+    case CE_U8: *label = any.u8; return 1;
+    case CE_U16: *label = any.u16; return 1;
+    case CE_U32: *label = any.u32; return 1;
+    default: *label = (int64_t)(any.u64 & INT64_MAX); return any.u64 <= INT64_MAX;
+    }
+}
+
+/* Reading the file ------------------------------------------------------------------------- */
+
+static FILE *file;
+
+static const char *word(void) {
+    static char text[WORD];
+    if (fscanf(file, "%127s", text) != 1)
+        stop("the file ends too early");
+    return text;
+}
+
+static void expect(const char *text) {
+    if (strcmp(word(), text) != 0)
+        stop("the file is not in the expected format");
+}
+
+static int64_t integer(void) { return (int64_t)strtoll(word(), NULL, 10); }
+
+static double number(void) { return strtod(word(), NULL); }
+
+static void read_element(unsigned char *place, int32_t dtype) {
+    const char *text = word();
+    uint64_t    bits;
+    float       single;
+    double      real;
+    if (dtype == CE_F64) {
+        real = strtod(text, NULL);
+        memcpy(place, &real, sizeof real);
+    } else if (dtype >= CE_I8 && dtype <= CE_U64) {
+        uint8_t  b1;
+        uint16_t b2;
+        uint32_t b4;
+        bits = text[0] == '-' ? (uint64_t)strtoll(text, NULL, 10) : strtoull(text, NULL, 10);
+        b1 = (uint8_t)bits, b2 = (uint16_t)bits, b4 = (uint32_t)bits;
+        switch (size_of(dtype)) {
+        case 1: memcpy(place, &b1, 1); break;
+        case 2: memcpy(place, &b2, 2); break;
+        case 4: memcpy(place, &b4, 4); break;
+        default: memcpy(place, &bits, 8); break;
+        }
+    } else {
+        single = (float)strtod(text, NULL);
+        memcpy(place, &single, sizeof single);
+    }
+}
+
+static int read_tensor(tensor *made) {
+    const char *text = word();
+    int64_t     offset = 0, count, i;
+    size_t      size;
+    int         axis;
+    memset(made, 0, sizeof *made);
+    if (strcmp(text, "-") == 0)
+        return 0;
+    made->view.dtype = (int32_t)strtol(text, NULL, 10);
+    made->view.ndim = (int32_t)integer();
+    if (made->view.ndim > MAX_NDIM)
+        stop("too many dimensions");
+    for (axis = 0; axis < made->view.ndim; axis++)
+        made->shape[axis] = integer();
+    made->view.shape = made->shape;
+    if (integer() == 1) {
+        for (axis = 0; axis < made->view.ndim; axis++)
+            made->strides[axis] = integer();
+        made->view.strides = made->strides;
+        offset = integer();
+    }
+    count = integer();
+    size = size_of(made->view.dtype);
+    made->bytes = (size_t)count * size;
+    made->memory = allocate(made->bytes);
+    for (i = 0; i < count; i++)
+        read_element(made->memory + (size_t)i * size, made->view.dtype);
+    made->view.data = made->memory + offset * (int64_t)size;
+    return 1;
+}
+
+static void read_case(test_case *test) {
+    char    rest[LINE];
+    int     i;
+    int64_t k;
+    strcpy(test->name, word());
+    expect("options");
+    ce_options_init(&test->options, sizeof test->options);
+    test->options.input_type = (int32_t)integer();
+    test->options.reduction = (int32_t)integer();
+    test->options.mean_over = (int32_t)integer();
+    test->options.empty = (int32_t)integer();
+    test->options.ignore_index = integer();
+    test->options.label_smoothing = number();
+    test->options.mean_divisor = number();
+    test->options.clip = number();
+    test->options.grad_loss = number();
+    test->options.threads = (int32_t)integer();
+    expect("axis");
+    test->axis = (int32_t)integer();
+    expect("input");
+    read_tensor(&test->input);
+    expect("target");
+    read_tensor(&test->target);
+    expect("weight");
+    test->has_weight = read_tensor(&test->weight);
+    expect("sample_weight");
+    test->has_sample_weight = read_tensor(&test->sample_weight);
+    if (test->has_weight)
+        test->options.weight = &test->weight.view;
+    if (test->has_sample_weight)
+        test->options.sample_weight = &test->sample_weight.view;
+    expect("outputs");
+    test->loss_dtype = (int32_t)integer();
+    test->with_grad = integer() == 1;
+    expect("status");
+    test->status = (int32_t)integer();
+    test->messages = (int)integer();
+    if (test->messages > MAX_MESSAGES || fgets(rest, sizeof rest, file) == NULL)
+        stop("the file is not in the expected format");
+    for (i = 0; i < test->messages; i++) {
+        if (fgets(test->message[i], LINE, file) == NULL)
+            stop("the file ends too early");
+        test->message[i][strcspn(test->message[i], "\n")] = '\0';
+    }
+    expect("loss");
+    test->losses = integer();
+    test->loss = allocate((size_t)test->losses * sizeof(double));
+    test->loss_tol = allocate((size_t)test->losses * sizeof(double));
+    for (k = 0; k < test->losses; k++) {
+        test->loss[k] = number();
+        test->loss_tol[k] = number();
+    }
+    expect("grad");
+    test->grads = integer();
+    test->grad_at = allocate((size_t)test->grads * sizeof(int64_t));
+    test->grad = allocate((size_t)test->grads * sizeof(double));
+    test->grad_tol = allocate((size_t)test->grads * sizeof(double));
+    for (k = 0; k < test->grads; k++) {
+        test->grad_at[k] = integer();
+        test->grad[k] = number();
+        test->grad_tol[k] = number();
+    }
+}
+
+static void free_case(test_case *test) {
+    free(test->input.memory);
+    free(test->target.memory);
+    free(test->weight.memory);
+    free(test->sample_weight.memory);
+    free(test->loss);
+    free(test->loss_tol);
+    free(test->grad_at);
+    free(test->grad);
+    free(test->grad_tol);
+}
+
+/* Tensors of this program's own ------------------------------------------------------------ */
+
+/* Where a new tensor lies: row-major at an aligned address; or, to be as different as it can,
+ * with the first axis fastest, a gap after each element, the last axis backwards, at an odd address. */
+typedef enum { ROW_MAJOR, ELSEWHERE } layout;
+
+static void make_tensor(tensor *made, int32_t dtype, int32_t ndim, const int64_t *shape,
+                        layout where) {
+    int64_t count, span = 1;
+    size_t  size = size_of(dtype);
+    int32_t axis;
+    memset(made, 0, sizeof *made);
+    memcpy(made->shape, shape, (size_t)ndim * sizeof *shape);
+    made->view.dtype = dtype;
+    made->view.ndim = ndim;
+    made->view.shape = made->shape;
+    count = count_of(&made->view);
+    if (count < 0)
+        count = 8; /* an error case: nothing may be written anyway */
+    else if (where == ELSEWHERE) {
+        span = 2;
+        for (axis = 0; axis < ndim; axis++) {
+            made->strides[axis] = span;
+            span *= shape[axis];
+        }
+        made->view.strides = made->strides;
+        count *= 2;
+    }
+    made->bytes = (size_t)count * size + 2 * GUARD + 1;
+    made->memory = allocate(made->bytes);
+    memset(made->memory, FILL, made->bytes);
+    made->view.data = made->memory + GUARD + (where == ELSEWHERE ? 1 : 0);
+    if (where == ELSEWHERE && ndim > 0 && shape[ndim - 1] > 0 && count > 0) {
+        made->view.data = (unsigned char *)made->view.data +
+                          made->strides[ndim - 1] * (shape[ndim - 1] - 1) * (int64_t)size;
+        made->strides[ndim - 1] *= -1;
+    }
+}
+
+static void copy_elements(const ce_tensor *from, const ce_tensor *to) {
+    int64_t i, count = count_of(from);
+    for (i = 0; i < count; i++)
+        memcpy(element(to, i), element(from, i), size_of(from->dtype));
+}
+
+static int untouched(const tensor *output) {
+    size_t i;
+    for (i = 0; i < output->bytes; i++)
+        if (output->memory[i] != FILL)
+            return 0;
+    return 1;
+}
+
+/* Whether all bytes between and around the elements are as they were in `before`. */
+static int untouched_between(const tensor *output, const unsigned char *before) {
+    unsigned char *copy = allocate(output->bytes);
+    int64_t        i, count = count_of(&output->view);
+    int            same;
+    memcpy(copy, output->memory, output->bytes);
+    for (i = 0; i < count; i++) {
+        ptrdiff_t at = element(&output->view, i) - output->memory;
+        memcpy(copy + at, before + at, size_of(output->view.dtype));
+    }
+    same = memcmp(copy, before, output->bytes) == 0;
+    free(copy);
+    return same;
+}
+
+static int same_bits(const ce_tensor *a, const ce_tensor *b) {
+    int64_t i, count = count_of(a);
+    for (i = 0; i < count; i++)
+        if (memcmp(element(a, i), element(b, i), size_of(a->dtype)) != 0)
+            return 0;
+    return 1;
+}
+
+/* Whether distinct elements of the input lie at distinct addresses; true for what the cases have
+ * unless a stride is 0. */
+static int distinct(const ce_tensor *view) {
+    int32_t axis;
+    for (axis = 0; view->strides != NULL && axis < view->ndim; axis++)
+        if (view->strides[axis] == 0 && view->shape[axis] > 1)
+            return 0;
+    return 1;
+}
+
+/* Calls ------------------------------------------------------------------------------------ */
+
+/* The loss's dimensions: none, or the input's without the class axis. */
+static int32_t loss_shape(const test_case *test, int64_t *shape) {
+    const ce_tensor *input = &test->input.view;
+    int32_t          axis = test->axis < 0 ? test->axis + input->ndim : test->axis, i, ndim = 0;
+    if (test->options.reduction != CE_REDUCTION_NONE || axis < 0 || axis >= input->ndim)
+        return 0;
+    for (i = 0; i < input->ndim; i++)
+        if (i != axis)
+            shape[ndim++] = input->shape[i];
+    return ndim;
+}
+
+static void make_outputs(const test_case *test, outcome *made, layout where) {
+    int64_t shape[MAX_NDIM];
+    int32_t ndim = loss_shape(test, shape);
+    make_tensor(&made->loss, test->loss_dtype, ndim, shape, where);
+    make_tensor(&made->grad, test->input.view.dtype, test->input.view.ndim, test->input.shape, where);
+}
+
+static void free_outputs(outcome *made) {
+    free(made->loss.memory);
+    free(made->grad.memory);
+}
+
+/* Compares what a variant of the call gave with what the first call gave. */
+static void compare(const test_case *test, const char *variant, const outcome *got,
+                    const outcome *base, int with_loss, int with_grad) {
+    unsigned char *fill;
+    size_t         most = got->loss.bytes > got->grad.bytes ? got->loss.bytes : got->grad.bytes;
+    if (got->status != base->status)
+        complain(test, "%s: status %d, not %d: %s", variant, (int)got->status, (int)base->status,
+                 ce_last_error_message());
+    if (got->status != CE_OK || base->status != CE_OK) {
+        if (!untouched(&got->loss) || !untouched(&got->grad))
+            complain(test, "%s: outputs changed though the call failed", variant);
+        return;
+    }
+    fill = allocate(most);
+    memset(fill, FILL, most);
+    if (with_loss ? !untouched_between(&got->loss, fill) : !untouched(&got->loss))
+        complain(test, "%s: memory beside the loss changed", variant);
+    if (with_grad ? !untouched_between(&got->grad, fill) : !untouched(&got->grad))
+        complain(test, "%s: memory beside the gradient changed", variant);
+    free(fill);
+    if (with_loss && !same_bits(&got->loss.view, &base->loss.view))
+        complain(test, "%s: the loss has other bits", variant);
+    if (with_grad && !same_bits(&got->grad.view, &base->grad.view))
+        complain(test, "%s: the gradient has other bits", variant);
+}
+
+/* The call with some of its outputs left out, or with another number of threads. */
+static void run_variant(const test_case *test, const outcome *base, const char *name, int with_loss,
+                        int with_grad, int32_t threads) {
+    outcome    got;
+    ce_options options = test->options;
+    options.threads = threads;
+    make_outputs(test, &got, ROW_MAJOR);
+    got.status = ce_cross_entropy(&test->input.view, test->axis, &test->target.view, &options,
+                                  with_loss ? &got.loss.view : NULL,
+                                  with_grad ? &got.grad.view : NULL);
+    compare(test, name, &got, base, with_loss, with_grad);
+    free_outputs(&got);
+}
+
+/* The call with every tensor elsewhere in memory. */
+static void run_elsewhere(const test_case *test, const outcome *base) {
+    const tensor *originals[4] = {&test->input, &test->target, &test->weight, &test->sample_weight};
+    int           present[4] = {1, 1, test->has_weight, test->has_sample_weight};
+    tensor        moved[4];
+    outcome       got;
+    ce_options    options = test->options;
+    int           i;
+    memset(moved, 0, sizeof moved);
+    for (i = 0; i < 4; i++) {
+        const ce_tensor *view = &originals[i]->view;
+        if (!present[i])
+            continue;
+        make_tensor(&moved[i], view->dtype, view->ndim, originals[i]->shape, ELSEWHERE);
+        copy_elements(view, &moved[i].view);
+    }
+    options.weight = present[2] ? &moved[2].view : NULL;
+    options.sample_weight = present[3] ? &moved[3].view : NULL;
+    make_outputs(test, &got, ELSEWHERE);
+    got.status = ce_cross_entropy(&moved[0].view, test->axis, &moved[1].view, &options,
+                                  &got.loss.view, &got.grad.view);
+    compare(test, "elsewhere in memory", &got, base, 1, 1);
+    free_outputs(&got);
+    for (i = 0; i < 4; i++)
+        free(moved[i].memory);
+}
+
+/* The call with the gradient written over the input, a copy of which lies between guard bytes. */
+static void run_in_place(const test_case *test, const outcome *base) {
+    tensor         input = test->input;
+    unsigned char *before;
+    outcome        got;
+    ptrdiff_t      offset = (unsigned char *)test->input.view.data - test->input.memory;
+    input.bytes += 2 * GUARD;
+    before = allocate(input.bytes);
+    memset(before, FILL, input.bytes);
+    memcpy(before + GUARD, test->input.memory, test->input.bytes);
+    input.memory = allocate(input.bytes);
+    memcpy(input.memory, before, input.bytes);
+    input.view.data = input.memory + GUARD + offset;
+    input.view.shape = input.shape;
+    input.view.strides = test->input.view.strides != NULL ? input.strides : NULL;
+    make_outputs(test, &got, ROW_MAJOR);
+    got.status = ce_cross_entropy(&input.view, test->axis, &test->target.view, &test->options,
+                                  &got.loss.view, &input.view);
+    if (got.status != CE_OK)
+        complain(test, "in place: status %d: %s", (int)got.status, ce_last_error_message());
+    else if (!same_bits(&got.loss.view, &base->loss.view))
+        complain(test, "in place: the loss has other bits");
+    else if (!same_bits(&input.view, &base->grad.view))
+        complain(test, "in place: the gradient has other bits");
+    if (!untouched_between(&input, before))
+        complain(test, "in place: memory between or beside the input's elements changed");
+    free_outputs(&got);
+    free(before);
+    free(input.memory);
+}
+
+/* The plain call for contiguous rows, separate and in place, where it can state the case. */
+static void run_plain(const test_case *test, const outcome *base) {
+    const ce_tensor *input = &test->input.view, *target = &test->target.view;
+    int64_t          rows = 1, classes, i, *labels;
+    int              fits = 1, in_place;
+    if (input->ndim < 1 || input->ndim > CE_MAX_NDIM || !is_float(input->dtype) || test->loss_dtype != input->dtype ||
+        (test->axis != -1 && test->axis != input->ndim - 1) || count_of(input) < 0 ||
+        target->dtype < CE_I8 || target->dtype > CE_U64 || target->ndim != input->ndim - 1 ||
+        (test->has_sample_weight && input->ndim != 2))
+        return;
+    for (i = 0; i < target->ndim; i++) {
+        fits = fits && target->shape[i] == input->shape[i];
+        rows *= input->shape[i];
+    }
+    classes = input->shape[input->ndim - 1];
+    labels = allocate((size_t)(rows > 0 ? rows : 1) * sizeof *labels);
+    for (i = 0; i < rows && fits; i++)
+        fits = label_at(target, i, &labels[i]);
+    for (in_place = 0; fits && in_place < 2; in_place++) {
+        tensor         logits;
+        unsigned char *before;
+        outcome        got;
+        void          *grad;
+        make_tensor(&logits, input->dtype, input->ndim, test->input.shape, ROW_MAJOR);
+        copy_elements(input, &logits.view);
+        before = allocate(logits.bytes);
+        memcpy(before, logits.memory, logits.bytes);
+        make_outputs(test, &got, ROW_MAJOR);
+        grad = in_place ? logits.view.data : got.grad.view.data;
+        got.status = input->dtype == CE_F32
+                         ? ce_cross_entropy_f32(logits.view.data, labels, rows, classes,
+                                                &test->options, got.loss.view.data, grad)
+                         : ce_cross_entropy_f64(logits.view.data, labels, rows, classes,
+                                                &test->options, got.loss.view.data, grad);
+        compare(test, in_place ? "plain call in place" : "plain call", &got, base, 1, !in_place);
+        if (in_place && base->status == CE_OK && !same_bits(&logits.view, &base->grad.view))
+            complain(test, "plain call in place: the gradient has other bits");
+        if (in_place && base->status == CE_OK ? !untouched_between(&logits, before)
+                                              : memcmp(logits.memory, before, logits.bytes) != 0)
+            complain(test, "plain call: the logits or memory beside them changed");
+        free(before);
+        free_outputs(&got);
+        free(logits.memory);
+    }
+    free(labels);
+}
+
+/* Checks ----------------------------------------------------------------------------------- */
+
+static void check_number(const test_case *test, const char *what, int64_t index, double got,
+                         double want, double tolerance) {
+    int good;
+    if (isnan(want))
+        good = isnan(got);
+    else if (isinf(want))
+        good = got == want;
+    else
+        good = fabs(got - want) <= tolerance;
+    if (!good)
+        complain(test, "%s[%" PRId64 "]: got %.17g (%a), want %.17g within %.6g, off by %.6g", what,
+                 index, got, got, want, tolerance, fabs(got - want));
+}
+
+static void check_numbers(const test_case *test, const outcome *base) {
+    int64_t i;
+    if (test->losses != count_of(&base->loss.view))
+        complain(test, "the file has %" PRId64 " losses", test->losses);
+    for (i = 0; i < test->losses; i++)
+        check_number(test, "loss", i, float_at(&base->loss.view, i), test->loss[i],
+                     test->loss_tol[i]);
+    for (i = 0; i < test->grads; i++)
+        check_number(test, "grad", test->grad_at[i], float_at(&base->grad.view, test->grad_at[i]),
+                     test->grad[i], test->grad_tol[i]);
+}
+
+static void check_message(const test_case *test) {
+    const char *message = ce_last_error_message();
+    int         i;
+    if (message[0] == '\0')
+        complain(test, "there is no message");
+    for (i = 0; i < test->messages; i++)
+        if (strstr(message, test->message[i]) == NULL)
+            complain(test, "the message \"%s\" does not contain \"%s\"", message, test->message[i]);
+}
+
+static void write_number(FILE *out, double value) {
+    if (isnan(value))
+        fprintf(out, " nan");
+    else
+        fprintf(out, " %a", value);
+}
+
+static void write_results(FILE *out, const test_case *test, const outcome *base) {
+    int64_t i, losses = base->status == CE_OK ? test->losses : 0;
+    int64_t grads = base->status == CE_OK ? test->grads : 0;
+    fprintf(out, "%s %d %" PRId64, test->name, (int)base->status, losses);
+    for (i = 0; i < losses; i++)
+        write_number(out, float_at(&base->loss.view, i));
+    fprintf(out, " %" PRId64, grads);
+    for (i = 0; i < grads; i++)
+        write_number(out, float_at(&base->grad.view, test->grad_at[i]));
+    fprintf(out, "\n");
+}
+
+static void run_case(const test_case *test, FILE *results) {
+    const tensor  *inputs[4] = {&test->input, &test->target, &test->weight, &test->sample_weight};
+    const char    *names[4] = {"input", "target", "weight", "sample_weight"};
+    unsigned char *before[4];
+    outcome        base, same;
+    int            i;
+    for (i = 0; i < 4; i++) {
+        before[i] = allocate(inputs[i]->bytes);
+        if (inputs[i]->bytes > 0)
+            memcpy(before[i], inputs[i]->memory, inputs[i]->bytes);
+    }
+
+    make_outputs(test, &base, ROW_MAJOR);
+    base.status = ce_cross_entropy(&test->input.view, test->axis, &test->target.view, &test->options,
+                                   &base.loss.view, test->with_grad ? &base.grad.view : NULL);
+    if (base.status != test->status)
+        complain(test, "status %d (%s), not %d (%s): \"%s\"", (int)base.status,
+                 ce_status_string(base.status), (int)test->status, ce_status_string(test->status),
+                 ce_last_error_message());
+    else if (base.status != CE_OK)
+        check_message(test);
+    else
+        check_numbers(test, &base);
+    same = base;
+    compare(test, "loss and gradient", &same, &base, 1, test->with_grad);
+
+    run_variant(test, &base, "loss alone", 1, 0, test->options.threads);
+    if (test->with_grad) {
+        if (is_float(test->loss_dtype)) /* otherwise leaving the loss out mends the call */
+            run_variant(test, &base, "gradient alone", 0, 1, test->options.threads);
+        run_plain(test, &base);
+    }
+    if (test->with_grad && base.status == CE_OK) {
+        run_variant(test, &base, "one thread", 1, 1, 1);
+        run_variant(test, &base, "three threads", 1, 1, 3);
+        run_elsewhere(test, &base);
+        if (distinct(&test->input.view))
+            run_in_place(test, &base);
+    }
+    for (i = 0; i < 4; i++) {
+        if (inputs[i]->bytes > 0 && memcmp(before[i], inputs[i]->memory, inputs[i]->bytes) != 0)
+            complain(test, "%s has changed", names[i]);
+        free(before[i]);
+    }
+    if (results != NULL)
+        write_results(results, test, &base);
+    free_outputs(&base);
+}
+
+int main(int argc, char **argv) {
+    FILE      *results = NULL;
+    int64_t    count, i;
+    long       passed = 0, failed = 0;
+    test_case *test = allocate(sizeof *test);
+    if (argc != 2 && !(argc == 4 && strcmp(argv[2], "--results") == 0))
+        stop("usage: vectors FLAT_FILE [--results OUT]");
+    file = fopen(argv[1], "r");
+    if (file == NULL)
+        stop("cannot read the file");
+    if (argc == 4 && (results = fopen(argv[3], "w")) == NULL)
+        stop("cannot write the results");
+    expect("vectors");
+    expect("1");
+    count = integer();
+    for (i = 0; i < count; i++) {
+        expect("case");
+        memset(test, 0, sizeof *test);
+        read_case(test);
+        complaints = 0;
+        run_case(test, results);
+        if (complaints > 8)
+            printf("FAIL %s: and %d more\n", test->name, complaints - 8);
+        complaints > 0 ? failed++ : passed++;
+        free_case(test);
+    }
+    expect("end");
+    fclose(file);
+    if (results != NULL && fclose(results) != 0)
+        stop("cannot write the results");
+    free(test);
+    printf("%ld passed, %ld failed\n", passed, failed);
+    return failed > 0;
+}

@@ -1,0 +1,46 @@
+"""The shared test cases: their inputs, and why each is there.
+
+No arithmetic on results happens here: `tools/make_vectors.py` computes what to expect, from the
+formulas, and writes `vectors.json`. A case is a dictionary of the fields described in that file's
+header; numbers are rounded to their dtype before anything is computed from them.
+"""
+
+from __future__ import annotations
+
+from . import errors, layouts, magnitudes, odd, options, ordinary, weights
+from .case import Case
+
+GROUPS = [
+    ordinary.textbook,
+    ordinary.ordinary,
+    ordinary.reductions,
+    weights.class_weights,
+    weights.sample_weights,
+    weights.smoothing,
+    weights.distributions,
+    options.ignoring,
+    options.gradient_scale,
+    options.threads,
+    options.probabilities,
+    magnitudes.confident,
+    magnitudes.ties_and_offsets,
+    layouts.lengths,
+    layouts.row_counts,
+    layouts.class_axes,
+    layouts.layouts,
+    layouts.dtypes,
+    odd.odd_nothing_counts,
+    odd.odd_rows,
+    odd.odd_targets,
+    errors.label_errors,
+    errors.option_errors,
+    errors.shape_errors,
+]
+
+
+def all_cases() -> list[Case]:
+    """Every case, in the order of the file."""
+    made = [one for group in GROUPS for one in group()]
+    names = [one["name"] for one in made]
+    assert len(set(names)) == len(names), "names must be unique"
+    return made

@@ -1,0 +1,150 @@
+"""Derives from Tests/Vectors/vectors.json a text that a C program reads without a JSON parser.
+
+    python tools/flatten_vectors.py [FLAT_FILE]        default: standard output
+
+The text is words separated by blanks and line ends, everything resolved: defaults filled in,
+generators run, names replaced by the codes of include/crossentropy.h, floats as C99 hex floats
+("0x1.8p+1", "nan", "inf"). A case reads:
+
+    case NAME
+    options INPUT_TYPE REDUCTION MEAN_OVER EMPTY IGNORE_INDEX LABEL_SMOOTHING MEAN_DIVISOR CLIP
+            GRAD_LOSS THREADS
+    axis CLASS_AXIS
+    input TENSOR
+    target TENSOR
+    weight TENSOR or -
+    sample_weight TENSOR or -
+    outputs LOSS_DTYPE WITH_GRAD           1 or 0
+    status CODE COUNT                      COUNT lines follow, each a text the message contains
+    loss COUNT (WANT TOL)...
+    grad COUNT (INDEX WANT TOL)...         INDEX counts in row-major order of the input's shape
+
+and a TENSOR
+
+    DTYPE NDIM LENGTH... STRIDED (STRIDE... OFFSET)? COUNT NUMBER...
+
+where the numbers are the whole buffer and STRIDED is 1 or 0. The first line is "vectors 1 COUNT"
+with the number of cases, the last is "end".
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+VECTORS = Path(__file__).resolve().parent.parent / "Tests" / "Vectors" / "vectors.json"
+
+DTYPES = {
+    "f32": 1, "f64": 2, "i8": 16, "i16": 17, "i32": 18, "i64": 19, "u8": 20, "u16": 21, "u32": 22,
+    "u64": 23,
+}  # fmt: skip
+CODES = {
+    "input_type": ["logits", "probs", "log_probs"],
+    "reduction": ["mean", "sum", "none"],
+    "mean_over": ["weight", "mass", "count", "divisor"],
+    "empty": ["nan", "zero", "error"],
+}
+STATUSES = [
+    "CE_OK", "CE_ERROR_NULL_POINTER", "CE_ERROR_OPTIONS_SIZE", "CE_ERROR_DTYPE", "CE_ERROR_SHAPE",
+    "CE_ERROR_OVERFLOW", "CE_ERROR_OVERLAP", "CE_ERROR_LABEL", "CE_ERROR_OPTION", "CE_ERROR_EMPTY",
+    "CE_ERROR_OUT_OF_MEMORY", "CE_ERROR_CANCELLED",
+]  # fmt: skip
+IGNORE_NONE = -(2**63)
+
+
+def generated(generator: dict[str, Any], count: int) -> list[float]:
+    """The numbers of a generator object, as the header of vectors.json describes it."""
+    if "constant" in generator:
+        values = [float(generator["constant"])] * count
+    else:
+        lcg, values = generator["lcg"], []
+        state, bits = lcg["seed"], lcg["bits"]
+        for _ in range(count):
+            state = (state * 6364136223846793005 + 1442695040888963407) % 2**64
+            integer = (state >> (64 - bits)) - 2 ** (bits - 1) + lcg["shift"]
+            values.append(math.ldexp(integer, lcg["exponent"]))
+    for index, value in generator.get("set", ()):
+        values[index] = value
+    return values
+
+
+def number(value: Any, dtype: Any = "f64") -> str:
+    """A number as a word: the digits of an integer, the hexadecimal form of a float."""
+    if str(dtype)[0] in "iu":
+        return str(int(value))
+    return re.sub(r"\.?0*p", "p", float(value).hex())
+
+
+def code(table: Any, name: Any) -> str:
+    """The code of a name; a bare number stands for itself."""
+    if isinstance(name, int):
+        return str(name)
+    return str(table.index(name) if isinstance(table, list) else table[name])
+
+
+def tensor(case: dict[str, Any], prefix: str, values: Any) -> str:
+    """A tensor of the case, as described above."""
+    shape, dtype = case[prefix + "shape"], case[prefix + "dtype"]
+    if isinstance(values, dict):
+        values = generated(values, case.get("buffer_size", math.prod(shape)))
+    words = [code(DTYPES, dtype), len(shape), *shape]
+    if prefix + "strides" in case:
+        words += [1, *case[prefix + "strides"], case[prefix + "offset"]]
+    else:
+        words += [0]
+    words += [len(values), *(number(value, dtype) for value in values)]
+    return " ".join(map(str, words))
+
+
+def lines(case: dict[str, Any], defaults: dict[str, Any]) -> Iterator[str]:
+    options = {**defaults, **case["options"]}
+    ignored = options["ignore_index"]
+    yield f"case {case['name']}"
+    words = [code(CODES[key], options[key]) for key in CODES]
+    words += [str(IGNORE_NONE if ignored == "none" else int(ignored))]
+    for key in ("label_smoothing", "mean_divisor", "clip", "grad_loss"):
+        words += [number(options[key])]
+    yield " ".join(["options", *words, str(options["threads"])])
+    yield f"axis {case.get('class_axis', defaults['class_axis'])}"
+    yield "input " + tensor(case, "", case["x"])
+    yield "target " + tensor(case, "target_", case["target"])
+    for key in ("weight", "sample_weight"):
+        yield f"{key} " + (tensor(case, key + "_", case[key]) if key in case else "-")
+    loss_dtype = code(DTYPES, case.get("loss_dtype", case["dtype"]))
+    yield f"outputs {loss_dtype} {int('grad' in case.get('outputs', ['loss', 'grad']))}"
+    messages = case.get("message_contains", [])
+    yield f"status {STATUSES.index(case['status'])} {len(messages)}"
+    yield from messages
+    losses = zip(case.get("loss", []), case.get("loss_tol", []))
+    words = [f"{number(want)} {number(tol)}" for want, tol in losses]
+    yield " ".join([f"loss {len(words)}", *words])
+    grads = case.get("grad", [])
+    places = case.get("grad_at", range(len(grads)))
+    triples = zip(places, grads, case.get("grad_tol", []))
+    words = [f"{place} {number(want)} {number(tol)}" for place, want, tol in triples]
+    yield " ".join([f"grad {len(words)}", *words])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Writes the test vectors as text for C.")
+    parser.add_argument("flat_file", nargs="?", type=Path, help="default: standard output")
+    target = parser.parse_args().flat_file
+    data = json.loads(VECTORS.read_text(encoding="utf-8"))
+    made = [f"vectors 1 {len(data['cases'])}"]
+    for case in data["cases"]:
+        made += lines(case, data["header"]["defaults"])
+    text = "\n".join([*made, "end"]) + "\n"
+    if target is not None:
+        target.write_text(text, encoding="ascii")
+    else:
+        sys.stdout.write(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,469 @@
+"""Makes Tests/Vectors/vectors.json: what cross-entropy must give for the cases of cases.py.
+
+    python tools/make_vectors.py            write the file
+    python tools/make_vectors.py --check    exit with 1 if the file is not what would be written
+
+The expected values come from the formulas as they stand in the books, in mpmath, with so many
+digits that no rearrangement is needed; nothing is shared with the library. Needs mpmath alone, and
+gives the same bytes on every run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import struct
+import sys
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from mpmath import mp, mpf
+
+FOLDER = Path(__file__).resolve().parent.parent / "Tests" / "Vectors"
+VECTORS = FOLDER / "vectors.json"
+sys.path.insert(0, str(FOLDER))
+import cases  # noqa: E402  (lies beside the data, not beside this script)
+
+# lse - z loses as many digits as lie between the largest probability and the smallest that a double
+# holds (324), or between the largest logit and 1 (308); 60 and more remain.
+mp.dps = 400
+
+DEFAULTS: dict[str, Any] = {
+    "input_type": "logits",
+    "reduction": "mean",
+    "mean_over": "weight",
+    "empty": "nan",
+    "ignore_index": -100,
+    "label_smoothing": 0.0,
+    "mean_divisor": 0.0,
+    "clip": 0.0,
+    "grad_loss": 1.0,
+    "threads": 0,
+}
+
+HEADER: dict[str, Any] = {
+    "what": "Test vectors of crossentropy: calls, and what each must give. Any language can use "
+    "them; made by tools/make_vectors.py from the formulas with mpmath, so they hold for any "
+    "implementation of the same contract (include/crossentropy.h).",
+    "check": "status is the expected one, and for each expected number: both are NaN, or both are "
+    "the same infinity, or both are finite and |got - want| <= tol, computed in binary64. No other "
+    "tolerance is to be added. After any status but CE_OK no output has changed.",
+    "numbers": "JSON numbers, except that NaN and the infinities are the strings 'nan', 'inf' and "
+    "'-inf', and integers beyond +-2^53 are strings of their digits. Inputs are exactly the "
+    "binary32 or binary64 numbers meant; wanted numbers have 20 significant digits.",
+    "fields": {
+        "name": "unique, made of a-z, 0-9 and _",
+        "why": "what the case is there to show",
+        "level": "'c' where only an interface of raw tensors and codes can state the call; others "
+        "may leave the case out",
+        "dtype": "of the input and the gradient: f32, f64; in error cases also another name or a "
+        "bare code",
+        "shape": "of the input and the gradient; class_axis says which dimension holds the classes "
+        "(default -1); the others, in their order, are the rows",
+        "strides, offset": "in elements; element (i, j, ...) is number offset + i*strides[0] + "
+        "j*strides[1] + ... of x. Without them x is in row-major order. buffer_size: the length of "
+        "a generated x that is not the product of the shape. A gradient goes by the shape in "
+        "row-major order",
+        "x": "the input's numbers, or a generator",
+        "target": "class indices (an integer target_dtype: i8 to i64, u8 to u64) or distributions "
+        "(f32, f64), with target_shape, and target_strides and target_offset like the input's",
+        "weight, sample_weight": "class and row weights with *_dtype, *_shape, *_strides, *_offset"
+        "; absent: all 1",
+        "options": "each option that is not at its default; see defaults. ignore_index 'none' is "
+        "CE_IGNORE_NONE; a bare number in place of an option's name is an unknown code",
+        "loss_dtype": "absent: the input's dtype",
+        "outputs": "['loss']: call without a gradient; absent: both",
+        "status": "CE_OK or another name of the header's enum",
+        "message_contains": "for errors: each text occurs in the error message",
+        "loss, loss_tol": "one number, or one a row with reduction none",
+        "grad, grad_tol": "the whole gradient in row-major order, or, where grad_at is given, the "
+        "elements of those row-major indices",
+    },
+    "generators": {
+        "lcg": "state = seed; for each number: state = (state * 6364136223846793005 + "
+        "1442695040888963407) mod 2^64; u = state >> (64 - bits); the number is "
+        "(u - 2^(bits-1) + shift) * 2^exponent, exactly representable in the dtype",
+        "constant": "every number is this one",
+        "set": "afterwards, for each pair [i, value]: number i becomes value",
+    },
+    "defaults": {"class_axis": -1, **DEFAULTS},
+    "tolerances": {
+        "rule": "The bounds that the library publishes, with nothing added. C classes; for row i: "
+        "a_c = w_c ((1-e) q_c + e/C), A = sum a_c, s its sample weight, p its softmax, "
+        "L = s sum a_c (lse - z_c), M = |s| sum |a_c (lse - z_c)| (for other input types the terms "
+        "are -a_c log x_c and -a_c x_c), D the mean's divisor (1 for sum and none).",
+        "row": "T = 2 ulp32(M) where M >= 2^-4, else 1e-6 M, for f32 input; 1e-13 M for f64 input; "
+        "+ F + h. For f64 input with an f32 loss + ulp32(L)/2.",
+        "F": "probabilities below 2^-126 (f32 input) or 2^-1022 (f64) of the row's largest may be "
+        "0: F = |s A| (sum of those p).",
+        "h": "half the smallest subnormal number of the output's dtype.",
+        "mean, sum": "(sum of the rows' T without h) / |D| + half a unit in the last place of the "
+        "result in the loss's dtype + h.",
+        "gradient": "b |r| m_c + |r A| f_c + h with r = s grad_loss / D. Index targets without "
+        "smoothing, and rows of q with one 1 and else 0: m_c = |A p_c - a_c|. Others: "
+        "m_c = max(|A p_c|, |a_c|). b = 1e-13 for f64 input; for f32 1e-6 where p_c >= 1e-6 or "
+        "|a_c| >= |A p_c|, else 5e-6. f_c = p_c if it may be 0, else 0; for the class of mass in "
+        "rows of the first kind f_c = sum of all p that may be 0. Input types probs and "
+        "log_probs: b = 1e-6 or 1e-13, m_c = |a_c / x_c| or |a_c|, f_c = 0.",
+        "ulp32": "the unit in the last place of binary32 at that magnitude, at least 2^-149.",
+        "rounding": "tolerances are cut, not rounded up, to 6 digits; those below 1e-290 are "
+        "rounded up to a binary64 number.",
+    },
+}
+
+
+# Numbers of the input ------------------------------------------------------------------------
+
+
+def rounded(value: float, dtype: Any) -> float:
+    """The number of this dtype nearest to a double."""
+    return struct.unpack("<f", struct.pack("<f", value))[0] if dtype == "f32" else float(value)
+
+
+def generated(generator: dict[str, Any], count: int) -> list[float]:
+    """The numbers of a generator object, as the file's header describes it."""
+    if "constant" in generator:
+        values = [float(generator["constant"])] * count
+    else:
+        lcg, values = generator["lcg"], []
+        state, bits = lcg["seed"], lcg["bits"]
+        for _ in range(count):
+            state = (state * 6364136223846793005 + 1442695040888963407) % 2**64
+            integer = (state >> (64 - bits)) - 2 ** (bits - 1) + lcg["shift"]
+            values.append(math.ldexp(integer, lcg["exponent"]))
+    for index, value in generator.get("set", ()):
+        values[index] = value
+    return values
+
+
+def exact(case: dict[str, Any], prefix: str) -> list[mpf]:
+    """A tensor of the case as exact numbers, in row-major order of its shape."""
+    shape = case[prefix + "shape"]
+    values = case[{"": "x", "target_": "target"}.get(prefix, prefix[:-1])]
+    if isinstance(values, dict):
+        values = generated(values, case.get("buffer_size", math.prod(shape)))
+        assert all(rounded(v, case[prefix + "dtype"]) == v for v in values), case["name"]
+    if prefix + "strides" in case:
+        strides, offset = case[prefix + "strides"], case[prefix + "offset"]
+        values = [
+            values[offset + sum(i * stride for i, stride in zip(index, strides))]
+            for index in product(*map(range, shape))
+        ]
+    assert len(values) == math.prod(shape), case["name"]
+    return [mpf(value) for value in values]
+
+
+# The formulas --------------------------------------------------------------------------------
+
+
+def ulp(value: mpf, dtype: str) -> mpf:
+    """The unit in the last place of `dtype` at the magnitude of `value`, beyond its range too."""
+    exponent = mp.frexp(abs(value))[1] if value else -10000
+    digits, lowest = (24, -149) if dtype == "f32" else (53, -1074)
+    return mpf(2) ** max(exponent - digits, lowest)
+
+
+def half_smallest(dtype: str) -> mpf:
+    return mpf(2) ** (-150 if dtype == "f32" else -1075)
+
+
+class Row:
+    """One row that counts: loss, gradient and what bounds them, before s, D and grad_loss.
+
+    magnitude: the sum of the loss's terms, each made positive.
+    flushed: the part of the loss that probabilities which may be 0 can take away.
+    slopes: for each class the gradient, and its bound.
+    """
+
+    def __init__(self, x: list[mpf], a: list[mpf], one_hot: bool, case: dict[str, Any]) -> None:
+        self.loss, self.magnitude, self.flushed = mpf(0), mpf(0), mpf(0)
+        self.slopes: list[tuple[mpf, mpf]] = []
+        if case["options"].get("input_type", "logits") == "logits":
+            self.from_logits(x, a, one_hot, case["dtype"])
+        else:
+            self.from_probabilities(x, a, case)
+
+    def add_term(self, term: mpf) -> None:
+        self.loss += term
+        self.magnitude += abs(term)
+
+    def from_logits(self, z: list[mpf], a: list[mpf], one_hot: bool, dtype: str) -> None:
+        largest = max(z)
+        if any(mp.isnan(value) for value in z) or mp.isinf(largest):
+            self.loss = mp.nan
+            self.slopes = [(mp.nan, mpf(0))] * len(z)
+            return
+        powers = [mp.exp(value) for value in z]
+        total_power = mp.fsum(powers)
+        lse = mp.log(total_power)
+        for a_c, z_c in zip(a, z):
+            if a_c != 0:
+                self.add_term(a_c * (lse - z_c))
+
+        total = mp.fsum(a)
+        p = [power / total_power for power in powers]
+        lowest = max(p) * mpf(2) ** (-126 if dtype == "f32" else -1022)
+        may_be_zero = [value if value < lowest else mpf(0) for value in p]
+        self.flushed = abs(total) * mp.fsum(may_be_zero)
+        for a_c, p_c, lost in zip(a, p, may_be_zero):
+            slope = total * p_c - a_c
+            larger = max(abs(total * p_c), abs(a_c))
+            precise = p_c >= mpf("1e-6") or abs(a_c) >= abs(total * p_c)
+            bound = mpf("1e-13") if dtype == "f64" else mpf("1e-6" if precise else "5e-6")
+            if one_hot and a_c != 0:
+                lost = mp.fsum(may_be_zero)
+            magnitude = abs(slope) if one_hot else larger
+            self.slopes.append((slope, bound * magnitude + abs(total) * lost))
+
+    def from_probabilities(self, x: list[mpf], a: list[mpf], case: dict[str, Any]) -> None:
+        options = case["options"]
+        bound = mpf("1e-6" if case["dtype"] == "f32" else "1e-13")
+        low = rounded(options.get("clip", 0.0), case["dtype"])
+        high = rounded(1 - options.get("clip", 0.0), case["dtype"])
+        for x_c, a_c in zip(x, a):
+            slope = mpf(0)
+            if a_c != 0 and options["input_type"] == "log_probs":
+                self.add_term(-a_c * x_c)
+                slope = -a_c
+            elif a_c != 0:
+                used = x_c
+                if low > 0 and not mp.isnan(x_c):
+                    used = min(max(x_c, mpf(low)), mpf(high))
+                if used < 0 or mp.isnan(used):
+                    self.add_term(mp.nan)
+                    slope = mp.nan
+                else:
+                    self.add_term(-a_c * mp.log(used))
+                    if used == x_c or low == 0:
+                        slope = -a_c / used if used else -a_c * mp.inf
+            self.slopes.append((slope, bound * abs(slope)))
+        if mp.isnan(self.loss):
+            self.slopes = [(mp.nan, mpf(0))] * len(x)
+
+
+def expected(case: dict[str, Any]) -> dict[str, Any]:
+    """The fields that say what the case must give."""
+    option = {**DEFAULTS, **case["options"]}
+    shape, axis = case["shape"], case.get("class_axis", -1) % len(case["shape"])
+    classes, inner = shape[axis], math.prod(shape[axis + 1 :])
+    starts = [
+        outer * classes * inner + column
+        for outer in range(math.prod(shape[:axis]))
+        for column in range(inner)
+    ]
+    x, target = exact(case, ""), exact(case, "target_")
+    w = exact(case, "weight_") if "weight" in case else [mpf(1)] * classes
+    s = exact(case, "sample_weight_") if "sample_weight" in case else [mpf(1)] * len(starts)
+    indexed = case["target_dtype"] not in ("f32", "f64")
+    smooth = mpf(option["label_smoothing"])
+
+    rows: list[Row | None] = []
+    divisor = mpf(0)
+    for i, start in enumerate(starts):
+        places = range(start, start + classes * inner, inner)
+        if indexed:
+            label = int(target[i])
+            if label == option["ignore_index"]:
+                rows.append(None)
+                continue
+            assert 0 <= label < classes, case["name"]
+            q = [mpf(c == label) for c in range(classes)]
+            one_hot = smooth == 0
+            skipped = s[i] == 0 or (smooth == 0 and w[label] == 0)
+        else:
+            q = [target[place] for place in places]
+            one_hot = smooth == 0 and q.count(1) == 1 and q.count(0) == classes - 1
+            skipped = s[i] == 0
+        mass = mp.fsum(w_c * q_c for w_c, q_c in zip(w, q))
+        divisor += {
+            "weight": s[i] * (mass if indexed else 1),
+            "mass": s[i] * mass,
+            "count": 1,
+            "divisor": 0,
+        }[option["mean_over"]]
+        a = [w_c * ((1 - smooth) * q_c + smooth / classes) for w_c, q_c in zip(w, q)]
+        z = [x[place] for place in places]
+        rows.append(None if skipped else Row(z, a, one_hot, case))
+    if option["reduction"] != "mean":
+        divisor = mpf(1)
+    elif option["mean_over"] == "divisor":
+        divisor = mpf(option["mean_divisor"])
+    return results(case, option, starts, classes, inner, rows, s, divisor)
+
+
+def results(
+    case: dict[str, Any],
+    option: dict[str, Any],
+    starts: list[int],
+    classes: int,
+    inner: int,
+    rows: list[Row | None],
+    s: list[mpf],
+    divisor: mpf,
+) -> dict[str, Any]:
+    """Losses and gradients of the rows, reduced, with their tolerances, as the file's fields."""
+    dtype, loss_dtype = case["dtype"], case.get("loss_dtype", case["dtype"])
+    nothing = divisor == 0
+    zero = nothing and option["empty"] == "zero"
+    assert not (nothing and option["empty"] == "error"), case["name"]
+
+    losses = [(mpf(0), mpf(0))] * len(rows)
+    for i, row in enumerate(rows):
+        if row is None:
+            continue
+        loss, magnitude = s[i] * row.loss, abs(s[i]) * row.magnitude
+        if not mp.isfinite(loss):
+            losses[i] = (loss, mpf(0))
+            continue
+        if dtype == "f64":
+            bound = mpf("1e-13") * magnitude
+        elif magnitude >= mpf(2) ** -4:
+            bound = 2 * ulp(magnitude, "f32")
+        else:
+            bound = mpf("1e-6") * magnitude
+        losses[i] = (loss, bound + abs(s[i]) * row.flushed)
+
+    if option["reduction"] == "none":
+        total = losses
+        if (dtype, loss_dtype) == ("f64", "f32"):
+            total = [(v, t + ulp(v, "f32") / 2 if mp.isfinite(v) else t) for v, t in losses]
+    elif nothing:
+        total = [(mpf(0) if zero else mp.nan, mpf(0))]
+    else:
+        value = sum((v for v, _ in losses), mpf(0)) / divisor
+        bound = mp.fsum(t for _, t in losses) / abs(divisor)
+        once_more = ulp(value, loss_dtype) / 2 if mp.isfinite(value) else mpf(0)
+        total = [(value, bound + once_more)]
+
+    wanted = case.get("grad_at")
+    grads: dict[int, tuple[mpf, mpf]] = {}
+    for i, (start, row) in enumerate(zip(starts, rows)):
+        for c in range(classes):
+            place = start + c * inner
+            if row is None or zero:
+                grads[place] = (mpf(0), mpf(0))
+            elif nothing:
+                grads[place] = (mp.nan, mpf(0))
+            elif wanted is None or place in wanted:
+                r = s[i] * mpf(option["grad_loss"]) / divisor
+                slope, bound = row.slopes[c]
+                grads[place] = (r * slope, abs(r) * bound)
+    order = sorted(grads) if wanted is None else wanted
+    fields: dict[str, Any] = {}
+    fields["loss"], fields["loss_tol"] = texts(total, loss_dtype)
+    fields["grad"], fields["grad_tol"] = texts([grads[place] for place in order], dtype)
+    return fields
+
+
+# Writing -------------------------------------------------------------------------------------
+
+
+class Raw(str):
+    """Text that is to stand in the JSON as it is."""
+
+
+def texts(pairs: list[tuple[mpf, mpf]], dtype: str) -> tuple[list[Any], list[Any]]:
+    """Values and tolerances as they are written, infinite where the dtype has no room."""
+    limit = (2 - mpf(2) ** (-24 if dtype == "f32" else -53)) * mpf(2) ** (
+        127 if dtype == "f32" else 1023
+    )
+    values: list[Any] = []
+    tolerances: list[Any] = []
+    for value, bound in pairs:
+        if not mp.isfinite(value) or abs(value) >= limit:
+            values.append("nan" if mp.isnan(value) else "inf" if value > 0 else "-inf")
+            tolerances.append(Raw("0"))
+            continue
+        assert abs(value) + bound < limit, "too close to overflow"
+        tiny = abs(value) < mpf(2) ** -1075
+        values.append(Raw("0" if tiny else mp.nstr(value, 20)))
+        tolerances.append(tolerance_text(bound + half_smallest(dtype)))
+    return values, tolerances
+
+
+def tolerance_text(bound: mpf) -> Raw:
+    if bound < mpf("1e-290"):
+        smallest = mpf(2) ** -1074
+        return Raw(repr(float(mp.ceil(bound / smallest) * smallest)))
+    # A bound of exactly 5e-14, say, must not fall to either side with its 400th digit.
+    bound *= 1 + mpf("1e-50")
+    exponent = int(mp.floor(mp.log10(bound)))
+    digits = str(int(mp.floor(bound * mpf(10) ** (5 - exponent))))
+    return Raw(f"{digits[0]}.{digits[1:]}e{exponent}")
+
+
+def json_text(value: Any) -> str:
+    """JSON on one line, with the strings of the header for what JSON has no number for."""
+    if isinstance(value, Raw):
+        return str(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return f'"{value}"'
+    if isinstance(value, int) and abs(value) > 2**53:
+        return f'"{value}"'
+    if isinstance(value, list):
+        return "[" + ", ".join(map(json_text, value)) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(k)}: {json_text(v)}" for k, v in value.items()) + "}"
+    return json.dumps(value)
+
+
+def finished(case: dict[str, Any]) -> dict[str, Any]:
+    """A case as it stands in the file: numbers rounded, options gathered, expectations added."""
+    case = dict(case)
+    case["options"] = {key: case.pop(key) for key in DEFAULTS if key in case}
+    case["options"] = {k: v for k, v in case["options"].items() if v != DEFAULTS[k]}
+    for prefix, key in (("", "x"), ("target_", "target"), ("weight_", "weight"),
+                        ("sample_weight_", "sample_weight")):  # fmt: skip
+        dtype = case.get(prefix + "dtype")
+        if isinstance(case.get(key), list) and dtype in ("f32", "f64"):
+            case[key] = [rounded(value, dtype) for value in case[key]]
+    case.setdefault("status", "CE_OK")
+    if case["status"] == "CE_OK":
+        case.update(expected(case))
+    elif case["status"] == "CE_ERROR_EMPTY":
+        case.setdefault("message_contains", [])
+    first = [key for key in FIELD_ORDER if key in case]
+    assert len(first) == len(case), set(case) - set(first)
+    return {key: case[key] for key in first}
+
+
+FIELD_ORDER = [
+    "name", "why", "level", "dtype", "shape", "class_axis", "strides", "offset", "buffer_size", "x",
+    "target_dtype", "target_shape", "target_strides", "target_offset", "target",
+    "weight_dtype", "weight_shape", "weight_strides", "weight_offset", "weight",
+    "sample_weight_dtype", "sample_weight_shape", "sample_weight_strides", "sample_weight_offset",
+    "sample_weight", "options", "loss_dtype", "outputs", "status", "message_contains",
+    "loss", "loss_tol", "grad_at", "grad", "grad_tol",
+]  # fmt: skip
+
+
+def file_text() -> str:
+    header = json.dumps(HEADER, indent=2)
+    blocks = []
+    for case in cases.all_cases():
+        lines = [f"    {json.dumps(key)}: {json_text(v)}" for key, v in finished(case).items()]
+        blocks.append("  {\n" + ",\n".join(lines) + "\n  }")
+    return f'{{\n"header": {header},\n"cases": [\n' + ",\n".join(blocks) + "\n]\n}\n"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Makes or checks Tests/Vectors/vectors.json.")
+    parser.add_argument("--check", action="store_true", help="only say whether it is current")
+    arguments = parser.parse_args()
+    text = file_text()
+    count = text.count('"name":') - 1
+    if not arguments.check:
+        VECTORS.write_text(text, encoding="utf-8")
+        print(f"{VECTORS.name}: {count} cases, {len(text)} bytes")
+        return 0
+    if VECTORS.exists() and VECTORS.read_text(encoding="utf-8") == text:
+        print(f"{VECTORS.name} is current: {count} cases")
+        return 0
+    print(f"{VECTORS.name} is not what tools/make_vectors.py makes; run it", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
