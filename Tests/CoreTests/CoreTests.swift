@@ -1,0 +1,117 @@
+import Core
+import Testing
+
+private func sum(_ values: [Double]) -> Double {
+    var total = ExactSum()
+    for value in values { total.add(value) }
+    return total.rounded()
+}
+
+@Test(
+    arguments: [
+        ([], 0), ([1.5], 1.5), ([-1.5], -1.5), ([0.1, 0.2], 0.1 + 0.2),
+        ([1e308, 1e308, -1e308], 1e308),  // leaves the range on the way
+        ([1, 1e100, 1, -1e100], 2),  // ordinary summation gives 0
+        ([5e-324, 5e-324, -5e-324], 5e-324),
+        ([0x1p-1074, 0x1p1023, -0x1p1023], 0x1p-1074),
+        ([0x1p53, 1, 0x1p-60], 0x1p53 + 2),  // above the midpoint by the last term alone
+        ([0x1p53, 1], 0x1p53),  // the midpoint itself: to even
+        ([0x1p-1022, -0x1p-1074], 0x0.FFFFFFFFFFFFFp-1022),
+    ] as [([Double], Double)])
+func sumsAreExactAndRoundedOnce(_ values: [Double], _ expected: Double) {
+    #expect(sum(values) == expected)
+    #expect(sum(values.reversed()) == expected)
+}
+
+@Test func sumsOfInfinitiesAndNaNs() {
+    #expect(sum([1, .infinity, 2]) == .infinity)
+    #expect(sum([-.infinity, 1]) == -.infinity)
+    #expect(sum([.infinity, -.infinity]).isNaN)
+    #expect(sum([1, .nan]).isNaN)
+}
+
+@Test func sumsDoNotDependOnOrderOrSplit() {
+    var state: UInt64 = 1
+    let values = (0..<5000).map { _ -> Double in
+        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        let x = Double(bitPattern: state & 0xBFFF_FFFF_FFFF_FFFF)  // exponents up to 2
+        return x.isFinite ? x : 0
+    }
+    let whole = sum(values)
+    #expect(whole == sum(values.reversed()))
+    #expect(whole == sum(values.sorted()))
+    for pieces in [2, 3, 17] {
+        var total = ExactSum()
+        for piece in (0..<pieces).reversed() {
+            var part = ExactSum()
+            for i in stride(from: piece, to: values.count, by: pieces) { part.add(values[i]) }
+            total.add(part)
+        }
+        #expect(total.rounded() == whole)
+    }
+}
+
+@Test func meansOfSumsBeyondTheRange() {
+    var total = ExactSum()
+    for _ in 0..<4 { total.add(1.5e308) }
+    #expect(total.rounded() == .infinity)
+    #expect(total.divided(by: 4) == 1.5e308)
+    #expect(total.divided(by: 0) == .infinity)
+    #expect(ExactSum().divided(by: 0).isNaN)
+}
+
+/// [rows, classes] logits and labels, contiguous, as a call for Core.
+private func meanLoss(rows: Int, classes: Int, threads: Int) throws -> (loss: UInt64, grad: [UInt32]) {
+    var state: UInt64 = 3
+    func next() -> UInt64 {
+        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        return state >> 33
+    }
+    var input = (0..<rows * classes).map { _ in Float(next()) * 0x1p-28 }
+    var labels = (0..<rows).map { _ in Int64(next()) % Int64(classes) }
+    var grad = [Float](repeating: 0, count: input.count)
+    var loss = 0.0
+    try input.withUnsafeMutableBytes { input in
+        try labels.withUnsafeMutableBytes { labels in
+            try grad.withUnsafeMutableBytes { grad in
+                try withUnsafeMutableBytes(of: &loss) { loss in
+                    var space = RowSpace()
+                    space.append(rows, input: classes, target: 1, sampleWeight: 0, loss: 0, grad: classes)
+                    var call = LossCall(
+                        classes: classes, rows: space,
+                        input: Operand(data: input.baseAddress!, dtype: .f32, classStride: 1),
+                        target: Operand(data: labels.baseAddress!, dtype: .i64))
+                    call.threads = threads
+                    call.loss = Operand(data: loss.baseAddress!, dtype: .f64)
+                    call.grad = Operand(data: grad.baseAddress!, dtype: .f32, classStride: 1)
+                    try call.run()
+                }
+            }
+        }
+    }
+    return (loss.bitPattern, grad.map(\.bitPattern))
+}
+
+@Test(arguments: [(3000, 100), (70, 5000), (4, 100_003)])
+func resultsDoNotDependOnThreads(_ rows: Int, _ classes: Int) throws {
+    let alone = try meanLoss(rows: rows, classes: classes, threads: 1)
+    #expect(Double(bitPattern: alone.loss).isFinite)
+    for threads in [2, 3, 7, 64] {
+        let together = try meanLoss(rows: rows, classes: classes, threads: threads)
+        #expect(together.loss == alone.loss, "\(threads) threads")
+        #expect(together.grad == alone.grad, "\(threads) threads")
+    }
+}
+
+@Test func severalCallersAtOnce() async throws {
+    let expected = try meanLoss(rows: 500, classes: 1000, threads: 1)
+    try await withThrowingTaskGroup(of: Bool.self) { group in
+        for _ in 0..<8 {
+            group.addTask {
+                let result = try meanLoss(rows: 500, classes: 1000, threads: 3)
+                return result.loss == expected.loss && result.grad == expected.grad
+            }
+        }
+        for try await isSame in group { #expect(isSame) }
+    }
+}

@@ -1,0 +1,116 @@
+import CrossEntropy
+import Foundation
+import Testing
+import VectorCases
+
+private let vectorFile = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .appendingPathComponent("Vectors/vectors.json")
+
+@Test func sharedVectors() throws {
+    let cases = try VectorCase.load(vectorFile).filter { !$0.isForC }
+    #expect(cases.count >= 200)
+    for vector in cases {
+        let outcome = vector.run()
+        #expect(vector.complaint(about: outcome) == nil, "\(vector.name)")
+        // Neither the loss alone, nor threads, nor working in place change a bit.
+        let lossOnly = vector.run(wantsGradient: false)
+        #expect(lossOnly.loss.map(\.bitPattern) == outcome.loss.map(\.bitPattern), "\(vector.name)")
+        let threaded = vector.run(threads: 3)
+        #expect(threaded.grad.map(\.bitPattern) == outcome.grad.map(\.bitPattern), "\(vector.name)")
+    }
+}
+
+private let predictions = [0.1, 0.4, 0.5, 0.8, 0.1, 0.1]
+
+@Test func textbookExample() throws {
+    let value = try CrossEntropyLoss()(predictions, labels: [2, 0], classes: 3)
+    #expect(abs(value - 0.8178186621560158) < 1e-13)
+    let textbook = try CrossEntropyLoss(inputType: .probs)(predictions, labels: [2, 0], classes: 3)
+    #expect(abs(textbook - 0.45814536593707755) < 1e-13)
+    let oneHot = try CrossEntropyLoss(inputType: .probs)(predictions, distributions: [0, 0, 1, 1, 0, 0], classes: 3)
+    #expect(oneHot == textbook)
+    #expect(try CrossEntropyLoss()([80, 0] as [Float], labels: [0], classes: 2) == 1.8048513e-35)
+}
+
+@Test func gradientsAndRows() throws {
+    let loss = CrossEntropyLoss()
+    let rows = try loss.perRow(predictions, labels: [2, 0], classes: 3)
+    let (mean, gradient) = try loss.withGradient(predictions, labels: [2, 0] as [UInt8], classes: 3)
+    #expect(rows.count == 2)
+    #expect(abs((rows[0] + rows[1]) / 2 - mean) < 1e-15)
+    #expect(abs(gradient[0] + gradient[1] + gradient[2]) < 1e-15)
+    #expect(gradient[2] < 0 && gradient[3] < 0)
+
+    var memory = [Double](repeating: 0, count: 6)
+    let labels = [2, 0]
+    var span = memory.mutableSpan
+    let value = try loss(predictions.span, labels: labels.span, classes: 3, gradient: &span)
+    #expect(value == mean)
+    #expect(memory == gradient)
+
+    let weighted = CrossEntropyLoss(classWeights: [1, 2, 3])
+    let soft = try weighted.withGradient(predictions, distributions: [0, 0, 1, 1, 0, 0], classes: 3).loss
+    let hard = CrossEntropyLoss(meanOver: .count, classWeights: [1, 2, 3])
+    #expect(try hard(predictions, labels: [2, 0], classes: 3) == soft)
+    #expect(try loss.perRow(predictions, distributions: [0, 0, 1, 1, 0, 0], classes: 3) == rows)
+}
+
+private func message(_ body: () throws -> Void) -> (CrossEntropyError.Code, String)? {
+    do {
+        try body()
+        return nil
+    } catch let error as CrossEntropyError {
+        return (error.code, "\(error)")
+    } catch {
+        return nil
+    }
+}
+
+@Test func errorsSayWhatIsWrong() throws {
+    let loss = CrossEntropyLoss()
+    var found = message { _ = try loss(predictions, labels: [2, 3], classes: 3) }
+    #expect(found?.0 == .label)
+    #expect(found?.1 == "label 3 in row 1 is out of range: there are 3 classes (labels 0 to 2)")
+
+    found = message { _ = try loss(predictions, labels: [2], classes: 3) }
+    #expect(found?.0 == .shape)
+    #expect(found?.1 == "target has shape [1], but input without its class axis has shape [2]")
+
+    found = message { _ = try loss(predictions, labels: [2, 0], classes: 4) }
+    #expect(found?.1 == "6 numbers are not a whole number of rows of 4 classes")
+    found = message { _ = try loss(predictions, labels: [2, 0], classes: 0) }
+    #expect(found?.1 == "the number of classes is 0; it must be at least 1")
+    found = message { _ = try loss(predictions, distributions: [1], classes: 3) }
+    #expect(found?.1 == "the distributions hold 1 numbers, but the input holds 6")
+    found = message { _ = try loss(predictions, labels: [2, 0], classes: 3, sampleWeights: [1]) }
+    #expect(found?.1.contains("sample_weight has shape [1]") == true)
+    found = message { _ = try CrossEntropyLoss(labelSmoothing: 1.5)(predictions, labels: [2, 0], classes: 3) }
+    #expect(found?.0 == .option)
+    #expect(found?.1 == "label_smoothing is 1.5; it must be between 0 and 1")
+    found = message { _ = try CrossEntropyLoss(classWeights: [1, 2])(predictions, labels: [2, 0], classes: 3) }
+    #expect(found?.1 == "weight has shape [2], but there are 3 classes")
+    found = message { _ = try CrossEntropyLoss(empty: .error)(predictions, labels: [-100, -100], classes: 3) }
+    #expect(found?.0 == .empty)
+    found = message { _ = try CrossEntropyLoss(ignoreIndex: nil)(predictions, labels: [-100, 1], classes: 3) }
+    #expect(found?.0 == .label)
+
+    var memory = predictions
+    memory.withUnsafeMutableBufferPointer { memory in
+        var one = 0.0
+        let labels = [0]
+        found = message {
+            try labels.withUnsafeBufferPointer { labels in
+                try withUnsafeMutablePointer(to: &one) { one in
+                    try loss.evaluate(
+                        TensorView(reading: UnsafePointer(memory.baseAddress!), shape: [1, 5]),
+                        target: TensorView(labels: labels.baseAddress!, shape: [1]),
+                        loss: TensorView(writing: one, shape: []),
+                        gradient: TensorView(writing: memory.baseAddress! + 1, shape: [1, 5]))
+                }
+            }
+        }
+        #expect(found?.0 == .overlap)
+        #expect(found?.1 == "grad overlaps input")
+    }
+    #expect(memory == predictions)
+}

@@ -1,0 +1,114 @@
+import Foundation
+import Shims
+
+/// The kernel tables that this machine can run, by name.
+struct KernelTables {
+    static let all: [(name: String, table: crossentropy_kernels)] = {
+        var tables: [(String, crossentropy_kernels)] = []
+        func add(_ name: String, _ fill: (UnsafeMutablePointer<crossentropy_kernels>) -> Void) {
+            var table = crossentropy_kernels()
+            fill(&table)
+            tables.append((name, table))
+        }
+        add("baseline") { crossentropy_kernels_baseline($0) }
+        #if arch(x86_64)
+            let flags = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
+            if flags.contains(" avx2 ") && flags.contains(" fma ") { add("avx2") { crossentropy_kernels_avx2($0) } }
+            if flags.contains(" avx512vl ") && flags.contains(" avx512dq ") {
+                add("avx512") { crossentropy_kernels_avx512($0) }
+            }
+        #endif
+        return tables
+    }()
+}
+
+/// A row for the kernels, with memory of its own.
+final class Row<T: BinaryFloatingPoint> {
+    var input: [T]
+    var grad: [T]
+    var target: [T]?
+    var weight: [Double]?
+    var label = 0
+    var smoothing = 0.0
+    /// From class to class; input, target and gradient are spread out by it.
+    var stride = 1
+    var isInPlace = false
+
+    init(_ values: [T], label: Int = 0) {
+        input = values
+        grad = []
+        self.label = label
+    }
+
+    struct Result: Equatable {
+        var loss: UInt64
+        var grad: [UInt64]
+
+        var lossValue: Double { Double(bitPattern: loss) }
+        var gradValues: [Double] { grad.map { Double(bitPattern: $0) } }
+    }
+
+    /// Runs one kernel. `kind`: 0 logits, 1 probs, 2 log_probs.
+    func run(_ table: crossentropy_kernels, kind: Int32) -> Result {
+        var table = table
+        let classes = input.count
+        let type: Int32 = T.self == Double.self ? 1 : 0
+        func spread(_ values: [T]) -> [T] {
+            var memory = [T](repeating: 12345, count: classes * stride)
+            for c in 0..<classes { memory[c * stride] = values[c] }
+            return memory
+        }
+        var x = spread(input)
+        var g = spread(input)
+        let q = target.map(spread)
+        var row = crossentropy_row()
+        row.classes = Int64(classes)
+        row.input_stride = Int64(stride)
+        row.target_stride = Int64(stride)
+        row.grad_stride = Int64(stride)
+        row.target_is_f64 = type
+        row.label = Int64(label)
+        row.keep = 1 - smoothing
+        row.spread = smoothing / Double(classes)
+        row.label_mass = row.keep * (weight?[label] ?? 1)
+        row.clip_low = -.infinity
+        row.clip_high = .infinity
+        row.row_weight = 1
+        row.grad_scale = 1
+        let scratch = UnsafeMutableRawPointer.allocate(byteCount: shim_scratch_bytes(), alignment: 64)
+        defer { scratch.deallocate() }
+        row.scratch = scratch
+        let isMass = target != nil || weight != nil || smoothing != 0
+        let kernel = isMass ? shim_mass_kernel(&table, kind, type)! : shim_index_kernel(&table, kind, type)!
+        let loss = x.withUnsafeMutableBytes { x in
+            g.withUnsafeMutableBytes { g in
+                (q ?? []).withUnsafeBytes { q in
+                    (weight ?? []).withUnsafeBufferPointer { w in
+                        row.input = UnsafeRawPointer(x.baseAddress!)
+                        row.grad = isInPlace ? x.baseAddress! : g.baseAddress!
+                        row.target = target == nil ? nil : q.baseAddress
+                        row.weight = weight == nil ? nil : w.baseAddress
+                        return kernel(&row)
+                    }
+                }
+            }
+        }
+        let written = isInPlace ? x : g
+        return Result(
+            loss: loss.bitPattern, grad: (0..<classes).map { Double(written[$0 * stride]).bitPattern })
+    }
+}
+
+/// Numbers that are the same on every machine.
+struct Random {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        return state >> 11
+    }
+
+    mutating func uniform() -> Double { Double(next()) * 0x1p-53 }
+
+    mutating func values(_ count: Int, scale: Double) -> [Double] { (0..<count).map { _ in (uniform() - 0.5) * scale } }
+}

@@ -1,0 +1,254 @@
+import CrossEntropy
+import Foundation
+
+/// One case of Tests/Vectors/vectors.json, whose header explains the fields.
+public struct VectorCase {
+    public let name: String
+    public let isForC: Bool
+    public let status: Int32
+    public let messageContains: [String]
+    public let loss: [Double]
+    public let lossTolerance: [Double]
+    public let grad: [Double]
+    public let gradTolerance: [Double]
+    /// Which elements `grad` lists; `nil`: all.
+    public let gradAt: [Int]?
+    private let fields: [String: Any]
+
+    public static func load(_ file: URL) throws -> [VectorCase] {
+        let root = try JSONSerialization.jsonObject(with: Data(contentsOf: file)) as! [String: Any]
+        return (root["cases"] as! [[String: Any]]).map(VectorCase.init)
+    }
+
+    init(_ fields: [String: Any]) {
+        self.fields = fields
+        name = fields["name"] as! String
+        isForC = fields["level"] as? String == "c"
+        status = statusCodes.firstIndex(of: fields["status"] as! String).map { Int32($0) }!
+        messageContains = fields["message_contains"] as? [String] ?? []
+        loss = numbers(fields["loss"] ?? [Any]())
+        lossTolerance = numbers(fields["loss_tol"] ?? [Any]())
+        grad = numbers(fields["grad"] ?? [Any]())
+        gradTolerance = numbers(fields["grad_tol"] ?? [Any]())
+        gradAt = (fields["grad_at"] as? [NSNumber]).map { $0.map(\.intValue) }
+    }
+
+    /// What a call gave: widened to Double, which is exact.
+    public struct Outcome: Equatable {
+        public var status: Int32 = 0
+        public var message = ""
+        public var loss: [Double] = []
+        public var grad: [Double] = []
+    }
+
+    /// Runs the case through the Swift API.
+    ///
+    /// - Parameters:
+    ///   - threads: In place of the case's own number, if it is not 0.
+    ///   - isInPlace: The gradient replaces the input.
+    ///   - wantsGradient: Whether to ask for the gradient.
+    public func run(threads: Int = 0, isInPlace: Bool = false, wantsGradient: Bool = true) -> Outcome {
+        let options = fields["options"] as! [String: Any]
+        var loss = CrossEntropyLoss()
+        loss.inputType = ["logits": .logits, "probs": .probs, "log_probs": .logProbs][
+            options["input_type"] as? String ?? "logits"]!
+        let reduction = options["reduction"] as? String ?? "mean"
+        loss.reduction = reduction == "sum" ? .sum : .mean
+        switch options["mean_over"] as? String ?? "weight" {
+        case "mass": loss.meanOver = .mass
+        case "count": loss.meanOver = .count
+        case "divisor": loss.meanOver = .divisor(number(options["mean_divisor"] ?? 0))
+        default: loss.meanOver = .weight
+        }
+        loss.empty = ["nan": .nan, "zero": .zero, "error": .error][options["empty"] as? String ?? "nan"]!
+        if let ignored = options["ignore_index"] {
+            loss.ignoreIndex = ignored as? String == "none" ? nil : Int64(integerText(ignored))
+        }
+        loss.labelSmoothing = number(options["label_smoothing"] ?? 0)
+        loss.clip = number(options["clip"] ?? 0)
+        loss.threads = (options["threads"] as? NSNumber)?.intValue ?? threads
+
+        let input = Storage(fields, "x", dtypeKey: "dtype", shapeKey: "shape")!
+        let shape = input.shape
+        let target = Storage(fields, "target")!
+        let weight = Storage(fields, "weight")
+        let sampleWeight = Storage(fields, "sample_weight")
+        let axis = (fields["class_axis"] as? NSNumber)?.intValue ?? -1
+        var rowShape = shape
+        let position = axis < 0 ? axis + shape.count : axis
+        if shape.indices.contains(position) { rowShape.remove(at: position) }
+        let keepsRows = reduction == "none"
+        let lossType = fields["loss_dtype"] as? String ?? fields["dtype"] as! String
+        let losses = Storage(zeros: keepsRows ? rowShape : [], lossType == "f64" ? "f64" : "f32")
+        let grads = isInPlace ? input : Storage(zeros: shape, fields["dtype"] as! String)
+        let hasGradient = wantsGradient && (fields["outputs"] as? [String]) != ["loss"]
+
+        var outcome = Outcome()
+        do throws(CrossEntropyError) {
+            try loss.evaluate(
+                input.view, classAxis: axis, target: target.view, classWeight: weight?.view,
+                sampleWeight: sampleWeight?.view, gradLoss: number(options["grad_loss"] ?? 1), loss: losses.view,
+                keepingRows: keepsRows, gradient: hasGradient ? grads.view : nil)
+            outcome.loss = losses.elements()
+            if hasGradient { outcome.grad = grads.elements() }
+        } catch {
+            outcome.status = error.code.rawValue
+            outcome.message = error.message
+        }
+        return outcome
+    }
+
+    /// What is wrong with an outcome; `nil` if nothing is.
+    public func complaint(about outcome: Outcome) -> String? {
+        guard outcome.status == status else {
+            return "status \(outcome.status) instead of \(status) \(outcome.message)"
+        }
+        for text in messageContains where !outcome.message.contains(text) {
+            return "message '\(outcome.message)' lacks '\(text)'"
+        }
+        if status != 0 { return nil }
+        guard outcome.loss.count == loss.count else { return "\(outcome.loss.count) losses instead of \(loss.count)" }
+        for i in loss.indices {
+            if let text = mismatch(outcome.loss[i], loss[i], lossTolerance[i]) { return "loss[\(i)] \(text)" }
+        }
+        if outcome.grad.isEmpty { return nil }
+        for (i, at) in (gradAt ?? Array(grad.indices)).enumerated() {
+            if let text = mismatch(outcome.grad[at], grad[i], gradTolerance[i]) { return "grad[\(at)] \(text)" }
+        }
+        return nil
+    }
+}
+
+private let statusCodes = [
+    "CE_OK", "CE_ERROR_NULL_POINTER", "CE_ERROR_OPTIONS_SIZE", "CE_ERROR_DTYPE", "CE_ERROR_SHAPE", "CE_ERROR_OVERFLOW",
+    "CE_ERROR_OVERLAP", "CE_ERROR_LABEL", "CE_ERROR_OPTION", "CE_ERROR_EMPTY", "CE_ERROR_OUT_OF_MEMORY",
+    "CE_ERROR_CANCELLED",
+]
+
+private func mismatch(_ got: Double, _ want: Double, _ tolerance: Double) -> String? {
+    let isRight = want.isNaN ? got.isNaN : want.isInfinite ? got == want : (got - want).magnitude <= tolerance
+    return isRight ? nil : "is \(got) instead of \(want) (tolerance \(tolerance))"
+}
+
+private func number(_ value: Any) -> Double {
+    switch value {
+    case let text as String: Double(text)!
+    case let number as NSNumber: number.doubleValue
+    default: fatalError("not a number: \(value)")
+    }
+}
+
+private func numbers(_ values: Any) -> [Double] { (values as! [Any]).map(number) }
+
+private func integerText(_ value: Any) -> String { value as? String ?? (value as! NSNumber).stringValue }
+
+private let dtypeCodes: [String: Int32] = [
+    "f32": 1, "f64": 2, "i8": 16, "i16": 17, "i32": 18, "i64": 19, "u8": 20, "u16": 21, "u32": 22, "u64": 23,
+]
+
+/// A tensor of a case, in memory of its own.
+private final class Storage {
+    let shape: [Int]
+    private let strides: [Int]
+    private let offset: Int
+    private let dtype: String
+    private let data: UnsafeMutableRawPointer
+
+    init?(_ fields: [String: Any], _ key: String, dtypeKey: String? = nil, shapeKey: String? = nil) {
+        guard let values = fields[key] else { return nil }
+        func integers(_ key: String) -> [Int]? { (fields[key] as? [NSNumber])?.map(\.intValue) }
+        let prefix = key == "x" ? "" : key + "_"
+        dtype = fields[dtypeKey ?? key + "_dtype"] as? String ?? "f64"
+        let shape = integers(shapeKey ?? key + "_shape") ?? []
+        self.shape = shape
+        strides = integers(prefix + "strides") ?? rowMajor(shape)
+        offset = (fields[prefix + "offset"] as? NSNumber)?.intValue ?? 0
+        let texts = (values as? [Any]).map { $0.map(integerText) }
+        let generated = (values as? [String: Any]).map {
+            generate($0, count: (fields["buffer_size"] as? NSNumber)?.intValue ?? shape.reduce(1, *))
+        }
+        let count = texts?.count ?? generated!.count
+        data = .allocate(byteCount: max(8, 8 * count), alignment: 8)
+        for i in 0..<count { store(i, text: texts?[i], generated: generated?[i] ?? 0) }
+    }
+
+    init(zeros shape: [Int], _ dtype: String) {
+        self.shape = shape
+        strides = rowMajor(shape)
+        offset = 0
+        self.dtype = dtype
+        let bytes = max(8, 8 * shape.reduce(1, *))
+        data = .allocate(byteCount: bytes, alignment: 8)
+        data.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
+    }
+
+    deinit { data.deallocate() }
+
+    private func store(_ i: Int, text: String?, generated: Double) {
+        func put<T: FixedWidthInteger>(_: T.Type) {
+            data.storeBytes(
+                of: text.map { T($0)! } ?? T(generated), toByteOffset: i * MemoryLayout<T>.size, as: T.self)
+        }
+        switch dtype {
+        case "f32":
+            data.storeBytes(of: Float(text.map { Double($0)! } ?? generated), toByteOffset: 4 * i, as: Float.self)
+        case "f64": data.storeBytes(of: text.map { Double($0)! } ?? generated, toByteOffset: 8 * i, as: Double.self)
+        case "i8": put(Int8.self)
+        case "i16": put(Int16.self)
+        case "i32": put(Int32.self)
+        case "i64": put(Int64.self)
+        case "u8": put(UInt8.self)
+        case "u16": put(UInt16.self)
+        case "u32": put(UInt32.self)
+        default: put(UInt64.self)
+        }
+    }
+
+    var view: TensorView {
+        let size = ["i8": 1, "u8": 1, "i16": 2, "u16": 2, "f32": 4, "i32": 4, "u32": 4][dtype] ?? 8
+        return TensorView(
+            data: data + offset * size, dtype: dtypeCodes[dtype]!, shape: shape, strides: strides)
+    }
+
+    /// The floating-point elements by shape, last dimension fastest.
+    func elements() -> [Double] {
+        let count = shape.reduce(1, *)
+        return (0..<count).map { flat in
+            var rest = flat
+            var at = offset
+            for d in shape.indices.reversed() {
+                at += rest % shape[d] * strides[d]
+                rest /= shape[d]
+            }
+            return dtype == "f64"
+                ? data.load(fromByteOffset: 8 * at, as: Double.self)
+                : Double(data.load(fromByteOffset: 4 * at, as: Float.self))
+        }
+    }
+}
+
+private func rowMajor(_ shape: [Int]) -> [Int] {
+    var strides = [Int](repeating: 1, count: shape.count)
+    for d in shape.indices.dropLast().reversed() { strides[d] = strides[d + 1] * shape[d + 1] }
+    return strides
+}
+
+/// Inputs that are described rather than listed.
+private func generate(_ recipe: [String: Any], count: Int) -> [Double] {
+    var values: [Double]
+    if let constant = recipe["constant"] {
+        values = Array(repeating: number(constant), count: count)
+    } else {
+        let lcg = recipe["lcg"] as! [String: NSNumber]
+        let bits = lcg["bits"]!.int64Value
+        let scale = pow(2.0, lcg["exponent"]!.doubleValue)
+        var state = lcg["seed"]!.uint64Value
+        values = (0..<count).map { _ in
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            let u = Int64(state >> UInt64(64 - bits))
+            return Double(u - (1 << (bits - 1)) + lcg["shift"]!.int64Value) * scale
+        }
+    }
+    for pair in recipe["set"] as? [[Any]] ?? [] { values[(pair[0] as! NSNumber).intValue] = number(pair[1]) }
+    return values
+}
