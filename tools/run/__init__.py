@@ -1,0 +1,1 @@
+"""What `make run` does once everything is built: agreement, training, report."""
