@@ -1,0 +1,143 @@
+# `make run` shows the library at work, `make test` tests everything; both set up what they need.
+# `make help` lists the rest.
+
+PYTHON  ?= python3
+SWIFT   ?= swift
+PREFIX  ?= /usr/local
+VERSION := $(shell cat VERSION)
+
+# The two builds never meet: see Package.swift.
+EMBEDDED = CROSSENTROPY_EMBEDDED=1 $(SWIFT) build -c release --scratch-path .build-embedded --product crossentropy
+NORMAL   = $(SWIFT) build -c release
+LIBRARY  = python/crossentropy/lib/libcrossentropy.so.0
+VENV     = .venv
+IN_VENV  = PYTHONPATH=python:. $(VENV)/bin/python
+
+.PHONY: help run test build bench install clean format lint
+.PHONY: test-swift test-c test-python test-library test-dependant test-vectors
+.DEFAULT_GOAL := help
+
+help:
+	@echo 'make run                   build, compare Swift, C, Python and NumPy, train on real digits, write a report'
+	@echo 'make test                  every test and the linters'
+	@echo 'make build                 $(LIBRARY)'
+	@echo 'make bench                 loss and gradient beside NumPy'
+	@echo 'make install PREFIX=/usr   library, header and pkg-config file (also DESTDIR=)'
+	@echo 'make format, make lint     swift-format, ruff, mypy'
+	@echo 'make clean'
+
+# --- Setting up ---------------------------------------------------------------------------------
+
+$(VENV)/ready: tools/run/requirements.txt python/tests/requirements.txt tools/require.sh
+	@tools/require.sh python
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install -q --disable-pip-version-check -r tools/run/requirements.txt -r python/tests/requirements.txt
+	@touch $@
+
+# --- Building -----------------------------------------------------------------------------------
+
+build:
+	@tools/require.sh swift
+	$(EMBEDDED)
+	@mkdir -p $(dir $(LIBRARY))
+	@# Moved into place, so that a process that has the old one loaded keeps it.
+	@cp "$$($(EMBEDDED) --show-bin-path)/libcrossentropy.so" $(LIBRARY).new && mv $(LIBRARY).new $(LIBRARY)
+
+build/vectors.txt: Tests/Vectors/vectors.json tools/flatten_vectors.py
+	@mkdir -p build
+	$(PYTHON) tools/flatten_vectors.py $@
+
+# C programs, under each compiler: build/gcc/vectors, build/clang/contract ...
+C_FLAGS   = -std=c99 -Wall -Wextra -pedantic -Werror -O1 -Iinclude
+CXX_FLAGS = -std=c++17 -Wall -Wextra -pedantic -Werror -Iinclude
+C_LIBS    = $(LIBRARY) -Wl,-rpath,$(CURDIR)/$(dir $(LIBRARY)) -lm -ldl -pthread
+CONSUMERS = vectors contract loading example
+
+define compile_with
+build/$(1)/%: Tests/CConsumer/%.c include/crossentropy.h $(LIBRARY)
+	@mkdir -p $$(@D)
+	$(1) $(C_FLAGS) $$< -o $$@ $(C_LIBS)
+build/$(1)/loading: Tests/CConsumer/loading.c
+	@mkdir -p $$(@D)
+	$(1) $(C_FLAGS) $$< -o $$@ -ldl -pthread
+build/$(1)/header: Tests/CConsumer/header.cpp include/crossentropy.h $(LIBRARY)
+	@mkdir -p $$(@D)
+	$(2) $(CXX_FLAGS) $$< -o $$@ $(C_LIBS)
+endef
+$(eval $(call compile_with,gcc,g++))
+$(eval $(call compile_with,clang,clang++))
+
+$(LIBRARY):
+	$(MAKE) build
+
+# --- The main job -------------------------------------------------------------------------------
+
+run: $(VENV)/ready build build/vectors.txt
+	@tools/require.sh gcc
+	$(MAKE) -s build/gcc/vectors
+	$(NORMAL) --product crossentropy-vectors
+	$(IN_VENV) -m tools.run --c-program build/gcc/vectors \
+		--swift-program "$$($(NORMAL) --show-bin-path)/crossentropy-vectors" --output build/report.html
+
+bench: $(VENV)/ready build
+	$(IN_VENV) benchmarks/bench.py
+
+# --- Tests --------------------------------------------------------------------------------------
+
+test: test-swift test-c test-library test-python test-dependant test-vectors lint
+	@$(PYTHON) tools/tally.py build/logs
+
+# Runs a command and keeps what it prints, for the tally: $(call logged,NAME,COMMAND)
+logged = mkdir -p build/logs; set -o pipefail; { $(2); } 2>&1 | tee build/logs/$(1).log
+SHELL  = /bin/bash
+
+test-swift:
+	@tools/require.sh swift
+	$(call logged,swift,$(SWIFT) test -c release)
+
+test-c: build build/vectors.txt
+	@tools/require.sh gcc g++ clang qemu-x86_64
+	$(MAKE) -s $(foreach cc,gcc clang,$(patsubst %,build/$(cc)/%,$(CONSUMERS) header))
+	$(call logged,c,tools/test_c.sh)
+
+test-library: build
+	@tools/require.sh objdump
+	$(call logged,library,$(PYTHON) tools/check_library.py $(LIBRARY))
+
+test-python: $(VENV)/ready build
+	$(call logged,python,$(IN_VENV) -m pytest -q python/tests)
+	@# The other instruction sets, on everything that computes; the full suite ran on the best one.
+	$(call logged,python-avx2,CROSSENTROPY_ISA=avx2 $(IN_VENV) -m pytest -q python/tests)
+	$(call logged,python-baseline,CROSSENTROPY_ISA=baseline $(IN_VENV) -m pytest -q python/tests)
+
+test-dependant:
+	@tools/require.sh swift
+	$(call logged,dependant,tools/test_dependant.sh)
+
+test-vectors: $(VENV)/ready
+	$(call logged,generator,$(IN_VENV) tools/make_vectors.py --check)
+
+lint: $(VENV)/ready
+	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+format: $(VENV)/ready
+	$(SWIFT) format --in-place --recursive Package.swift Sources Tests
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+# --- Installing ---------------------------------------------------------------------------------
+
+install: build
+	install -d $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	install -m 644 include/crossentropy.h $(DESTDIR)$(PREFIX)/include/
+	install -m 755 $(LIBRARY) $(DESTDIR)$(PREFIX)/lib/libcrossentropy.so.0.$(VERSION)
+	ln -sf libcrossentropy.so.0.$(VERSION) $(DESTDIR)$(PREFIX)/lib/libcrossentropy.so.0
+	ln -sf libcrossentropy.so.0 $(DESTDIR)$(PREFIX)/lib/libcrossentropy.so
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' tools/crossentropy.pc.in \
+		> $(DESTDIR)$(PREFIX)/lib/pkgconfig/crossentropy.pc
+
+clean:
+	rm -rf .build .build-embedded build $(VENV) $(dir $(LIBRARY)) dist *.egg-info python/*.egg-info

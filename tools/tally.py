@@ -1,0 +1,44 @@
+#!/usr/bin/env python3
+"""Adds up the tests of each kind from the logs that `make test` leaves: tools/tally.py build/logs
+
+Ends with one line "N passed, M failed".
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+SUMMARIES = (
+    # swift test (Swift Testing)
+    re.compile(r"Test run with (?P<passed>\d+) tests? .*passed"),
+    # pytest
+    re.compile(r"^(?:(?P<failed>\d+) failed, )?(?P<passed>\d+) passed(?:, (?P<skipped>\d+) skipped)?.* in [\d.]+s"),
+    # the C programs and the scripts
+    re.compile(r"^(?P<passed>\d+) passed, (?P<failed>\d+) failed$"),
+)
+
+
+def main(folder: Path) -> int:
+    total_passed = total_failed = total_skipped = 0
+    for log in sorted(folder.glob("*.log")):
+        passed = failed = skipped = 0
+        for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
+            for summary in SUMMARIES:
+                if match := summary.search(line):
+                    counts = match.groupdict(default="0")
+                    passed += int(counts["passed"])
+                    failed += int(counts.get("failed", 0))
+                    skipped += int(counts.get("skipped", 0))
+                    break
+        print(f"{log.stem:16} {passed:6} passed" + (f", {skipped} skipped" if skipped else ""))
+        total_passed += passed
+        total_failed += failed
+        total_skipped += skipped
+    print(f"{total_passed} passed, {total_failed} failed" + (f", {total_skipped} skipped" if total_skipped else ""))
+    return 1 if total_failed or not total_passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

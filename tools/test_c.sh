@@ -1,0 +1,28 @@
+#!/bin/bash
+# The C programs of Tests/CConsumer, from both compilers and on each instruction set. Each prints "N passed, M failed".
+set -u
+library=python/crossentropy/lib/libcrossentropy.so.0
+failures=0
+
+check() { # a title, then the command
+    echo "--- $1"
+    shift
+    "$@" || { echo "FAILED: $*"; failures=$((failures + 1)); }
+}
+
+for compiler in gcc clang; do
+    check "$compiler: the header under C++17" build/$compiler/header
+    check "$compiler: the example" build/$compiler/example
+    check "$compiler: loading" build/$compiler/loading $library
+    check "$compiler: contract" build/$compiler/contract
+    check "$compiler: vectors" build/$compiler/vectors build/vectors.txt
+done
+for isa in avx2 baseline; do
+    check "$isa: contract" env CROSSENTROPY_ISA=$isa build/gcc/contract
+    check "$isa: vectors" env CROSSENTROPY_ISA=$isa build/gcc/vectors build/vectors.txt
+done
+# A processor without AVX: an instruction beyond the baseline would end the program.
+if [ "$(uname -m)" = x86_64 ]; then
+    check "without AVX (emulated): vectors" qemu-x86_64 -cpu Nehalem build/gcc/vectors build/vectors.txt
+fi
+[ $failures = 0 ]
