@@ -63,11 +63,13 @@ static int same(signals a, signals b) {
 }
 
 /* The same without the signals that the C library keeps for itself, below SIGRTMIN: when a process
- * gets its second thread, glibc catches one of them. */
+ * gets its second thread, glibc catches one of them, which may have been ignored before. */
 static int same_but_internal(signals a, signals b) {
     int signal;
-    for (signal = 32; signal < SIGRTMIN; signal++)
+    for (signal = 32; signal < SIGRTMIN; signal++) {
         a.caught &= ~BIT(signal), b.caught &= ~BIT(signal);
+        a.ignored &= ~BIT(signal), b.ignored &= ~BIT(signal);
+    }
     return same(a, b);
 }
 
