@@ -1,0 +1,50 @@
+"""What can go wrong, as exceptions that are also the built-in ones that Python programs expect."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = [
+    "ArgumentTypeError",
+    "ArgumentValueError",
+    "CrossEntropyError",
+    "EmptyError",
+    "LabelError",
+]
+
+
+class CrossEntropyError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class ArgumentTypeError(CrossEntropyError, TypeError):
+    """An argument of a kind that is not accepted: its dtype, or an object of the wrong class."""
+
+
+class ArgumentValueError(CrossEntropyError, ValueError):
+    """An argument that does not fit: a shape, an option, an output that overlaps an input."""
+
+
+class EmptyError(ArgumentValueError):
+    """No row counts, so that there is no mean, and ``empty="error"`` asked to be told."""
+
+
+class LabelError(CrossEntropyError, IndexError):
+    """A label outside ``[0, classes)`` that is not ``ignore_index``.
+
+    Attributes:
+        row: index of the first such row, counting rows in C order of the labels.
+        label: the label found there.
+        classes: the number of classes.
+    """
+
+    row: int | None = None
+    label: int | None = None
+    classes: int | None = None
+
+    _TEXT = re.compile(r"label (-?\d+) in row (\d+) is out of range: there (?:is|are) (\d+) class")
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        if found := self._TEXT.search(message):
+            self.label, self.row, self.classes = map(int, found.groups())

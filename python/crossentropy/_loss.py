@@ -1,0 +1,363 @@
+"""The losses: arguments in Python's terms become one call of the library."""
+
+from __future__ import annotations
+
+import operator
+import threading
+from typing import Any, SupportsFloat, SupportsIndex
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _arrays, _c_api
+from ._c_api import Array
+from ._errors import ArgumentTypeError, ArgumentValueError
+
+__all__ = ["cross_entropy", "cross_entropy_with_grad", "nll_loss"]
+
+# From this many elements of x, where even one thread of an old machine needs tens of milliseconds,
+# a call can be interrupted; below, the start of a thread would be felt more than the waiting.
+_INTERRUPTIBLE_FROM = 1 << 23
+
+
+def cross_entropy(
+    x: npt.ArrayLike,
+    target: npt.ArrayLike,
+    *,
+    axis: SupportsIndex = -1,
+    input_type: str = "logits",
+    weight: npt.ArrayLike | None = None,
+    sample_weight: npt.ArrayLike | None = None,
+    ignore_index: SupportsIndex | None = -100,
+    label_smoothing: SupportsFloat = 0.0,
+    reduction: str = "mean",
+    mean_over: str | SupportsFloat = "weight",
+    empty: str = "nan",
+    clip: SupportsFloat = 0.0,
+    out: Array | None = None,
+    threads: SupportsIndex | None = None,
+) -> Any:
+    r"""Cross-entropy of predictions with labels or with distributions over classes.
+
+    With logits :math:`z`, target distribution :math:`q`, class weights :math:`w` and the sample
+    weight :math:`s` of a row, the loss of the row is
+
+    .. math:: s \sum_c w_c q_c \Bigl(\log \sum_k e^{z_k} - z_c\Bigr)
+
+    which for a label :math:`y` is :math:`s\,w_y (\log \sum_k e^{z_k} - z_y)`. Terms with
+    :math:`w_c q_c = 0` are 0.
+
+    Args:
+        x: predictions, float32 or float64, at least one dimension; one dimension, ``axis``, runs
+            over the C >= 1 classes, and the others over the rows. Any strides; never copied if it
+            is an array.
+        target: an integer array makes it labels in [0, C), with the shape of ``x`` without
+            ``axis``. A float32 or float64 array makes it distributions, with the shape of ``x``;
+            they are used as they are, also when they do not add up to 1.
+        axis: the dimension of ``x`` that holds the classes.
+        input_type: what ``x`` holds. ``"logits"``: any real numbers; ``"probs"``: probabilities, so
+            that the loss of a row is :math:`-s \sum w_c q_c \log x_c`; ``"log_probs"``: their
+            logarithms, so that it is :math:`-s \sum w_c q_c x_c`.
+        weight: weights w of the classes, shape [C].
+        sample_weight: weights s of the rows, with the shape of ``x`` without ``axis``.
+        ignore_index: rows with this label count for nothing, whatever they hold; None: every row
+            counts. Labels only.
+        label_smoothing: e in [0, 1]; q becomes :math:`(1-e)\,q + e/C`.
+        reduction: ``"mean"``, ``"sum"``, or ``"none"`` for the loss of each row.
+        mean_over: what the mean divides by. ``"weight"``: the sum of :math:`s_i w_{y_i}` for
+            labels, of :math:`s_i` for distributions; ``"mass"``: the sum of :math:`s_i w_c q_{ic}`
+            before smoothing; ``"count"``: the number of rows that are not ignored; or a positive
+            number.
+        empty: the mean where that divisor is 0. ``"nan"``: NaN; ``"zero"``: 0; ``"error"``:
+            `EmptyError`.
+        clip: e in [0, 0.5); probabilities are clamped to [e, 1 - e]. For ``input_type="probs"``.
+        out: float32 or float64 array for the result: of the rows' shape for ``"none"``, of one
+            element otherwise.
+        threads: the most threads to use; None: as many as `get_num_threads` says.
+
+    Returns:
+        ``out`` if it is given. Otherwise float32 for float32 ``x`` and float64 for float64: a
+        scalar, or for ``reduction="none"`` an array of the shape of ``x`` without ``axis`` (a
+        scalar if ``x`` has one dimension).
+
+    Raises:
+        LabelError: an IndexError; a label is neither in [0, C) nor ``ignore_index``.
+        ArgumentValueError: a ValueError; shapes do not fit together, an option is unknown or
+            outside its range, or ``out`` is read-only or overlaps an input.
+        ArgumentTypeError: a TypeError; a dtype or the kind of an argument is not accepted.
+        EmptyError: a ValueError; no row counts and ``empty="error"``.
+
+        After any of them ``out`` is as it was before the call.
+
+    Singular cases: a logit of -inf is an impossible class, and the loss of a row whose target it is
+    is inf. NaN or inf among the logits of a row, or nothing but -inf, makes its loss NaN. A
+    probability of 0 at the target gives inf; ``clip`` avoids that. Ignored rows and rows whose
+    weight is 0 have the loss 0.
+
+    Ctrl-C ends a long call at once when it is made from the main thread.
+
+    Examples:
+        >>> import numpy as np
+        >>> import crossentropy as ce
+        >>> x = np.array([[0.1, 0.4, 0.5], [0.8, 0.1, 0.1]])
+        >>> labels = np.array([2, 0])
+        >>> print(f"{ce.cross_entropy(x, labels):.7f}")
+        0.8178187
+        >>> print(f"{ce.cross_entropy(x, labels, input_type='probs'):.7f}")
+        0.4581454
+        >>> ce.cross_entropy(x, labels, reduction="none").shape
+        (2,)
+    """
+    return _compute(
+        x, target, axis, input_type, weight, sample_weight, ignore_index, label_smoothing,
+        reduction, mean_over, empty, clip, 1.0, out, threads, None, False,
+    )[0]  # fmt: skip
+
+
+def cross_entropy_with_grad(
+    x: npt.ArrayLike,
+    target: npt.ArrayLike,
+    *,
+    axis: SupportsIndex = -1,
+    input_type: str = "logits",
+    weight: npt.ArrayLike | None = None,
+    sample_weight: npt.ArrayLike | None = None,
+    ignore_index: SupportsIndex | None = -100,
+    label_smoothing: SupportsFloat = 0.0,
+    reduction: str = "mean",
+    mean_over: str | SupportsFloat = "weight",
+    empty: str = "nan",
+    clip: SupportsFloat = 0.0,
+    out: Array | None = None,
+    threads: SupportsIndex | None = None,
+    grad_loss: SupportsFloat = 1.0,
+    grad: Array | None = None,
+) -> tuple[Any, Array]:
+    r"""The loss of `cross_entropy` and its derivative with respect to ``x``, in one pass.
+
+    For a row of logits with target mass :math:`a_c = w_c q_c`, :math:`A = \sum_c a_c` and
+    probabilities :math:`p = \mathrm{softmax}(z)` the gradient is
+
+    .. math:: s\,(A\,p_c - a_c)
+
+    divided by what the mean divides by. For ``"probs"`` it is :math:`-s\,a_c / x_c`, and 0 where
+    ``clip`` changed the probability; for ``"log_probs"`` it is :math:`-s\,a_c`.
+
+    Args:
+        x, target, axis, ..., threads: as in `cross_entropy`.
+        grad_loss: upstream gradient, a number that multiplies ``grad`` and not the loss.
+        grad: array for the gradient, of the shape and dtype of ``x``. ``grad=x`` replaces ``x``;
+            any other overlap is an error. None: a new array.
+
+    Returns:
+        The loss as from `cross_entropy`, and the gradient: ``grad`` if it is given. With
+        ``reduction="none"`` each row of it is the gradient of that row's own loss.
+
+    Raises:
+        As `cross_entropy`; after an error ``grad`` too is as it was. The exception is Ctrl-C, which
+        leaves ``out`` and ``grad`` partly written.
+
+    Singular cases: the gradient is exactly 0 in ignored rows and in rows of weight 0, and NaN
+    throughout a row whose loss is NaN. The probability of a logit of -inf is 0. Where the divisor
+    of the mean is 0, the gradient is 0 in rows without weight, and in the others NaN
+    (``empty="nan"``) or 0 (``empty="zero"``). A probability of 0 at the target has the gradient
+    -inf.
+
+    Examples:
+        >>> import numpy as np
+        >>> import crossentropy as ce
+        >>> x = np.array([[2.0, 0.0], [0.0, 0.0]])
+        >>> loss, grad = ce.cross_entropy_with_grad(x, [0, 1], reduction="sum")
+        >>> print(f"{loss:.6f}")
+        0.820075
+        >>> print(grad.round(6))
+        [[-0.119203  0.119203]
+         [ 0.5      -0.5     ]]
+    """
+    return _compute(
+        x, target, axis, input_type, weight, sample_weight, ignore_index, label_smoothing,
+        reduction, mean_over, empty, clip, grad_loss, out, threads, grad, True,
+    )  # fmt: skip
+
+
+def nll_loss(
+    log_probs: npt.ArrayLike,
+    target: npt.ArrayLike,
+    *,
+    axis: SupportsIndex = -1,
+    weight: npt.ArrayLike | None = None,
+    sample_weight: npt.ArrayLike | None = None,
+    ignore_index: SupportsIndex | None = -100,
+    label_smoothing: SupportsFloat = 0.0,
+    reduction: str = "mean",
+    mean_over: str | SupportsFloat = "weight",
+    empty: str = "nan",
+    out: Array | None = None,
+    threads: SupportsIndex | None = None,
+) -> Any:
+    r"""Negative log-likelihood: `cross_entropy` of logarithms of probabilities.
+
+    The loss of a row is :math:`-s \sum_c w_c q_c \log p_c`, and for a label :math:`y` it is
+    :math:`-s\,w_y \log p_y`, read from ``log_probs`` without another softmax: the same as
+    ``cross_entropy(log_probs, target, input_type="log_probs", ...)``.
+
+    Args:
+        log_probs: logarithms of probabilities, float32 or float64, at least one dimension.
+        target, axis, ..., threads: as in `cross_entropy`.
+
+    Returns:
+        As `cross_entropy`.
+
+    Raises:
+        As `cross_entropy`.
+
+    Singular cases: -inf at the target gives inf; elsewhere it is not looked at.
+
+    Examples:
+        >>> import numpy as np
+        >>> import crossentropy as ce
+        >>> log_probs = np.log([[0.1, 0.4, 0.5], [0.8, 0.1, 0.1]])
+        >>> print(f"{ce.nll_loss(log_probs, [2, 0]):.7f}")
+        0.4581454
+    """
+    return _compute(
+        log_probs, target, axis, "log_probs", weight, sample_weight, ignore_index, label_smoothing,
+        reduction, mean_over, empty, 0.0, 1.0, out, threads, None, False,
+    )[0]  # fmt: skip
+
+
+def _compute(
+    x: npt.ArrayLike,
+    target: npt.ArrayLike,
+    axis: SupportsIndex,
+    input_type: str,
+    weight: npt.ArrayLike | None,
+    sample_weight: npt.ArrayLike | None,
+    ignore_index: SupportsIndex | None,
+    label_smoothing: SupportsFloat,
+    reduction: str,
+    mean_over: str | SupportsFloat,
+    empty: str,
+    clip: SupportsFloat,
+    grad_loss: SupportsFloat,
+    out: Array | None,
+    threads: SupportsIndex | None,
+    grad: Array | None,
+    with_grad: bool,
+) -> tuple[Any, Any]:
+    """Loss and gradient (None unless ``with_grad``). What only Python can get wrong is refused
+    here; what any language can, by the library, before it writes anything."""
+    x = _arrays.predictions(x)
+    target = _arrays.target(target)
+    weight = _arrays.weights("weight", weight)
+    sample_weight = _arrays.weights("sample_weight", sample_weight)
+    axis = _axis(axis, x.ndim)
+
+    options = _c_api.options()
+    options.input_type = _choice("input_type", input_type, _c_api.INPUT_TYPES)
+    options.reduction = _choice("reduction", reduction, _c_api.REDUCTIONS)
+    if isinstance(mean_over, str):
+        options.mean_over = _choice("mean_over", mean_over, _c_api.MEAN_OVER, " or a number above 0")
+    else:
+        options.mean_over = _c_api.MEAN_OVER_DIVISOR
+        options.mean_divisor = _divisor(mean_over)
+    options.empty = _choice("empty", empty, _c_api.EMPTY)
+    options.ignore_index = _ignore_index(ignore_index)
+    options.label_smoothing = _number("label_smoothing", label_smoothing)
+    options.clip = _number("clip", clip)
+    options.grad_loss = _number("grad_loss", grad_loss)
+    if weight is not None:
+        options.weight = _c_api.reference(_c_api.tensor(weight))
+    if sample_weight is not None:
+        options.sample_weight = _c_api.reference(_c_api.tensor(sample_weight))
+    if threads is not None:
+        options.threads = thread_count("threads", threads)
+
+    if out is not None:
+        loss = _arrays.output("out", out)
+    elif reduction == "none":
+        loss = np.empty(x.shape[:axis] + x.shape[axis + 1 :], x.dtype)
+    else:
+        loss = np.empty((), x.dtype)
+    if with_grad:
+        grad = np.empty_like(x) if grad is None else _arrays.output("grad", grad)
+
+    _c_api.cross_entropy(
+        _c_api.tensor(x),
+        axis,
+        _c_api.tensor(target),
+        options,
+        _c_api.tensor(loss),
+        None if grad is None else _c_api.tensor(grad),
+        x.size >= _INTERRUPTIBLE_FROM and threading.current_thread() is threading.main_thread(),
+    )
+    return loss if loss is out or loss.ndim else loss[()], grad
+
+
+def _axis(axis: SupportsIndex, ndim: int) -> int:
+    if ndim == 0:
+        raise ArgumentValueError("x has no dimension, but must have one, the classes, at least")
+    number = _integer("axis", axis)
+    if not -ndim <= number < ndim:
+        raise ArgumentValueError(
+            f"axis {number} is out of range: x has {ndim} dimension{'s' * (ndim > 1)} ({-ndim} to {ndim - 1})"
+        )
+    return number % ndim
+
+
+def _choice(name: str, value: str, accepted: dict[str, int], other: str = "") -> int:
+    """The number that the library has for one of the ``accepted`` names."""
+    if value.__class__ is str and value in accepted:
+        return accepted[value]
+    names = ", ".join(f'"{each}"' for each in accepted) + other
+    if not isinstance(value, str):
+        raise ArgumentTypeError(f"{name} must be one of {names}, not {type(value).__name__}")
+    from difflib import get_close_matches  # only here, as it takes a millisecond to import
+
+    near = get_close_matches(value.lower(), accepted, n=1, cutoff=0.4)
+    hint = f'. Did you mean "{near[0]}"?' if near else ""
+    raise ArgumentValueError(f'{name} is "{value}", but must be one of {names}{hint}')
+
+
+def _number(name: str, value: SupportsFloat) -> float:
+    if isinstance(value, (str, bytes)):  # float() would read them
+        raise ArgumentTypeError(f"{name} must be a number, not {type(value).__name__}")
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        text = f"{name} must be a number, not {type(value).__name__}"
+        raise ArgumentTypeError(text) from None
+    except OverflowError:
+        raise ArgumentValueError(f"{name} is too large for a float") from None
+
+
+def _divisor(mean_over: SupportsFloat) -> float:
+    number = _number("mean_over", mean_over)
+    if not 0 < number < float("inf"):
+        raise ArgumentValueError(f"mean_over is {number}, but a number there must be above 0 and finite")
+    return number
+
+
+def _integer(name: str, value: SupportsIndex) -> int:
+    try:
+        return operator.index(value)
+    except TypeError:
+        text = f"{name} must be an integer, not {type(value).__name__}"
+        raise ArgumentTypeError(text) from None
+
+
+def _ignore_index(value: SupportsIndex | None) -> int:
+    if value is None:
+        return _c_api.IGNORE_NONE
+    number = _integer("ignore_index", value)
+    if not -(2**63) < number < 2**63:
+        raise ArgumentValueError(f"ignore_index is {number}, but must be above -2**63 and below 2**63, or None")
+    return number
+
+
+def thread_count(name: str, value: SupportsIndex) -> int:
+    """A number of threads for the library, which itself takes very large ones as its maximum."""
+    number = _integer(name, value)
+    if number < 1:
+        raise ArgumentValueError(f"{name} is {number}, but must be 1 or more, or None")
+    return min(number, 2**31 - 1)

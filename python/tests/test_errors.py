@@ -1,0 +1,311 @@
+"""Every wrong call: which exception, what its text says, and that nothing was written."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+
+import crossentropy as ce
+
+ROWS, CLASSES = 4, 5
+
+
+def wrong_call(**changes: Any) -> tuple[Any, dict[str, Any]]:
+    """A call that is right but for the changes, and the outputs that it must not touch."""
+    arguments: dict[str, Any] = {
+        "x": np.linspace(-1, 1, ROWS * CLASSES).reshape(ROWS, CLASSES),
+        "target": np.arange(ROWS),
+        "out": np.full((), 7.0),
+        "grad": np.full((ROWS, CLASSES), 7.0),
+    }
+    arguments.update(changes)
+    return arguments.pop("x"), arguments
+
+
+def check(error: type[Exception], *texts: str, **changes: Any) -> None:
+    x, arguments = wrong_call(**changes)
+    arrays = [x, *(each for each in arguments.values() if isinstance(each, np.ndarray))]
+    before = [array.tobytes() for array in arrays if isinstance(array, np.ndarray)]
+    with pytest.raises(error) as caught:
+        ce.cross_entropy_with_grad(x, **arguments)
+    assert isinstance(caught.value, ce.CrossEntropyError)
+    for text in texts:
+        assert text in str(caught.value)
+    assert [array.tobytes() for array in arrays if isinstance(array, np.ndarray)] == before
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    ["float16", "longdouble", "int64", "uint8", "bool", "complex64", "object", "U1", "M8[s]"],
+)
+def test_dtype_of_x(dtype: str) -> None:
+    x = np.zeros((ROWS, CLASSES), dtype)
+    check(TypeError, "x has dtype", str(x.dtype), "float32", "float64", x=x, grad=None)
+
+
+def test_x_of_integers_is_told_why() -> None:
+    check(TypeError, "predictions must be floating point", x=[[1, 2, 3]], target=[0])
+
+
+@pytest.mark.parametrize("dtype", ["float16", "longdouble", "bool", "complex128", "object", "U1"])
+def test_dtype_of_target(dtype: str) -> None:
+    target = np.zeros(ROWS, dtype)
+    check(TypeError, "target has dtype", str(target.dtype), "integers", "float32", target=target)
+
+
+@pytest.mark.parametrize("name", ["weight", "sample_weight"])
+@pytest.mark.parametrize("dtype", ["float16", "longdouble", "int64", "bool", "complex64", "object"])
+def test_dtype_of_weights(name: str, dtype: str) -> None:
+    length = CLASSES if name == "weight" else ROWS
+    weights = np.ones(length, dtype)
+    check(TypeError, f"{name} has dtype", str(weights.dtype), "float64", **{name: weights})
+
+
+@pytest.mark.parametrize("dtype", ["float16", "int64", "bool", "complex64", "object"])
+def test_dtype_of_outputs(dtype: str) -> None:
+    check(TypeError, "out has dtype", dtype, "float32", out=np.zeros((), dtype))
+    grad = np.zeros((ROWS, CLASSES), dtype)
+    check(TypeError, "grad has dtype", dtype, "float64", grad=grad)
+
+
+def test_gradient_has_the_dtype_of_x() -> None:
+    check(TypeError, "grad", grad=np.zeros((ROWS, CLASSES), np.float32))
+
+
+@pytest.mark.parametrize("value", [[[0.0] * CLASSES] * ROWS, 3.0, "grad", memoryview(bytes(8))])
+def test_outputs_are_arrays(value: Any) -> None:
+    check(TypeError, "grad must be a NumPy array, not", type(value).__name__, grad=value)
+    check(TypeError, "out must be a NumPy array, not", type(value).__name__, out=value)
+
+
+def test_masked_arrays_would_lose_their_mask() -> None:
+    x = np.ma.masked_invalid(np.zeros((ROWS, CLASSES)))
+    check(TypeError, "x is a masked array", "sample_weight", x=x)
+    check(TypeError, "target is a masked array", target=np.ma.array(np.arange(ROWS)))
+    check(TypeError, "grad must be a NumPy array, not MaskedArray", grad=x)
+
+
+def test_swapped_bytes() -> None:
+    x, _ = wrong_call()
+    swapped = x.astype(x.dtype.newbyteorder())
+    check(TypeError, "x", "bytes are swapped", "x.astype", x=swapped)
+    check(TypeError, "target", "bytes are swapped", target=swapped)
+    check(TypeError, "grad", "bytes are swapped", grad=swapped)
+
+
+def test_strides_that_are_no_whole_items() -> None:
+    records = np.zeros((ROWS, CLASSES), [("value", "f8"), ("flag", "i1")])
+    field = records["value"]
+    for name in ("x", "grad"):
+        check(ValueError, f"{name} has strides", "multiples", "ascontiguousarray", **{name: field})
+    check(ValueError, "target has strides", target=field)
+
+
+def test_read_only_outputs() -> None:
+    x, arguments = wrong_call()
+    for name in ("out", "grad"):
+        arguments[name].flags.writeable = False
+        check(ValueError, f"{name} is read-only", **{name: arguments[name]})
+    x.flags.writeable = False
+    check(ValueError, "grad is read-only", x=x, grad=x)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("target", (ROWS - 1,)),
+        ("target", (ROWS, 1)),
+        ("target", ()),
+        ("weight", (CLASSES + 1,)),
+        ("weight", (1, CLASSES)),
+        ("sample_weight", (ROWS + 1,)),
+        ("sample_weight", (ROWS, 1)),
+        ("out", (2,)),
+        ("out", (0,)),
+        ("grad", (CLASSES, ROWS)),
+        ("grad", (ROWS * CLASSES,)),
+    ],
+)
+def test_shapes(name: str, shape: tuple[int, ...]) -> None:
+    array = np.zeros(shape, np.int64 if name == "target" else np.float64)
+    # The library's name for the array that `out` stands for is loss.
+    check(ValueError, {"out": "loss"}.get(name, name), "shape", **{name: array})
+
+
+def test_shape_of_a_loss_per_row() -> None:
+    check(ValueError, "loss", "shape", reduction="none", out=np.zeros(ROWS + 1))
+    check(ValueError, "loss", "shape", reduction="none", out=np.zeros(()))
+
+
+def test_shape_of_a_distribution() -> None:
+    check(ValueError, "target", "shape", target=np.ones((CLASSES, ROWS)))
+    check(ValueError, "target", "shape", target=np.ones(ROWS))
+
+
+def test_x_needs_classes() -> None:
+    check(ValueError, "x has no dimension", x=np.float64(1), target=0, grad=None)
+    check(ValueError, "class", x=np.zeros((ROWS, 0)), grad=np.zeros((ROWS, 0)))
+    check(ValueError, "class", x=np.zeros((0, 0)), target=[], grad=np.zeros((0, 0)))
+
+
+@pytest.mark.parametrize("axis", [2, -3, 10**30])
+def test_axis_out_of_range(axis: int) -> None:
+    check(ValueError, f"axis {axis} is out of range", "2 dimensions (-2 to 1)", axis=axis)
+
+
+@pytest.mark.parametrize("axis", [1.0, "1", None, (0, 1)])
+def test_axis_is_an_integer(axis: Any) -> None:
+    check(TypeError, "axis must be an integer, not", type(axis).__name__, axis=axis)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "nearest"),
+    [
+        ("input_type", "logit", "logits"),
+        ("input_type", "log_prob", "log_probs"),
+        ("input_type", "Probs", "probs"),
+        ("reduction", "avg_mean", "mean"),
+        ("reduction", "NONE", "none"),
+        ("mean_over", "weights", "weight"),
+        ("mean_over", "counts", "count"),
+        ("empty", "zeros", "zero"),
+    ],
+)
+def test_unknown_names(option: str, value: str, nearest: str) -> None:
+    accepted = {
+        "input_type": '"logits", "probs", "log_probs"',
+        "reduction": '"mean", "sum", "none"',
+        "mean_over": '"weight", "mass", "count" or a number',
+        "empty": '"nan", "zero", "error"',
+    }
+    texts = f'{option} is "{value}"', accepted[option], f'Did you mean "{nearest}"?'
+    check(ValueError, *texts, **{option: value})
+
+
+def test_unknown_names_that_resemble_nothing() -> None:
+    x, arguments = wrong_call(reduction="xyzzy")
+    with pytest.raises(ValueError, match=r'must be one of "mean", "sum", "none"$'):
+        ce.cross_entropy_with_grad(x, **arguments)
+
+
+@pytest.mark.parametrize("option", ["input_type", "reduction", "empty"])
+@pytest.mark.parametrize("value", [None, 1, b"mean", ["mean"]])
+def test_names_are_strings(option: str, value: Any) -> None:
+    check(TypeError, f"{option} must be one of", type(value).__name__, **{option: value})
+
+
+@pytest.mark.parametrize("option", ["label_smoothing", "clip", "grad_loss", "mean_over"])
+@pytest.mark.parametrize("value", [None, b"1", 1j, [1.0], np.ones(2)])
+def test_numbers_are_numbers(option: str, value: Any) -> None:
+    check(TypeError, f"{option} must be a number, not", type(value).__name__, **{option: value})
+
+
+@pytest.mark.parametrize("option", ["label_smoothing", "clip", "grad_loss"])
+def test_text_is_no_number(option: str) -> None:
+    check(TypeError, f"{option} must be a number, not str", **{option: "0.1"})
+    check(ValueError, f"{option} is too large", **{option: 10**400})
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.1, float("nan"), float("inf")])
+def test_smoothing_out_of_range(value: float) -> None:
+    check(ValueError, "label_smoothing", label_smoothing=value)
+
+
+@pytest.mark.parametrize("value", [-1e-9, 0.5, float("nan"), float("inf")])
+def test_clip_out_of_range(value: float) -> None:
+    check(ValueError, "clip", clip=value, input_type="probs")
+
+
+@pytest.mark.parametrize("input_type", ["logits", "log_probs"])
+def test_clip_is_for_probabilities(input_type: str) -> None:
+    check(ValueError, "clip", clip=0.1, input_type=input_type)
+
+
+@pytest.mark.parametrize("value", [0, -1.5, float("nan"), float("inf")])
+def test_divisor_out_of_range(value: float) -> None:
+    check(ValueError, f"mean_over is {float(value)}", "above 0", mean_over=value)
+
+
+@pytest.mark.parametrize("value", [2**63, -(2**63), 2**64])
+def test_ignore_index_out_of_range(value: int) -> None:
+    check(ValueError, f"ignore_index is {value}", "None", ignore_index=value)
+
+
+@pytest.mark.parametrize("value", [1.5, "0", [1]])
+def test_ignore_index_is_an_integer(value: Any) -> None:
+    check(TypeError, "ignore_index must be an integer", type(value).__name__, ignore_index=value)
+
+
+@pytest.mark.parametrize("value", [0, -1])
+def test_thread_counts_out_of_range(value: int) -> None:
+    check(ValueError, f"threads is {value}", "1 or more", threads=value)
+    threads = ce.get_num_threads()
+    with pytest.raises(ValueError, match=f"count is {value}, but must be 1 or more"):
+        ce.set_num_threads(value)
+    assert ce.get_num_threads() == threads
+
+
+@pytest.mark.parametrize("value", [1.5, "2"])
+def test_thread_counts_are_integers(value: Any) -> None:
+    check(TypeError, "threads must be an integer", type(value).__name__, threads=value)
+    with pytest.raises(TypeError, match="count must be an integer"):
+        ce.set_num_threads(value)
+
+
+@pytest.mark.parametrize("label", [CLASSES, -1, -100, 2**62, -(2**62)])
+def test_label_out_of_range(label: int) -> None:
+    target = np.array([0, 1, label, 77])
+    ignored = None if label == -100 else -100
+    x, arguments = wrong_call(target=target, ignore_index=ignored)
+    with pytest.raises(IndexError) as caught:
+        ce.cross_entropy_with_grad(x, **arguments)
+    error = caught.value
+    assert isinstance(error, ce.LabelError)
+    assert (error.row, error.label, error.classes) == (2, label, CLASSES)
+    text = f"label {label} in row 2 is out of range: there are 5 classes (labels 0 to 4)"
+    assert text in str(error)
+    assert (arguments["out"] == 7).all()
+    assert (arguments["grad"] == 7).all()
+    again = pickle.loads(pickle.dumps(error))  # as it travels between processes
+    assert (str(again), again.row) == (str(error), 2)
+
+
+def test_label_of_one_class() -> None:
+    with pytest.raises(ce.LabelError) as caught:
+        ce.cross_entropy([[0.0]], [1])
+    assert (caught.value.row, caught.value.label, caught.value.classes) == (0, 1, 1)
+
+
+def test_nothing_counts() -> None:
+    check(ce.EmptyError, target=np.full(ROWS, -100), empty="error")
+    check(ValueError, sample_weight=np.zeros(ROWS), empty="error")
+
+
+def test_overlap() -> None:
+    memory = np.linspace(0, 1, 3 * ROWS * CLASSES)
+    first = memory[: ROWS * CLASSES].reshape(ROWS, CLASSES)
+    shifted = memory[1 : ROWS * CLASSES + 1].reshape(ROWS, CLASSES)
+    check(ValueError, "grad", "overlap", x=first, grad=shifted)
+    check(ValueError, "grad", "overlap", x=first, grad=first[::-1])
+    check(ValueError, "loss", "overlap", x=first, out=memory[3:4])
+    check(ValueError, "overlap", grad=first, out=memory[3:4])
+    check(ValueError, "grad", "overlap", target=abs(first), weight=memory[:CLASSES], grad=first)
+    check(ValueError, "grad", "overlap", target=first, grad=first)
+    check(ValueError, "overlap", reduction="none", out=memory[:ROWS], sample_weight=memory[:ROWS])
+    with_itself = np.lib.stride_tricks.as_strided(memory, (ROWS, CLASSES), (8, 8))
+    check(ValueError, "grad", "overlap", grad=with_itself)
+
+
+def test_ragged_lists() -> None:
+    with pytest.raises(ValueError, match=r"inhomogeneous|sequence"):
+        ce.cross_entropy([[1.0, 2.0], [3.0]], [0, 0])
+
+
+def test_options_are_keywords() -> None:
+    with pytest.raises(TypeError):
+        ce.cross_entropy([[0.0]], [0], -1)  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        ce.nll_loss([[0.0]], [0], clip=0.1)  # type: ignore[call-arg]

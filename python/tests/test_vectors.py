@@ -1,0 +1,155 @@
+"""The shared test vectors, through the public functions.
+
+``Tests/Vectors/vectors.json`` explains itself in its header. Cases of level "c" state calls that
+only codes and raw pointers can make; they are the C consumer's.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+import crossentropy as ce
+
+Array = npt.NDArray[Any]
+Case = dict[str, Any]
+
+VECTORS = Path(__file__).parents[2] / "Tests" / "Vectors" / "vectors.json"
+FILE = json.loads(VECTORS.read_text())
+# Before NumPy 2 an array had at most 32 dimensions.
+MAX_NDIM = 64 if int(np.__version__.partition(".")[0]) >= 2 else 32
+CASES = [case for case in FILE["cases"] if case.get("level") != "c" and len(case["shape"]) <= MAX_NDIM]
+
+DTYPES = {"f": "float", "i": "int", "u": "uint"}
+
+ERRORS = {
+    "CE_ERROR_DTYPE": ce.ArgumentTypeError,
+    "CE_ERROR_SHAPE": ce.ArgumentValueError,
+    "CE_ERROR_OVERFLOW": ce.ArgumentValueError,
+    "CE_ERROR_OVERLAP": ce.ArgumentValueError,
+    "CE_ERROR_LABEL": ce.LabelError,
+    "CE_ERROR_OPTION": ce.ArgumentValueError,
+    "CE_ERROR_EMPTY": ce.EmptyError,
+}
+
+
+# Where the package has another name for a thing than the header.
+NAMES = {"input": "x", "mean_divisor": "mean_over"}
+
+
+def named_dtype(name: str) -> np.dtype[Any]:
+    return np.dtype(DTYPES[name[0]] + name[1:])
+
+
+def generated(generator: dict[str, Any], count: int) -> list[float]:
+    if "constant" in generator:
+        values = [float(generator["constant"])] * count
+    else:
+        lcg, values = generator["lcg"], []
+        state, bits = lcg["seed"], lcg["bits"]
+        for _ in range(count):
+            state = (state * 6364136223846793005 + 1442695040888963407) % 2**64
+            integer = (state >> (64 - bits)) - 2 ** (bits - 1) + lcg["shift"]
+            values.append(math.ldexp(integer, lcg["exponent"]))
+    for index, value in generator.get("set", ()):
+        values[index] = float(value)
+    return values
+
+
+def array(case: Case, values: Any, prefix: str = "") -> Array:
+    """The array that a case describes, in the memory layout that it describes."""
+    shape, dtype = case[prefix + "shape"], named_dtype(case[prefix + "dtype"])
+    if isinstance(values, dict):
+        values = generated(values, case.get("buffer_size", math.prod(shape)))
+    convert = float if dtype.kind == "f" else int
+    buffer = np.array([convert(value) for value in values], dtype)
+    if prefix + "strides" not in case:
+        return buffer.reshape(shape)
+    strides = [stride * dtype.itemsize for stride in case[prefix + "strides"]]
+    return np.ndarray(shape, dtype, buffer, case[prefix + "offset"] * dtype.itemsize, strides)
+
+
+def arguments(case: Case) -> dict[str, Any]:
+    options = dict(case["options"])
+    if "ignore_index" in options:
+        ignored = options["ignore_index"]
+        options["ignore_index"] = None if ignored == "none" else int(ignored)
+    if options.get("mean_over") == "divisor":
+        options["mean_over"] = float(options.pop("mean_divisor", 0.0))
+    options.pop("mean_divisor", None)
+    for number in ("label_smoothing", "clip", "grad_loss"):
+        if number in options:
+            options[number] = float(options[number])
+    for weight in ("weight", "sample_weight"):
+        if weight in case:
+            options[weight] = array(case, case[weight], weight + "_")
+    return {"axis": case.get("class_axis", -1), **options}
+
+
+def assert_within(got: Array, want: list[Any], tolerance: list[float]) -> None:
+    got = np.asarray(got, np.float64).reshape(-1)
+    assert len(got) == len(want) == len(tolerance)
+    for index, (g, w, t) in enumerate(zip(got.tolist(), map(float, want), map(float, tolerance))):
+        if math.isfinite(w):
+            assert abs(g - w) <= t, f"number {index}: {g!r} is not within {t} of {w!r}"
+        else:
+            assert g == w or (math.isnan(g) and math.isnan(w)), f"number {index}: {g!r} is not {w}"
+
+
+def test_there_are_vectors_of_every_kind() -> None:
+    names = [case["name"] for case in FILE["cases"]]
+    assert len(set(names)) == len(names) >= 200
+    assert {case["status"] for case in CASES} >= {"CE_OK", *ERRORS} - {
+        "CE_ERROR_OVERFLOW",
+        "CE_ERROR_OVERLAP",
+    }
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
+def test_vector(case: Case) -> None:
+    x = array(case, case["x"])
+    loss_dtype = named_dtype(case.get("loss_dtype", case["dtype"]))
+    target = array(case, case["target"], "target_")
+    options = arguments(case)
+    grad_loss = options.pop("grad_loss", 1.0)
+    out = np.full(
+        np.moveaxis(x, options["axis"], -1).shape[:-1] if rowwise(case, x) else (),
+        7.0,
+        loss_dtype if loss_dtype.kind == "f" else np.float32,
+    )
+    grad = np.full(x.shape, 7.0, x.dtype)
+
+    if case["status"] != "CE_OK":
+        with pytest.raises(ERRORS[case["status"]]) as caught:
+            ce.cross_entropy_with_grad(x, target, out=out, grad=grad, grad_loss=grad_loss, **options)
+        for text in case["message_contains"]:
+            names = f"{text}|\\b{NAMES[text]}\\b" if text in NAMES else re.escape(text)
+            assert re.search(names, str(caught.value))
+        assert (out == 7).all()
+        assert (grad == 7).all()
+        return
+
+    if "grad" in case.get("outputs", ["loss", "grad"]):
+        ce.cross_entropy_with_grad(x, target, out=out, grad=grad, grad_loss=grad_loss, **options)
+        at = case.get("grad_at", slice(None))
+        assert_within(grad.reshape(-1)[at], case["grad"], case["grad_tol"])
+        assert_within(out, case["loss"], case["loss_tol"])
+    ce.cross_entropy(x, target, out=out, **options)
+    assert_within(out, case["loss"], case["loss_tol"])
+    if options.get("input_type") == "log_probs":
+        del options["input_type"]
+        ce.nll_loss(x, target, out=out, **options)
+        assert_within(out, case["loss"], case["loss_tol"])
+
+
+def rowwise(case: Case, x: Array) -> bool:
+    """Whether the loss is one a row. (Cases with an axis that is out of range never get one.)"""
+    axis = case.get("class_axis", -1)
+    return case["options"].get("reduction") == "none" and -x.ndim <= axis < x.ndim
