@@ -59,6 +59,7 @@ if embedded {
     targets.first { $0.name == "CABI" }!.linkerSettings = [
         .linkedLibrary("m"),  // fma, where the processor has no such instruction
         .unsafeFlags([
+            "-use-ld=lld",  // the toolchain's own, rather than what the system happens to have
             "-Xlinker", "--version-script=\(Context.packageDirectory)/Sources/CABI/exports.map",
             "-Xlinker", "-soname=libcrossentropy.so.0",
             "-Xlinker", "-z", "-Xlinker", "nodelete",  // workers may be asleep in it, so it must stay

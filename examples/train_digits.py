@@ -79,9 +79,7 @@ class Network:
     def logits(self, images: np.ndarray) -> np.ndarray:
         return self.forward(images)[1]
 
-    def backward(
-        self, images: np.ndarray, hidden: np.ndarray, d_logits: np.ndarray
-    ) -> list[np.ndarray]:
+    def backward(self, images: np.ndarray, hidden: np.ndarray, d_logits: np.ndarray) -> list[np.ndarray]:
         """The derivative of the loss with respect to `parameters`, from that of the logits."""
         d_hidden = (d_logits @ self.w2.T) * (hidden > 0)
         return [images.T @ d_hidden, d_hidden.sum(0), hidden.T @ d_logits, d_logits.sum(0)]

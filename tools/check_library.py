@@ -70,7 +70,7 @@ def check_image(library: str) -> None:
     header = (ROOT / "include" / "crossentropy.h").read_text(encoding="utf-8")
     declared = set(re.findall(r"^CE_API [^;]*?\b(ce_\w+)\(", header, re.MULTILINE))
     check("exports what the header declares", exported == declared, sorted(exported ^ declared) or len(exported))
-    others = {s[2] for s in symbols if s[1] not in "TAb"}
+    others = {s[2] for s in symbols if s[1] != "T"}
     check("exports nothing else", not others, sorted(others))
 
 

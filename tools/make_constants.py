@@ -48,8 +48,7 @@ def exp_constants(single: bool, degree: int) -> None:
     rest = lambda r: (mp.exp(r) - 1 - r) / (r * r) if r else mp.mpf("0.5")  # noqa: E731
     p = fit(rest, [-half, half], degree - 2, single)
     worst = max(
-        abs((1 + r + r * r * mp.polyval(list(reversed(p)), r)) / mp.exp(r) - 1)
-        for r in mp.linspace(-half, half, 2001)
+        abs((1 + r + r * r * mp.polyval(list(reversed(p)), r)) / mp.exp(r) - 1) for r in mp.linspace(-half, half, 2001)
     )
     high = round_to(mp.log(2), single)
     low = round_to(mp.log(2) - high, single)
@@ -78,9 +77,7 @@ def log_constants(degree: int) -> None:
         s = mp.sqrt(t)
         value = 2 * s + s**3 * mp.polyval(list(reversed(p)), t)
         worst = max(worst, abs(value / mp.log((1 + s) / (1 - s)) - 1))
-    high = (
-        mp.mpf(round(mp.log(2) * 2**32)) / 2**32
-    )  # 32 bits: k * ln2High is exact for every exponent k
+    high = mp.mpf(round(mp.log(2) * 2**32)) / 2**32  # 32 bits: k * ln2High is exact for every exponent k
     low = round_to(mp.log(2) - high, single=False)
     names = [("ln2High", high), ("ln2Low", low)] + [(f"c{i}", c) for i, c in enumerate(p)]
     show("log f64", names, f"approximation error 2^{float(mp.log(worst, 2)):.1f}")

@@ -58,8 +58,7 @@ HEADER: dict[str, Any] = {
         "why": "what the case is there to show",
         "level": "'c' where only an interface of raw tensors and codes can state the call; others "
         "may leave the case out",
-        "dtype": "of the input and the gradient: f32, f64; in error cases also another name or a "
-        "bare code",
+        "dtype": "of the input and the gradient: f32, f64; in error cases also another name or a bare code",
         "shape": "of the input and the gradient; class_axis says which dimension holds the classes "
         "(default -1); the others, in their order, are the rows",
         "strides, offset": "in elements; element (i, j, ...) is number offset + i*strides[0] + "
@@ -69,8 +68,7 @@ HEADER: dict[str, Any] = {
         "x": "the input's numbers, or a generator",
         "target": "class indices (an integer target_dtype: i8 to i64, u8 to u64) or distributions "
         "(f32, f64), with target_shape, and target_strides and target_offset like the input's",
-        "weight, sample_weight": "class and row weights with *_dtype, *_shape, *_strides, *_offset"
-        "; absent: all 1",
+        "weight, sample_weight": "class and row weights with *_dtype, *_shape, *_strides, *_offset; absent: all 1",
         "options": "each option that is not at its default; see defaults. ignore_index 'none' is "
         "CE_IGNORE_NONE; a bare number in place of an option's name is an unknown code",
         "loss_dtype": "absent: the input's dtype",
@@ -248,11 +246,7 @@ def expected(case: dict[str, Any]) -> dict[str, Any]:
     option = {**DEFAULTS, **case["options"]}
     shape, axis = case["shape"], case.get("class_axis", -1) % len(case["shape"])
     classes, inner = shape[axis], math.prod(shape[axis + 1 :])
-    starts = [
-        outer * classes * inner + column
-        for outer in range(math.prod(shape[:axis]))
-        for column in range(inner)
-    ]
+    starts = [outer * classes * inner + column for outer in range(math.prod(shape[:axis])) for column in range(inner)]
     x, target = exact(case, ""), exact(case, "target_")
     w = exact(case, "weight_") if "weight" in case else [mpf(1)] * classes
     s = exact(case, "sample_weight_") if "sample_weight" in case else [mpf(1)] * len(starts)
@@ -366,9 +360,7 @@ class Raw(str):
 
 def texts(pairs: list[tuple[mpf, mpf]], dtype: str) -> tuple[list[Any], list[Any]]:
     """Values and tolerances as they are written, infinite where the dtype has no room."""
-    limit = (2 - mpf(2) ** (-24 if dtype == "f32" else -53)) * mpf(2) ** (
-        127 if dtype == "f32" else 1023
-    )
+    limit = (2 - mpf(2) ** (-24 if dtype == "f32" else -53)) * mpf(2) ** (127 if dtype == "f32" else 1023)
     values: list[Any] = []
     tolerances: list[Any] = []
     for value, bound in pairs:

@@ -68,12 +68,12 @@ public struct LossCall {
         defer { workspace.free() }
 
         if isMeanOverDistributionMass {
-            divisor = try sumOverRows(.mass, workspace, gradFactor: 0).rounded()
+            divisor = try sumOverRows(.mass, workspace, gradFactor: nil).rounded()
         }
         let isEmpty = reduction == .mean && meanOver != .divisor && divisor == 0
         if isEmpty && empty == .error { throw .empty }
 
-        let gradFactor = isEmpty ? (empty == .zero ? 0 : .nan) : gradLoss / divisor
+        let gradFactor: Double? = isEmpty ? (empty == .zero ? nil : .nan) : gradLoss / divisor
         let total = try sumOverRows(.loss, workspace, gradFactor: gradFactor)
         guard reduction != .none, let loss else { return }
         let value = isEmpty ? (empty == .zero ? 0 : .nan) : total.divided(by: divisor)
@@ -138,7 +138,8 @@ public struct LossCall {
 
     /// Runs every row's kernel. The sum of what they return; with reduction none and `.loss`, the losses are stored
     /// instead.
-    private func sumOverRows(_ what: RowSum, _ workspace: Workspace, gradFactor: Double) throws(LossFailure) -> ExactSum
+    private func sumOverRows(_ what: RowSum, _ workspace: Workspace, gradFactor: Double?) throws(LossFailure)
+        -> ExactSum
     {
         // Enough rows per piece for the counter not to matter, few enough for the last thread not to be late.
         let share = rows.count / (workspace.threads * 8)
@@ -158,7 +159,8 @@ struct RowPass {
     let call: LossCall
     let what: LossCall.RowSum
     let workspace: Workspace
-    let gradFactor: Double
+    /// Multiplies every gradient; `nil`: they are all 0.
+    let gradFactor: Double?
     let rowsPerPiece: Int
     /// The next piece that no thread has taken.
     var nextPiece: Int64 = 0

@@ -82,15 +82,15 @@ struct RowWorker {
         }
         row.input = UnsafeRawPointer(pass.pointee.call.input.element(offsets.input))
         row.row_weight = s
-        row.grad_scale = s * pass.pointee.gradFactor
-        // A factor that is no number leaves nothing to compute; 0 is the empty mean's.
-        let writesGradient = row.grad_scale.magnitude < .infinity && pass.pointee.gradFactor != 0
+        row.grad_scale = s * (pass.pointee.gradFactor ?? 0)
+        // A factor that is no number leaves nothing to compute.
+        let hasFactor = pass.pointee.gradFactor != nil && row.grad_scale.magnitude < .infinity
         row.grad = nil
-        if writesGradient, pass.pointee.what == .loss, let grad = pass.pointee.call.grad {
+        if hasFactor, pass.pointee.what == .loss, let grad = pass.pointee.call.grad {
             row.grad = grad.element(offsets.grad)
         }
         let value = kernel(&row)
-        if !writesGradient { fillGradient(offsets, with: pass.pointee.gradFactor == 0 ? 0 : .nan) }
+        if !hasFactor { fillGradient(offsets, with: pass.pointee.gradFactor == nil ? 0 : .nan) }
         return value
     }
 

@@ -130,8 +130,8 @@ private func writeDifferences<T: Element>(
         let g = writer.block(start)
         stageMass(row, start, count, into: mass)
         // The largest element's probability is close to 1 in a confident row, so its difference is written as
-        // (A - a_k) - A rest / (1 + rest). Looked for now, because g may be x.
-        let largest = largestIsWritten ? nil : firstIndex(of: max, x, count)
+        // (A - a_k) - A rest / (1 + rest) there. Looked for now, because g may be x.
+        let largest = largestIsWritten || stats.rest >= 1 ? nil : firstIndex(of: max, x, count)
         forEachVector(count) { i in
             let p = T.widen(T.exp(T.loadLanes(x, i), reference)) * factor
             T.storeLanes(T.narrow(p.addingProduct(loadMass(mass, i), minusScale)), g, i)

@@ -45,8 +45,7 @@ def main() -> int:
     failures = found.failures
     if accuracy < train_digits.WANTED_ACCURACY:
         failures.append(
-            f"the network reads {accuracy:.1%} of the held-out digits, less than "
-            f"{train_digits.WANTED_ACCURACY:.0%}"
+            f"the network reads {accuracy:.1%} of the held-out digits, less than {train_digits.WANTED_ACCURACY:.0%}"
         )
     for failure in failures[:10]:
         print(f"FAILED: {failure}", file=sys.stderr)
@@ -55,18 +54,14 @@ def main() -> int:
     return 1 if failures else 0
 
 
-def compare(
-    arguments: argparse.Namespace, work: Path, data: train_digits.Digits
-) -> agreement.Agreement:
+def compare(arguments: argparse.Namespace, work: Path, data: train_digits.Digits) -> agreement.Agreement:
     """Runs the shared vectors and the digits through all languages, and prints the table."""
     digit_cases, flat = work / "digits.json", work / "cases.txt"
     digits.write_cases(digit_cases, data)
     inputs = [VECTORS, digit_cases]
     every = cases.read(inputs)
     programs.write_flat(flat, every)
-    swift, swift_complaints = programs.from_program(
-        arguments.swift_program, inputs, work / "swift.txt", every
-    )
+    swift, swift_complaints = programs.from_program(arguments.swift_program, inputs, work / "swift.txt", every)
     c, c_complaints = programs.from_program(arguments.c_program, [flat], work / "c.txt", every)
     answers = {
         "Swift": swift,
@@ -93,20 +88,12 @@ def compare(
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tools.run", description=__doc__.split("\n")[0])
-    parser.add_argument(
-        "--c-program", type=Path, required=True, help="Tests/CConsumer/vectors.c, built"
-    )
-    parser.add_argument(
-        "--swift-program", type=Path, required=True, help="crossentropy-vectors, built"
-    )
-    parser.add_argument(
-        "--output", type=Path, default=ROOT / "build" / "report.html", help="default: %(default)s"
-    )
+    parser.add_argument("--c-program", type=Path, required=True, help="Tests/CConsumer/vectors.c, built")
+    parser.add_argument("--swift-program", type=Path, required=True, help="crossentropy-vectors, built")
+    parser.add_argument("--output", type=Path, default=ROOT / "build" / "report.html", help="default: %(default)s")
     arguments = parser.parse_args()
     programs = {"Swift": arguments.swift_program, "C": arguments.c_program}
-    missing = [
-        f"the {name} program {path}" for name, path in programs.items() if not path.is_file()
-    ]
+    missing = [f"the {name} program {path}" for name, path in programs.items() if not path.is_file()]
     if missing:
         sys.exit(f"{' and '.join(missing)} cannot be found; `make run` builds what is missing")
     return arguments

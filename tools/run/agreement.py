@@ -89,9 +89,7 @@ def compare(cases: list[Case], answers: dict[str, Answers]) -> Agreement:
                 found[case.name, language] = difference
             elif language == "C" or (language == "Swift" and case.fields.get("level") != "c"):
                 failures.append(f"{language} has no answer to case {case.name}")
-        failures += sentences(
-            [found[case.name, each] for each in JUDGED if (case.name, each) in found]
-        )
+        failures += sentences([found[case.name, each] for each in JUDGED if (case.name, each) in found])
         given = [answers[each][case.name] for each in JUDGED if case.name in answers[each]]
         same_bits[case.name] = len({bits(answer) for answer in given}) <= 1
         if not same_bits[case.name]:
@@ -180,9 +178,7 @@ def largest_difference(case: Case, language: str, answer: Answer) -> Difference:
             i = int(fractions.argmax())
             place = i if name == "loss" else case.fields.get("grad_at", range(len(exact)))[i]
             what = name if len(exact) == 1 else f"{name}[{place}]"
-            worst = Difference(
-                case, language, what, *map(float, (got[i], exact[i], bound[i], fractions[i]))
-            )
+            worst = Difference(case, language, what, *map(float, (got[i], exact[i], bound[i], fractions[i])))
     return worst
 
 
@@ -219,9 +215,7 @@ def table_row(
     same_bits: dict[str, bool],
 ) -> Row:
     # The first mean or sum that is a normal number, in the wider dtype; else what comes first.
-    scalars = [
-        case for case in cases if len(case.loss) == 1 and case.loss[0] > smallest_normal(case)
-    ]
+    scalars = [case for case in cases if len(case.loss) == 1 and case.loss[0] > smallest_normal(case)]
     example = max(scalars or cases[:1], key=lambda case: case.fields["dtype"] == "f64")
     fractions = {}
     for language in LANGUAGES:

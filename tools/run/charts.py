@@ -47,26 +47,19 @@ def line_chart(
         share = (scale(min(max(y, y_ticks[0]), y_ticks[-1])) - bottom) / (top - bottom)
         return HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
 
-    parts = [
-        f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'aria-label="{escape(description)}">'
-    ]
+    parts = [f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(description)}">']
     for y in y_ticks:
         at = f"{down(y):.1f}"
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at}" y2="{at}"/>')
         parts.append(f'<text class="tick y" x="{LEFT - 8}" y="{at}">{y_text(y)}</text>')
     for x in x_ticks:
-        parts.append(
-            f'<text class="tick x" x="{across(x):.1f}" y="{HEIGHT - BOTTOM + 17}">{x:g}</text>'
-        )
+        parts.append(f'<text class="tick x" x="{across(x):.1f}" y="{HEIGHT - BOTTOM + 17}">{x:g}</text>')
     middle = (LEFT + WIDTH - RIGHT) / 2
     parts.append(f'<text class="tick x" x="{middle}" y="{HEIGHT - 8}">{escape(x_title)}</text>')
     if mark:
         at = f"{down(mark[0]):.1f}"
         parts.append(f'<line class="mark" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at}" y2="{at}"/>')
-        parts.append(
-            f'<text class="name" x="{WIDTH - RIGHT + 8}" y="{at}">{escape(mark[1])}</text>'
-        )
+        parts.append(f'<text class="name" x="{WIDTH - RIGHT + 8}" y="{at}">{escape(mark[1])}</text>')
     for line in series:
         points = " ".join(f"{across(x):.1f},{down(y):.1f}" for x, y in zip(line.x, line.y))
         parts.append(f'<polyline class="{line.style}" points="{points}"/>')

@@ -19,9 +19,7 @@ def write_cases(path: Path, digits: train_digits.Digits) -> None:
     EPOCHS the loss and gradient of every held-out digit, and those of their mean."""
     # Logits of a network are moderate: of 60 digits 40 are left after every subtraction.
     with mp.workdps(60):
-        blocks = [
-            make_vectors.json_text(make_vectors.finished(case)) for case in unfinished(digits)
-        ]
+        blocks = [make_vectors.json_text(make_vectors.finished(case)) for case in unfinished(digits)]
     header = make_vectors.json_text(make_vectors.HEADER)
     text = f'{{"header": {header},\n"cases": [\n' + ",\n".join(blocks) + "\n]}\n"
     path.write_text(text, encoding="utf-8")

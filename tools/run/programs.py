@@ -39,9 +39,7 @@ def write_flat(path: Path, cases: list[Case]) -> None:
     path.write_text("\n".join([*lines, "end"]) + "\n", encoding="ascii")
 
 
-def from_program(
-    program: Path, inputs: Sequence[Path], results: Path, cases: list[Case]
-) -> tuple[Answers, list[str]]:
+def from_program(program: Path, inputs: Sequence[Path], results: Path, cases: list[Case]) -> tuple[Answers, list[str]]:
     """The answers of a program that is called as `program INPUT... --results RESULTS`, and what it
     finds wrong by itself. It may write whole gradients, or just what the cases ask for."""
     results.unlink(missing_ok=True)

@@ -26,9 +26,7 @@ import crossentropy as ce
 WORST_CASES, HARDEST_DIGITS = 6, 12
 
 
-def write(
-    path: Path, agreement: Agreement, digits: Digits, network: Network, history: History
-) -> None:
+def write(path: Path, agreement: Agreement, digits: Digits, network: Network, history: History) -> None:
     """Writes the report of these results to `path`."""
     accuracy, worst = history.accuracy[-1], agreement.differences[0].fraction
     tiles = {
@@ -97,9 +95,7 @@ def verdict(agreement: Agreement, accuracy: float) -> str:
     if agreement.failures:
         count = len(agreement.failures)
         first = escape(agreement.failures[0])
-        sentences.append(
-            f'<span class="bad">{count} failure{"s" * (count > 1)}.</span> The first: {first}.'
-        )
+        sentences.append(f'<span class="bad">{count} failure{"s" * (count > 1)}.</span> The first: {first}.')
     else:
         sentences.append(
             f'<span class="good">Within bounds.</span> Swift, C and Python give results within the '
@@ -177,9 +173,7 @@ def table_row(row: Row) -> str:
         share = row.fractions[language]
         style = "share gap" if i == 0 else "share"
         filled = min(share, 1) if language in JUDGED and np.isfinite(share) else 0
-        cells.append(
-            f'<td class="{style}" style="--share:{filled:.2f}">{fraction_text(share)}</td>'
-        )
+        cells.append(f'<td class="{style}" style="--share:{filled:.2f}">{fraction_text(share)}</td>')
     cells.append(f'<td class="gap">{fraction_text(row.ulps)}</td>')
     cells.append("<td>same</td>" if row.same_bits else '<td class="bad">differ</td>')
     return f"<tr>{''.join(cells)}</tr>"
@@ -210,10 +204,7 @@ def hardest(digits: Digits, network: Network) -> Iterable[str]:
         label, read = int(digits.test_labels[i]), int(logits[i].argmax())
         outcome = f'<span class="bad">read as {read}</span>' if read != label else "read right"
         picture = image(digits.test_images[i], f"a handwritten {label}")
-        yield (
-            f"<figure>{picture}<figcaption>a {label}, {outcome}<br>loss {losses[i]:.3f}"
-            "</figcaption></figure>"
-        )
+        yield (f"<figure>{picture}<figcaption>a {label}, {outcome}<br>loss {losses[i]:.3f}</figcaption></figure>")
 
 
 def facts() -> Iterable[tuple[str, str]]:

@@ -67,13 +67,9 @@ def case(name: str, why: str, x: Any, target: Any, **fields: Any) -> Case:
     return made
 
 
-def numbers(
-    seed: int, exponent: int = -20, bits: int = 24, shift: int = 0, put: Any = ()
-) -> dict[str, Any]:
+def numbers(seed: int, exponent: int = -20, bits: int = 24, shift: int = 0, put: Any = ()) -> dict[str, Any]:
     """A generator: integers of `bits` bits, centred on `shift`, times 2^exponent."""
-    made: dict[str, Any] = {
-        "lcg": {"seed": seed, "bits": bits, "shift": shift, "exponent": exponent}
-    }
+    made: dict[str, Any] = {"lcg": {"seed": seed, "bits": bits, "shift": shift, "exponent": exponent}}
     if put:
         made["set"] = [list(pair) for pair in put]
     return made
