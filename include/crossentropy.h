@@ -55,7 +55,7 @@ extern "C" {
  *  - At home in any process. No signal handlers, no exit hooks, no output, no changes of the
  *    environment, no abort. No thread before a call is large enough for one; none at all with
  *    threads = 1. Safe after fork(), in the child too. Calls from several threads may run at the
- *    same time, as long as none writes what another one reads or writes.
+ *    same time, as long as none writes what another one reads or writes. 64 kB of stack suffice.
  *
  * Odd cases, the same in every language
  *
@@ -203,8 +203,8 @@ typedef struct ce_options {
                                  Index targets only */
     double   label_smoothing; /* e in [0, 1]: q becomes (1 - e) q + e / C; default 0 */
     double   mean_divisor;    /* for CE_MEAN_OVER_DIVISOR: finite and > 0; default 0, otherwise unused */
-    double   clip;            /* eps in [0, 0.5): PROBS are clamped to [eps, 1 - eps], and the gradient
-                                 is 0 where that changes them; default 0: no clipping. PROBS only */
+    double   clip;            /* eps in [0, 0.5): PROBS are clamped to [eps, 1 - eps] (as doubles), and the
+                                 gradient is 0 where that changes them; default 0: no clipping. PROBS only */
     double   grad_loss;       /* upstream gradient, any number: multiplies grad, not loss; default 1 */
     const struct ce_tensor *weight;        /* class weights w, shape [C], f32 or f64; NULL: all 1 */
     const struct ce_tensor *sample_weight; /* row weights s, f32 or f64; its shape is the input's without

@@ -218,8 +218,8 @@ class Row:
     def from_probabilities(self, x: list[mpf], a: list[mpf], case: dict[str, Any]) -> None:
         options = case["options"]
         bound = mpf("1e-6" if case["dtype"] == "f32" else "1e-13")
-        low = rounded(options.get("clip", 0.0), case["dtype"])
-        high = rounded(1 - options.get("clip", 0.0), case["dtype"])
+        low = options.get("clip", 0.0)
+        high = 1 - low  # as binary64, as the header says
         for x_c, a_c in zip(x, a):
             slope = mpf(0)
             if a_c != 0 and options["input_type"] == "log_probs":

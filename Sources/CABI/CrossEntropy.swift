@@ -1,11 +1,15 @@
 import CCrossEntropy
 import Core
+import Shims
 
 /// Checks everything, then computes: the body of every call for a loss.
 func crossEntropy(
     _ input: UnsafePointer<ce_tensor>?, _ classAxis: Int32, _ target: UnsafePointer<ce_tensor>?,
     _ options: UnsafePointer<ce_options>?, _ loss: UnsafePointer<ce_tensor>?, _ grad: UnsafePointer<ce_tensor>?
 ) -> Int32 {
+    // The host's rounding mode, flush-to-zero and unmasked exceptions stay outside, of sums and divisors too.
+    let hostFloatControl = shim_float_control_enter()
+    defer { shim_float_control_leave(hostFloatControl) }
     do throws(CallError) {
         let call = try checkedCall(input, classAxis, target, try readOptions(options), loss, grad)
         do throws(LossFailure) {
@@ -76,7 +80,7 @@ private func checkedCall(
         input: Operand(data: input.data, dtype: input.dtype, classStride: input.classStride(axis)),
         target: Operand(
             data: target.data, dtype: target.dtype, classStride: isIndexTarget ? 0 : target.classStride(axis)))
-    try call.apply(options, isSingle: input.dtype == .f32)
+    try call.apply(options)
     if let loss {
         if call.reduction == .none {
             try checkShape(loss, "loss", equals: rowsOfInput, "input without its class axis")
@@ -108,7 +112,9 @@ private func checkedCall(
     call.loss = loss.map { Operand(data: $0.data, dtype: $0.dtype) }
     call.grad = grad.map { Operand(data: $0.data, dtype: $0.dtype, classStride: $0.classStride(axis)) }
     let rowsOfGrad = grad?.dropping(axis)
-    for d in 0..<rowsOfInput.ndim {
+    let isEmpty = rowsOfInput.count == 0  // the other lengths may be anything then, and their product may overflow
+    if isEmpty { call.rows.append(0, input: 0, target: 0, sampleWeight: 0, loss: 0, grad: 0) }
+    for d in 0..<rowsOfInput.ndim where !isEmpty {
         call.rows.append(
             rowsOfInput.shape[d], input: rowsOfInput.strides[d], target: rowsOfTarget.strides[d],
             sampleWeight: sampleWeight?.strides[d] ?? 0, loss: keepsLosses ? loss?.strides[d] ?? 0 : 0,

@@ -32,8 +32,8 @@ func readOptions(_ pointer: UnsafePointer<ce_options>?) throws(CallError) -> ce_
 }
 
 extension LossCall {
-    /// Takes over the options that are plain values, checked. `isSingle`: the input is f32.
-    mutating func apply(_ options: ce_options, isSingle: Bool) throws(CallError) {
+    /// Takes over the options that are plain values, checked.
+    mutating func apply(_ options: ce_options) throws(CallError) {
         guard let inputType = InputType(rawValue: options.input_type) else {
             throw unknown("input_type", options.input_type)
         }
@@ -71,9 +71,8 @@ extension LossCall {
         labelSmoothing = options.label_smoothing
         meanDivisor = options.mean_divisor
         if options.clip != 0 {
-            // As the input's type can express them.
-            clipLow = isSingle ? Double(Float(options.clip)) : options.clip
-            clipHigh = isSingle ? Double(Float(1 - options.clip)) : 1 - options.clip
+            clipLow = options.clip
+            clipHigh = 1 - options.clip
         }
         gradLoss = options.grad_loss
         cancel = options.cancel.map { UnsafePointer($0) }

@@ -4,68 +4,27 @@ import Core
 // Outputs may not share memory with anything else that the call uses, nor with themselves.
 
 extension TensorView {
-    /// The addresses from the first byte of the lowest element to behind the last of the highest; empty if there is
-    /// no element.
-    private var addresses: Range<Int> {
-        var low = Int(bitPattern: data)
-        if count == 0 { return low..<low }
-        var high = low + dtype.size
-        for d in 0..<ndim {
-            let reach = (shape[d] - 1) * strides[d] * dtype.size
-            if reach < 0 { low += reach } else { high += reach }
-        }
-        return low..<high
-    }
-
     func isSame(as other: TensorView) -> Bool {
         guard data == other.data, dtype == other.dtype, ndim == other.ndim else { return false }
         for d in 0..<ndim where shape[d] != other.shape[d] || strides[d] != other.strides[d] { return false }
         return true
     }
 
-    /// Whether the two may have a byte in common. Exact for views of the same strides, such as two halves of one
-    /// array; of other pairs with interleaved addresses it is assumed.
+    /// Whether the two have a byte in common. Exact, unless their strides make the search long: then it is assumed.
     func overlaps(_ other: TensorView) -> Bool {
         let a = addresses
         let b = other.addresses
         guard a.lowerBound < b.upperBound && b.lowerBound < a.upperBound && !a.isEmpty && !b.isEmpty else {
             return false
         }
-        guard dtype == other.dtype, ndim == other.ndim else { return true }
-        for d in 0..<ndim where strides[d] != other.strides[d] { return true }
-        let distance = Int(bitPattern: other.data) - Int(bitPattern: data)
-        guard distance % dtype.size == 0 else { return true }
-        // They meet if the distance is a sum of k_d strides[d] with |k_d| below the lengths.
-        return canReach(distance / dtype.size, withFirst: ndim, other)
-    }
-
-    /// Whether `distance` can be made of steps along the first `dimensions` dimensions, in any order of strides: a
-    /// search that tries each number of steps that leaves no more than the remaining dimensions can cover.
-    private func canReach(_ distance: Int, withFirst dimensions: Int, _ other: TensorView) -> Bool {
-        if dimensions == 0 { return distance == 0 }
-        var rest = 0  // how far the dimensions before this one reach
-        for d in 0..<dimensions - 1 { rest += reach(d, other) }
-        if distance.magnitude > UInt(rest + reach(dimensions - 1, other)) { return false }
-        let step = strides[dimensions - 1]
-        let limit = max(shape[dimensions - 1], other.shape[dimensions - 1]) - 1
-        if step == 0 || limit == 0 { return canReach(distance, withFirst: dimensions - 1, other) }
-        // |distance - k step| <= rest leaves few k, as long as strides are nested, which checkDistinct saw to for
-        // outputs; a search that grows all the same is cut short and counts as an overlap.
-        let size = abs(step)
-        let signed = step < 0 ? -distance : distance
-        let lowest = max(-limit, (signed - rest - (size - 1)) / size - 1)
-        let highest = min(limit, (signed + rest) / size + 1)
-        if highest - lowest > 64 { return true }
-        var k = lowest
-        while k <= highest {
-            if canReach(distance - k * step, withFirst: dimensions - 1, other) { return true }
-            k += 1
-        }
-        return false
-    }
-
-    private func reach(_ d: Int, _ other: TensorView) -> Int {
-        (max(shape[d], other.shape[d]) - 1) * abs(strides[d])
+        // Counted up from the lowest byte of one and down from the highest of the other, they meet if steps of both
+        // make up the distance between these.
+        var steps = Steps()
+        steps.add(1, times: dtype.size - 1)
+        steps.add(1, times: other.dtype.size - 1)
+        for d in 0..<ndim { steps.add(abs(strides[d]) * dtype.size, times: shape[d] - 1) }
+        for d in 0..<other.ndim { steps.add(abs(other.strides[d]) * other.dtype.size, times: other.shape[d] - 1) }
+        return steps.canMake(UInt(b.upperBound - 1 - a.lowerBound))
     }
 
     /// Whether no two elements share memory: sorted by stride, each step goes beyond what the smaller ones reach.
@@ -84,6 +43,52 @@ extension TensorView {
             used[next] = 1
         }
         return true
+    }
+}
+
+/// Steps in bytes along the dimensions of two views, and how many there may be of each size.
+private struct Steps {
+    private var count = 0
+    // Largest first. The sum of all steps fits, because that of each view's fits into an Int.
+    private var sizes = InlineArray<129, UInt>(repeating: 0)
+    private var times = InlineArray<129, UInt>(repeating: 0)
+    /// How many sums may still be tried.
+    private var budget = 10_000
+
+    mutating func add(_ size: Int, times: Int) {
+        if size == 0 || times == 0 { return }
+        let size = UInt(size)
+        var i = count
+        while i > 0 && sizes[i - 1] < size { i -= 1 }
+        if i > 0 && sizes[i - 1] == size {
+            self.times[i - 1] += UInt(times)
+            return
+        }
+        var j = count
+        while j > i {
+            sizes[j] = sizes[j - 1]
+            self.times[j] = self.times[j - 1]
+            j -= 1
+        }
+        sizes[i] = size
+        self.times[i] = UInt(times)
+        count += 1
+    }
+
+    /// Whether `distance` is a sum of steps, from number `first` on.
+    mutating func canMake(_ distance: UInt, from first: Int = 0) -> Bool {
+        if first == count { return distance == 0 }
+        budget -= 1
+        if budget < 0 { return true }
+        var rest: UInt = 0  // what the smaller steps can cover
+        for i in first + 1..<max(count, first + 1) { rest += sizes[i] * times[i] }
+        var n = min(times[first], distance / sizes[first])
+        while distance - n * sizes[first] <= rest {
+            if canMake(distance - n * sizes[first], from: first + 1) { return true }
+            if n == 0 { return false }
+            n -= 1
+        }
+        return false
     }
 }
 

@@ -9,9 +9,13 @@ struct TensorView {
     var shape: Dimensions
     /// In elements.
     var strides: Dimensions
+    /// From the first byte of the lowest element to behind the last of the highest; empty if there is no element.
+    var addresses = 0..<0
 
     /// Number of elements.
     var count: Int {
+        // The other lengths may be anything then, and their product may overflow.
+        for d in 0..<ndim where shape[d] == 0 { return 0 }
         var count = 1
         for d in 0..<ndim { count *= shape[d] }
         return count

@@ -82,15 +82,6 @@ func view(
         for d in 0..<ndim { view.strides[d] = 0 }
         return view
     }
-    var reach = dtype.size
-    for d in 0..<ndim {
-        let step = try product(dtype.size, Int(clamping: strides[d].magnitude), name)
-        let (sum, overflow) = reach.addingReportingOverflow(try product(step, shape[d] - 1, name))
-        if overflow { throw overflowError(name) }
-        reach = sum
-        // A length that is never stepped along may have any stride.
-        if shape[d] == 1 { view.strides[d] = 0 }
-    }
     guard let data = tensor.data else {
         throw CallError(CE_ERROR_NULL_POINTER) {
             $0.text("the data of ")
@@ -98,12 +89,29 @@ func view(
             $0.text(" is NULL")
         }
     }
+    // The addresses of the lowest element, and of the end of the highest.
+    var low = Int(bitPattern: data)
+    var high = try sum(low, dtype.size, name)
+    for d in 0..<ndim {
+        // A length that is never stepped along may have any stride.
+        if shape[d] == 1 { view.strides[d] = 0 }
+        let reach = try product(try product(dtype.size, view.strides[d], name), shape[d] - 1, name)
+        if reach < 0 { low = try sum(low, reach, name) } else { high = try sum(high, reach, name) }
+    }
+    if high.subtractingReportingOverflow(low).overflow { throw overflowError(name) }
+    view.addresses = low..<high
     view.data = data
     return view
 }
 
 private func product(_ a: Int, _ b: Int, _ name: StaticString) throws(CallError) -> Int {
     let (result, overflow) = a.multipliedReportingOverflow(by: b)
+    if overflow { throw overflowError(name) }
+    return result
+}
+
+private func sum(_ a: Int, _ b: Int, _ name: StaticString) throws(CallError) -> Int {
+    let (result, overflow) = a.addingReportingOverflow(b)
     if overflow { throw overflowError(name) }
     return result
 }

@@ -96,7 +96,10 @@ public struct ExactSum {
         // Divided while it is near 1, then moved to where it belongs.
         let magnitude = Double(bits) * 0x1p-63
         let exponent = 32 * top + 31 - leading - 1074
-        return scaled((isNegative ? -magnitude : magnitude) / divisor, by: exponent)
+        // A tiny divisor is lifted, so that the quotient does not leave the range on the way.
+        let lift = divisor.magnitude < 0x1p-900 ? 200 : 0
+        let lifted = lift == 0 ? divisor : divisor * 0x1p200
+        return scaled((isNegative ? -magnitude : magnitude) / lifted, by: exponent + lift)
     }
 
     public func rounded() -> Double { divided(by: 1) }

@@ -56,10 +56,16 @@ public struct LossCall {
     /// Whether every class of a row may have target mass, rather than the label's class alone.
     var needsMass: Bool { !isIndexTarget || labelSmoothing != 0 }
 
+    /// The weight of the class that a (checked) label names.
+    @inline(__always)
+    func classWeight(_ label: Label) -> Double {
+        weight.map { $0.double(at: Int(label.value) * $0.classStride) } ?? 1
+    }
+
     public func run() throws(LossFailure) {
         var divisor = try scanTargets()
         let needsScratch =
-            needsMass || input.classStride != 1 || (grad.map { $0.classStride != 1 } ?? false)
+            needsMass || usesGroups || input.classStride != 1 || (grad.map { $0.classStride != 1 } ?? false)
             || isMeanOverDistributionMass
         // O(rows + classes) memory, taken before anything is written.
         let workspace = Workspace(
@@ -94,6 +100,8 @@ public struct LossCall {
             reduction == .mean && (meanOver == .weight || meanOver == .mass)
             && (sampleWeight != nil || (weight != nil && isIndexTarget))
         guard isIndexTarget || addsWeights else { return meanDivisor(counting: rows.count) }
+        // The usual case quickly; if a label is bad, the other way finds out which.
+        if !addsWeights, let counted = countedRows() { return meanDivisor(counting: counted) }
 
         var counted = 0
         var weights = ExactSum()
@@ -107,7 +115,7 @@ public struct LossCall {
                     failure = .label(label, row: row)
                     return false
                 }
-                if let weight { w = weight.double(at: Int(label.value) * weight.classStride) }
+                w = classWeight(label)
             }
             counted += 1
             if addsWeights { weights.add((sampleWeight?.double(at: offsets.sampleWeight) ?? 1) * w) }
@@ -115,6 +123,20 @@ public struct LossCall {
         }
         if let failure { throw failure }
         return addsWeights ? weights.rounded() : meanDivisor(counting: counted)
+    }
+
+    /// How many rows are not ignored; `nil` if a label is out of range.
+    private func countedRows() -> Int? {
+        let step = rows.step.target
+        var counted = 0
+        var isGood = true
+        rows.forEachRun(in: 0..<rows.count, limit: .max) { _, offsets, count in
+            let found = target.countLabels(at: offsets.target, count, step, below: classes, ignoring: ignoreIndex)
+            isGood = found != nil
+            counted += found ?? 0
+            return isGood
+        }
+        return isGood ? counted : nil
     }
 
     private func meanDivisor(counting rows: Int) -> Double {
@@ -143,7 +165,8 @@ public struct LossCall {
     {
         // Enough rows per piece for the counter not to matter, few enough for the last thread not to be late.
         let share = rows.count / (workspace.threads * 8)
-        let rowsPerPiece = max(1, min(share, 65536 / classes))
+        let unit = usesGroups ? Int(CROSSENTROPY_GROUP) : 1
+        let rowsPerPiece = max(1, min(share, 65536 / classes) / unit) * unit
         var pass = RowPass(
             call: self, what: what, workspace: workspace, gradFactor: gradFactor, rowsPerPiece: rowsPerPiece)
         if let cancel, shim_load_i32(cancel) != 0 { throw .cancelled }
@@ -170,7 +193,6 @@ struct RowPass {
 
     static func work(_ context: UnsafeMutableRawPointer) {
         let pass = context.assumingMemoryBound(to: RowPass.self)
-        let hostFloatControl = shim_float_control_enter()
         var worker: RowWorker?
         while true {
             let piece = Int(shim_fetch_add_i64(&pass.pointee.nextPiece, 1))
@@ -182,10 +204,9 @@ struct RowPass {
                 break
             }
             if worker == nil {
-                worker = RowWorker(pass, slot: Int(shim_fetch_add_i64(&pass.pointee.nextSlot, 1)))
+                worker = RowWorker(pass.pointee, slot: Int(shim_fetch_add_i64(&pass.pointee.nextSlot, 1)))
             }
             worker!.run(first..<min(first + pass.pointee.rowsPerPiece, pass.pointee.call.rows.count))
         }
-        shim_float_control_leave(hostFloatControl)
     }
 }

@@ -75,6 +75,38 @@ extension Operand {
     }
 }
 
+extension Operand {
+    /// How many of `count` labels are not ignored; `nil` if one of these is out of range.
+    func countLabels(at offset: Int, _ count: Int, _ step: Int, below classes: Int, ignoring ignored: Int64?) -> Int? {
+        func scan<T: FixedWidthInteger & BitwiseCopyable>(_: T.Type) -> Int? {
+            // A label of this type can only be equal to an ignored one that the type holds.
+            let ignored = ignored.flatMap { T(exactly: $0) }
+            var counted = 0
+            var bad = 0
+            for i in 0..<count {
+                let label = data.loadUnaligned(fromByteOffset: (offset + i * step) * MemoryLayout<T>.size, as: T.self)
+                let counts = label != ignored ?? 0 || ignored == nil ? 1 : 0
+                // A negative label is a huge one when its bits are read without a sign.
+                let isIndex = UInt64(truncatingIfNeeded: label) < UInt64(classes)
+                counted &+= counts
+                bad |= isIndex ? 0 : counts
+            }
+            return bad == 0 ? counted : nil
+        }
+        switch dtype {
+        case .i64: return scan(Int64.self)
+        case .i32: return scan(Int32.self)
+        case .i16: return scan(Int16.self)
+        case .i8: return scan(Int8.self)
+        case .u64: return scan(UInt64.self)
+        case .u32: return scan(UInt32.self)
+        case .u16: return scan(UInt16.self)
+        case .u8: return scan(UInt8.self)
+        case .f32, .f64: return nil
+        }
+    }
+}
+
 /// A class index as the caller wrote it, of any integer type.
 public struct Label: Sendable {
     /// Its bits are those of a UInt64 if `isHuge`.

@@ -1,7 +1,8 @@
 /// As many dimensions as a tensor can have; equal to CE_MAX_NDIM.
 public typealias Dimensions = InlineArray<64, Int>
 
-/// A distance for each of the tensors that have a value or a place per row, in elements.
+/// A distance for each of the tensors that have a value or a place per row, in elements. Arithmetic wraps, because a step
+/// may lead beyond the last row, to where nothing is.
 public struct RowOffsets {
     var input = 0
     var target = 0
@@ -11,14 +12,14 @@ public struct RowOffsets {
 
     static func + (a: RowOffsets, b: RowOffsets) -> RowOffsets {
         RowOffsets(
-            input: a.input + b.input, target: a.target + b.target, sampleWeight: a.sampleWeight + b.sampleWeight,
-            loss: a.loss + b.loss, grad: a.grad + b.grad)
+            input: a.input &+ b.input, target: a.target &+ b.target, sampleWeight: a.sampleWeight &+ b.sampleWeight,
+            loss: a.loss &+ b.loss, grad: a.grad &+ b.grad)
     }
 
     static func * (a: RowOffsets, n: Int) -> RowOffsets {
         RowOffsets(
-            input: a.input * n, target: a.target * n, sampleWeight: a.sampleWeight * n, loss: a.loss * n,
-            grad: a.grad * n)
+            input: a.input &* n, target: a.target &* n, sampleWeight: a.sampleWeight &* n, loss: a.loss &* n,
+            grad: a.grad &* n)
     }
 
     static func == (a: RowOffsets, b: RowOffsets) -> Bool {
@@ -52,15 +53,29 @@ public struct RowSpace {
         }
     }
 
+    /// The distances between neighbouring rows, along the last dimension.
+    var step: RowOffsets { ndim == 0 ? RowOffsets() : strides[ndim - 1] }
+
     /// Calls `visit(row, offsets)` for a range of rows until it returns false.
     @inline(__always)
     func forEachRow(in rows: Range<Int>, _ visit: (Int, RowOffsets) -> Bool) {
+        forEachRun(in: rows, limit: 1) { row, offsets, _ in visit(row, offsets) }
+    }
+
+    /// Calls `visit(first row, its offsets, count)` until it returns false, for runs of at most `limit` rows of which each
+    /// is one `step` from the one before.
+    @inline(__always)
+    func forEachRun(in rows: Range<Int>, limit: Int, _ visit: (Int, RowOffsets, Int) -> Bool) {
+        if rows.isEmpty { return }
+        let step = self.step
         if ndim <= 1 {
-            let step = strides[0]
-            var offsets = step * rows.lowerBound
-            for row in rows {
-                if !visit(row, offsets) { return }
-                offsets = offsets + step
+            var row = rows.lowerBound
+            var offsets = step * row
+            while row < rows.upperBound {
+                let count = min(limit, rows.upperBound - row)
+                if !visit(row, offsets, count) { return }
+                row += count
+                offsets = offsets + step * count
             }
             return
         }
@@ -72,15 +87,19 @@ public struct RowSpace {
             rest /= shape[d]
             offsets = offsets + strides[d] * index[d]
         }
-        for row in rows {
-            if !visit(row, offsets) { return }
-            var d = ndim - 1
-            while d >= 0 {
-                index[d] += 1
-                offsets = offsets + strides[d]
-                if index[d] < shape[d] { break }
-                offsets = offsets + strides[d] * -shape[d]
+        let last = ndim - 1
+        var row = rows.lowerBound
+        while row < rows.upperBound {
+            let count = min(limit, rows.upperBound - row, shape[last] - index[last])
+            if !visit(row, offsets, count) { return }
+            row += count
+            index[last] += count
+            offsets = offsets + step * count
+            var d = last
+            while d > 0 && index[d] == shape[d] {
+                offsets = offsets + strides[d] * -shape[d] + strides[d - 1]
                 index[d] = 0
+                index[d - 1] += 1
                 d -= 1
             }
         }

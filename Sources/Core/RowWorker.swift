@@ -2,100 +2,113 @@ import Shims
 
 /// One thread's way through the rows it takes: looks up each row's label and weights, and hands it to the kernel.
 struct RowWorker {
-    private let pass: UnsafeMutablePointer<RowPass>
+    let call: LossCall
+    let what: LossCall.RowSum
+    /// Multiplies every gradient; `nil`: they are all 0.
+    let gradFactor: Double?
     private let sum: UnsafeMutablePointer<ExactSum>
     private let kernel: crossentropy_row_kernel
+    /// For rows that are taken several at a time; `nil`: one by one.
+    let groupKernel: crossentropy_group_kernel?
     private let fill: crossentropy_fill_kernel
     /// What the kernel is told; the parts that are the same for all rows are set once.
-    private var row: crossentropy_row
+    private(set) var row: crossentropy_row
 
-    init(_ pass: UnsafeMutablePointer<RowPass>, slot: Int) {
-        self.pass = pass
-        sum = pass.pointee.workspace.sum(slot: slot)
+    init(_ pass: RowPass, slot: Int) {
+        call = pass.call
+        what = pass.what
+        gradFactor = pass.gradFactor
+        sum = pass.workspace.sum(slot: slot)
         let kernels = withUnsafePointer(to: &Processor.state.pointee.kernels) { $0 }
-        let type: Int32 = pass.pointee.call.input.dtype == .f64 ? 1 : 0
-        let inputType = pass.pointee.call.inputType.rawValue
-        if pass.pointee.what == .mass {
+        let type: Int32 = call.input.dtype == .f64 ? 1 : 0
+        if what == .mass {
             kernel = kernels.pointee.total_mass
-        } else if pass.pointee.call.needsMass {
-            kernel = shim_mass_kernel(kernels, inputType, type)
+        } else if call.needsMass {
+            kernel = shim_mass_kernel(kernels, call.inputType.rawValue, type)
         } else {
-            kernel = shim_index_kernel(kernels, inputType, type)
+            kernel = shim_index_kernel(kernels, call.inputType.rawValue, type)
         }
+        groupKernel = call.usesGroups ? shim_group_kernel(kernels, type) : nil
         fill = shim_fill_kernel(kernels, type)
+
         row = crossentropy_row()
-        row.classes = Int64(pass.pointee.call.classes)
-        row.input_stride = Int64(pass.pointee.call.input.classStride)
-        row.target_stride = Int64(pass.pointee.call.target.classStride)
-        row.target_is_f64 = pass.pointee.call.target.dtype == .f64 ? 1 : 0
-        row.grad_stride = Int64(pass.pointee.call.grad?.classStride ?? 0)
-        if let weights = pass.pointee.workspace.classWeights { row.weight = UnsafePointer(weights) }
+        row.classes = Int64(call.classes)
+        row.input_stride = Int64(call.input.classStride)
+        row.target_stride = Int64(call.target.classStride)
+        row.target_is_f64 = call.target.dtype == .f64 ? 1 : 0
+        row.grad_stride = Int64(call.grad?.classStride ?? 0)
+        if let weights = pass.workspace.classWeights { row.weight = UnsafePointer(weights) }
         row.keep = 1
-        if pass.pointee.what == .loss {
-            row.keep = 1 - pass.pointee.call.labelSmoothing
-            row.spread = pass.pointee.call.labelSmoothing / Double(pass.pointee.call.classes)
+        if what == .loss {
+            row.keep = 1 - call.labelSmoothing
+            row.spread = call.labelSmoothing / Double(call.classes)
         }
-        row.clip_low = pass.pointee.call.clipLow
-        row.clip_high = pass.pointee.call.clipHigh
-        row.scratch = pass.pointee.workspace.scratch(slot: slot)
+        row.clip_low = call.clipLow
+        row.clip_high = call.clipHigh
+        row.scratch = pass.workspace.scratch(slot: slot)
     }
 
     mutating func run(_ rows: Range<Int>) {
-        let pass = self.pass
-        pass.pointee.call.rows.forEachRow(in: rows) { _, offsets in
-            let value = value(of: offsets)
-            if pass.pointee.what == .loss && pass.pointee.call.reduction == .none {
-                if let loss = pass.pointee.call.loss { loss.store(value, at: offsets.loss) }
-            } else {
-                sum.pointee.add(value)
+        if groupKernel != nil {
+            runGroups(rows)
+        } else {
+            call.rows.forEachRow(in: rows) { _, offsets in
+                keep(value(of: offsets), at: offsets.loss)
+                return true
             }
-            return true
+        }
+    }
+
+    /// Stores a row's value, or adds it to the sum.
+    @inline(__always)
+    func keep(_ value: Double, at offset: Int) {
+        if what == .loss && call.reduction == .none {
+            if let loss = call.loss { loss.store(value, at: offset) }
+        } else {
+            sum.pointee.add(value)
         }
     }
 
     /// The row's loss (or target mass), weighted. Its gradient, if asked for, is written.
-    private mutating func value(of offsets: RowOffsets) -> Double {
-        let s = pass.pointee.call.sampleWeight?.double(at: offsets.sampleWeight) ?? 1
+    mutating func value(of offsets: RowOffsets) -> Double {
+        let s = call.sampleWeight?.double(at: offsets.sampleWeight) ?? 1
         var isSkipped = s == 0
-        if pass.pointee.call.isIndexTarget {
-            let label = pass.pointee.call.target.label(at: offsets.target)
-            if pass.pointee.call.isIgnored(label) {
+        if call.isIndexTarget {
+            let label = call.target.label(at: offsets.target)
+            if call.isIgnored(label) {
                 isSkipped = true
             } else {
                 // Labels were checked, but the caller's memory may have changed since.
-                guard label.isIndex(below: pass.pointee.call.classes) else {
+                guard label.isIndex(below: call.classes) else {
                     fillGradient(offsets, with: .nan)
                     return .nan
                 }
-                let weight = pass.pointee.call.weight
-                let w = weight.map { $0.double(at: Int(label.value) * $0.classStride) } ?? 1
+                let w = call.classWeight(label)
                 row.label = label.value
                 row.label_mass = row.keep * w
-                if !pass.pointee.call.needsMass && s * w == 0 { isSkipped = true }
+                if !call.needsMass && w == 0 { isSkipped = true }
             }
         } else {
-            row.target = UnsafeRawPointer(pass.pointee.call.target.element(offsets.target))
+            row.target = UnsafeRawPointer(call.target.element(offsets.target))
         }
         if isSkipped {
             fillGradient(offsets, with: 0)
             return 0
         }
-        row.input = UnsafeRawPointer(pass.pointee.call.input.element(offsets.input))
+        row.input = UnsafeRawPointer(call.input.element(offsets.input))
         row.row_weight = s
-        row.grad_scale = s * (pass.pointee.gradFactor ?? 0)
+        row.grad_scale = s * (gradFactor ?? 0)
         // A factor that is no number leaves nothing to compute.
-        let hasFactor = pass.pointee.gradFactor != nil && row.grad_scale.magnitude < .infinity
+        let hasFactor = gradFactor != nil && row.grad_scale.magnitude < .infinity
         row.grad = nil
-        if hasFactor, pass.pointee.what == .loss, let grad = pass.pointee.call.grad {
-            row.grad = grad.element(offsets.grad)
-        }
+        if hasFactor, what == .loss, let grad = call.grad { row.grad = grad.element(offsets.grad) }
         let value = kernel(&row)
-        if !hasFactor { fillGradient(offsets, with: pass.pointee.gradFactor == nil ? 0 : .nan) }
+        if !hasFactor { fillGradient(offsets, with: gradFactor == nil ? 0 : .nan) }
         return value
     }
 
     private func fillGradient(_ offsets: RowOffsets, with value: Double) {
-        guard pass.pointee.what == .loss, let grad = pass.pointee.call.grad else { return }
+        guard what == .loss, let grad = call.grad else { return }
         fill(grad.element(offsets.grad), row.classes, row.grad_stride, value)
     }
 }

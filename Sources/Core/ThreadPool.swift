@@ -29,6 +29,8 @@ enum ThreadPool {
         threads: Int, _ body: @escaping @convention(c) (UnsafeMutableRawPointer?) -> Void,
         _ context: UnsafeMutableRawPointer
     ) {
+        let cancellation = shim_disable_cancellation()
+        defer { shim_restore_cancellation(cancellation) }
         guard threads > 1, let pool = crossentropy_shared_pool(), pthread_mutex_trylock(&pool.pointee.owner) == 0 else {
             body(context)
             return
@@ -58,6 +60,7 @@ enum ThreadPool {
 
     private static func work(_ argument: UnsafeMutableRawPointer) -> UnsafeMutableRawPointer? {
         let pool = argument.assumingMemoryBound(to: crossentropy_pool.self)
+        _ = shim_float_control_enter()  // for good: a thread inherits its maker's
         pthread_mutex_lock(&pool.pointee.lock)
         while true {
             while pool.pointee.wanted == 0 { pthread_cond_wait(&pool.pointee.wake, &pool.pointee.lock) }

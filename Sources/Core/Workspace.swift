@@ -13,8 +13,8 @@ struct Workspace {
     init?(threads: Int, hasScratch: Bool, classWeights view: Operand?, classes: Int) {
         self.threads = threads
         guard let sums = malloc(threads * MemoryLayout<ExactSum>.stride) else { return nil }
-        let scratch = hasScratch ? aligned_alloc(64, threads * scratchBytes) : nil
-        let weights = view.flatMap { _ in malloc(classes * MemoryLayout<Double>.stride) }
+        let scratch = hasScratch ? aligned_alloc(128, threads * scratchBytes) : nil
+        let weights = view.flatMap { _ in calloc(classes, MemoryLayout<Double>.stride) }
         guard (scratch != nil) == hasScratch, (weights != nil) == (view != nil) else {
             Shims.free(sums)
             Shims.free(scratch)

@@ -14,7 +14,7 @@ struct BlockReader<T: Element> {
     @inline(__always)
     func block(_ start: Int, _ count: Int) -> UnsafeRawPointer {
         if stride == 1 { return base + start &* MemoryLayout<T>.size }
-        for i in 0..<count { T.store(T.load(base, (start &+ i) &* stride), scratch, i) }
+        copyStrided(base + start &* stride &* MemoryLayout<T>.size, stride, scratch, 1, count, T.self)
         return UnsafeRawPointer(scratch)
     }
 }
@@ -33,8 +33,16 @@ struct BlockWriter<T: Element> {
     @inline(__always)
     func finish(_ start: Int, _ count: Int) {
         if stride == 1 { return }
-        for i in 0..<count { T.store(T.load(UnsafeRawPointer(scratch), i), base, (start &+ i) &* stride) }
+        copyStrided(
+            UnsafeRawPointer(scratch), 1, base + start &* stride &* MemoryLayout<T>.size, stride, count, T.self)
     }
+}
+
+@inline(never)
+private func copyStrided<T: Element>(
+    _ from: UnsafeRawPointer, _ fromStride: Int, _ to: UnsafeMutableRawPointer, _ toStride: Int, _ count: Int, _: T.Type
+) {
+    for i in 0..<count { T.store(T.load(from, i &* fromStride), to, i &* toStride) }
 }
 
 extension crossentropy_row {
@@ -68,7 +76,7 @@ extension crossentropy_row {
     }
 }
 
-@inline(__always)
+@inline(never)
 func fill<T: Element>(_ row: UnsafeMutableRawPointer, _ count: Int, _ stride: Int, with value: T) {
     if stride == 1 {
         let lanes = T.splat(value)

@@ -18,7 +18,13 @@ protocol Element: BinaryFloatingPoint & BitwiseCopyable {
     static func get(_ lane: Int, of lanes: Lanes) -> Self
     static func maximum(_ a: Lanes, _ b: Lanes) -> Lanes
     static func largestLane(_ lanes: Lanes) -> Self
-    static func scaled(_ lanes: Lanes, by factor: Self) -> Lanes
+    static func product(_ a: Lanes, _ b: Lanes) -> Lanes
+    /// `a` where `condition` is not 0, else `b`.
+    static func select(_ condition: Lanes, _ a: Lanes, _ b: Lanes) -> Lanes
+    /// The largest finite numbers in place of infinities.
+    static func clamped(_ lanes: Lanes) -> Lanes
+    /// `lanes`, but 0 where `m` is no finite number.
+    static func zeroing(_ lanes: Lanes, whereNotFinite m: Lanes) -> Lanes
     /// `values`, but 0 where the same lane of `lanes` equals that of `value`.
     static func zeroing(_ values: Lanes, where lanes: Lanes, equals value: Lanes) -> Lanes
     /// `counts`, one more where the same lane of `lanes` equals that of `value`.
@@ -29,8 +35,10 @@ protocol Element: BinaryFloatingPoint & BitwiseCopyable {
 
     /// exp(x - m) in the units that `reference` describes.
     static func exp(_ x: Lanes, _ reference: ExpReference<Self>) -> Lanes
-    /// The reference for exponentials relative to the finite number `m`, scaled by 2^bias.
-    static func expReference(_ m: Self, bias: Int) -> ExpReference<Self>
+    /// The reference for exponentials relative to finite numbers `m`, scaled by 2^bias.
+    static func expReference(_ m: Lanes, bias: SIMD16<Int64>) -> ExpReference<Self>
+    /// Counts as numbers.
+    static func widen(_ counts: Counts) -> DoubleLanes
 }
 
 /// Memory access. Any alignment is accepted, so nothing here is typed.
@@ -59,13 +67,19 @@ extension Element {
     @inline(__always)
     static func loadTail(_ base: UnsafeRawPointer, _ index: Int, _ count: Int, filler: Self) -> Lanes {
         var lanes = splat(filler)
-        for lane in 0..<count { set(lane, of: &lanes, to: load(base, index &+ lane)) }
+        withUnsafeMutableBytes(of: &lanes) {
+            $0.baseAddress!.copyMemory(
+                from: base + index &* MemoryLayout<Self>.size, byteCount: count &* MemoryLayout<Self>.size)
+        }
         return lanes
     }
 
     @inline(__always)
     static func storeTail(_ lanes: Lanes, _ base: UnsafeMutableRawPointer, _ index: Int, _ count: Int) {
-        for lane in 0..<count { store(get(lane, of: lanes), base, index &+ lane) }
+        withUnsafeBytes(of: lanes) {
+            (base + index &* MemoryLayout<Self>.size).copyMemory(
+                from: $0.baseAddress!, byteCount: count &* MemoryLayout<Self>.size)
+        }
     }
 }
 
@@ -87,7 +101,32 @@ extension Float: Element {
         return m
     }
 
-    @inline(__always) static func scaled(_ lanes: Lanes, by factor: Float) -> Lanes { lanes * factor }
+    @inline(__always) static func product(_ a: Lanes, _ b: Lanes) -> Lanes { a * b }
+
+    @inline(__always)
+    static func select(_ condition: Lanes, _ a: Lanes, _ b: Lanes) -> Lanes {
+        a.replacing(with: b, where: condition .== Lanes(repeating: 0))
+    }
+
+    @inline(__always)
+    static func clamped(_ lanes: Lanes) -> Lanes {
+        let largest = Lanes(repeating: .greatestFiniteMagnitude)
+        return lanes.replacing(with: largest, where: lanes .> largest).replacing(
+            with: -largest, where: lanes .< -largest)
+    }
+
+    @inline(__always)
+    static func zeroing(_ lanes: Lanes, whereNotFinite m: Lanes) -> Lanes {
+        let infinity = Lanes(repeating: .infinity)
+        return Lanes(repeating: 0).replacing(with: lanes, where: (m .< infinity) .& (m .> -infinity))
+    }
+
+    @inline(__always)
+    static func widen(_ counts: Counts) -> DoubleLanes {
+        var wide = DoubleLanes()
+        for lane in 0..<laneCount { wide[lane] = Double(counts[lane]) }
+        return wide
+    }
 
     @inline(__always)
     static func zeroing(_ values: Lanes, where lanes: Lanes, equals value: Lanes) -> Lanes {
@@ -132,7 +171,32 @@ extension Double: Element {
         return m
     }
 
-    @inline(__always) static func scaled(_ lanes: Lanes, by factor: Double) -> Lanes { lanes * factor }
+    @inline(__always) static func product(_ a: Lanes, _ b: Lanes) -> Lanes { a * b }
+
+    @inline(__always)
+    static func select(_ condition: Lanes, _ a: Lanes, _ b: Lanes) -> Lanes {
+        a.replacing(with: b, where: condition .== Lanes(repeating: 0))
+    }
+
+    @inline(__always)
+    static func clamped(_ lanes: Lanes) -> Lanes {
+        let largest = Lanes(repeating: .greatestFiniteMagnitude)
+        return lanes.replacing(with: largest, where: lanes .> largest).replacing(
+            with: -largest, where: lanes .< -largest)
+    }
+
+    @inline(__always)
+    static func zeroing(_ lanes: Lanes, whereNotFinite m: Lanes) -> Lanes {
+        let infinity = Lanes(repeating: .infinity)
+        return Lanes(repeating: 0).replacing(with: lanes, where: (m .< infinity) .& (m .> -infinity))
+    }
+
+    @inline(__always)
+    static func widen(_ counts: Counts) -> DoubleLanes {
+        var wide = DoubleLanes()
+        for lane in 0..<laneCount { wide[lane] = Double(counts[lane]) }
+        return wide
+    }
 
     @inline(__always)
     static func zeroing(_ values: Lanes, where lanes: Lanes, equals value: Lanes) -> Lanes {

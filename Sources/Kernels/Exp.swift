@@ -1,4 +1,4 @@
-/// What exponentials of a row or block are relative to.
+/// What exponentials are relative to, for each lane.
 ///
 /// `exp(x)` is split as 2^n f with n = round(x log2(e)) and f = exp(x - n ln2) in [0.70, 1.42], and only the
 /// power of two is made relative: lanes hold 2^(n - n_m + bias) f. So no difference x - m is ever rounded, which
@@ -6,19 +6,19 @@
 struct ExpReference<T: Element> {
     /// Subtracted from x first: 0, or m where |m| is so large that n would not fit. There, x - m is exact for
     /// every x that is not flushed to 0 anyway.
-    var shift: T
+    var shift: T.Lanes
     /// x - shift below this gives 0: there exp(x - m) < 2^-126 (f32) or 2^-1022 (f64).
-    var cutoff: T
+    var cutoff: T.Lanes
     /// What to subtract from the bits of `x log2(e) + magic` to get the biased exponent n - n_m + bias.
-    var exponentOrigin: UInt64
+    var exponentOrigin: T.Counts
     /// The exact value that stands for exp(0), without the bias: exp(m - shift - n_m ln2).
-    var unit: Double
+    var unit: DoubleLanes
     /// Multiplies by 2^-bias.
-    var unbias: Double
-
-    /// Bias for sums: keeps every exponential that is not flushed among the normal numbers.
-    static var sumBias: Int { 32 }
+    var unbias: DoubleLanes
 }
+
+/// The bias for sums: keeps every exponential that is not flushed among the normal numbers.
+let sumBias = SIMD16<Int64>(repeating: 32)
 
 // Constants: tools/make_constants.py.
 
@@ -32,7 +32,7 @@ extension Float {
     #endif
     static func exp(_ x: Lanes, _ reference: ExpReference<Float>) -> Lanes {
         let magic = Lanes(repeating: 0x1.8p23)  // adding it rounds to an integer, in the low bits
-        let t = x - Lanes(repeating: reference.shift)
+        let t = x - reference.shift
         let u = magic.addingProduct(t, Lanes(repeating: 0x1.715476p+0))
         let n = u - magic
         var r = t.addingProduct(n, Lanes(repeating: -0x1.62e430p-1))
@@ -44,21 +44,24 @@ extension Float {
         p = Lanes(repeating: 0.5).addingProduct(p, r)
         p = r.addingProduct(p, r * r)
         let f = p + Lanes(repeating: 1)
-        let origin = SIMD16<UInt32>(repeating: UInt32(truncatingIfNeeded: reference.exponentOrigin))
-        let scale = unsafeBitCast((unsafeBitCast(u, to: SIMD16<UInt32>.self) &- origin) &<< 23, to: Lanes.self)
-        return (f * scale).replacing(with: Lanes(repeating: 0), where: t .< Lanes(repeating: reference.cutoff))
+        let scale = unsafeBitCast(
+            (unsafeBitCast(u, to: Counts.self) &- reference.exponentOrigin) &<< 23, to: Lanes.self)
+        return (f * scale).replacing(with: Lanes(repeating: 0), where: t .< reference.cutoff)
     }
 
     @inline(__always)
-    static func expReference(_ m: Float, bias: Int) -> ExpReference<Float> {
-        let shift: Float = m.magnitude < 0x1p17 ? 0 : m
+    static func expReference(_ m: Lanes, bias: SIMD16<Int64>) -> ExpReference<Float> {
+        let isSmall = (m .< Lanes(repeating: 0x1p17)) .& (m .> Lanes(repeating: -0x1p17))
+        let shift = m.replacing(with: Lanes(repeating: 0), where: isSmall)
         let t = m - shift
-        let u = Float(0x1.8p23).addingProduct(t, 0x1.715476p+0)
-        let n = Double(u - 0x1.8p23)
+        let magic = Lanes(repeating: 0x1.8p23)
+        let u = magic.addingProduct(t, Lanes(repeating: 0x1.715476p+0))
+        var narrowBias = Counts()
+        for lane in 0..<laneCount { narrowBias[lane] = Int32(truncatingIfNeeded: bias[lane]) }
         return ExpReference(
-            shift: shift, cutoff: t - 88,
-            exponentOrigin: UInt64(u.bitPattern) &- UInt64(truncatingIfNeeded: 127 &+ bias),
-            unit: expReduced(Double(t), n), unbias: powerOfTwo(0 &- bias))
+            shift: shift, cutoff: t - Lanes(repeating: 88),
+            exponentOrigin: unsafeBitCast(u, to: Counts.self) &- (Counts(repeating: 127) &+ narrowBias),
+            unit: expFactor(widen(t), widen(u - magic)), unbias: powerOfTwo(minus: bias))
     }
 }
 
@@ -71,37 +74,44 @@ extension Double {
     #endif
     static func exp(_ x: Lanes, _ reference: ExpReference<Double>) -> Lanes {
         let magic = Lanes(repeating: 0x1.8p52)
-        let t = x - Lanes(repeating: reference.shift)
+        let t = x - reference.shift
         let u = magic.addingProduct(t, Lanes(repeating: 0x1.71547652b82fep+0))
         let f = expFactor(t, u - magic)
-        let origin = SIMD16<UInt64>(repeating: reference.exponentOrigin)
-        let scale = unsafeBitCast((unsafeBitCast(u, to: SIMD16<UInt64>.self) &- origin) &<< 52, to: Lanes.self)
-        return (f * scale).replacing(with: Lanes(repeating: 0), where: t .< Lanes(repeating: reference.cutoff))
+        let scale = unsafeBitCast(
+            (unsafeBitCast(u, to: Counts.self) &- reference.exponentOrigin) &<< 52, to: Lanes.self)
+        return (f * scale).replacing(with: Lanes(repeating: 0), where: t .< reference.cutoff)
     }
 
     @inline(__always)
-    static func expReference(_ m: Double, bias: Int) -> ExpReference<Double> {
-        let shift: Double = m.magnitude < 0x1p40 ? 0 : m
+    static func expReference(_ m: Lanes, bias: SIMD16<Int64>) -> ExpReference<Double> {
+        let isSmall = (m .< Lanes(repeating: 0x1p40)) .& (m .> Lanes(repeating: -0x1p40))
+        let shift = m.replacing(with: Lanes(repeating: 0), where: isSmall)
         let t = m - shift
-        let u = Double(0x1.8p52).addingProduct(t, 0x1.71547652b82fep+0)
+        let magic = Lanes(repeating: 0x1.8p52)
+        let u = magic.addingProduct(t, Lanes(repeating: 0x1.71547652b82fep+0))
         return ExpReference(
-            shift: shift, cutoff: t - 709,
-            exponentOrigin: u.bitPattern &- UInt64(truncatingIfNeeded: 1023 &+ bias),
-            unit: expReduced(t, u - 0x1.8p52), unbias: powerOfTwo(0 &- bias))
+            shift: shift, cutoff: t - Lanes(repeating: 709),
+            exponentOrigin: unsafeBitCast(u, to: Counts.self) &- (Counts(repeating: 1023) &+ bias),
+            unit: expFactor(t, u - magic), unbias: powerOfTwo(minus: bias))
     }
 
     /// exp(x) for x <= 0; 0 below -709.
-    @inline(never)
-    static func exp(_ x: Double) -> Double {
+    @inline(__always)
+    static func exp(_ x: Lanes) -> Lanes {
         let reference = ExpReference<Double>(
-            shift: 0, cutoff: -709, exponentOrigin: Double(0x1.8p52).bitPattern &- (1023 + 32), unit: 1, unbias: 0x1p-32
-        )
-        return exp(Lanes(repeating: x), reference)[0] * reference.unbias
+            shift: Lanes(repeating: 0), cutoff: Lanes(repeating: -709),
+            exponentOrigin: Counts(repeating: Int64(bitPattern: Double(0x1.8p52).bitPattern) &- (1023 + 32)),
+            unit: Lanes(repeating: 1), unbias: Lanes(repeating: 0x1p-32))
+        return exp(x, reference) * reference.unbias
     }
 }
 
 /// exp(t - n ln2) for the n nearest to t log2(e).
-@inline(__always)
+#if arch(x86_64) && CROSSENTROPY_KERNELS
+    @inline(never)
+#else
+    @inline(__always)
+#endif
 private func expFactor(_ t: DoubleLanes, _ n: DoubleLanes) -> DoubleLanes {
     var r = t.addingProduct(n, DoubleLanes(repeating: -0x1.62e42fefa39efp-1))
     r = r.addingProduct(n, DoubleLanes(repeating: -0x1.abc9e3b39803fp-56))
@@ -120,13 +130,8 @@ private func expFactor(_ t: DoubleLanes, _ n: DoubleLanes) -> DoubleLanes {
     return p + DoubleLanes(repeating: 1)
 }
 
-@inline(never)
-private func expReduced(_ t: Double, _ n: Double) -> Double {
-    expFactor(DoubleLanes(repeating: t), DoubleLanes(repeating: n))[0]
-}
-
-/// 2^k for -1022 <= k <= 1023.
+/// 2^-k for -1022 <= k <= 1022.
 @inline(__always)
-func powerOfTwo(_ k: Int) -> Double {
-    Double(bitPattern: UInt64(truncatingIfNeeded: k &+ 1023) &<< 52)
+private func powerOfTwo(minus k: SIMD16<Int64>) -> DoubleLanes {
+    unsafeBitCast((SIMD16<Int64>(repeating: 1023) &- k) &<< 52, to: DoubleLanes.self)
 }

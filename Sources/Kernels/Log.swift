@@ -45,9 +45,10 @@ func log(_ input: DoubleLanes) -> DoubleLanes {
 func log(_ x: Double) -> Double { log(DoubleLanes(repeating: x))[0] }
 
 /// log(1 + x) for x >= 0, error below 2 ulp. What 1 + x lost to rounding is exact, and added again.
-@inline(never)
-func log1p(_ x: Double) -> Double {
-    let u = 1 + x
-    let lost = x < 1 ? x - (u - 1) : 1 - (u - x)
-    return x == .infinity ? x : log(u) + lost / u
+@inline(__always)
+func log1p(_ x: DoubleLanes) -> DoubleLanes {
+    let one = DoubleLanes(repeating: 1)
+    let u = one + x
+    let lost = (one - (u - x)).replacing(with: x - (u - one), where: x .< one)
+    return log(u) + lost / u
 }

@@ -4,19 +4,62 @@ import Shims
 /// lse - z_y = (m - z_y) + log1p(rest), both at least 0.
 func logitsIndex<T: Element>(_ row: crossentropy_row, _: T.Type) -> Double {
     let stats = rowStatistics(row, T.self)
-    if stats.isUndefined {
+    if stats.isUndefined[0] {
         row.fillGradient(with: T.nan)
         return .nan
     }
-    let target = Double(row.inputAtLabel(T.self))
-    if let writer = row.writer(T.self) {
-        writeProbabilities(row, stats, row.grad_scale * row.label_mass, writer)
-        // p_y - 1, without a cancellation: the largest element's is -rest / (1 + rest). Adding 0 makes -0 a 0.
-        let difference =
-            target == stats.max ? 0 - stats.rest / stats.total : Double.exp(target - stats.max) / stats.total - 1
-        T.store(T(row.grad_scale * row.label_mass * difference + 0), writer.base, Int(row.label) &* writer.stride)
+    let target = DoubleLanes(repeating: Double(row.inputAtLabel(T.self)))
+    let loss = row.row_weight * row.label_mass * indexLoss(stats, target)[0]
+    if loss != loss {
+        row.fillGradient(with: T.nan)
+    } else if let writer = row.writer(T.self) {
+        let scale = row.grad_scale * row.label_mass
+        writeProbabilities(row, probabilityFactor(stats, DoubleLanes(repeating: scale), T.self), writer)
+        T.store(
+            T(targetGradient(stats, target, DoubleLanes(repeating: scale))[0]), writer.base,
+            Int(row.label) &* writer.stride)
     }
-    return row.row_weight * row.label_mass * ((stats.max - target) + log1p(stats.rest))
+    return loss
+}
+
+/// lse - z_y, for rows of which `target` holds z_y.
+@inline(never)
+func indexLoss(_ stats: LogSumExp, _ target: DoubleLanes) -> DoubleLanes {
+    (stats.max - target) + log1p(stats.rest)
+}
+
+/// scale (p_y - 1), without a cancellation: the largest element's is -rest / (1 + rest).
+@inline(never)
+func targetGradient(_ stats: LogSumExp, _ target: DoubleLanes, _ scale: DoubleLanes) -> DoubleLanes {
+    let zero = DoubleLanes(repeating: 0)
+    let other = Double.exp(target - stats.max) / stats.total - DoubleLanes(repeating: 1)
+    let difference = other.replacing(with: zero - stats.rest / stats.total, where: target .== stats.max)
+    return scale * difference + zero  // makes -0 a 0
+}
+
+/// What turns exponentials into `scale * p_c`, p_c = exp(z_c - m) / (1 + rest).
+struct ProbabilityFactor<T: Element> {
+    var reference: ExpReference<T>
+    var factor: T.Lanes
+
+    /// Error: that of the exponential (below 1 ulp), and half an ulp each for the factor and the product.
+    @inline(__always)
+    func callAsFunction(_ x: T.Lanes) -> T.Lanes { T.product(T.exp(x, reference), factor) }
+}
+
+@inline(never)
+func probabilityFactor<T: Element>(_ stats: LogSumExp, _ scale: DoubleLanes, _: T.Type) -> ProbabilityFactor<T> {
+    // Part of the factor goes into the exponent, so that neither it nor a small exponential leaves the range of T
+    // while their product is inside.
+    let exponent = ((unsafeBitCast(scale, to: SIMD16<Int64>.self) &>> 52) & SIMD16<Int64>(repeating: 0x7FF)) &- 1023
+    let low = SIMD16<Int64>(repeating: 3)
+    let high = SIMD16<Int64>(repeating: T.self == Float.self ? 126 : 800)
+    var bias = exponent &+ SIMD16<Int64>(repeating: 32)
+    bias = bias.replacing(with: low, where: bias .< low).replacing(with: high, where: bias .> high)
+    let max = T.narrow(stats.max)
+    let reference = T.expReference(T.zeroing(max, whereNotFinite: max), bias: bias)
+    let factor = T.narrow(scale / (reference.unit * stats.total) * reference.unbias)
+    return ProbabilityFactor(reference: reference, factor: T.clamped(factor))
 }
 
 /// Cross-entropy of a row of logits with target mass a_c: loss = sum a_c (lse - z_c), which is
@@ -24,15 +67,14 @@ func logitsIndex<T: Element>(_ row: crossentropy_row, _: T.Type) -> Double {
 func logitsMass<T: Element>(_ row: crossentropy_row, _: T.Type) -> Double {
     let reader = row.reader(T.self)
     let mass = row.massBlock
-    var stats = LogSumExp()
+    var stats = LogSumExp(max: DoubleLanes(repeating: -.infinity), rest: DoubleLanes(repeating: 0))
     var totalMass = 0.0
     var distance = 0.0  // sum of a_c (m - z_c), for the largest m so far
     forEachBlock(row.count) { start, count in
         let x = reader.block(start, count)
         stageMass(row, start, count, into: mass)
         let block = logSumExp(x, count, T.self)
-        // Any finite reference will do for a block of nothing but -infinity.
-        let top = block.max.magnitude < .infinity ? block.max : 0
+        let top = finite(block.max[0])
         var masses = DoubleLanes(repeating: 0)
         var distances = masses
         forEachVector(count) { i in
@@ -40,20 +82,20 @@ func logitsMass<T: Element>(_ row: crossentropy_row, _: T.Type) -> Double {
         } tail: { i, n in
             addDistance(T.widen(T.loadTail(x, i, n, filler: 0)), loadMass(mass, i), top, &masses, &distances)
         }
-        let oldMax = stats.max
-        stats.merge(block)
+        let oldMax = finite(stats.max[0])
+        if start == 0 { stats = block } else { stats.merge(block) }
         let blockMass = sum(masses)
-        let max = stats.max.magnitude < .infinity ? stats.max : 0
-        if totalMass != 0 { distance += totalMass * (max - (oldMax.magnitude < .infinity ? oldMax : 0)) }
+        let max = finite(stats.max[0])
+        if totalMass != 0 { distance += totalMass * (max - oldMax) }
         distance += sum(distances)
         if blockMass != 0 { distance += blockMass * (max - top) }
         totalMass += blockMass
     }
-    if stats.isUndefined {
+    if stats.isUndefined[0] {
         row.fillGradient(with: T.nan)
         return .nan
     }
-    let loss = row.row_weight * (distance + (totalMass == 0 ? 0 : totalMass * log1p(stats.rest)))
+    let loss = row.row_weight * (distance + (totalMass == 0 ? 0 : totalMass * log1p(stats.rest)[0]))
     if loss != loss {
         row.fillGradient(with: T.nan)
     } else if let writer = row.writer(T.self) {
@@ -61,6 +103,10 @@ func logitsMass<T: Element>(_ row: crossentropy_row, _: T.Type) -> Double {
     }
     return loss
 }
+
+/// Any finite reference will do where there is nothing but -infinity.
+@inline(__always)
+private func finite(_ max: Double) -> Double { max.magnitude < .infinity ? max : 0 }
 
 @inline(__always)
 private func addDistance(
@@ -74,38 +120,27 @@ private func addDistance(
 @inline(__always)
 private func rowStatistics<T: Element>(_ row: crossentropy_row, _: T.Type) -> LogSumExp {
     let reader = row.reader(T.self)
-    var stats = LogSumExp()
+    var stats = LogSumExp(max: DoubleLanes(repeating: -.infinity), rest: DoubleLanes(repeating: 0))
     forEachBlock(row.count) { start, count in
-        stats.merge(logSumExp(reader.block(start, count), count, T.self))
+        let block = logSumExp(reader.block(start, count), count, T.self)
+        if start == 0 { stats = block } else { stats.merge(block) }
     }
     return stats
 }
 
-/// Gradient `scale * p_c` for every class, with p_c = exp(z_c - m) / (1 + rest).
-///
-/// Error of each element: that of the exponential (below 1 ulp), and half an ulp each for the factor and the
-/// product.
+/// Gradient `scale * p_c` for every class.
 @inline(__always)
 private func writeProbabilities<T: Element>(
-    _ row: crossentropy_row, _ stats: LogSumExp, _ scale: Double, _ writer: BlockWriter<T>
+    _ row: crossentropy_row, _ probability: ProbabilityFactor<T>, _ writer: BlockWriter<T>
 ) {
-    // Part of the factor goes into the exponent, so that neither it nor a small exponential leaves the range of T
-    // while their product is inside.
-    let exponent = scale == 0 ? 0 : Int(scale.exponent)
-    let limit = T.self == Float.self ? 96 : 800
-    let bias = exponent &+ 32 < 3 ? 3 : exponent &+ 32 > limit ? limit : exponent &+ 32
-    let reference = T.expReference(T(stats.max), bias: bias)
-    var factor = T(scale / (reference.unit * stats.total) * reference.unbias)
-    if factor.isInfinite { factor = factor < 0 ? -T.greatestFiniteMagnitude : T.greatestFiniteMagnitude }
     let reader = row.reader(T.self)
     forEachBlock(row.count) { start, count in
         let x = reader.block(start, count)
         let g = writer.block(start)
         forEachVector(count) { i in
-            T.storeLanes(T.scaled(T.exp(T.loadLanes(x, i), reference), by: factor), g, i)
+            T.storeLanes(probability(T.loadLanes(x, i)), g, i)
         } tail: { i, n in
-            let lanes = T.loadTail(x, i, n, filler: -.infinity)
-            T.storeTail(T.scaled(T.exp(lanes, reference), by: factor), g, i, n)
+            T.storeTail(probability(T.loadTail(x, i, n, filler: -.infinity)), g, i, n)
         }
         writer.finish(start, count)
     }
@@ -116,11 +151,14 @@ private func writeProbabilities<T: Element>(
 private func writeDifferences<T: Element>(
     _ row: crossentropy_row, _ stats: LogSumExp, _ totalMass: Double, _ writer: BlockWriter<T>
 ) {
-    let max = T(stats.max)
-    let reference = T.expReference(max, bias: ExpReference<T>.sumBias)
+    let max = T(stats.max[0])
+    let rest = stats.rest[0]
+    let reference = T.expReference(T.splat(max), bias: sumBias)
     let scale = row.grad_scale
-    let factor = DoubleLanes(
-        repeating: totalMass == 0 ? 0 : scale * totalMass / (reference.unit * stats.total) * reference.unbias)
+    let factor =
+        totalMass == 0
+        ? DoubleLanes(repeating: 0)
+        : DoubleLanes(repeating: scale * totalMass) / (reference.unit * stats.total) * reference.unbias
     let minusScale = DoubleLanes(repeating: 0 - scale)
     let mass = row.massBlock
     let reader = row.reader(T.self)
@@ -131,7 +169,7 @@ private func writeDifferences<T: Element>(
         stageMass(row, start, count, into: mass)
         // The largest element's probability is close to 1 in a confident row, so its difference is written as
         // (A - a_k) - A rest / (1 + rest) there. Looked for now, because g may be x.
-        let largest = largestIsWritten || stats.rest >= 1 ? nil : firstIndex(of: max, x, count)
+        let largest = largestIsWritten || rest >= 1 ? nil : firstIndex(of: max, x, count)
         forEachVector(count) { i in
             let p = T.widen(T.exp(T.loadLanes(x, i), reference)) * factor
             T.storeLanes(T.narrow(p.addingProduct(loadMass(mass, i), minusScale)), g, i)
@@ -140,7 +178,7 @@ private func writeDifferences<T: Element>(
             T.storeTail(T.narrow(p.addingProduct(loadMass(mass, i), minusScale)), g, i, n)
         }
         if let largest {
-            let difference = (totalMass - mass[largest]) - totalMass * (stats.rest / stats.total)
+            let difference = (totalMass - mass[largest]) - totalMass * (rest / (1 + rest))
             T.store(T(scale * difference + 0), g, largest)
             largestIsWritten = true
         }

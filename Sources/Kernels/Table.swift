@@ -33,6 +33,8 @@ private func fillTable(_ table: UnsafeMutablePointer<crossentropy_kernels>) {
         table, logProbs, f32, { logProbsIndex($0!.pointee, Float.self) }, { logProbsMass($0!.pointee, Float.self) })
     shim_set_row_kernels(
         table, logProbs, f64, { logProbsIndex($0!.pointee, Double.self) }, { logProbsMass($0!.pointee, Double.self) })
+    shim_set_group_kernel(table, f32) { logitsGroup($0!, Float.self) }
+    shim_set_group_kernel(table, f64) { logitsGroup($0!, Double.self) }
     shim_set_fill_kernel(table, f32) { row, count, stride, value in
         fill(row!, Int(count), Int(stride), with: Float(value))
     }

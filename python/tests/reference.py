@@ -69,7 +69,7 @@ def cross_entropy(
             minus_log_p, grad, grad_scale, likely = _logits(np.where(undefined[:, None], 0, z), mass, one_hot)
         else:
             if clip > 0:
-                lowest, highest = x.dtype.type(clip), x.dtype.type(1 - clip)
+                lowest, highest = clip, 1 - clip
                 clamped = np.clip(z, lowest, highest)
             else:
                 clamped = z + 0.0  # a probability of -0 is one of 0

@@ -42,8 +42,32 @@ typedef struct crossentropy_row {
     double        grad_scale;    // multiplies the gradient
     void         *grad;          // NULL: no gradient. May be input, with the same stride
     int64_t       grad_stride;
-    void         *scratch;       // shim_scratch_bytes() of this thread's own, 64-byte aligned
+    void         *scratch;       // shim_scratch_bytes() of this thread's own, 128-byte aligned
 } crossentropy_row;
+
+// Up to CROSSENTROPY_GROUP rows with class indices, side by side: a row in each lane. For short rows, and for rows that are
+// neighbours in memory while their classes are not.
+#define CROSSENTROPY_GROUP 16
+typedef struct crossentropy_group {
+    const void *input;             // the first row's first class
+    int64_t     classes;           // >= 1
+    int64_t     input_stride;      // from class to class
+    int64_t     input_row_stride;  // from row to row
+    int64_t     rows;              // 1 to CROSSENTROPY_GROUP
+    int64_t     label[CROSSENTROPY_GROUP];       // 0 in lanes without a row
+    double      is_counted[CROSSENTROPY_GROUP];  // 0: the row's loss and gradient are 0, whatever it holds
+    double      loss_scale[CROSSENTROPY_GROUP];  // multiplies the loss
+    double      grad_scale[CROSSENTROPY_GROUP];  // multiplies the gradient
+    double      loss[CROSSENTROPY_GROUP];        // the result
+    void       *grad;              // NULL: no gradient. May be input, with the same strides
+    int64_t     grad_stride;
+    int64_t     grad_row_stride;
+    void       *scratch;           // as for a row
+} crossentropy_group;
+
+// Classes of rows that are not neighbours in memory, up to which a group is worth its transposition; it must fit into
+// the scratch space twice, beside 16 vectors of sums.
+#define CROSSENTROPY_GROUP_CLASSES 128
 
 // Classes per block: small enough that a block of f64 and its target mass stay near the core while it is
 // looked at twice, large enough that the work per block does not count.
@@ -53,6 +77,8 @@ static inline size_t shim_scratch_bytes(void) { return 3 * CROSSENTROPY_BLOCK * 
 
 // The row's loss, weighted; its gradient is written to row->grad.
 typedef double (*crossentropy_row_kernel)(const crossentropy_row *row);
+// Sets the losses of a group's rows; their gradients are written to group->grad.
+typedef void (*crossentropy_group_kernel)(crossentropy_group *group);
 // Writes `value` to every class of a row of f32 or f64.
 typedef void (*crossentropy_fill_kernel)(void *row, int64_t classes, int64_t stride, double value);
 // Sum of w_c q_c over a row's classes, times row_weight, for mean_over = mass.
@@ -62,6 +88,7 @@ typedef double (*crossentropy_mass_kernel)(const crossentropy_row *row);
 typedef struct crossentropy_kernels {
     crossentropy_row_kernel  index[3][2];
     crossentropy_row_kernel  mass[3][2];
+    crossentropy_group_kernel group[2];  // logits
     crossentropy_fill_kernel fill[2];
     crossentropy_mass_kernel total_mass;
 } crossentropy_kernels;
@@ -80,6 +107,17 @@ static inline void shim_set_row_kernels(crossentropy_kernels *table, int32_t inp
                                         crossentropy_row_kernel index, crossentropy_row_kernel mass) {
     table->index[input][type] = index;
     table->mass[input][type]  = mass;
+}
+static inline crossentropy_group_kernel shim_group_kernel(const crossentropy_kernels *table, int32_t type) {
+    return table->group[type];
+}
+static inline int64_t *shim_group_labels(crossentropy_group *group) { return group->label; }
+static inline double  *shim_group_is_counted(crossentropy_group *group) { return group->is_counted; }
+static inline double  *shim_group_loss_scale(crossentropy_group *group) { return group->loss_scale; }
+static inline double  *shim_group_grad_scale(crossentropy_group *group) { return group->grad_scale; }
+static inline double  *shim_group_loss(crossentropy_group *group) { return group->loss; }
+static inline void shim_set_group_kernel(crossentropy_kernels *table, int32_t type, crossentropy_group_kernel group) {
+    table->group[type] = group;
 }
 static inline crossentropy_fill_kernel shim_fill_kernel(const crossentropy_kernels *table, int32_t type) {
     return table->fill[type];
@@ -109,21 +147,21 @@ static inline uint64_t shim_xcr0(void) {
 static inline uint64_t shim_float_control_enter(void) {
     uint32_t host, ours = 0x1F80;
     __asm__ volatile("stmxcsr %0" : "=m"(host));
-    __asm__ volatile("ldmxcsr %0" : : "m"(ours));
+    __asm__ volatile("ldmxcsr %0" : : "m"(ours) : "memory");
     return host;
 }
 static inline void shim_float_control_leave(uint64_t saved) {
     uint32_t host = (uint32_t)saved;
-    __asm__ volatile("ldmxcsr %0" : : "m"(host));
+    __asm__ volatile("ldmxcsr %0" : : "m"(host) : "memory");
 }
 #elif defined(__aarch64__)
 static inline uint64_t shim_float_control_enter(void) {
     uint64_t host, ours = 0;
     __asm__ volatile("mrs %0, fpcr" : "=r"(host));
-    __asm__ volatile("msr fpcr, %0" : : "r"(ours));
+    __asm__ volatile("msr fpcr, %0" : : "r"(ours) : "memory");
     return host;
 }
-static inline void shim_float_control_leave(uint64_t saved) { __asm__ volatile("msr fpcr, %0" : : "r"(saved)); }
+static inline void shim_float_control_leave(uint64_t saved) { __asm__ volatile("msr fpcr, %0" : : "r"(saved) : "memory"); }
 #endif
 
 // ---------------------------------------------------------------------------------------------
@@ -152,8 +190,8 @@ typedef struct crossentropy_pool {
 // anew in each process, since those that a fork copied may be held by threads that the child does not have.
 crossentropy_pool *crossentropy_shared_pool(void);
 
-// Makes a detached thread with a small stack and every signal blocked, so that the host's handlers never
-// run on it.
+// Makes a detached thread with a small stack and signals blocked, so that the host's handlers never run on it; but for
+// those that report a fault of the thread itself, such as reading a file's pages that are gone.
 static inline bool shim_start_thread(void *(*body)(void *), void *argument) {
     pthread_attr_t attributes;
     pthread_t      thread;
@@ -162,12 +200,22 @@ static inline bool shim_start_thread(void *(*body)(void *), void *argument) {
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     pthread_attr_setstacksize(&attributes, 512 * 1024);
     sigfillset(&all);
+    const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) sigdelset(&all, faults[i]);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int result = pthread_create(&thread, &attributes, body, argument);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
     return result == 0;
 }
+
+// Keeps a thread from being cancelled at a wait while it holds locks and others work for it; the former state.
+static inline int shim_disable_cancellation(void) {
+    int state;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+    return state;
+}
+static inline void shim_restore_cancellation(int state) { pthread_setcancelstate(state, &state); }
 
 // How many processors this process may run on; 0 if the system does not say.
 static inline int32_t shim_affinity_count(void) {
