@@ -64,7 +64,8 @@ if embedded {
             "-Xlinker", "-soname=libcrossentropy.so.0",
             "-Xlinker", "-z", "-Xlinker", "nodelete",  // workers may be asleep in it, so it must stay
             "-Xlinker", "-z", "-Xlinker", "defs",  // an undefined symbol fails here, not at the user's
-            "-Xlinker", "--strip-all",
+            "-Xlinker", "--strip-all", "-Xlinker", "--gc-sections",
+            "-Xlinker", "--icf=all",  // identical functions once: the kernels of two types share some
         ]),
     ]
 } else {

@@ -37,8 +37,8 @@ def output(*command: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def functions(module: str) -> Iterator[tuple[str, list[str]]]:
-    """Each function of a module's object files: its symbol and its instructions."""
+def functions(module: str) -> Iterator[tuple[str, list[tuple[int, str]]]]:
+    """Each function of a module's object files: its symbol and its instructions, with their addresses."""
     for path in sorted((OBJECTS / f"{module}.build").glob("*.o")):
         name, lines = "", []
         for line in output("objdump", "-d", "--no-show-raw-insn", str(path)).splitlines():
@@ -46,10 +46,20 @@ def functions(module: str) -> Iterator[tuple[str, list[str]]]:
                 if name:
                     yield name, lines
                 name, lines = match[1], []
-            elif "\t" in line:
-                lines.append(line.split("\t", 1)[1])
+            elif match := re.match(r"^ *([0-9a-f]+):\t(.*)", line):
+                lines.append((int(match[1], 16), match[2]))
         if name:
             yield name, lines
+
+
+def inner_loops(lines: list[tuple[int, str]]) -> list[list[str]]:
+    """The instructions of each loop that has no loop inside: from the target of a jump backwards to the jump."""
+    jumps = []
+    for address, line in lines:
+        if (match := re.match(r"j\w+ +([0-9a-f]+)", line)) and int(match[1], 16) <= address:
+            jumps.append((int(match[1], 16), address))
+    inner = [j for j in jumps if not any(o != j and j[0] <= o[0] and o[1] <= j[1] for o in jumps)]
+    return [[line for address, line in lines if start <= address <= end] for start, end in inner]
 
 
 def check_image(library: str) -> None:
@@ -81,7 +91,7 @@ def check_instructions() -> None:
         strangers = []
         for name, lines in functions(module):
             allowed = re.compile(f"%{REGISTERS[module]}") if module in REGISTERS else None
-            for line in lines:
+            for _, line in lines:
                 if not wide.search(line):
                     continue
                 registers = wide.findall(line)
@@ -93,21 +103,24 @@ def check_instructions() -> None:
 
 
 def check_inner_loops() -> None:
-    """The f32 kernels of an index target use whole registers, and no call stands in their loops."""
+    """Loops over exponentials of logits use whole registers, and call nothing."""
     for module, register in (("KernelsAVX2", "%ymm"), ("KernelsAVX512", "%zmm")):
-        for stem in ("logSumExp", "writeProbabilities"):
-            names = []
+        for stem in ("logSumExp", "logitsIndex", "blockGradient", "logitsGroup"):
+            counts, calls = [], []
             for name, lines in functions(module):
                 if stem not in name or "Element" not in name:
                     continue
-                names.append(name)
-                calls = [i for i, line in enumerate(lines) if line.startswith("call")]
-                fused = [i for i, line in enumerate(lines) if "vfmadd" in line and register in line]
-                # A block's loop has 8 or more of them; a call between two is a call in the loop.
-                inside = [i for i in calls if fused and fused[0] < i < fused[-1]]
-                check(f"{module} {stem}: fused multiply-adds on {register}", len(fused) >= 8, len(fused))
-                check(f"{module} {stem}: no call in the loop", not inside, [lines[i] for i in inside] or "none")
-            check(f"{module} {stem}: f32 and f64", len(names) == 2, len(names))
+                # An exponential takes 8 fused multiply-adds in f32; in AVX2 two registers, in f64 more.
+                loops = [
+                    loop
+                    for loop in inner_loops(lines)
+                    if sum("vfmadd" in line or "vfmsub" in line for line in loop if register in line) >= 8
+                ]
+                counts.append(len(loops))
+                calls += [line for loop in loops for line in loop if line.startswith("call")]
+            check(f"{module} {stem}: loops on {register}, in f32 and f64", len(counts) == 2 and all(counts), counts)
+            if stem != "logitsGroup":  # which gathers its vectors by calls where rows are no neighbours
+                check(f"{module} {stem}: no call in them", not calls, calls or "none")
 
 
 if __name__ == "__main__":

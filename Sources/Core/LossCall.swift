@@ -62,7 +62,8 @@ public struct LossCall {
         weight.map { $0.double(at: Int(label.value) * $0.classStride) } ?? 1
     }
 
-    public func run() throws(LossFailure) {
+    // Exported as an interface, or else CABI would get a second copy of everything below.
+    @export(interface) public func run() throws(LossFailure) {
         var divisor = try scanTargets()
         let needsScratch =
             needsMass || usesGroups || input.classStride != 1 || (grad.map { $0.classStride != 1 } ?? false)
@@ -80,7 +81,10 @@ public struct LossCall {
         if isEmpty && empty == .error { throw .empty }
 
         let gradFactor: Double? = isEmpty ? (empty == .zero ? nil : .nan) : gradLoss / divisor
-        let total = try sumOverRows(.loss, workspace, gradFactor: gradFactor)
+        let total =
+            sharesRows(threads: workspace.threads)
+            ? try sumOverLongRows(workspace, gradFactor: gradFactor)
+            : try sumOverRows(.loss, workspace, gradFactor: gradFactor)
         guard reduction != .none, let loss else { return }
         let value = isEmpty ? (empty == .zero ? 0 : .nan) : total.divided(by: divisor)
         loss.store(value, at: 0)
@@ -153,9 +157,10 @@ public struct LossCall {
 
     private func threadsToUse() -> Int {
         let (elements, overflow) = rows.count.multipliedReportingOverflow(by: classes)
-        let useful = overflow ? maxThreads : min(rows.count, elements / Self.elementsPerThread)
+        let useful = overflow ? maxThreads : elements / Self.elementsPerThread
         if useful <= 1 { return 1 }
-        return min(useful, threads > 0 ? threads : ThreadCount.get(), maxThreads)
+        let most = min(useful, threads > 0 ? threads : ThreadCount.get(), maxThreads)
+        return sharesRows(threads: most) ? most : min(most, rows.count)
     }
 
     /// Runs every row's kernel. The sum of what they return; with reduction none and `.loss`, the losses are stored

@@ -13,6 +13,8 @@ struct RowWorker {
     private let fill: crossentropy_fill_kernel
     /// What the kernel is told; the parts that are the same for all rows are set once.
     private(set) var row: crossentropy_row
+    /// For a row that several threads share.
+    let longRowKernels: crossentropy_long_row_kernels
 
     init(_ pass: RowPass, slot: Int) {
         call = pass.call
@@ -29,6 +31,7 @@ struct RowWorker {
             kernel = shim_index_kernel(kernels, call.inputType.rawValue, type)
         }
         groupKernel = call.usesGroups ? shim_group_kernel(kernels, type) : nil
+        longRowKernels = shim_long_row_kernels(kernels, type).pointee
         fill = shim_fill_kernel(kernels, type)
 
         row = crossentropy_row()
@@ -71,6 +74,14 @@ struct RowWorker {
 
     /// The row's loss (or target mass), weighted. Its gradient, if asked for, is written.
     mutating func value(of offsets: RowOffsets) -> Double {
+        if let known = prepare(offsets) { return known }
+        let value = withUnsafePointer(to: row) { kernel($0) }
+        if row.grad == nil { fillUncomputedGradient(offsets) }
+        return value
+    }
+
+    /// Tells the kernel about a row; or, where there is nothing for it to do, writes the gradient and returns the value.
+    mutating func prepare(_ offsets: RowOffsets) -> Double? {
         let s = call.sampleWeight?.double(at: offsets.sampleWeight) ?? 1
         var isSkipped = s == 0
         if call.isIndexTarget {
@@ -98,16 +109,17 @@ struct RowWorker {
         row.input = UnsafeRawPointer(call.input.element(offsets.input))
         row.row_weight = s
         row.grad_scale = s * (gradFactor ?? 0)
-        // A factor that is no number leaves nothing to compute.
-        let hasFactor = gradFactor != nil && row.grad_scale.magnitude < .infinity
         row.grad = nil
-        if hasFactor, what == .loss, let grad = call.grad { row.grad = grad.element(offsets.grad) }
-        let value = kernel(&row)
-        if !hasFactor { fillGradient(offsets, with: gradFactor == nil ? 0 : .nan) }
-        return value
+        if what == .loss, gradFactor != nil, row.grad_scale.magnitude < .infinity {
+            row.grad = call.grad?.element(offsets.grad)
+        }
+        return nil
     }
 
-    private func fillGradient(_ offsets: RowOffsets, with value: Double) {
+    /// Where the factor is no number, or 0 for an empty mean, there was nothing to compute.
+    func fillUncomputedGradient(_ offsets: RowOffsets) { fillGradient(offsets, with: gradFactor == nil ? 0 : .nan) }
+
+    func fillGradient(_ offsets: RowOffsets, with value: Double) {
         guard what == .loss, let grad = call.grad else { return }
         fill(grad.element(offsets.grad), row.classes, row.grad_stride, value)
     }

@@ -93,10 +93,14 @@ func fill<T: Element>(_ row: UnsafeMutableRawPointer, _ count: Int, _ stride: In
 
 /// Calls `body(start, count)` for each block of a row.
 @inline(__always)
-func forEachBlock(_ classes: Int, _ body: (Int, Int) -> Void) {
-    var start = 0
-    while start < classes {
-        let count = classes &- start < blockSize ? classes &- start : blockSize
+func forEachBlock(_ classes: Int, _ body: (Int, Int) -> Void) { forEachBlock(from: 0, to: classes, body) }
+
+/// The same from a class at the beginning of a block.
+@inline(__always)
+func forEachBlock(from first: Int, to end: Int, _ body: (Int, Int) -> Void) {
+    var start = first
+    while start < end {
+        let count = end &- start < blockSize ? end &- start : blockSize
         body(start, count)
         start &+= blockSize
     }

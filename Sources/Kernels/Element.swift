@@ -212,6 +212,27 @@ extension Double: Element {
     @inline(__always) static func narrow(_ lanes: DoubleLanes) -> Lanes { lanes }
 }
 
+// self + a b, rounded once. The x86-64 baseline has no such instruction: there it is 16 calls of libm, kept in one place
+// because they are large.
+
+extension SIMD16<Float> {
+    #if arch(x86_64) && CROSSENTROPY_KERNELS
+        @inline(never)
+    #else
+        @inline(__always)
+    #endif
+    func fusedAdding(_ a: Self, _ b: Self) -> Self { addingProduct(a, b) }
+}
+
+extension SIMD16<Double> {
+    #if arch(x86_64) && CROSSENTROPY_KERNELS
+        @inline(never)
+    #else
+        @inline(__always)
+    #endif
+    func fusedAdding(_ a: Self, _ b: Self) -> Self { addingProduct(a, b) }
+}
+
 /// The sum of the lanes, always by the same tree.
 @inline(__always)
 func sum(_ lanes: DoubleLanes) -> Double {

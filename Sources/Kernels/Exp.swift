@@ -26,23 +26,23 @@ extension Float {
     /// exp(x - m) 2^bias / unit. Error of the factor f: below 1 ulp (approximation 2^-26.5; the rest is rounding
     /// of the reduced argument, 2 x 0.2 ulp, and of the last addition, 0.5 ulp).
     #if arch(x86_64) && CROSSENTROPY_KERNELS
-        @inline(never)  // no FMA here, but 200 calls of one: another copy per loop is only size
+        @inline(never)  // see fusedAdding
     #else
         @inline(__always)
     #endif
     static func exp(_ x: Lanes, _ reference: ExpReference<Float>) -> Lanes {
         let magic = Lanes(repeating: 0x1.8p23)  // adding it rounds to an integer, in the low bits
         let t = x - reference.shift
-        let u = magic.addingProduct(t, Lanes(repeating: 0x1.715476p+0))
+        let u = magic.fusedAdding(t, Lanes(repeating: 0x1.715476p+0))
         let n = u - magic
-        var r = t.addingProduct(n, Lanes(repeating: -0x1.62e430p-1))
-        r = r.addingProduct(n, Lanes(repeating: 0x1.05c610p-29))
+        var r = t.fusedAdding(n, Lanes(repeating: -0x1.62e430p-1))
+        r = r.fusedAdding(n, Lanes(repeating: 0x1.05c610p-29))
         var p = Lanes(repeating: 0x1.6d117cp-10)
-        p = Lanes(repeating: 0x1.120be2p-7).addingProduct(p, r)
-        p = Lanes(repeating: 0x1.555518p-5).addingProduct(p, r)
-        p = Lanes(repeating: 0x1.5554dcp-3).addingProduct(p, r)
-        p = Lanes(repeating: 0.5).addingProduct(p, r)
-        p = r.addingProduct(p, r * r)
+        p = Lanes(repeating: 0x1.120be2p-7).fusedAdding(p, r)
+        p = Lanes(repeating: 0x1.555518p-5).fusedAdding(p, r)
+        p = Lanes(repeating: 0x1.5554dcp-3).fusedAdding(p, r)
+        p = Lanes(repeating: 0.5).fusedAdding(p, r)
+        p = r.fusedAdding(p, r * r)
         let f = p + Lanes(repeating: 1)
         let scale = unsafeBitCast(
             (unsafeBitCast(u, to: Counts.self) &- reference.exponentOrigin) &<< 23, to: Lanes.self)
@@ -55,7 +55,7 @@ extension Float {
         let shift = m.replacing(with: Lanes(repeating: 0), where: isSmall)
         let t = m - shift
         let magic = Lanes(repeating: 0x1.8p23)
-        let u = magic.addingProduct(t, Lanes(repeating: 0x1.715476p+0))
+        let u = magic.fusedAdding(t, Lanes(repeating: 0x1.715476p+0))
         var narrowBias = Counts()
         for lane in 0..<laneCount { narrowBias[lane] = Int32(truncatingIfNeeded: bias[lane]) }
         return ExpReference(
@@ -68,14 +68,14 @@ extension Float {
 extension Double {
     /// exp(x - m) 2^bias / unit. Error below 1 ulp (approximation 2^-61).
     #if arch(x86_64) && CROSSENTROPY_KERNELS
-        @inline(never)  // no FMA here, but 200 calls of one: another copy per loop is only size
+        @inline(never)  // see fusedAdding
     #else
         @inline(__always)
     #endif
     static func exp(_ x: Lanes, _ reference: ExpReference<Double>) -> Lanes {
         let magic = Lanes(repeating: 0x1.8p52)
         let t = x - reference.shift
-        let u = magic.addingProduct(t, Lanes(repeating: 0x1.71547652b82fep+0))
+        let u = magic.fusedAdding(t, Lanes(repeating: 0x1.71547652b82fep+0))
         let f = expFactor(t, u - magic)
         let scale = unsafeBitCast(
             (unsafeBitCast(u, to: Counts.self) &- reference.exponentOrigin) &<< 52, to: Lanes.self)
@@ -88,7 +88,7 @@ extension Double {
         let shift = m.replacing(with: Lanes(repeating: 0), where: isSmall)
         let t = m - shift
         let magic = Lanes(repeating: 0x1.8p52)
-        let u = magic.addingProduct(t, Lanes(repeating: 0x1.71547652b82fep+0))
+        let u = magic.fusedAdding(t, Lanes(repeating: 0x1.71547652b82fep+0))
         return ExpReference(
             shift: shift, cutoff: t - Lanes(repeating: 709),
             exponentOrigin: unsafeBitCast(u, to: Counts.self) &- (Counts(repeating: 1023) &+ bias),
@@ -108,25 +108,25 @@ extension Double {
 
 /// exp(t - n ln2) for the n nearest to t log2(e).
 #if arch(x86_64) && CROSSENTROPY_KERNELS
-    @inline(never)
+    @inline(never)  // see fusedAdding
 #else
     @inline(__always)
 #endif
 private func expFactor(_ t: DoubleLanes, _ n: DoubleLanes) -> DoubleLanes {
-    var r = t.addingProduct(n, DoubleLanes(repeating: -0x1.62e42fefa39efp-1))
-    r = r.addingProduct(n, DoubleLanes(repeating: -0x1.abc9e3b39803fp-56))
+    var r = t.fusedAdding(n, DoubleLanes(repeating: -0x1.62e42fefa39efp-1))
+    r = r.fusedAdding(n, DoubleLanes(repeating: -0x1.abc9e3b39803fp-56))
     var p = DoubleLanes(repeating: 0x1.1f7340dbc337ep-29)
-    p = DoubleLanes(repeating: 0x1.af4e554377204p-26).addingProduct(p, r)
-    p = DoubleLanes(repeating: 0x1.27e4db46cddd1p-22).addingProduct(p, r)
-    p = DoubleLanes(repeating: 0x1.71de01fdbf9cap-19).addingProduct(p, r)
-    p = DoubleLanes(repeating: 0x1.a01a01a6e1e2ap-16).addingProduct(p, r)
-    p = DoubleLanes(repeating: 0x1.a01a01abf85abp-13).addingProduct(p, r)
-    p = DoubleLanes(repeating: 0x1.6c16c16c162c3p-10).addingProduct(p, r)
-    p = DoubleLanes(repeating: 0x1.11111111100bep-7).addingProduct(p, r)
-    p = DoubleLanes(repeating: 0x1.5555555555556p-5).addingProduct(p, r)
-    p = DoubleLanes(repeating: 0x1.5555555555557p-3).addingProduct(p, r)
-    p = DoubleLanes(repeating: 0.5).addingProduct(p, r)
-    p = r.addingProduct(p, r * r)
+    p = DoubleLanes(repeating: 0x1.af4e554377204p-26).fusedAdding(p, r)
+    p = DoubleLanes(repeating: 0x1.27e4db46cddd1p-22).fusedAdding(p, r)
+    p = DoubleLanes(repeating: 0x1.71de01fdbf9cap-19).fusedAdding(p, r)
+    p = DoubleLanes(repeating: 0x1.a01a01a6e1e2ap-16).fusedAdding(p, r)
+    p = DoubleLanes(repeating: 0x1.a01a01abf85abp-13).fusedAdding(p, r)
+    p = DoubleLanes(repeating: 0x1.6c16c16c162c3p-10).fusedAdding(p, r)
+    p = DoubleLanes(repeating: 0x1.11111111100bep-7).fusedAdding(p, r)
+    p = DoubleLanes(repeating: 0x1.5555555555556p-5).fusedAdding(p, r)
+    p = DoubleLanes(repeating: 0x1.5555555555557p-3).fusedAdding(p, r)
+    p = DoubleLanes(repeating: 0.5).fusedAdding(p, r)
+    p = r.fusedAdding(p, r * r)
     return p + DoubleLanes(repeating: 1)
 }
 

@@ -4,7 +4,7 @@
 /// arranged so that the rounding error of s only enters through the small terms (as in fdlibm's e_log.c).
 /// Constants: tools/make_constants.py (approximation error 2^-60.7).
 #if arch(x86_64) && CROSSENTROPY_KERNELS
-    @inline(never)
+    @inline(never)  // see fusedAdding
 #else
     @inline(__always)
 #endif
@@ -23,16 +23,16 @@ func log(_ input: DoubleLanes) -> DoubleLanes {
     let s = f / (f + DoubleLanes(repeating: 2))
     let t = s * s
     var p = DoubleLanes(repeating: 0x1.0c0aff044a970p-3)
-    p = DoubleLanes(repeating: 0x1.0fbde0f4ad17bp-3).addingProduct(p, t)
-    p = DoubleLanes(repeating: 0x1.3b1c3c1c81c8fp-3).addingProduct(p, t)
-    p = DoubleLanes(repeating: 0x1.745cf8e4bba1bp-3).addingProduct(p, t)
-    p = DoubleLanes(repeating: 0x1.c71c7201a55d7p-3).addingProduct(p, t)
-    p = DoubleLanes(repeating: 0x1.2492492476a1ap-2).addingProduct(p, t)
-    p = DoubleLanes(repeating: 0x1.9999999999a39p-2).addingProduct(p, t)
-    p = DoubleLanes(repeating: 0x1.5555555555555p-1).addingProduct(p, t)
+    p = DoubleLanes(repeating: 0x1.0fbde0f4ad17bp-3).fusedAdding(p, t)
+    p = DoubleLanes(repeating: 0x1.3b1c3c1c81c8fp-3).fusedAdding(p, t)
+    p = DoubleLanes(repeating: 0x1.745cf8e4bba1bp-3).fusedAdding(p, t)
+    p = DoubleLanes(repeating: 0x1.c71c7201a55d7p-3).fusedAdding(p, t)
+    p = DoubleLanes(repeating: 0x1.2492492476a1ap-2).fusedAdding(p, t)
+    p = DoubleLanes(repeating: 0x1.9999999999a39p-2).fusedAdding(p, t)
+    p = DoubleLanes(repeating: 0x1.5555555555555p-1).fusedAdding(p, t)
     let halfSquare = f * f * DoubleLanes(repeating: 0.5)
-    let small = (s * (halfSquare + t * p)).addingProduct(kd, DoubleLanes(repeating: -0x1.718432a1b0e26p-35))
-    var result = (f - (halfSquare - small)).addingProduct(kd, DoubleLanes(repeating: 0x1.62e42ff000000p-1))
+    let small = (s * (halfSquare + t * p)).fusedAdding(kd, DoubleLanes(repeating: -0x1.718432a1b0e26p-35))
+    var result = (f - (halfSquare - small)).fusedAdding(kd, DoubleLanes(repeating: 0x1.62e42ff000000p-1))
 
     let infinity = DoubleLanes(repeating: .infinity)
     result = result.replacing(with: input, where: input .== infinity)

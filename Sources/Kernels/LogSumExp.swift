@@ -1,3 +1,5 @@
+import Shims
+
 /// What rows, or parts of them, contribute to log(sum(exp(z))), a row in each lane: its largest element m, and the sum of
 /// exp(z_j - m) over all elements but that one.
 ///
@@ -43,6 +45,12 @@ struct LogSumExp {
         // Without a finite largest element the sum is 0, or NaN if there is one: which is all that is needed then.
         let infinity = DoubleLanes(repeating: .infinity)
         rest = sums.replacing(with: value, where: (self.max .< infinity) .& (self.max .> -infinity))
+    }
+
+    /// The same in every lane.
+    @inline(__always)
+    init(_ stats: crossentropy_stats) {
+        self.init(max: DoubleLanes(repeating: stats.max), rest: DoubleLanes(repeating: stats.rest))
     }
 
     @inline(__always)

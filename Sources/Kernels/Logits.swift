@@ -3,23 +3,53 @@ import Shims
 /// Cross-entropy of a row of logits with a class index: loss = w_y (lse - z_y), with
 /// lse - z_y = (m - z_y) + log1p(rest), both at least 0.
 func logitsIndex<T: Element>(_ row: crossentropy_row, _: T.Type) -> Double {
-    let stats = rowStatistics(row, T.self)
-    if stats.isUndefined[0] {
-        row.fillGradient(with: T.nan)
-        return .nan
-    }
-    let target = DoubleLanes(repeating: Double(row.inputAtLabel(T.self)))
-    let loss = row.row_weight * row.label_mass * indexLoss(stats, target)[0]
-    if loss != loss {
+    let result = outcome(row, rowStatistics(row, T.self), T.self)
+    if result.loss != result.loss {
         row.fillGradient(with: T.nan)
     } else if let writer = row.writer(T.self) {
-        let scale = row.grad_scale * row.label_mass
-        writeProbabilities(row, probabilityFactor(stats, DoubleLanes(repeating: scale), T.self), writer)
-        T.store(
-            T(targetGradient(stats, target, DoubleLanes(repeating: scale))[0]), writer.base,
-            Int(row.label) &* writer.stride)
+        writeProbabilities(row, result.stats, 0, row.count, writer)
+        T.store(T(result.target_grad), writer.base, Int(row.label) &* writer.stride)
     }
-    return loss
+    return result.loss
+}
+
+private func outcome<T: Element>(_ row: crossentropy_row, _ stats: LogSumExp, _: T.Type) -> crossentropy_outcome {
+    let target = DoubleLanes(repeating: Double(row.inputAtLabel(T.self)))
+    let loss = row.row_weight * row.label_mass * indexLoss(stats, target)[0]
+    let scale = DoubleLanes(repeating: row.grad_scale * row.label_mass)
+    return crossentropy_outcome(
+        stats: crossentropy_stats(max: stats.max[0], rest: stats.rest[0]), loss: stats.isUndefined[0] ? .nan : loss,
+        target_grad: row.grad == nil ? 0 : targetGradient(stats, target, scale)[0])
+}
+
+// A long row in parts.
+
+func blockStatistics<T: Element>(
+    _ row: crossentropy_row, _ first: Int, _ count: Int, _ blocks: UnsafeMutablePointer<crossentropy_stats>, _: T.Type
+) {
+    let reader = row.reader(T.self)
+    for i in first..<first &+ count {
+        let start = i &* blockSize
+        let size = row.count &- start < blockSize ? row.count &- start : blockSize
+        let stats = logSumExp(reader.block(start, size), size, T.self)
+        blocks[i] = crossentropy_stats(max: stats.max[0], rest: stats.rest[0])
+    }
+}
+
+func outcome<T: Element>(
+    _ row: crossentropy_row, _ blocks: UnsafePointer<crossentropy_stats>, _ count: Int, _: T.Type
+) -> crossentropy_outcome {
+    var stats = LogSumExp(blocks[0])
+    for i in 1..<count { stats.merge(LogSumExp(blocks[i])) }
+    return outcome(row, stats, T.self)
+}
+
+func blockGradient<T: Element>(
+    _ row: crossentropy_row, _ stats: crossentropy_stats, _ first: Int, _ count: Int, _: T.Type
+) {
+    guard let writer = row.writer(T.self) else { return }
+    let end = (first &+ count) &* blockSize
+    writeProbabilities(row, stats, first &* blockSize, end < row.count ? end : row.count, writer)
 }
 
 /// lse - z_y, for rows of which `target` holds z_y.
@@ -128,13 +158,15 @@ private func rowStatistics<T: Element>(_ row: crossentropy_row, _: T.Type) -> Lo
     return stats
 }
 
-/// Gradient `scale * p_c` for every class.
+/// Gradient `scale * p_c` for the classes from `first` to `end`, the former at the beginning of a block.
 @inline(__always)
 private func writeProbabilities<T: Element>(
-    _ row: crossentropy_row, _ probability: ProbabilityFactor<T>, _ writer: BlockWriter<T>
+    _ row: crossentropy_row, _ stats: crossentropy_stats, _ first: Int, _ end: Int, _ writer: BlockWriter<T>
 ) {
+    let probability = probabilityFactor(
+        LogSumExp(stats), DoubleLanes(repeating: row.grad_scale * row.label_mass), T.self)
     let reader = row.reader(T.self)
-    forEachBlock(row.count) { start, count in
+    forEachBlock(from: first, to: end) { start, count in
         let x = reader.block(start, count)
         let g = writer.block(start)
         forEachVector(count) { i in
@@ -172,10 +204,10 @@ private func writeDifferences<T: Element>(
         let largest = largestIsWritten || rest >= 1 ? nil : firstIndex(of: max, x, count)
         forEachVector(count) { i in
             let p = T.widen(T.exp(T.loadLanes(x, i), reference)) * factor
-            T.storeLanes(T.narrow(p.addingProduct(loadMass(mass, i), minusScale)), g, i)
+            T.storeLanes(T.narrow(p.fusedAdding(loadMass(mass, i), minusScale)), g, i)
         } tail: { i, n in
             let p = T.widen(T.exp(T.loadTail(x, i, n, filler: -.infinity), reference)) * factor
-            T.storeTail(T.narrow(p.addingProduct(loadMass(mass, i), minusScale)), g, i, n)
+            T.storeTail(T.narrow(p.fusedAdding(loadMass(mass, i), minusScale)), g, i, n)
         }
         if let largest {
             let difference = (totalMass - mass[largest]) - totalMass * (rest / (1 + rest))

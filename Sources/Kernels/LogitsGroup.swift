@@ -86,11 +86,7 @@ private struct Columns<T: Element> {
     @inline(__always)
     func column(_ c: Int) -> T.Lanes {
         if isTransposed || isWhole { return T.loadLanes(base, c &* stride) }
-        var lanes = T.splat(0)
-        for row in 0..<rows {
-            T.set(row, of: &lanes, to: T.load(base, c &* stride &+ row &* Int(group.pointee.input_row_stride)))
-        }
-        return lanes
+        return gather(base, c &* stride, Int(group.pointee.input_row_stride), rows, T.self)
     }
 
     @inline(__always) private var isWhole: Bool { rows == laneCount && group.pointee.input_row_stride == 1 }
@@ -115,29 +111,43 @@ private struct Columns<T: Element> {
         let classes = Int(group.pointee.classes)
         let rowStride = Int(group.pointee.grad_row_stride)
         let classStride = Int(group.pointee.grad_stride)
-        if rowStride == 1 && rows == laneCount {
-            for c in 0..<classes {
-                T.storeLanes(T.select(isFilled, filler, probability(column(c))), grad, c &* classStride)
+        let isWhole = rowStride == 1 && rows == laneCount
+        let isCopied = !isWhole && classes <= CROSSENTROPY_GROUP_CLASSES
+        let copy = scratch(1)
+        for c in 0..<classes {
+            let lanes = T.select(isFilled, filler, probability(column(c)))
+            if isWhole {
+                T.storeLanes(lanes, grad, c &* classStride)
+            } else if isCopied {
+                T.storeLanes(lanes, copy, c &* laneCount)
+            } else {
+                scatter(lanes, grad, c &* classStride, rowStride, rows, T.self)
             }
-        } else if classes <= CROSSENTROPY_GROUP_CLASSES {
-            let copy = scratch(1)
+        }
+        if !isCopied { return }
+        for row in 0..<rows {
             for c in 0..<classes {
-                T.storeLanes(T.select(isFilled, filler, probability(column(c))), copy, c &* laneCount)
-            }
-            for row in 0..<rows {
-                for c in 0..<classes {
-                    T.store(
-                        T.load(UnsafeRawPointer(copy), c &* laneCount &+ row), grad,
-                        row &* rowStride &+ c &* classStride)
-                }
-            }
-        } else {
-            for c in 0..<classes {
-                let lanes = T.select(isFilled, filler, probability(column(c)))
-                for row in 0..<rows { T.store(T.get(row, of: lanes), grad, row &* rowStride &+ c &* classStride) }
+                T.store(
+                    T.load(UnsafeRawPointer(copy), c &* laneCount &+ row), grad, row &* rowStride &+ c &* classStride)
             }
         }
     }
+}
+
+@inline(never)
+private func gather<T: Element>(_ base: UnsafeRawPointer, _ start: Int, _ stride: Int, _ rows: Int, _: T.Type)
+    -> T.Lanes
+{
+    var lanes = T.splat(0)
+    for row in 0..<rows { T.set(row, of: &lanes, to: T.load(base, start &+ row &* stride)) }
+    return lanes
+}
+
+@inline(never)
+private func scatter<T: Element>(
+    _ lanes: T.Lanes, _ base: UnsafeMutableRawPointer, _ start: Int, _ stride: Int, _ rows: Int, _: T.Type
+) {
+    for row in 0..<rows { T.store(T.get(row, of: lanes), base, start &+ row &* stride) }
 }
 
 /// The statistics of a block of each row. `sums`: room for 16 vectors.

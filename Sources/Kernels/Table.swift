@@ -35,6 +35,14 @@ private func fillTable(_ table: UnsafeMutablePointer<crossentropy_kernels>) {
         table, logProbs, f64, { logProbsIndex($0!.pointee, Double.self) }, { logProbsMass($0!.pointee, Double.self) })
     shim_set_group_kernel(table, f32) { logitsGroup($0!, Float.self) }
     shim_set_group_kernel(table, f64) { logitsGroup($0!, Double.self) }
+    shim_set_long_row_kernels(
+        table, f32, { blockStatistics($0!.pointee, Int($1), Int($2), $3!, Float.self) },
+        { outcome($0!.pointee, $1!, Int($2), Float.self) },
+        { blockGradient($0!.pointee, $1, Int($2), Int($3), Float.self) })
+    shim_set_long_row_kernels(
+        table, f64, { blockStatistics($0!.pointee, Int($1), Int($2), $3!, Double.self) },
+        { outcome($0!.pointee, $1!, Int($2), Double.self) },
+        { blockGradient($0!.pointee, $1, Int($2), Int($3), Double.self) })
     shim_set_fill_kernel(table, f32) { row, count, stride, value in
         fill(row!, Int(count), Int(stride), with: Float(value))
     }

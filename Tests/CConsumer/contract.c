@@ -6,7 +6,7 @@
  *
  * Prints the checks that fail, then "N passed, M failed"; the exit status is 0 if M is 0.
  */
-#define _POSIX_C_SOURCE 200809L
+#define _GNU_SOURCE /* POSIX, and feenableexcept where there is one */
 
 #include <crossentropy.h>
 
@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/types.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #if defined(__SSE2__)
 #include <xmmintrin.h>

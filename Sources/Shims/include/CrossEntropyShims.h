@@ -45,6 +45,19 @@ typedef struct crossentropy_row {
     void         *scratch;       // shim_scratch_bytes() of this thread's own, 128-byte aligned
 } crossentropy_row;
 
+// Statistics of a block, or of a row of logits: see LogSumExp.swift.
+typedef struct crossentropy_stats {
+    double max;
+    double rest;
+} crossentropy_stats;
+
+// What the statistics of a row of logits and its label come to.
+typedef struct crossentropy_outcome {
+    crossentropy_stats stats;
+    double             loss;         // weighted
+    double             target_grad;  // the gradient of the label's class
+} crossentropy_outcome;
+
 // Up to CROSSENTROPY_GROUP rows with class indices, side by side: a row in each lane. For short rows, and for rows that are
 // neighbours in memory while their classes are not.
 #define CROSSENTROPY_GROUP 16
@@ -77,6 +90,16 @@ static inline size_t shim_scratch_bytes(void) { return 3 * CROSSENTROPY_BLOCK * 
 
 // The row's loss, weighted; its gradient is written to row->grad.
 typedef double (*crossentropy_row_kernel)(const crossentropy_row *row);
+// A long row of logits with a class index, in parts that different threads may take: the statistics of some of its blocks;
+// what they all come to; and the gradient of some of its blocks, in which the label's class is like any other.
+typedef void (*crossentropy_block_stats_kernel)(const crossentropy_row *row, int64_t first, int64_t count, crossentropy_stats *blocks);
+typedef crossentropy_outcome (*crossentropy_outcome_kernel)(const crossentropy_row *row, const crossentropy_stats *blocks, int64_t count);
+typedef void (*crossentropy_block_grad_kernel)(const crossentropy_row *row, crossentropy_stats stats, int64_t first, int64_t count);
+typedef struct crossentropy_long_row_kernels {
+    crossentropy_block_stats_kernel stats;
+    crossentropy_outcome_kernel     outcome;
+    crossentropy_block_grad_kernel  grad;
+} crossentropy_long_row_kernels;
 // Sets the losses of a group's rows; their gradients are written to group->grad.
 typedef void (*crossentropy_group_kernel)(crossentropy_group *group);
 // Writes `value` to every class of a row of f32 or f64.
@@ -88,7 +111,8 @@ typedef double (*crossentropy_mass_kernel)(const crossentropy_row *row);
 typedef struct crossentropy_kernels {
     crossentropy_row_kernel  index[3][2];
     crossentropy_row_kernel  mass[3][2];
-    crossentropy_group_kernel group[2];  // logits
+    crossentropy_group_kernel group[2];         // logits
+    crossentropy_long_row_kernels long_row[2];  // logits
     crossentropy_fill_kernel fill[2];
     crossentropy_mass_kernel total_mass;
 } crossentropy_kernels;
@@ -110,6 +134,15 @@ static inline void shim_set_row_kernels(crossentropy_kernels *table, int32_t inp
 }
 static inline crossentropy_group_kernel shim_group_kernel(const crossentropy_kernels *table, int32_t type) {
     return table->group[type];
+}
+static inline const crossentropy_long_row_kernels *shim_long_row_kernels(const crossentropy_kernels *table, int32_t type) {
+    return &table->long_row[type];
+}
+static inline void shim_set_long_row_kernels(crossentropy_kernels *table, int32_t type, crossentropy_block_stats_kernel stats,
+                                             crossentropy_outcome_kernel outcome, crossentropy_block_grad_kernel grad) {
+    table->long_row[type].stats   = stats;
+    table->long_row[type].outcome = outcome;
+    table->long_row[type].grad    = grad;
 }
 static inline int64_t *shim_group_labels(crossentropy_group *group) { return group->label; }
 static inline double  *shim_group_is_counted(crossentropy_group *group) { return group->is_counted; }

@@ -69,6 +69,11 @@ def gradient_scale() -> Iterator[Case]:
         ROWS["logits"], [2, 0, 1], grad_loss=1e-38,
     )
     yield case(
+        "grad_loss_on_tiny_probability",
+        "An upstream gradient beyond f32 on a probability of 1.8e-35: a gradient of 1.8e35.",
+        [[0.0, -80.0]], [0], reduction="sum", grad_loss=1e70,
+    )
+    yield case(
         "grad_loss_and_weights",
         "Upstream gradient, weights and mean together.",
         ROWS["logits"], [2, 0, 1], grad_loss=0.3, weight=[0.3, 1.7, 0.9],
@@ -162,6 +167,17 @@ def probabilities() -> Iterator[Case]:
             "-0 is a probability of 0, not a negative one.",
             [[-0.0, 1.0], [0.5, -0.0]], [0, 0], dtype=dtype, input_type="probs", reduction="none",
         )
+    for eps in (1e-7, 1e-9):
+        yield case(
+            f"probs_clip_one_{str(eps).replace('-', '_')}",
+            f"Clipping at {eps:g} is done as doubles: 1 - {eps:g} is no f32, and the loss of p = 1 is {eps:g}.",
+            [[1.0, 0.0]], [0], input_type="probs", clip=eps,
+        )
+    yield case(
+        "probs_clip_below_f32",
+        "Clipping at 1e-50, which f32 has no room for: 115.13 where p = 0; p = 1 is left as it is.",
+        [[0.0, 1.0], [1.0, 0.0]], [0, 0], input_type="probs", clip=1e-50, reduction="none",
+    )
     yield case(
         "probs_clip_changes_nan_not",
         "Clipping leaves NaN, and brings the infinities to its bounds.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
-from .case import DTYPES, INF, ROWS, TARGET_KINDS, TARGETS, Case, case
+from .case import DTYPES, INF, NAN, ROWS, TARGET_KINDS, TARGETS, Case, case
 
 # The cases are tables, which one argument a line would hide:
 # fmt: off
@@ -53,6 +53,24 @@ def class_weights() -> Iterator[Case]:
         [[9.1, 0.3, -1.2], [11.7, 0.9, 2.2]], [0, 0], weight=[1000.0, 1.0, 1.0],
         reduction="none",
     )
+    for dtype in DTYPES:
+        yield case(
+            f"weight_infinite_{dtype}",
+            "An infinite weight at the label: the loss is +infinity.",
+            [[2.0, 0.0, 1.0]], [0], dtype=dtype, weight=[INF, 1.5, 1.0], reduction="none",
+            # (p - 1) times infinity, or infinity times p less infinity: both are the label's gradient.
+            grad_at=[1, 2],
+        )
+        yield case(
+            f"weight_infinite_one_class_{dtype}",
+            "An infinite weight on a loss of exactly 0: NaN, and so is the gradient.",
+            [[0.0], [0.0]], [0, -100], dtype=dtype, weight=[INF], reduction="none",
+        )
+        yield case(
+            f"weight_nan_{dtype}",
+            "A weight of NaN at the label: NaN in the whole row.",
+            [[2.0, 0.0, 1.0]], [0], dtype=dtype, weight=[NAN, 1.5, 1.0], reduction="none",
+        )
     yield case(
         "weight_tiny_mean",
         "Weights of 1e-30 cancel in the mean.",
@@ -83,6 +101,27 @@ def sample_weights() -> Iterator[Case]:
             f"sample_weight_negative_{kind}",
             "Negative sample weights are computed as written.",
             ROWS["logits"], TARGETS[kind], sample_weight=[-0.5, 2.0, 1.0],
+        )
+    tiny: Case = {
+        "dtype": "f64", "weight": [1e-200, 2.0, 1.0], "sample_weight": [1e-200, 1.0, 1.0],
+    }
+    yield case(
+        "weights_tiny_product",
+        "Weights whose product is below every double: a loss of 0, and a gradient that grad_loss brings back.",
+        ROWS["logits"], [0, 1, 2], reduction="none", grad_loss=1e300, **tiny,
+    )
+    for reduction in ("none", "sum"):
+        yield case(
+            f"weights_tiny_product_nan_{reduction}",
+            "Neither weight is 0, so the row counts although their product is below every double: its NaN shows.",
+            [[NAN, -1.2, 2.1], *ROWS["logits"][1:]], [0, 1, 2], reduction=reduction, **tiny,
+        )
+    for dtype in DTYPES:
+        yield case(
+            f"sample_weight_subnormal_mean_{dtype}",
+            "A subnormal weight cancels in the mean. (1 / 1e-310 is beyond the doubles: no gradient here.)",
+            [[1.0, 0.0]], [0], dtype=dtype, sample_weight=[1e-310], sample_weight_dtype="f64",
+            grad_at=[],
         )
     yield case(
         "sample_weight_2d",

@@ -1,0 +1,835 @@
+/*
+ * hashes - holds libcrossentropy to the bits that Tests/Hashes/hashes.txt records.
+ *
+ *     hashes LIST [--quick]     checks
+ *     hashes --write            prints the list
+ *
+ * A line of the list is an operation on generated numbers, and the hashes of its losses and of its
+ * gradient; Tests/Hashes/README.md says how numbers and hashes are made. Every line is computed in
+ * every configuration that can state it: numbers of threads, memory layouts, alignments, in place or
+ * not, pieces of the batch, settings of the floating-point unit. Each must give the bits of the list.
+ * --quick takes fewer configurations, for emulators.
+ *
+ * The last line is "N passed, M failed", in pairs of line and configuration; the exit status is 0 if
+ * M is 0. To check another instruction set, set CROSSENTROPY_ISA.
+ */
+#include <crossentropy.h>
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#if defined(__SSE2__)
+#include <xmmintrin.h>
+#endif
+
+enum { DIMS = 4, CLASS_DIM = 3, WORD = 64, MANY = 200000, MAX_REPORTS = 20 };
+
+static void stop(const char *what) {
+    fprintf(stderr, "hashes: %s\n", what);
+    exit(2);
+}
+
+static void *allocate(size_t bytes) {
+    void *memory = malloc(bytes > 0 ? bytes : 1);
+    if (memory == NULL)
+        stop("out of memory");
+    return memory;
+}
+
+static double *numbers(int64_t count) { return allocate((size_t)count * sizeof(double)); }
+
+/* What is computed --------------------------------------------------------------------------- */
+
+/* What the input holds. */
+typedef enum {
+    PLAIN,   /* logits between -8 and 8 */
+    TIES,    /* logits of few values, so that the largest is there many times */
+    SPECIAL, /* logits between -512 and 512, infinities and NaN */
+    PROBS,
+    LOG_PROBS
+} content;
+
+typedef struct {
+    const char *name;
+    content     input;
+    int         is_distribution;
+    int         is_weighted; /* class and sample weights; index targets: some labels are ignored, too */
+    double      label_smoothing;
+    int32_t     reduction, mean_over;
+    double      clip;
+    int         is_faint; /* grad_loss is so small that gradients are subnormal */
+    int         on_large; /* also on the largest shapes */
+} operation;
+
+enum { MEAN = CE_REDUCTION_MEAN, SUM = CE_REDUCTION_SUM, NONE = CE_REDUCTION_NONE };
+enum { WEIGHT = CE_MEAN_OVER_WEIGHT, MASS = CE_MEAN_OVER_MASS };
+
+static const operation OPERATIONS[] = {
+    {"index_none", PLAIN, 0, 0, 0, NONE, WEIGHT, 0, 0, 1},
+    {"index_mean", PLAIN, 0, 0, 0, MEAN, WEIGHT, 0, 0, 1},
+    {"index_faint_sum", PLAIN, 0, 0, 0, SUM, WEIGHT, 0, 1, 0},
+    {"index_ties_none", TIES, 0, 0, 0, NONE, WEIGHT, 0, 0, 0},
+    {"index_special_none", SPECIAL, 0, 0, 0, NONE, WEIGHT, 0, 0, 0},
+    {"index_weighted_none", PLAIN, 0, 1, 0, NONE, WEIGHT, 0, 0, 0},
+    {"index_weighted_mean", PLAIN, 0, 1, 0, MEAN, WEIGHT, 0, 0, 1},
+    {"smoothed_none", PLAIN, 0, 0, 0.1, NONE, WEIGHT, 0, 0, 0},
+    {"smoothed_weighted_mean", PLAIN, 0, 1, 0.1, MEAN, WEIGHT, 0, 0, 1},
+    {"distribution_none", PLAIN, 1, 0, 0, NONE, WEIGHT, 0, 0, 0},
+    {"distribution_ties_sum", TIES, 1, 0, 0, SUM, WEIGHT, 0, 0, 0},
+    {"distribution_special_none", SPECIAL, 1, 0, 0, NONE, WEIGHT, 0, 0, 0},
+    {"distribution_weighted_mean", PLAIN, 1, 1, 0.1, MEAN, MASS, 0, 0, 1},
+    {"probs_index_none", PROBS, 0, 0, 0, NONE, WEIGHT, 0, 0, 0},
+    {"probs_distribution_weighted_mean", PROBS, 1, 1, 0, MEAN, WEIGHT, 0x1p-6, 0, 0},
+    {"log_probs_index_weighted_mean", LOG_PROBS, 0, 1, 0, MEAN, MASS, 0, 0, 0},
+    {"log_probs_distribution_none", LOG_PROBS, 1, 0, 0.1, NONE, WEIGHT, 0, 0, 0},
+};
+
+/* The lengths of the rows' dimensions, and of the class axis, which stands in place `axis` among them. */
+typedef struct {
+    const char *name;
+    int64_t     length[DIMS];
+    int         axis;
+    int         is_large; /* for some operations only */
+} shape;
+
+static const shape SHAPES[] = {
+    /* Rows shorter than a vector, as long as one, a bit longer; up to 128 and beyond, where
+     * contiguous rows change kernels; 37 rows are two groups of 16 and 5 more. */
+    {"37x[1]", {37, 1, 1, 1}, 1, 0},
+    {"37x[2]", {37, 1, 1, 2}, 1, 0},
+    {"37x[3]", {37, 1, 1, 3}, 1, 0},
+    {"37x[10]", {37, 1, 1, 10}, 1, 0},
+    {"37x[16]", {37, 1, 1, 16}, 1, 0},
+    {"37x[17]", {37, 1, 1, 17}, 1, 0},
+    {"37x[100]", {37, 1, 1, 100}, 1, 0},
+    {"37x[128]", {37, 1, 1, 128}, 1, 0},
+    {"37x[129]", {37, 1, 1, 129}, 1, 0},
+    {"17x[1000]", {17, 1, 1, 1000}, 1, 0},
+    {"5x[1023]", {5, 1, 1, 1023}, 1, 0},
+    {"18x[1024]", {18, 1, 1, 1024}, 1, 0},
+    {"5x[1025]", {5, 1, 1, 1025}, 1, 0},
+    /* A block has 2048 classes. */
+    {"3x[2047]", {3, 1, 1, 2047}, 1, 0},
+    {"17x[2048]", {17, 1, 1, 2048}, 1, 0},
+    {"3x[2049]", {3, 1, 1, 2049}, 1, 0},
+    {"4x[4097]", {4, 1, 1, 4097}, 1, 0},
+    {"1x[32768]", {1, 1, 1, 32768}, 1, 0},
+    {"1x[100003]", {1, 1, 1, 100003}, 1, 1},
+    {"2x[21]x32x32", {2, 32, 32, 21}, 1, 0},
+    {"20011x[10]", {20011, 1, 1, 10}, 1, 1},
+    {"100003x[2]", {100003, 1, 1, 2}, 1, 1},
+    /* Work for many threads: inside a row, and for 64 of them. */
+    {"1x[1048577]", {1, 1, 1, 1048577}, 1, 1},
+    {"4160x[1024]", {4160, 1, 1, 1024}, 1, 1},
+};
+
+/* A line of the list: the call, its numbers with the class axis last, and the results. */
+typedef struct {
+    char             name[2 * WORD];
+    const operation *op;
+    const shape     *shape;
+    int32_t          dtype;
+    int64_t          rows, classes;
+    double          *input, *target, *weight, *sample_weight; /* NULL: not given */
+    double           divisor;                                 /* of the mean */
+    uint64_t         loss_hash, grad_hash;
+} problem;
+
+/* Numbers and hashes (see the README there) ---------------------------------------------------- */
+
+static uint64_t hash_byte(uint64_t hash, unsigned byte) { return (hash ^ byte) * 1099511628211u; }
+
+static const uint64_t HASH_OF_NOTHING = 14695981039346656037u;
+
+static uint64_t seed_for(const problem *p, const char *what) {
+    uint64_t    hash = HASH_OF_NOTHING;
+    const char *c;
+    for (c = p->name; *c != '\0'; c++)
+        hash = hash_byte(hash, (unsigned char)*c);
+    hash = hash_byte(hash, ' ');
+    for (c = what; *c != '\0'; c++)
+        hash = hash_byte(hash, (unsigned char)*c);
+    return hash;
+}
+
+/* The generator of Tests/Vectors: the `bits` leading bits of the next state. */
+static uint64_t next(uint64_t *state, int bits) {
+    *state = *state * 6364136223846793005u + 1442695040888963407u;
+    return *state >> (64 - bits);
+}
+
+static double *lcg(const problem *p, const char *what, int64_t count, int bits, int64_t shift, int exponent) {
+    uint64_t state = seed_for(p, what);
+    double  *made = numbers(count);
+    int64_t  i;
+    for (i = 0; i < count; i++)
+        made[i] = ldexp((double)((int64_t)next(&state, bits) - ((int64_t)1 << (bits - 1)) + shift), exponent);
+    return made;
+}
+
+static double *make_input(const problem *p) {
+    int64_t count = p->rows * p->classes, row, c;
+    int     bits = p->dtype == CE_F32 ? 20 : 40;
+    double *x;
+    switch (p->op->input) {
+    case PLAIN: return lcg(p, "input", count, bits, 0, 4 - bits);
+    case TIES: return lcg(p, "input", count, 3, 0, 0);
+    case PROBS: return lcg(p, "input", count, bits, ((int64_t)1 << (bits - 1)) + 1, -bits);
+    case LOG_PROBS: return lcg(p, "input", count, bits, -((int64_t)1 << (bits - 1)), 4 - bits);
+    default: break;
+    }
+    x = lcg(p, "input", count, bits, 0, 10 - bits);
+    for (row = 0; row < p->rows; row++) {
+        double *at = x + row * p->classes;
+        for (c = row % 3; c < p->classes && row % 2 == 1; c += 3)
+            at[c] = -INFINITY;
+        if (row % 8 == 4)
+            at[(row * 7) % p->classes] = NAN;
+        if (row % 8 == 6)
+            at[(row * 5) % p->classes] = INFINITY;
+        for (c = 0; c < p->classes && row % 16 == 8; c++)
+            at[c] = -INFINITY;
+    }
+    return x;
+}
+
+static double *make_labels(const problem *p) {
+    uint64_t state = seed_for(p, "target");
+    double  *made = numbers(p->rows);
+    int64_t  i;
+    for (i = 0; i < p->rows; i++) {
+        uint64_t u = next(&state, 32);
+        made[i] = p->op->is_weighted && u % 8 == 0 ? -100 : (double)((u * (uint64_t)p->classes) >> 32);
+    }
+    return made;
+}
+
+/* The divisor of the mean. All its terms and sums are exact. */
+static double make_divisor(const problem *p) {
+    double  divisor = 0;
+    int64_t row, c;
+    for (row = 0; row < p->rows; row++) {
+        double s = p->sample_weight != NULL ? p->sample_weight[row] : 1;
+        if (p->op->is_distribution && p->op->mean_over == MASS) {
+            for (c = 0; c < p->classes; c++)
+                divisor += s * (p->weight != NULL ? p->weight[c] : 1) * p->target[row * p->classes + c];
+        } else if (p->op->is_distribution) {
+            divisor += s;
+        } else if (p->target[row] >= 0) {
+            divisor += s * (p->weight != NULL ? p->weight[(int64_t)p->target[row]] : 1);
+        }
+    }
+    return divisor;
+}
+
+static void make_problem(problem *p) {
+    int64_t half = (int64_t)1 << 9;
+    p->rows = p->shape->length[0] * p->shape->length[1] * p->shape->length[2];
+    p->classes = p->shape->length[CLASS_DIM];
+    p->input = make_input(p);
+    p->target = p->op->is_distribution ? lcg(p, "target", p->rows * p->classes, 6, 32, -6) : make_labels(p);
+    p->weight = p->op->is_weighted ? lcg(p, "weight", p->classes, 10, half, -8) : NULL;
+    p->sample_weight = p->op->is_weighted ? lcg(p, "sample_weight", p->rows, 10, half, -8) : NULL;
+    if (p->sample_weight != NULL && p->rows > 2)
+        p->sample_weight[p->rows / 2] = 0;
+    p->divisor = make_divisor(p);
+}
+
+static void free_problem(problem *p) {
+    free(p->input);
+    free(p->target);
+    free(p->weight);
+    free(p->sample_weight);
+}
+
+/* Memory --------------------------------------------------------------------------------------- */
+
+/* Where the elements of a tensor lie. Dimensions 0, 1 and 2 are those of the rows, c is the class
+ * axis; tensors without one leave it out. */
+typedef struct {
+    const char *order;    /* from the slowest in memory to the fastest */
+    const char *reversed; /* dimensions that run backwards */
+    int         gap;      /* step of the fastest dimension */
+    int         padding;  /* elements added to the step of each other dimension */
+} layout;
+
+static const layout CONTIGUOUS = {"012c", "", 1, 0};
+static const layout PADDED = {"012c", "", 1, 3};
+static const layout CLASSES_SLOWEST = {"c012", "", 1, 0};
+static const layout CLASSES_SLOWEST_PADDED = {"c012", "", 1, 5};
+static const layout CLASSES_SECOND = {"0c12", "", 1, 0};
+static const layout CLASSES_THIRD = {"01c2", "", 1, 1};
+static const layout TRANSPOSED = {"c210", "", 1, 0};
+static const layout EVERY_SECOND_CLASS = {"012c", "", 2, 0};
+static const layout EVERY_SECOND_ROW = {"c012", "", 2, 0};
+static const layout CLASSES_BACKWARDS = {"012c", "c", 1, 0};
+static const layout ROWS_BACKWARDS = {"c012", "012", 1, 0};
+static const layout ALL_BACKWARDS = {"0c12", "012c", 1, 2};
+
+/* The place of the class axis in the view. If it is not the list's, rows that are one dimension there
+ * are folded into three. */
+typedef enum { AS_LISTED, FIRST, SECOND, THIRD, LAST } class_place;
+
+typedef struct {
+    unsigned char *memory;
+    int64_t        length[DIMS], step[DIMS]; /* the rows' dimensions, then the classes */
+    int64_t        view_length[DIMS], view_step[DIMS];
+    ce_tensor      view;
+} tensor;
+
+static int64_t size_of(int32_t dtype) {
+    switch (dtype) {
+    case CE_I8: return 1;
+    case CE_I16: return 2;
+    case CE_I32: case CE_F32: return 4;
+    default: return 8;
+    }
+}
+
+static int axis_of(const problem *p, class_place place) {
+    return place == AS_LISTED ? p->shape->axis : (int)place - FIRST;
+}
+
+static void fold(int64_t *length) {
+    int64_t rows = length[0], inner, middle;
+    if (length[1] * length[2] != 1)
+        return;
+    for (inner = 32; rows % inner != 0; inner--) {}
+    for (middle = 8; rows / inner % middle != 0; middle--) {}
+    length[0] = rows / inner / middle;
+    length[1] = middle;
+    length[2] = inner;
+}
+
+/* Memory of `span` elements, of which the view begins with number `first`. */
+static void allot(tensor *made, int32_t dtype, int64_t span, int64_t first, int misalignment) {
+    made->memory = allocate((size_t)(span * size_of(dtype)) + 128);
+    made->view.data = made->memory + (64 - (uintptr_t)made->memory % 64) + misalignment + first * size_of(dtype);
+    made->view.dtype = dtype;
+    made->view.shape = made->view_length;
+    made->view.strides = made->view_step;
+}
+
+/* A tensor with an element for each row, and for each class of it if `has_classes`. */
+static void make_tensor(tensor *made, const problem *p, int32_t dtype, int has_classes, class_place place,
+                        const layout *where, int misalignment) {
+    int64_t     step = where->gap, first = 0;
+    int         axis = axis_of(p, place), i;
+    const char *d;
+    memcpy(made->length, p->shape->length, sizeof made->length);
+    if (place != AS_LISTED)
+        fold(made->length);
+    made->step[CLASS_DIM] = 0;
+    if (!has_classes)
+        made->length[CLASS_DIM] = 1;
+    for (d = where->order + strlen(where->order); d-- > where->order;) {
+        i = *d == 'c' ? CLASS_DIM : *d - '0';
+        if (i == CLASS_DIM && !has_classes)
+            continue;
+        made->step[i] = step;
+        step = step * made->length[i] + where->padding;
+        if (strchr(where->reversed, *d) != NULL) {
+            first += made->step[i] * (made->length[i] - 1);
+            made->step[i] *= -1;
+        }
+    }
+    for (i = 0; i < DIMS; i++) {
+        if (i == axis && has_classes) {
+            made->view_length[made->view.ndim] = made->length[CLASS_DIM];
+            made->view_step[made->view.ndim++] = made->step[CLASS_DIM];
+        }
+        if (i < CLASS_DIM) {
+            made->view_length[made->view.ndim] = made->length[i];
+            made->view_step[made->view.ndim++] = made->step[i];
+        }
+    }
+    allot(made, dtype, step, first, misalignment);
+}
+
+/* A tensor of one dimension: class weights, or the loss as one number. */
+static void make_vector(tensor *made, int32_t dtype, int64_t count) {
+    int i;
+    for (i = 0; i < DIMS; i++)
+        made->length[i] = 1;
+    made->length[CLASS_DIM] = made->view_length[0] = count;
+    made->step[CLASS_DIM] = made->view_step[0] = 1;
+    made->view.ndim = 1;
+    allot(made, dtype, count, 0, 0);
+}
+
+static unsigned char *address(const tensor *t, int64_t element) {
+    return (unsigned char *)t->view.data + element * size_of(t->view.dtype);
+}
+
+static void put(const tensor *to, int64_t element, double value) {
+    unsigned char *at = address(to, element);
+    float          single = (float)value;
+    int8_t         i8;
+    int16_t        i16;
+    int32_t        i32;
+    int64_t        i64;
+    switch (to->view.dtype) {
+    case CE_F32: memcpy(at, &single, sizeof single); return;
+    case CE_F64: memcpy(at, &value, sizeof value); return;
+    case CE_I8: i8 = (int8_t)value, memcpy(at, &i8, sizeof i8); return;
+    case CE_I16: i16 = (int16_t)value, memcpy(at, &i16, sizeof i16); return;
+    case CE_I32: i32 = (int32_t)value, memcpy(at, &i32, sizeof i32); return;
+    default: i64 = (int64_t)value, memcpy(at, &i64, sizeof i64); return;
+    }
+}
+
+/* The bits of a floating-point element. */
+static uint64_t get(const tensor *from, int64_t element) {
+    uint32_t bits32;
+    uint64_t bits64;
+    if (from->view.dtype == CE_F32) {
+        memcpy(&bits32, address(from, element), sizeof bits32);
+        return bits32;
+    }
+    memcpy(&bits64, address(from, element), sizeof bits64);
+    return bits64;
+}
+
+/* For each element, by rows and by classes within them: writes the next of `values`, or hashes it. The
+ * hash. */
+static uint64_t for_each(const tensor *t, const double *values) {
+    uint64_t hash = HASH_OF_NOTHING, bits;
+    int64_t  i, j, k, c;
+    int      byte, bytes = (int)size_of(t->view.dtype);
+    for (i = 0; i < t->length[0]; i++)
+        for (j = 0; j < t->length[1]; j++)
+            for (k = 0; k < t->length[2]; k++)
+                for (c = 0; c < t->length[CLASS_DIM]; c++) {
+                    int64_t element = i * t->step[0] + j * t->step[1] + k * t->step[2] + c * t->step[CLASS_DIM];
+                    if (values != NULL) {
+                        put(t, element, *values++);
+                        continue;
+                    }
+                    bits = get(t, element);
+                    for (byte = 0; byte < bytes; byte++, bits >>= 8)
+                        hash = hash_byte(hash, bits & 0xFF);
+                }
+    return hash;
+}
+
+/* The floating-point unit ------------------------------------------------------------------------ */
+
+typedef enum { AS_IT_IS, FLUSHING, UPWARD } float_setting;
+
+#if defined(__SSE2__)
+static const uint64_t FLOAT_BITS[] = {0, 0x8040, 0x4000};
+static uint64_t       get_float(void) { return _mm_getcsr() & 0xFFC0; /* not the flags of what happened */ }
+static void           set_float(uint64_t control) { _mm_setcsr((unsigned)control); }
+#elif defined(__aarch64__)
+static const uint64_t FLOAT_BITS[] = {0, 1u << 24, 1u << 22};
+static uint64_t       get_float(void) {
+    uint64_t control;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(control));
+    return control;
+}
+static void set_float(uint64_t control) { __asm__ volatile("msr fpcr, %0" : : "r"(control)); }
+#else
+#error "how is the floating-point unit of this processor set?"
+#endif
+
+/* Configurations --------------------------------------------------------------------------------- */
+
+/* How a line is computed; what is not said is 0: contiguous, by one thread, loss and gradient. */
+typedef struct {
+    const char   *name;
+    int32_t       threads; /* 0: 1 */
+    class_place   place;
+    const layout *input, *grad; /* NULL: CONTIGUOUS; the input's */
+    int           in_place;
+    int           misalignment; /* of the input, in bytes; the other tensors have others */
+    enum { BOTH, LOSS_ALONE, GRAD_ALONE } outputs;
+    float_setting setting;
+    enum {
+        WHOLE,
+        PLAIN_CALL,        /* ce_cross_entropy_f32 or _f64 */
+        PIECES,            /* a call for the first row, one for the next two, one for the next three ... */
+        OTHER_TYPES,       /* labels as small as they can be; weights and distributions of the other type */
+        INFINITE_GRAD_LOSS /* contiguous short rows are taken one by one; the loss is the same */
+    } call;
+    int is_quick; /* also with --quick */
+} configuration;
+
+static const configuration CONFIGURATIONS[] = {
+    {"contiguous", .is_quick = 1},
+    {"in place", .in_place = 1},
+    {"2 threads", .threads = 2},
+    {"3 threads, in place", .threads = 3, .in_place = 1, .is_quick = 1},
+    {"7 threads", .threads = 7},
+    {"64 threads", .threads = 64},
+    {"loss alone", .outputs = LOSS_ALONE, .is_quick = 1},
+    {"loss alone, 7 threads", .outputs = LOSS_ALONE, .threads = 7},
+    {"loss alone, class axis first", .outputs = LOSS_ALONE, .place = FIRST, .input = &CLASSES_SLOWEST},
+    {"gradient alone", .outputs = GRAD_ALONE},
+    {"infinite grad_loss", .call = INFINITE_GRAD_LOSS, .outputs = LOSS_ALONE, .is_quick = 1},
+    {"plain call", .call = PLAIN_CALL},
+    {"plain call, in place, 3 threads", .call = PLAIN_CALL, .in_place = 1, .threads = 3},
+    {"other types", .call = OTHER_TYPES, .is_quick = 1},
+    {"other types, class axis second", .call = OTHER_TYPES, .place = SECOND, .input = &CLASSES_SECOND},
+
+    {"padded", .place = LAST, .input = &PADDED},
+    {"padded, in place, 7 threads", .place = LAST, .input = &PADDED, .in_place = 1, .threads = 7, .is_quick = 1},
+    {"every second class", .place = LAST, .input = &EVERY_SECOND_CLASS},
+    {"every second class, in place, 3 threads", .place = LAST, .input = &EVERY_SECOND_CLASS, .in_place = 1,
+     .threads = 3},
+    {"classes backwards", .place = LAST, .input = &CLASSES_BACKWARDS},
+    {"class axis moved in the view", .place = FIRST},
+    {"class axis first", .place = FIRST, .input = &CLASSES_SLOWEST, .is_quick = 1},
+    {"class axis first, in place, 3 threads", .place = FIRST, .input = &CLASSES_SLOWEST, .in_place = 1, .threads = 3},
+    {"class axis first, 64 threads", .place = FIRST, .input = &CLASSES_SLOWEST, .threads = 64},
+    {"class axis first, padded, 2 threads", .place = FIRST, .input = &CLASSES_SLOWEST_PADDED, .threads = 2},
+    {"class axis first, every second row", .place = FIRST, .input = &EVERY_SECOND_ROW},
+    {"class axis first, rows backwards", .place = FIRST, .input = &ROWS_BACKWARDS},
+    {"class axis second", .place = SECOND, .input = &CLASSES_SECOND},
+    {"class axis second, in place, 2 threads", .place = SECOND, .input = &CLASSES_SECOND, .in_place = 1, .threads = 2,
+     .is_quick = 1},
+    {"all backwards, in place, 3 threads", .place = SECOND, .input = &ALL_BACKWARDS, .in_place = 1, .threads = 3},
+    {"class axis third, 7 threads", .place = THIRD, .input = &CLASSES_THIRD, .threads = 7},
+    {"transposed", .place = LAST, .input = &TRANSPOSED},
+    {"transposed, in place, 3 threads", .place = LAST, .input = &TRANSPOSED, .in_place = 1, .threads = 3},
+    {"contiguous to classes slowest", .place = LAST, .grad = &CLASSES_SLOWEST},
+    {"classes slowest to contiguous", .place = LAST, .input = &CLASSES_SLOWEST, .grad = &CONTIGUOUS},
+    {"class axis second to padded, 3 threads", .place = SECOND, .input = &CLASSES_SECOND, .grad = &PADDED, .threads = 3},
+    {"padded to backwards", .place = THIRD, .input = &PADDED, .grad = &ALL_BACKWARDS},
+
+    {"pieces", .call = PIECES, .is_quick = 1},
+    {"pieces, in place, 3 threads", .call = PIECES, .in_place = 1, .threads = 3},
+    {"pieces, classes slowest", .call = PIECES, .input = &CLASSES_SLOWEST},
+    {"pieces, classes slowest, in place", .call = PIECES, .input = &CLASSES_SLOWEST, .in_place = 1},
+
+    {"flush to zero", .setting = FLUSHING, .is_quick = 1},
+    {"flush to zero, class axis first, in place, 3 threads", .setting = FLUSHING, .place = FIRST,
+     .input = &CLASSES_SLOWEST, .in_place = 1, .threads = 3},
+    {"rounding upward", .setting = UPWARD, .is_quick = 1},
+    {"rounding upward, class axis first, in place, 3 threads", .setting = UPWARD, .place = FIRST,
+     .input = &CLASSES_SLOWEST, .in_place = 1, .threads = 3},
+};
+enum { NAMED = sizeof CONFIGURATIONS / sizeof CONFIGURATIONS[0], CONFIGURATION_COUNT = NAMED + 63 };
+
+/* Those of the table, then the misalignments by 1 to 63 bytes. */
+static configuration configuration_at(int index) {
+    static char   name[WORD];
+    configuration made;
+    int           bytes = index - NAMED + 1;
+    if (bytes < 1)
+        return CONFIGURATIONS[index];
+    memset(&made, 0, sizeof made);
+    made.misalignment = bytes;
+    made.in_place = bytes % 4 == 3;
+    if (bytes % 4 == 2)
+        made.input = &CLASSES_SLOWEST;
+    made.is_quick = bytes == 13 || bytes == 62;
+    sprintf(name, "%d bytes from alignment", bytes);
+    made.name = name;
+    return made;
+}
+
+static int can_state(const problem *p, const configuration *how) {
+    int is_flat = p->shape->axis == 1 && p->shape->length[1] == 1;
+    switch (how->call) {
+    case PLAIN_CALL: return !p->op->is_distribution && is_flat;
+    case PIECES: return is_flat && (p->op->reduction != MEAN || p->divisor > 0);
+    case INFINITE_GRAD_LOSS: return p->op->input == PLAIN || p->op->input == TIES || p->op->input == SPECIAL;
+    default: return 1;
+    }
+}
+
+/* Calls ------------------------------------------------------------------------------------------ */
+
+typedef struct {
+    tensor     input, target, weight, sample_weight, loss, grad;
+    ce_options options;
+    int        axis, in_place, with_loss, with_grad;
+} call;
+
+static const tensor *grad_of(const call *made) { return made->in_place ? &made->input : &made->grad; }
+
+static ce_options options_for(const problem *p, const configuration *how) {
+    ce_options options;
+    ce_options_init(&options, sizeof options);
+    options.input_type = p->op->input == PROBS       ? CE_INPUT_PROBS
+                         : p->op->input == LOG_PROBS ? CE_INPUT_LOG_PROBS
+                                                     : CE_INPUT_LOGITS;
+    options.reduction = p->op->reduction;
+    options.mean_over = p->op->mean_over;
+    options.label_smoothing = p->op->label_smoothing;
+    options.clip = p->op->clip;
+    options.threads = how->threads > 0 ? how->threads : 1;
+    if (p->op->is_faint)
+        options.grad_loss = p->dtype == CE_F32 ? 0x1p-130 : 0x1p-1030;
+    if (how->call == INFINITE_GRAD_LOSS)
+        options.grad_loss = INFINITY;
+    if (how->call == PIECES && p->op->reduction == MEAN) {
+        options.mean_over = CE_MEAN_OVER_DIVISOR;
+        options.mean_divisor = p->divisor;
+    }
+    return options;
+}
+
+static int32_t smallest_label(const problem *p) {
+    return p->classes <= 128 ? CE_I8 : p->classes <= 32768 ? CE_I16 : CE_I32;
+}
+
+static void make_call(call *made, const problem *p, const configuration *how) {
+    const layout *input = how->input != NULL ? how->input : &CONTIGUOUS;
+    const layout *grad = how->grad != NULL ? how->grad : input;
+    int           other = how->call == OTHER_TYPES, far_off = (5 * how->misalignment + 3) % 64;
+    int32_t       dtype = p->dtype, second = other == (dtype == CE_F32) ? CE_F64 : CE_F32;
+    int32_t       target = p->op->is_distribution ? second : other ? smallest_label(p) : CE_I64;
+    memset(made, 0, sizeof *made);
+    if (how->misalignment == 0)
+        far_off = 0;
+    made->axis = axis_of(p, how->place);
+    made->options = options_for(p, how);
+    made->in_place = how->in_place;
+    made->with_loss = how->outputs != GRAD_ALONE;
+    made->with_grad = how->outputs != LOSS_ALONE;
+    make_tensor(&made->input, p, dtype, 1, how->place, input, how->misalignment);
+    for_each(&made->input, p->input);
+    make_tensor(&made->target, p, target, p->op->is_distribution, how->place, input, far_off);
+    for_each(&made->target, p->target);
+    if (p->weight != NULL) {
+        make_vector(&made->weight, second, p->classes);
+        for_each(&made->weight, p->weight);
+        make_tensor(&made->sample_weight, p, second, 0, how->place, input, far_off);
+        for_each(&made->sample_weight, p->sample_weight);
+    }
+    if (p->op->reduction == NONE)
+        make_tensor(&made->loss, p, dtype, 0, how->place, input, far_off);
+    else
+        make_vector(&made->loss, dtype, 1);
+    if (!made->in_place)
+        make_tensor(&made->grad, p, dtype, 1, how->place, grad, far_off);
+}
+
+static void free_call(call *made) {
+    free(made->input.memory);
+    free(made->target.memory);
+    free(made->weight.memory);
+    free(made->sample_weight.memory);
+    free(made->loss.memory);
+    free(made->grad.memory);
+}
+
+static int32_t call_whole(call *made, const problem *p) {
+    ce_tensor grad = grad_of(made)->view;
+    if (p->weight != NULL) {
+        made->options.weight = &made->weight.view;
+        made->options.sample_weight = &made->sample_weight.view;
+    }
+    return ce_cross_entropy(&made->input.view, made->axis, &made->target.view, &made->options,
+                            made->with_loss ? &made->loss.view : NULL, made->with_grad ? &grad : NULL);
+}
+
+static int32_t call_plain(call *made, const problem *p) {
+    void *x = made->input.view.data, *labels = made->target.view.data, *loss = made->loss.view.data;
+    void *grad = grad_of(made)->view.data;
+    if (p->weight != NULL) {
+        made->sample_weight.view.ndim = 1;
+        made->options.weight = &made->weight.view;
+        made->options.sample_weight = &made->sample_weight.view;
+    }
+    return p->dtype == CE_F32 ? ce_cross_entropy_f32(x, labels, p->rows, p->classes, &made->options, loss, grad)
+                              : ce_cross_entropy_f64(x, labels, p->rows, p->classes, &made->options, loss, grad);
+}
+
+/* `count` rows of a tensor, from row `first` on. */
+static tensor rows_of(const tensor *whole, int64_t first, int64_t count) {
+    tensor part = *whole;
+    part.view_length[0] = count;
+    part.view.data = address(whole, first * whole->step[0]);
+    return part;
+}
+
+static int32_t call_in_pieces(call *made, const problem *p) {
+    call    part = *made;
+    int64_t first, count = 1;
+    int32_t status = CE_OK;
+    for (first = 0; first < p->rows && status == CE_OK; first += count++) {
+        if (count > p->rows - first)
+            count = p->rows - first;
+        part.input = rows_of(&made->input, first, count);
+        part.target = rows_of(&made->target, first, count);
+        part.sample_weight = rows_of(&made->sample_weight, first, count);
+        part.grad = rows_of(&made->grad, first, count);
+        if (p->op->reduction == NONE)
+            part.loss = rows_of(&made->loss, first, count);
+        status = call_whole(&part, p);
+    }
+    made->with_loss = p->op->reduction == NONE; /* otherwise the losses of the pieces are other numbers */
+    return status;
+}
+
+static int32_t do_call(call *made, const problem *p, const configuration *how) {
+    switch (how->call) {
+    case PLAIN_CALL: return call_plain(made, p);
+    case PIECES: return call_in_pieces(made, p);
+    default: return call_whole(made, p);
+    }
+}
+
+/* Checks ----------------------------------------------------------------------------------------- */
+
+static int reports;
+
+static int report(const problem *p, const configuration *how, const char *what) {
+    if (reports++ < MAX_REPORTS)
+        printf("FAIL %s, %s: %s\n", p->name, how->name, what);
+    return 0;
+}
+
+static double as_number(const tensor *t, uint64_t bits) {
+    uint32_t bits32 = (uint32_t)bits;
+    float    single;
+    double   number;
+    if (t->view.dtype == CE_F32) {
+        memcpy(&single, &bits32, sizeof single);
+        return single;
+    }
+    memcpy(&number, &bits, sizeof number);
+    return number;
+}
+
+/* Says where two tensors of the same rows and classes first differ. */
+static void report_difference(const problem *p, const configuration *how, const char *what, const tensor *got,
+                              const tensor *want) {
+    const tensor *both[2];
+    int64_t       number, count = p->rows * want->length[CLASS_DIM];
+    char          text[4 * WORD];
+    both[0] = got, both[1] = want;
+    if (p->op->reduction != NONE && want->length[0] == 1)
+        count = want->length[CLASS_DIM];
+    for (number = 0; number < count; number++) {
+        uint64_t bits[2];
+        int      t;
+        for (t = 0; t < 2; t++) {
+            const int64_t *length = both[t]->length, *step = both[t]->step;
+            int64_t        c = number % length[3], row = number / length[3];
+            bits[t] = get(both[t], c * step[3] + row % length[2] * step[2] + row / length[2] % length[1] * step[1] +
+                                       row / length[2] / length[1] * step[0]);
+        }
+        if (bits[0] != bits[1]) {
+            sprintf(text, "%s of row %" PRId64 ", class %" PRId64 " is %a, contiguous %a", what,
+                    number / want->length[CLASS_DIM], number % want->length[CLASS_DIM], as_number(got, bits[0]),
+                    as_number(want, bits[1]));
+            report(p, how, text);
+            return;
+        }
+    }
+    sprintf(text, "%s differs from the list, though not from the contiguous one", what);
+    report(p, how, text);
+}
+
+/* Computes a line; whether status and settings are as they should be. */
+static int compute(const problem *p, const configuration *how, call *made) {
+    uint64_t host = get_float(), before = host | FLOAT_BITS[how->setting], after;
+    int32_t  status;
+    make_call(made, p, how);
+    set_float(before);
+    status = do_call(made, p, how);
+    after = get_float();
+    set_float(host);
+    if (status != CE_OK)
+        return report(p, how, ce_last_error_message());
+    return after == before || report(p, how, "the setting of the floating-point unit has changed");
+}
+
+static int check(const problem *p, const configuration *how) {
+    call got, base;
+    int  good = compute(p, how, &got);
+    int  loss_differs = good && got.with_loss && for_each(&got.loss, NULL) != p->loss_hash;
+    int  grad_differs = good && got.with_grad && for_each(grad_of(&got), NULL) != p->grad_hash;
+    if ((loss_differs || grad_differs) && reports < MAX_REPORTS && compute(p, &CONFIGURATIONS[0], &base)) {
+        if (loss_differs)
+            report_difference(p, how, "the loss", &got.loss, &base.loss);
+        if (grad_differs)
+            report_difference(p, how, "the gradient", grad_of(&got), grad_of(&base));
+        free_call(&base);
+    }
+    free_call(&got);
+    return good && !loss_differs && !grad_differs;
+}
+
+/* Lines ------------------------------------------------------------------------------------------ */
+
+static FILE *list; /* NULL: it is being written */
+static int   is_quick;
+static long  lines, passed, failed, ran[CONFIGURATION_COUNT];
+
+static void write_line(problem *p) {
+    call made;
+    if (!compute(p, &CONFIGURATIONS[0], &made))
+        stop("a call has failed");
+    printf("%s %016" PRIx64 " %016" PRIx64 "\n", p->name, for_each(&made.loss, NULL), for_each(grad_of(&made), NULL));
+    free_call(&made);
+}
+
+static void check_line(problem *p) {
+    char text[4 * WORD], want[2 * WORD];
+    int  index;
+    do
+        if (fgets(text, sizeof text, list) == NULL)
+            stop("the list ends too early");
+    while (text[0] == '#');
+    if (sscanf(text, "%127[^\n]", want) != 1 || strncmp(want, p->name, strlen(p->name)) != 0 ||
+        sscanf(text + strlen(p->name), " %" SCNx64 " %" SCNx64, &p->loss_hash, &p->grad_hash) != 2)
+        stop("the list has other lines than this program");
+    for (index = 0; index < CONFIGURATION_COUNT; index++) {
+        configuration how = configuration_at(index);
+        if (!can_state(p, &how) || (is_quick && !how.is_quick))
+            continue;
+        /* Every alignment where rows are not long; some elsewhere. */
+        if (index >= NAMED && p->rows * p->classes > MANY && !how.is_quick)
+            continue;
+        check(p, &how) ? passed++ : failed++;
+        ran[index] = 1;
+    }
+}
+
+static void do_line(const operation *op, int32_t dtype, const shape *shape_of_it) {
+    problem p;
+    if (shape_of_it->is_large && !op->on_large)
+        return;
+    p.op = op;
+    p.dtype = dtype;
+    p.shape = shape_of_it;
+    sprintf(p.name, "%s %s %s", op->name, dtype == CE_F32 ? "f32" : "f64", shape_of_it->name);
+    make_problem(&p);
+    if (list == NULL)
+        write_line(&p);
+    else
+        check_line(&p);
+    free_problem(&p);
+    lines++;
+}
+
+int main(int argc, char **argv) {
+    static const int32_t dtypes[] = {CE_F32, CE_F64};
+    size_t               op, dtype, shape_of_it;
+    int                  i, count = 0;
+    is_quick = argc == 3 && strcmp(argv[2], "--quick") == 0;
+    if (argc < 2 || argc > 3 || (argc == 3 && !is_quick))
+        stop("usage: hashes LIST [--quick], or hashes --write");
+    if (strcmp(argv[1], "--write") != 0 && (list = fopen(argv[1], "r")) == NULL)
+        stop("cannot read the list");
+    if (list == NULL)
+        printf("# operation, type, shape with its [class axis], hash of the losses, hash of the gradient: README.md\n");
+    for (op = 0; op < sizeof OPERATIONS / sizeof OPERATIONS[0]; op++)
+        for (dtype = 0; dtype < sizeof dtypes / sizeof dtypes[0]; dtype++)
+            for (shape_of_it = 0; shape_of_it < sizeof SHAPES / sizeof SHAPES[0]; shape_of_it++)
+                do_line(&OPERATIONS[op], dtypes[dtype], &SHAPES[shape_of_it]);
+    if (list == NULL)
+        return 0;
+    fclose(list);
+    for (i = 0; i < CONFIGURATION_COUNT; i++)
+        count += ran[i] != 0;
+    printf("%s: %ld lines in %d configurations\n", ce_isa(), lines, count);
+    printf("%ld passed, %ld failed\n", passed, failed);
+    return failed > 0;
+}
