@@ -38,11 +38,13 @@ struct Message {
     }
 
     /// "[2, 3]"
-    mutating func shape(_ view: TensorView) {
+    mutating func shape(_ view: TensorView, without axis: Int = -1) {
         text("[")
-        for d in 0..<view.ndim {
-            if d > 0 { text(", ") }
-            number(view.shape[d])
+        var isFirst = true
+        for d in 0..<view.ndim where d != axis {
+            if !isFirst { text(", ") }
+            number(view.length(d))
+            isFirst = false
         }
         text("]")
     }

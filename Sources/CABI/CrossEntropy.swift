@@ -10,36 +10,40 @@ func crossEntropy(
     // The host's rounding mode, flush-to-zero and unmasked exceptions stay outside, of sums and divisors too.
     let hostFloatControl = shim_float_control_enter()
     defer { shim_float_control_leave(hostFloatControl) }
-    do throws(CallError) {
-        let call = try checkedCall(input, classAxis, target, try readOptions(options), loss, grad)
-        do throws(LossFailure) {
-            try call.run()
+    return CallStorage.with { storage in
+        do throws(CallError) {
+            let call = try checkedCall(
+                input, classAxis, target, try readOptions(options), loss, grad, &storage)
+            do throws(LossFailure) {
+                try call.run()
+            } catch {
+                throw CallError(error, classes: call.classes)
+            }
+            return Int32(CE_OK)
         } catch {
-            throw CallError(error, classes: call.classes)
+            return error.status
         }
-        return Int32(CE_OK)
-    } catch {
-        return error.status
     }
 }
 
 private func checkedCall(
     _ input: UnsafePointer<ce_tensor>?, _ classAxis: Int32, _ target: UnsafePointer<ce_tensor>?,
-    _ options: ce_options, _ loss: UnsafePointer<ce_tensor>?, _ grad: UnsafePointer<ce_tensor>?
+    _ options: ce_options, _ loss: UnsafePointer<ce_tensor>?, _ grad: UnsafePointer<ce_tensor>?,
+    _ storage: inout CallStorage
 ) throws(CallError) -> LossCall {
-    let input = try view(input, "input", .floatingPoint)
-    let target = try view(target, "target", .integerOrFloatingPoint)
-    let weight = try optionalView(options.weight, "weight", .floatingPoint)
-    let sampleWeight = try optionalView(options.sample_weight, "sample_weight", .floatingPoint)
-    let loss = try optionalView(loss, "loss", .floatingPoint)
-    let grad = try optionalView(grad, "grad", .floatingPoint)
+    let input = try view(input, "input", .floatingPoint, &storage)
+    let target = try view(target, "target", .integerOrFloatingPoint, &storage)
+    let weight = try optionalView(options.weight, "weight", .floatingPoint, &storage)
+    let sampleWeight = try optionalView(options.sample_weight, "sample_weight", .floatingPoint, &storage)
+    let loss = try optionalView(loss, "loss", .floatingPoint, &storage)
+    let grad = try optionalView(grad, "grad", .floatingPoint, &storage)
     if loss == nil && grad == nil {
         throw CallError(CE_ERROR_NULL_POINTER) { $0.text("loss and grad are both NULL: there is nothing to compute") }
     }
 
     // Shapes
     let axis = try checkedAxis(classAxis, of: input)
-    let classes = input.shape[axis]
+    let classes = input.length(axis)
     if classes < 1 {
         throw CallError(CE_ERROR_SHAPE) {
             $0.text("input has shape ")
@@ -49,14 +53,12 @@ private func checkedCall(
         }
     }
     let isIndexTarget = !target.dtype.isFloatingPoint
-    let rowsOfInput = input.dropping(axis)
     if isIndexTarget {
-        try checkShape(target, "target", equals: rowsOfInput, "input without its class axis")
+        try checkShape(target, "target", equals: input, without: axis, "input without its class axis")
     } else {
         try checkShape(target, "target", equals: input, "input")
     }
-    let rowsOfTarget = isIndexTarget ? target : target.dropping(axis)
-    if let weight, weight.ndim != 1 || weight.shape[0] != classes {
+    if let weight, weight.ndim != 1 || weight.length(0) != classes {
         throw CallError(CE_ERROR_SHAPE) {
             $0.text("weight has shape ")
             $0.shape(weight)
@@ -66,7 +68,7 @@ private func checkedCall(
         }
     }
     if let sampleWeight {
-        try checkShape(sampleWeight, "sample_weight", equals: rowsOfInput, "input without its class axis")
+        try checkShape(sampleWeight, "sample_weight", equals: input, without: axis, "input without its class axis")
     }
     if let grad {
         try checkShape(grad, "grad", equals: input, "input")
@@ -76,15 +78,15 @@ private func checkedCall(
     }
 
     var call = LossCall(
-        classes: classes, rows: RowSpace(),
+        classes: classes, rows: storage.rowSpace(),
         input: Operand(data: input.data, dtype: input.dtype, classStride: input.classStride(axis)),
         target: Operand(
             data: target.data, dtype: target.dtype, classStride: isIndexTarget ? 0 : target.classStride(axis)))
     try call.apply(options)
     if let loss {
         if call.reduction == .none {
-            try checkShape(loss, "loss", equals: rowsOfInput, "input without its class axis")
-        } else if loss.count != 1 {
+            try checkShape(loss, "loss", equals: input, without: axis, "input without its class axis")
+        } else if loss.count() != 1 {
             throw CallError(CE_ERROR_SHAPE) {
                 $0.text("loss has shape ")
                 $0.shape(loss)
@@ -107,18 +109,22 @@ private func checkedCall(
     try checkApart(grad, "grad", weight, "weight")
     try checkApart(grad, "grad", sampleWeight, "sample_weight")
 
-    call.weight = weight.map { Operand(data: $0.data, dtype: $0.dtype, classStride: $0.strides[0]) }
+    call.weight = weight.map { Operand(data: $0.data, dtype: $0.dtype, classStride: $0.stride(0)) }
     call.sampleWeight = sampleWeight.map { Operand(data: $0.data, dtype: $0.dtype) }
     call.loss = loss.map { Operand(data: $0.data, dtype: $0.dtype) }
     call.grad = grad.map { Operand(data: $0.data, dtype: $0.dtype, classStride: $0.classStride(axis)) }
-    let rowsOfGrad = grad?.dropping(axis)
-    let isEmpty = rowsOfInput.count == 0  // the other lengths may be anything then, and their product may overflow
-    if isEmpty { call.rows.append(0, input: 0, target: 0, sampleWeight: 0, loss: 0, grad: 0) }
-    for d in 0..<rowsOfInput.ndim where !isEmpty {
+    if input.count(without: axis) == 0 {
+        // The other lengths may be anything then, and their product may overflow.
+        call.rows.append(0, input: 0, target: 0, sampleWeight: 0, loss: 0, grad: 0)
+        return call
+    }
+    for d in 0..<input.ndim where d != axis {
+        // The same dimension of a tensor without a class axis.
+        let row = d < axis ? d : d - 1
         call.rows.append(
-            rowsOfInput.shape[d], input: rowsOfInput.strides[d], target: rowsOfTarget.strides[d],
-            sampleWeight: sampleWeight?.strides[d] ?? 0, loss: keepsLosses ? loss?.strides[d] ?? 0 : 0,
-            grad: rowsOfGrad?.strides[d] ?? 0)
+            input.length(d), input: input.stride(d), target: target.stride(isIndexTarget ? row : d),
+            sampleWeight: sampleWeight?.stride(row) ?? 0, loss: keepsLosses ? loss?.stride(row) ?? 0 : 0,
+            grad: grad?.stride(d) ?? 0)
     }
     return call
 }
@@ -139,7 +145,7 @@ private func checkedAxis(_ axis: Int32, of input: TensorView) throws(CallError) 
 
 extension TensorView {
     /// The stride of the class axis; a single class counts as contiguous.
-    fileprivate func classStride(_ axis: Int) -> Int { shape[axis] == 1 ? 1 : strides[axis] }
+    fileprivate func classStride(_ axis: Int) -> Int { length(axis) == 1 ? 1 : stride(axis) }
 }
 
 extension CallError {

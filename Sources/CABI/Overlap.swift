@@ -6,7 +6,7 @@ import Core
 extension TensorView {
     func isSame(as other: TensorView) -> Bool {
         guard data == other.data, dtype == other.dtype, ndim == other.ndim else { return false }
-        for d in 0..<ndim where shape[d] != other.shape[d] || strides[d] != other.strides[d] { return false }
+        for d in 0..<ndim where length(d) != other.length(d) || stride(d) != other.stride(d) { return false }
         return true
     }
 
@@ -22,24 +22,24 @@ extension TensorView {
         var steps = Steps()
         steps.add(1, times: dtype.size - 1)
         steps.add(1, times: other.dtype.size - 1)
-        for d in 0..<ndim { steps.add(abs(strides[d]) * dtype.size, times: shape[d] - 1) }
-        for d in 0..<other.ndim { steps.add(abs(other.strides[d]) * other.dtype.size, times: other.shape[d] - 1) }
+        for d in 0..<ndim { steps.add(abs(stride(d)) * dtype.size, times: length(d) - 1) }
+        for d in 0..<other.ndim { steps.add(abs(other.stride(d)) * other.dtype.size, times: other.length(d) - 1) }
         return steps.canMake(UInt(b.upperBound - 1 - a.lowerBound))
     }
 
     /// Whether no two elements share memory: sorted by stride, each step goes beyond what the smaller ones reach.
     var isDistinct: Bool {
-        var used = Dimensions(repeating: 0)  // 1: already stepped over
+        var used = InlineArray<64, Int>(repeating: 0)  // 1: already stepped over
         var reach = 0
-        if count == 0 { return true }
+        if count() == 0 { return true }
         for _ in 0..<ndim {
             var next = -1
-            for d in 0..<ndim where used[d] == 0 && shape[d] > 1 {
-                if next < 0 || abs(strides[d]) < abs(strides[next]) { next = d }
+            for d in 0..<ndim where used[d] == 0 && length(d) > 1 {
+                if next < 0 || abs(stride(d)) < abs(stride(next)) { next = d }
             }
             if next < 0 { return true }
-            if abs(strides[next]) <= reach { return false }
-            reach += (shape[next] - 1) * abs(strides[next])
+            if abs(stride(next)) <= reach { return false }
+            reach += (length(next) - 1) * abs(stride(next))
             used[next] = 1
         }
         return true

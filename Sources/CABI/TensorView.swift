@@ -1,34 +1,61 @@
 import Core
 
+/// A length, and the distance in elements of a step along it.
+struct TensorDimension {
+    var length = 0
+    var stride = 0
+}
+
 /// A checked view of the caller's memory: lengths are not negative, and no offset overflows.
+///
+/// The dimensions lie in `CallStorage`, so that a view is cheap to hand around.
 struct TensorView {
     /// Not read or written if the view is empty; may be any address then.
     var data: UnsafeMutableRawPointer
     var dtype: DType
     var ndim: Int
-    var shape: Dimensions
-    /// In elements.
-    var strides: Dimensions
+    var dimensions: UnsafeMutablePointer<TensorDimension>
     /// From the first byte of the lowest element to behind the last of the highest; empty if there is no element.
     var addresses = 0..<0
 
-    /// Number of elements.
-    var count: Int {
+    func length(_ d: Int) -> Int { dimensions[d].length }
+    func stride(_ d: Int) -> Int { dimensions[d].stride }
+
+    /// Number of elements; `axis`, if given, is left out.
+    func count(without axis: Int = -1) -> Int {
         // The other lengths may be anything then, and their product may overflow.
-        for d in 0..<ndim where shape[d] == 0 { return 0 }
+        for d in 0..<ndim where d != axis && length(d) == 0 { return 0 }
         var count = 1
-        for d in 0..<ndim { count *= shape[d] }
+        for d in 0..<ndim where d != axis { count *= length(d) }
         return count
     }
+}
 
-    /// The view without one of its dimensions, at index 0 of it.
-    func dropping(_ axis: Int) -> TensorView {
-        var view = self
-        for d in axis..<ndim - 1 {
-            view.shape[d] = shape[d + 1]
-            view.strides[d] = strides[d + 1]
+/// Room for the dimensions of a call's six tensors and of its rows, on the stack.
+struct CallStorage {
+    private let tensors: UnsafeMutablePointer<TensorDimension>
+    private let rows: UnsafeMutablePointer<RowDimension>
+    private var used = 0
+
+    /// Calls `body` with storage that lasts until it returns.
+    static func with(_ body: (inout CallStorage) -> Int32) -> Int32 {
+        var tensors = InlineArray<384, TensorDimension>(repeating: TensorDimension())
+        var rows = InlineArray<64, RowDimension>(repeating: RowDimension())
+        return withUnsafeMutablePointer(to: &tensors) { tensors in
+            withUnsafeMutablePointer(to: &rows) { rows in
+                var storage = CallStorage(
+                    tensors: UnsafeMutableRawPointer(tensors).assumingMemoryBound(to: TensorDimension.self),
+                    rows: UnsafeMutableRawPointer(rows).assumingMemoryBound(to: RowDimension.self))
+                return body(&storage)
+            }
         }
-        view.ndim -= 1
-        return view
     }
+
+    /// Room for one more tensor.
+    mutating func nextTensor() -> UnsafeMutablePointer<TensorDimension> {
+        used += 1
+        return tensors + (used - 1) * 64
+    }
+
+    func rowSpace() -> RowSpace { RowSpace(storage: rows) }
 }

@@ -10,14 +10,14 @@ enum AcceptedTypes {
 
 /// `nil` if the pointer is NULL.
 func optionalView(
-    _ tensor: UnsafePointer<ce_tensor>?, _ name: StaticString, _ accepted: AcceptedTypes
+    _ tensor: UnsafePointer<ce_tensor>?, _ name: StaticString, _ accepted: AcceptedTypes, _ storage: inout CallStorage
 ) throws(CallError) -> TensorView? {
     guard let tensor else { return nil }
-    return try view(tensor, name, accepted)
+    return try view(tensor, name, accepted, &storage)
 }
 
 func view(
-    _ tensor: UnsafePointer<ce_tensor>?, _ name: StaticString, _ accepted: AcceptedTypes
+    _ tensor: UnsafePointer<ce_tensor>?, _ name: StaticString, _ accepted: AcceptedTypes, _ storage: inout CallStorage
 ) throws(CallError) -> TensorView {
     guard let tensor = tensor?.pointee else { throw nullPointer(name) }
     guard let dtype = DType(rawValue: tensor.dtype) else {
@@ -51,7 +51,7 @@ func view(
             $0.text(" is NULL")
         }
     }
-    var shape = Dimensions(repeating: 0)
+    let dimensions = storage.nextTensor()
     var isEmpty = false
     for d in 0..<ndim {
         let length = Int(tensor.shape[d])
@@ -65,21 +65,20 @@ func view(
                 $0.number(length)
             }
         }
-        shape[d] = length
+        dimensions[d].length = length
         if length == 0 { isEmpty = true }
     }
-    var strides = Dimensions(repeating: 0)
     var bytes = dtype.size  // of the contiguous tensor, and further down of the farthest element
     for d in stride(from: ndim - 1, through: 0, by: -1) {
-        strides[d] = tensor.strides.map { Int($0[d]) } ?? bytes / dtype.size
+        dimensions[d].stride = tensor.strides.map { Int($0[d]) } ?? bytes / dtype.size
         // Lengths may be anything where another one is 0.
-        bytes = try product(bytes, isEmpty ? 1 : shape[d], name)
+        bytes = try product(bytes, isEmpty ? 1 : dimensions[d].length, name)
     }
     var view = TensorView(
-        data: UnsafeMutableRawPointer(bitPattern: 1)!, dtype: dtype, ndim: ndim, shape: shape, strides: strides)
+        data: UnsafeMutableRawPointer(bitPattern: 1)!, dtype: dtype, ndim: ndim, dimensions: dimensions)
     if isEmpty {
         // No element is ever reached, so whatever stands here must not overflow later.
-        for d in 0..<ndim { view.strides[d] = 0 }
+        for d in 0..<ndim { dimensions[d].stride = 0 }
         return view
     }
     guard let data = tensor.data else {
@@ -94,8 +93,8 @@ func view(
     var high = try sum(low, dtype.size, name)
     for d in 0..<ndim {
         // A length that is never stepped along may have any stride.
-        if shape[d] == 1 { view.strides[d] = 0 }
-        let reach = try product(try product(dtype.size, view.strides[d], name), shape[d] - 1, name)
+        if dimensions[d].length == 1 { dimensions[d].stride = 0 }
+        let reach = try product(try product(dtype.size, dimensions[d].stride, name), dimensions[d].length - 1, name)
         if reach < 0 { low = try sum(low, reach, name) } else { high = try sum(high, reach, name) }
     }
     if high.subtractingReportingOverflow(low).overflow { throw overflowError(name) }
@@ -131,13 +130,16 @@ func nullPointer(_ name: StaticString) -> CallError {
     }
 }
 
-/// Throws unless `view` has the shape `expected`.
+/// Throws unless `view` has the shape `expected`; without dimension `axis` of that, if given.
 func checkShape(
-    _ view: TensorView, _ name: StaticString, equals expected: TensorView, _ what: StaticString
+    _ view: TensorView, _ name: StaticString, equals expected: TensorView, without axis: Int = -1,
+    _ what: StaticString
 ) throws(CallError) {
-    var isEqual = view.ndim == expected.ndim
+    var isEqual = view.ndim == expected.ndim - (axis >= 0 ? 1 : 0)
     if isEqual {
-        for d in 0..<view.ndim where view.shape[d] != expected.shape[d] { isEqual = false }
+        for d in 0..<view.ndim {
+            if view.length(d) != expected.length(axis >= 0 && d >= axis ? d + 1 : d) { isEqual = false }
+        }
     }
     if !isEqual {
         throw CallError(CE_ERROR_SHAPE) {
@@ -147,7 +149,7 @@ func checkShape(
             $0.text(", but ")
             $0.text(what)
             $0.text(" has shape ")
-            $0.shape(expected)
+            $0.shape(expected, without: axis)
         }
     }
 }

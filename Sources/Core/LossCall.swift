@@ -65,12 +65,9 @@ public struct LossCall {
     // Exported as an interface, or else CABI would get a second copy of everything below.
     @export(interface) public func run() throws(LossFailure) {
         var divisor = try scanTargets()
-        let needsScratch =
-            needsMass || usesGroups || input.classStride != 1 || (grad.map { $0.classStride != 1 } ?? false)
-            || isMeanOverDistributionMass
         // O(rows + classes) memory, taken before anything is written.
         let workspace = Workspace(
-            threads: threadsToUse(), hasScratch: needsScratch, classWeights: needsMass ? weight : nil, classes: classes)
+            threads: threadsToUse(), classWeights: needsMass ? weight : nil, classes: classes)
         guard let workspace else { throw .outOfMemory }
         defer { workspace.free() }
 

@@ -1,5 +1,5 @@
-/// As many dimensions as a tensor can have; equal to CE_MAX_NDIM.
-public typealias Dimensions = InlineArray<64, Int>
+/// The most dimensions that a tensor can have; equal to CE_MAX_NDIM.
+public let maxDimensions = 64
 
 /// A distance for each of the tensors that have a value or a place per row, in elements. Arithmetic wraps, because a step
 /// may lead beyond the last row, to where nothing is.
@@ -28,33 +28,43 @@ public struct RowOffsets {
     }
 }
 
+/// One dimension of the rows: its length, and the distances of a step along it.
+public struct RowDimension {
+    var length = 0
+    var step = RowOffsets()
+
+    public init() {}
+}
+
 /// All positions but the class axis: the rows, numbered with the last dimension fastest. Dimensions that every tensor
 /// steps through evenly are merged, so there is usually one.
+///
+/// The dimensions lie in memory of the caller's, so that a call is cheap to hand around.
 public struct RowSpace {
     public private(set) var count = 1
     private var ndim = 0
-    private var shape = Dimensions(repeating: 0)
-    private var strides = InlineArray<64, RowOffsets>(repeating: RowOffsets())
+    private let dimensions: UnsafeMutablePointer<RowDimension>
 
-    public init() {}
+    /// - Parameter storage: Room for as many dimensions as will be appended, as long as the value is in use.
+    public init(storage: UnsafeMutablePointer<RowDimension>) { dimensions = storage }
 
     /// Adds a dimension inside those added so far.
     public mutating func append(_ length: Int, input: Int, target: Int, sampleWeight: Int, loss: Int, grad: Int) {
         count *= length
         if length == 1 { return }
         let step = RowOffsets(input: input, target: target, sampleWeight: sampleWeight, loss: loss, grad: grad)
-        if ndim > 0 && strides[ndim - 1] == step * length {
-            shape[ndim - 1] *= length
-            strides[ndim - 1] = step
+        if ndim > 0 && dimensions[ndim - 1].step == step * length {
+            dimensions[ndim - 1].length *= length
+            dimensions[ndim - 1].step = step
         } else {
-            shape[ndim] = length
-            strides[ndim] = step
+            dimensions[ndim].length = length
+            dimensions[ndim].step = step
             ndim += 1
         }
     }
 
     /// The distances between neighbouring rows, along the last dimension.
-    var step: RowOffsets { ndim == 0 ? RowOffsets() : strides[ndim - 1] }
+    var step: RowOffsets { ndim == 0 ? RowOffsets() : dimensions[ndim - 1].step }
 
     /// Calls `visit(row, offsets)` for a range of rows until it returns false.
     @inline(__always)
@@ -79,25 +89,25 @@ public struct RowSpace {
             }
             return
         }
-        var index = Dimensions(repeating: 0)
+        var index = InlineArray<64, Int>(repeating: 0)
         var offsets = RowOffsets()
         var rest = rows.lowerBound
         for d in stride(from: ndim - 1, through: 0, by: -1) {
-            index[d] = rest % shape[d]
-            rest /= shape[d]
-            offsets = offsets + strides[d] * index[d]
+            index[d] = rest % dimensions[d].length
+            rest /= dimensions[d].length
+            offsets = offsets + dimensions[d].step * index[d]
         }
         let last = ndim - 1
         var row = rows.lowerBound
         while row < rows.upperBound {
-            let count = min(limit, rows.upperBound - row, shape[last] - index[last])
+            let count = min(limit, rows.upperBound - row, dimensions[last].length - index[last])
             if !visit(row, offsets, count) { return }
             row += count
             index[last] += count
             offsets = offsets + step * count
             var d = last
-            while d > 0 && index[d] == shape[d] {
-                offsets = offsets + strides[d] * -shape[d] + strides[d - 1]
+            while d > 0 && index[d] == dimensions[d].length {
+                offsets = offsets + dimensions[d].step * -dimensions[d].length + dimensions[d - 1].step
                 index[d] = 0
                 index[d - 1] += 1
                 d -= 1

@@ -10,12 +10,12 @@ struct Workspace {
     /// The class weights as contiguous doubles.
     let classWeights: UnsafeMutablePointer<Double>?
 
-    init?(threads: Int, hasScratch: Bool, classWeights view: Operand?, classes: Int) {
+    init?(threads: Int, classWeights view: Operand?, classes: Int) {
         self.threads = threads
         guard let sums = malloc(threads * MemoryLayout<ExactSum>.stride) else { return nil }
-        let scratch = hasScratch ? aligned_alloc(128, threads * scratchBytes) : nil
+        let scratch = aligned_alloc(128, threads * scratchBytes)
         let weights = view.flatMap { _ in calloc(classes, MemoryLayout<Double>.stride) }
-        guard (scratch != nil) == hasScratch, (weights != nil) == (view != nil) else {
+        guard scratch != nil, (weights != nil) == (view != nil) else {
             Shims.free(sums)
             Shims.free(scratch)
             Shims.free(weights)

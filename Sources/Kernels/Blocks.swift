@@ -60,6 +60,9 @@ extension crossentropy_row {
         scratchBlock(1).assumingMemoryBound(to: Double.self)
     }
 
+    /// A block that is free while the row's statistics are made.
+    @inline(__always) var shiftBlock: UnsafeMutableRawPointer { scratchBlock(2) }
+
     /// `nil` where no gradient is asked for.
     @inline(__always) func writer<T: Element>(_: T.Type) -> BlockWriter<T>? {
         grad.map { BlockWriter(base: $0, stride: Int(grad_stride), scratch: scratchBlock(2)) }

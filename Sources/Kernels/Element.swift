@@ -11,7 +11,7 @@ typealias DoubleLanes = SIMD16<Double>
 protocol Element: BinaryFloatingPoint & BitwiseCopyable {
     associatedtype Lanes: BitwiseCopyable
     /// An integer per lane, as wide as the lane.
-    associatedtype Counts: SIMD where Counts.Scalar: FixedWidthInteger
+    associatedtype Bits: BitwiseCopyable
 
     static func splat(_ value: Self) -> Lanes
     static func set(_ lane: Int, of lanes: inout Lanes, to value: Self)
@@ -27,18 +27,18 @@ protocol Element: BinaryFloatingPoint & BitwiseCopyable {
     static func zeroing(_ lanes: Lanes, whereNotFinite m: Lanes) -> Lanes
     /// `values`, but 0 where the same lane of `lanes` equals that of `value`.
     static func zeroing(_ values: Lanes, where lanes: Lanes, equals value: Lanes) -> Lanes
-    /// `counts`, one more where the same lane of `lanes` equals that of `value`.
-    static func counting(_ counts: Counts, where lanes: Lanes, equals value: Lanes) -> Counts
+    /// `lanes`, but NaN where the same lane of `other` equals that of `value`.
+    static func removing(_ value: Lanes, where other: Lanes, equals lanes: Lanes) -> Lanes
+    static func isAny(_ lanes: Lanes, equalTo value: Lanes) -> Bool
+    static func difference(_ a: Lanes, _ b: Lanes) -> Lanes
 
     static func widen(_ lanes: Lanes) -> DoubleLanes
     static func narrow(_ lanes: DoubleLanes) -> Lanes
 
-    /// exp(x - m) in the units that `reference` describes.
-    static func exp(_ x: Lanes, _ reference: ExpReference<Self>) -> Lanes
+    /// exp(x - m) in the units that `reference` describes, for t = x - reference.shift.
+    static func exp(_ t: Lanes, _ reference: ExpReference<Self>) -> Lanes
     /// The reference for exponentials relative to finite numbers `m`, scaled by 2^bias.
     static func expReference(_ m: Lanes, bias: SIMD16<Int64>) -> ExpReference<Self>
-    /// Counts as numbers.
-    static func widen(_ counts: Counts) -> DoubleLanes
 }
 
 /// Memory access. Any alignment is accepted, so nothing here is typed.
@@ -85,7 +85,7 @@ extension Element {
 
 extension Float: Element {
     typealias Lanes = SIMD16<Float>
-    typealias Counts = SIMD16<Int32>
+    typealias Bits = SIMD16<Int32>
 
     @inline(__always) static func splat(_ value: Float) -> Lanes { Lanes(repeating: value) }
     @inline(__always) static func set(_ lane: Int, of lanes: inout Lanes, to value: Float) { lanes[lane] = value }
@@ -122,21 +122,17 @@ extension Float: Element {
     }
 
     @inline(__always)
-    static func widen(_ counts: Counts) -> DoubleLanes {
-        var wide = DoubleLanes()
-        for lane in 0..<laneCount { wide[lane] = Double(counts[lane]) }
-        return wide
-    }
-
-    @inline(__always)
     static func zeroing(_ values: Lanes, where lanes: Lanes, equals value: Lanes) -> Lanes {
         values.replacing(with: Lanes(repeating: 0), where: lanes .== value)
     }
 
     @inline(__always)
-    static func counting(_ counts: Counts, where lanes: Lanes, equals value: Lanes) -> Counts {
-        counts.replacing(with: counts &+ Counts(repeating: 1), where: lanes .== value)
+    static func removing(_ value: Lanes, where other: Lanes, equals lanes: Lanes) -> Lanes {
+        value.replacing(with: Lanes(repeating: .nan), where: other .== lanes)
     }
+
+    @inline(__always) static func isAny(_ lanes: Lanes, equalTo value: Lanes) -> Bool { any(lanes .== value) }
+    @inline(__always) static func difference(_ a: Lanes, _ b: Lanes) -> Lanes { a - b }
 
     @inline(__always)
     static func widen(_ lanes: Lanes) -> DoubleLanes {
@@ -155,7 +151,7 @@ extension Float: Element {
 
 extension Double: Element {
     typealias Lanes = DoubleLanes
-    typealias Counts = SIMD16<Int64>
+    typealias Bits = SIMD16<Int64>
 
     @inline(__always) static func splat(_ value: Double) -> Lanes { Lanes(repeating: value) }
     @inline(__always) static func set(_ lane: Int, of lanes: inout Lanes, to value: Double) { lanes[lane] = value }
@@ -192,21 +188,17 @@ extension Double: Element {
     }
 
     @inline(__always)
-    static func widen(_ counts: Counts) -> DoubleLanes {
-        var wide = DoubleLanes()
-        for lane in 0..<laneCount { wide[lane] = Double(counts[lane]) }
-        return wide
-    }
-
-    @inline(__always)
     static func zeroing(_ values: Lanes, where lanes: Lanes, equals value: Lanes) -> Lanes {
         values.replacing(with: Lanes(repeating: 0), where: lanes .== value)
     }
 
     @inline(__always)
-    static func counting(_ counts: Counts, where lanes: Lanes, equals value: Lanes) -> Counts {
-        counts.replacing(with: counts &+ Counts(repeating: 1), where: lanes .== value)
+    static func removing(_ value: Lanes, where other: Lanes, equals lanes: Lanes) -> Lanes {
+        value.replacing(with: Lanes(repeating: .nan), where: other .== lanes)
     }
+
+    @inline(__always) static func isAny(_ lanes: Lanes, equalTo value: Lanes) -> Bool { any(lanes .== value) }
+    @inline(__always) static func difference(_ a: Lanes, _ b: Lanes) -> Lanes { a - b }
 
     @inline(__always) static func widen(_ lanes: Lanes) -> DoubleLanes { lanes }
     @inline(__always) static func narrow(_ lanes: DoubleLanes) -> Lanes { lanes }

@@ -4,13 +4,13 @@
 /// power of two is made relative: lanes hold 2^(n - n_m + bias) f. So no difference x - m is ever rounded, which
 /// in f32 alone would cost up to 4e-6 of the result, and the error does not grow with the distance.
 struct ExpReference<T: Element> {
-    /// Subtracted from x first: 0, or m where |m| is so large that n would not fit. There, x - m is exact for
+    /// To be subtracted from x first: 0, or m where |m| is so large that n would not fit. There, x - m is exact for
     /// every x that is not flushed to 0 anyway.
     var shift: T.Lanes
-    /// x - shift below this gives 0: there exp(x - m) < 2^-126 (f32) or 2^-1022 (f64).
+    /// t = x - shift below this gives 0: there exp(x - m) < 2^-126 (f32) or 2^-1022 (f64).
     var cutoff: T.Lanes
     /// What to subtract from the bits of `x log2(e) + magic` to get the biased exponent n - n_m + bias.
-    var exponentOrigin: T.Counts
+    var exponentOrigin: T.Bits
     /// The exact value that stands for exp(0), without the bias: exp(m - shift - n_m ln2).
     var unit: DoubleLanes
     /// Multiplies by 2^-bias.
@@ -23,17 +23,16 @@ let sumBias = SIMD16<Int64>(repeating: 32)
 // Constants: tools/make_constants.py.
 
 extension Float {
-    /// exp(x - m) 2^bias / unit. Error of the factor f: below 1 ulp (approximation 2^-26.5; the rest is rounding
-    /// of the reduced argument, 2 x 0.2 ulp, and of the last addition, 0.5 ulp).
+    /// exp(x - m) 2^bias / unit, for t = x - shift. Error of the factor f: below 1 ulp (approximation 2^-26.5; the rest
+    /// is rounding of the reduced argument, 0.2 ulp, of the last step but one, 0.2 ulp, and of the last, 0.5 ulp).
     #if arch(x86_64) && CROSSENTROPY_KERNELS
         @inline(never)  // see fusedAdding
     #else
         @inline(__always)
     #endif
-    static func exp(_ x: Lanes, _ reference: ExpReference<Float>) -> Lanes {
+    static func exp(_ t: Lanes, _ reference: ExpReference<Float>) -> Lanes {
         let magic = Lanes(repeating: 0x1.8p23)  // adding it rounds to an integer, in the low bits
-        let t = x - reference.shift
-        let u = magic.fusedAdding(t, Lanes(repeating: 0x1.715476p+0))
+        let u = magic.fusedAdding(Lanes(repeating: 0x1.715476p+0), t)
         let n = u - magic
         var r = t.fusedAdding(n, Lanes(repeating: -0x1.62e430p-1))
         r = r.fusedAdding(n, Lanes(repeating: 0x1.05c610p-29))
@@ -42,10 +41,10 @@ extension Float {
         p = Lanes(repeating: 0x1.555518p-5).fusedAdding(p, r)
         p = Lanes(repeating: 0x1.5554dcp-3).fusedAdding(p, r)
         p = Lanes(repeating: 0.5).fusedAdding(p, r)
-        p = r.fusedAdding(p, r * r)
-        let f = p + Lanes(repeating: 1)
+        p = Lanes(repeating: 1).fusedAdding(p, r)
+        let f = Lanes(repeating: 1).fusedAdding(p, r)
         let scale = unsafeBitCast(
-            (unsafeBitCast(u, to: Counts.self) &- reference.exponentOrigin) &<< 23, to: Lanes.self)
+            (unsafeBitCast(u, to: Bits.self) &- reference.exponentOrigin) &<< 23, to: Lanes.self)
         return (f * scale).replacing(with: Lanes(repeating: 0), where: t .< reference.cutoff)
     }
 
@@ -55,30 +54,29 @@ extension Float {
         let shift = m.replacing(with: Lanes(repeating: 0), where: isSmall)
         let t = m - shift
         let magic = Lanes(repeating: 0x1.8p23)
-        let u = magic.fusedAdding(t, Lanes(repeating: 0x1.715476p+0))
-        var narrowBias = Counts()
+        let u = magic.fusedAdding(Lanes(repeating: 0x1.715476p+0), t)
+        var narrowBias = Bits()
         for lane in 0..<laneCount { narrowBias[lane] = Int32(truncatingIfNeeded: bias[lane]) }
         return ExpReference(
             shift: shift, cutoff: t - Lanes(repeating: 88),
-            exponentOrigin: unsafeBitCast(u, to: Counts.self) &- (Counts(repeating: 127) &+ narrowBias),
+            exponentOrigin: unsafeBitCast(u, to: Bits.self) &- (Bits(repeating: 127) &+ narrowBias),
             unit: expFactor(widen(t), widen(u - magic)), unbias: powerOfTwo(minus: bias))
     }
 }
 
 extension Double {
-    /// exp(x - m) 2^bias / unit. Error below 1 ulp (approximation 2^-61).
+    /// exp(x - m) 2^bias / unit, for t = x - shift. Error below 1 ulp (approximation 2^-61).
     #if arch(x86_64) && CROSSENTROPY_KERNELS
         @inline(never)  // see fusedAdding
     #else
         @inline(__always)
     #endif
-    static func exp(_ x: Lanes, _ reference: ExpReference<Double>) -> Lanes {
+    static func exp(_ t: Lanes, _ reference: ExpReference<Double>) -> Lanes {
         let magic = Lanes(repeating: 0x1.8p52)
-        let t = x - reference.shift
         let u = magic.fusedAdding(t, Lanes(repeating: 0x1.71547652b82fep+0))
         let f = expFactor(t, u - magic)
         let scale = unsafeBitCast(
-            (unsafeBitCast(u, to: Counts.self) &- reference.exponentOrigin) &<< 52, to: Lanes.self)
+            (unsafeBitCast(u, to: Bits.self) &- reference.exponentOrigin) &<< 52, to: Lanes.self)
         return (f * scale).replacing(with: Lanes(repeating: 0), where: t .< reference.cutoff)
     }
 
@@ -91,7 +89,7 @@ extension Double {
         let u = magic.fusedAdding(t, Lanes(repeating: 0x1.71547652b82fep+0))
         return ExpReference(
             shift: shift, cutoff: t - Lanes(repeating: 709),
-            exponentOrigin: unsafeBitCast(u, to: Counts.self) &- (Counts(repeating: 1023) &+ bias),
+            exponentOrigin: unsafeBitCast(u, to: Bits.self) &- (Bits(repeating: 1023) &+ bias),
             unit: expFactor(t, u - magic), unbias: powerOfTwo(minus: bias))
     }
 
@@ -100,7 +98,7 @@ extension Double {
     static func exp(_ x: Lanes) -> Lanes {
         let reference = ExpReference<Double>(
             shift: Lanes(repeating: 0), cutoff: Lanes(repeating: -709),
-            exponentOrigin: Counts(repeating: Int64(bitPattern: Double(0x1.8p52).bitPattern) &- (1023 + 32)),
+            exponentOrigin: Bits(repeating: Int64(bitPattern: Double(0x1.8p52).bitPattern) &- (1023 + 32)),
             unit: Lanes(repeating: 1), unbias: Lanes(repeating: 0x1p-32))
         return exp(x, reference) * reference.unbias
     }
@@ -126,8 +124,8 @@ private func expFactor(_ t: DoubleLanes, _ n: DoubleLanes) -> DoubleLanes {
     p = DoubleLanes(repeating: 0x1.5555555555556p-5).fusedAdding(p, r)
     p = DoubleLanes(repeating: 0x1.5555555555557p-3).fusedAdding(p, r)
     p = DoubleLanes(repeating: 0.5).fusedAdding(p, r)
-    p = r.fusedAdding(p, r * r)
-    return p + DoubleLanes(repeating: 1)
+    p = DoubleLanes(repeating: 1).fusedAdding(p, r)
+    return DoubleLanes(repeating: 1).fusedAdding(p, r)
 }
 
 /// 2^-k for -1022 <= k <= 1022.

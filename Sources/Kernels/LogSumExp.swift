@@ -34,17 +34,14 @@ struct LogSumExp {
         self = LogSumExp(max: high.max, rest: high.rest + added)
     }
 
-    /// From a block's largest elements, sums of exponentials relative to them (without those equal to them), and the
-    /// number of those.
+    /// From a block's largest elements, and sums of the other exponentials relative to them.
     @inline(__always)
-    init<T: Element>(_ max: T.Lanes, sums: DoubleLanes, equal: T.Counts, _ reference: ExpReference<T>) {
+    init<T: Element>(_ max: T.Lanes, sums: DoubleLanes, _ reference: ExpReference<T>) {
         self.max = T.widen(max)
-        // The others that are as large are exp(0) each.
-        let others = T.widen(equal) - DoubleLanes(repeating: 1)
-        let value = sums * reference.unbias / reference.unit + others
         // Without a finite largest element the sum is 0, or NaN if there is one: which is all that is needed then.
         let infinity = DoubleLanes(repeating: .infinity)
-        rest = sums.replacing(with: value, where: (self.max .< infinity) .& (self.max .> -infinity))
+        rest = sums.replacing(
+            with: sums * reference.unbias / reference.unit, where: (self.max .< infinity) .& (self.max .> -infinity))
     }
 
     /// The same in every lane.
@@ -60,26 +57,76 @@ struct LogSumExp {
     }
 }
 
-/// The statistics of a row's block, in every lane. Two looks at it, the second from the nearest cache.
+/// The statistics of a row's block, in every lane. A few looks at it, all but the first from the nearest cache.
 ///
 /// The sum runs over fixed lanes in f64, so it adds nothing to the error of the exponentials (below 1 ulp each).
+///
+/// - Parameter scratch: Room for the block; may be `block` itself.
 @inline(never)
-func logSumExp<T: Element>(_ x: UnsafeRawPointer, _ count: Int, _: T.Type) -> LogSumExp {
-    let max = T.splat(largest(x, count, T.self))
+func logSumExp<T: Element>(
+    _ block: UnsafeRawPointer, _ count: Int, scratch: UnsafeMutableRawPointer, _: T.Type
+) -> LogSumExp {
+    let largest = largest(block, count, T.self)
+    let max = T.splat(largest)
     let reference = T.expReference(T.zeroing(max, whereNotFinite: max), bias: sumBias)
+    let x = shifted(block, count, by: T.get(0, of: reference.shift), scratch)
+    // The first of the largest elements stays out of the sum; the vector that holds it is looked after by itself.
+    let left = firstIndex(of: T.get(0, of: T.difference(max, reference.shift)), x, count) ?? count
+    let leftVector = left & ~(laneCount &- 1)
+    let whole = count & ~(laneCount &- 1)
     var sums = DoubleLanes(repeating: 0)
-    var equal = T.Counts(repeating: 0)
-    forEachVector(count) { i in
-        let lanes = T.loadLanes(x, i)
-        sums += T.widen(T.zeroing(T.exp(lanes, reference), where: lanes, equals: max))
-        equal = T.counting(equal, where: lanes, equals: max)
-    } tail: { i, n in
-        let lanes = T.loadTail(x, i, n, filler: -.infinity)
-        sums += T.widen(T.zeroing(T.exp(lanes, reference), where: lanes, equals: max))
-        equal = T.counting(equal, where: lanes, equals: max)
+    var i = 0
+    var end = leftVector < whole ? leftVector : whole
+    while true {
+        while i < end {
+            sums += T.widen(T.exp(T.loadLanes(x, i), reference))
+            i &+= laneCount
+        }
+        if i == whole { break }
+        var e = T.exp(T.loadLanes(x, i), reference)
+        T.set(left &- i, of: &e, to: 0)
+        sums += T.widen(e)
+        i &+= laneCount
+        end = whole
     }
-    return LogSumExp(
-        max, sums: DoubleLanes(repeating: sum(sums)), equal: T.Counts(repeating: equal.wrappedSum()), reference)
+    if i < count {
+        var e = T.exp(T.loadTail(x, i, count &- i, filler: -.infinity), reference)
+        if leftVector == i { T.set(left &- i, of: &e, to: 0) }
+        sums += T.widen(e)
+    }
+    return LogSumExp(max, sums: DoubleLanes(repeating: sum(sums)), reference)
+}
+
+/// x - shift, which is x itself almost always.
+@inline(__always)
+func shifted<T: Element>(
+    _ x: UnsafeRawPointer, _ count: Int, by shift: T, _ scratch: UnsafeMutableRawPointer
+) -> UnsafeRawPointer {
+    if shift == 0 { return x }
+    subtract(x, count, shift, scratch)
+    return UnsafeRawPointer(scratch)
+}
+
+@inline(never)
+private func subtract<T: Element>(
+    _ x: UnsafeRawPointer, _ count: Int, _ shift: T, _ difference: UnsafeMutableRawPointer
+) {
+    for i in 0..<count { T.store(T.load(x, i) - shift, difference, i) }
+}
+
+/// The first class that holds `value`; `nil` if none does, or if it is -infinity.
+@inline(__always)
+func firstIndex<T: Element>(of value: T, _ x: UnsafeRawPointer, _ count: Int) -> Int? {
+    if value == -.infinity { return nil }
+    let lanes = T.splat(value)
+    var i = 0
+    while i &+ laneCount <= count && !T.isAny(T.loadLanes(x, i), equalTo: lanes) { i &+= laneCount }
+    let end = i &+ laneCount < count ? i &+ laneCount : count
+    while i < end {
+        if T.load(x, i) == value { return i }
+        i &+= 1
+    }
+    return nil
 }
 
 /// The largest element; NaNs are passed over.

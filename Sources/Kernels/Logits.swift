@@ -31,7 +31,7 @@ func blockStatistics<T: Element>(
     for i in first..<first &+ count {
         let start = i &* blockSize
         let size = row.count &- start < blockSize ? row.count &- start : blockSize
-        let stats = logSumExp(reader.block(start, size), size, T.self)
+        let stats = logSumExp(reader.block(start, size), size, scratch: reader.scratch, T.self)
         blocks[i] = crossentropy_stats(max: stats.max[0], rest: stats.rest[0])
     }
 }
@@ -72,9 +72,10 @@ struct ProbabilityFactor<T: Element> {
     var reference: ExpReference<T>
     var factor: T.Lanes
 
-    /// Error: that of the exponential (below 1 ulp), and half an ulp each for the factor and the product.
+    /// For t = x - reference.shift. Error: that of the exponential (below 1 ulp), and half an ulp each for the factor and
+    /// the product.
     @inline(__always)
-    func callAsFunction(_ x: T.Lanes) -> T.Lanes { T.product(T.exp(x, reference), factor) }
+    func callAsFunction(_ t: T.Lanes) -> T.Lanes { T.product(T.exp(t, reference), factor) }
 }
 
 @inline(never)
@@ -103,7 +104,7 @@ func logitsMass<T: Element>(_ row: crossentropy_row, _: T.Type) -> Double {
     forEachBlock(row.count) { start, count in
         let x = reader.block(start, count)
         stageMass(row, start, count, into: mass)
-        let block = logSumExp(x, count, T.self)
+        let block = logSumExp(x, count, scratch: row.shiftBlock, T.self)
         let top = finite(block.max[0])
         var masses = DoubleLanes(repeating: 0)
         var distances = masses
@@ -152,7 +153,7 @@ private func rowStatistics<T: Element>(_ row: crossentropy_row, _: T.Type) -> Lo
     let reader = row.reader(T.self)
     var stats = LogSumExp(max: DoubleLanes(repeating: -.infinity), rest: DoubleLanes(repeating: 0))
     forEachBlock(row.count) { start, count in
-        let block = logSumExp(reader.block(start, count), count, T.self)
+        let block = logSumExp(reader.block(start, count), count, scratch: reader.scratch, T.self)
         if start == 0 { stats = block } else { stats.merge(block) }
     }
     return stats
@@ -167,7 +168,8 @@ private func writeProbabilities<T: Element>(
         LogSumExp(stats), DoubleLanes(repeating: row.grad_scale * row.label_mass), T.self)
     let reader = row.reader(T.self)
     forEachBlock(from: first, to: end) { start, count in
-        let x = reader.block(start, count)
+        let x = shifted(
+            reader.block(start, count), count, by: T.get(0, of: probability.reference.shift), reader.scratch)
         let g = writer.block(start)
         forEachVector(count) { i in
             T.storeLanes(probability(T.loadLanes(x, i)), g, i)
@@ -196,12 +198,14 @@ private func writeDifferences<T: Element>(
     let reader = row.reader(T.self)
     var largestIsWritten = false
     forEachBlock(row.count) { start, count in
-        let x = reader.block(start, count)
+        let x = shifted(
+            reader.block(start, count), count, by: T.get(0, of: reference.shift), reader.scratch)
         let g = writer.block(start)
         stageMass(row, start, count, into: mass)
         // The largest element's probability is close to 1 in a confident row, so its difference is written as
         // (A - a_k) - A rest / (1 + rest) there. Looked for now, because g may be x.
-        let largest = largestIsWritten || rest >= 1 ? nil : firstIndex(of: max, x, count)
+        let largest =
+            largestIsWritten || rest >= 1 ? nil : firstIndex(of: max - T.get(0, of: reference.shift), x, count)
         forEachVector(count) { i in
             let p = T.widen(T.exp(T.loadLanes(x, i), reference)) * factor
             T.storeLanes(T.narrow(p.fusedAdding(loadMass(mass, i), minusScale)), g, i)
@@ -216,10 +220,4 @@ private func writeDifferences<T: Element>(
         }
         writer.finish(start, count)
     }
-}
-
-@inline(__always)
-private func firstIndex<T: Element>(of value: T, _ x: UnsafeRawPointer, _ count: Int) -> Int? {
-    for i in 0..<count where T.load(x, i) == value { return i }
-    return nil
 }

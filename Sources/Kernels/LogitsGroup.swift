@@ -115,7 +115,8 @@ private struct Columns<T: Element> {
         let isCopied = !isWhole && classes <= CROSSENTROPY_GROUP_CLASSES
         let copy = scratch(1)
         for c in 0..<classes {
-            let lanes = T.select(isFilled, filler, probability(column(c)))
+            let t = T.difference(column(c), probability.reference.shift)
+            let lanes = T.select(isFilled, filler, probability(t))
             if isWhole {
                 T.storeLanes(lanes, grad, c &* classStride)
             } else if isCopied {
@@ -160,11 +161,13 @@ private func logSumExp<T: Element>(
     let reference = T.expReference(T.zeroing(max, whereNotFinite: max), bias: sumBias)
     let used = count < laneCount ? count : laneCount
     for lane in 0..<used { sums[lane] = DoubleLanes(repeating: 0) }
-    var equal = T.Counts(repeating: 0)
+    // The first of the largest elements stays out of the sum: once it has come, nothing equals what is looked for.
+    var sought = max
     for c in 0..<count {
         let x = columns.column(start &+ c)
-        sums[c & (laneCount &- 1)] += T.widen(T.zeroing(T.exp(x, reference), where: x, equals: max))
-        equal = T.counting(equal, where: x, equals: max)
+        let e = T.zeroing(T.exp(T.difference(x, reference.shift), reference), where: x, equals: sought)
+        sums[c & (laneCount &- 1)] += T.widen(e)
+        sought = T.removing(sought, where: x, equals: sought)
     }
     // The tree of `sum`; what a short block leaves out are zeros.
     var half = laneCount / 2
@@ -172,7 +175,7 @@ private func logSumExp<T: Element>(
         for lane in 0..<half where lane &+ half < used { sums[lane] += sums[lane &+ half] }
         half /= 2
     }
-    return LogSumExp(max, sums: sums[0], equal: equal, reference)
+    return LogSumExp(max, sums: sums[0], reference)
 }
 
 // The arrays of a crossentropy_group, which Swift sees as tuples.

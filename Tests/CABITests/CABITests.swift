@@ -28,7 +28,7 @@ import Testing
 }
 
 @Test func limitsAreThoseOfTheHeader() {
-    #expect(Dimensions(repeating: 0).count == Int(CE_MAX_NDIM))
+    #expect(maxDimensions == Int(CE_MAX_NDIM))
     #expect(maxThreads == Int(CE_MAX_THREADS))
     #expect(MemoryLayout<ce_options>.size == 96, "the first release's struct; it may only grow")
 }

@@ -75,7 +75,9 @@ private func meanLoss(rows: Int, classes: Int, threads: Int) throws -> (loss: UI
         try labels.withUnsafeMutableBytes { labels in
             try grad.withUnsafeMutableBytes { grad in
                 try withUnsafeMutableBytes(of: &loss) { loss in
-                    var space = RowSpace()
+                    let storage = UnsafeMutablePointer<RowDimension>.allocate(capacity: 1)
+                    defer { storage.deallocate() }
+                    var space = RowSpace(storage: storage)
                     space.append(rows, input: classes, target: 1, sampleWeight: 0, loss: 0, grad: classes)
                     var call = LossCall(
                         classes: classes, rows: space,

@@ -299,6 +299,23 @@ def test_overlap() -> None:
     check(ValueError, "grad", "overlap", grad=with_itself)
 
 
+def test_no_overlap_of_views_that_interleave() -> None:
+    memory = np.linspace(0, 1, ROWS * (2 * CLASSES + 1))
+    both = memory[: ROWS * 2 * CLASSES].reshape(ROWS, 2 * CLASSES)
+    left, right = both[:, :CLASSES], both[:, CLASSES:]
+    labels = np.arange(ROWS)
+    loss, grad = ce.cross_entropy_with_grad(left.copy(), labels)
+    assert ce.cross_entropy_with_grad(left, labels, grad=right)[0] == loss
+    assert (right == grad).all()
+    check(ValueError, "grad", "overlap", x=left, grad=both[:, CLASSES - 1 : -1])
+
+    padded = memory[: ROWS * (CLASSES + 1)].reshape(ROWS, CLASSES + 1)
+    expected = ce.cross_entropy(padded[:, :-1].copy(), labels, reduction="none")
+    ce.cross_entropy(padded[:, :-1], labels, reduction="none", out=padded[:, -1])
+    assert (padded[:, -1] == expected).all()
+    check(ValueError, "loss", "overlap", x=padded, reduction="none", out=padded[:, -1], grad=None)
+
+
 def test_ragged_lists() -> None:
     with pytest.raises(ValueError, match=r"inhomogeneous|sequence"):
         ce.cross_entropy([[1.0, 2.0], [3.0]], [0, 0])

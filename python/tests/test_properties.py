@@ -181,6 +181,177 @@ def test_a_constant_added_to_a_row_changes_nothing(classes: int, constant: float
     assert_agrees(problem, loss, grad)
 
 
+# Short rows and rows whose classes are strided are computed 16 at a time, long contiguous ones one at a time.
+GROUP = 16
+EVERY_LENGTH = [*range(1, 131), 2047, 2048, 2049]
+
+
+def mixed_problem(rows: int, classes: int, dtype: str, seed: int) -> Problem:
+    """Labels, weights and logits of which some are NaN, infinite, ignored or 0."""
+    rng = np.random.default_rng(seed)
+    x = (rng.choice([0.5, 5.0, 60.0], (rows, 1)) * rng.standard_normal((rows, classes))).astype(dtype)
+    odd_row = rng.random(rows)
+    places = rng.integers(0, classes, rows)
+    for row, chance, column in zip(x, odd_row, places):
+        if chance < 0.3:
+            row[column] = rng.choice([np.nan, np.inf, -np.inf, -np.inf])
+    target = np.where(rng.random(rows) < 0.15, -100, rng.integers(0, classes, rows))
+    options: dict[str, Any] = {"grad_loss": 0.7}
+    odd = [0.0, np.inf, -1.5, 1e-40, np.nan]
+    for name, length in (("weight", classes), ("sample_weight", rows)):
+        if rng.random() < 0.6:
+            weights = np.where(rng.random(length) < 0.15, rng.choice(odd, length), rng.uniform(0.1, 3, length))
+            options[name] = weights.astype(rng.choice(["f4", "f8"]))
+    return Problem(x, target, options)
+
+
+def laid_out(x: Array) -> dict[str, tuple[Array, int]]:
+    """The same logits in several memory layouts, each with the axis of the classes."""
+    rows, classes = x.shape
+    padded = np.zeros((rows, classes + 3), x.dtype)[:, 2:-1]
+    backwards = np.zeros_like(x)[::-1, ::-1]
+    class_axis_first = np.zeros((classes, rows), x.dtype)
+    class_axis_first_padded = np.zeros((classes, rows + 5), x.dtype)[:, 1:-4]
+    every_other = np.zeros((2 * rows, 3 * classes), x.dtype)[::2, ::3]
+    views = {
+        "contiguous": (np.zeros_like(x), 1),
+        "padded": (padded, 1),
+        "backwards": (backwards, 1),
+        "every other": (every_other, 1),
+        "class axis first": (class_axis_first, 0),
+        "class axis first, padded": (class_axis_first_padded, 0),
+        "class axis first, backwards": (np.zeros((classes, rows), x.dtype)[::-1, ::-1], 0),
+    }
+    for view, axis in views.values():
+        view[...] = x if axis == 1 else x.T
+    return views
+
+
+@pytest.mark.parametrize("rows", [1, GROUP - 1, GROUP, GROUP + 1, 2 * GROUP + 1])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_same_bits_for_every_layout_and_length(rows: int, dtype: str) -> None:
+    for classes in EVERY_LENGTH:
+        problem = mixed_problem(rows, classes, dtype, seed=1000 * classes + rows)
+        options = {"reduction": "none", **problem.options}
+        of_sum = {**problem.options, "reduction": "sum"}
+        loss, grad = ce.cross_entropy_with_grad(problem.x, problem.target, **options)
+        total, _ = ce.cross_entropy_with_grad(problem.x, problem.target, **of_sum)
+        for layout, (x, axis) in laid_out(problem.x).items():
+            where = f"{classes} classes, {layout}"
+            got, _ = ce.cross_entropy_with_grad(x, problem.target, axis=axis, **of_sum)
+            assert bits(got) == bits(total), where
+            for order in "CF":  # of the gradient, whatever that of the logits
+                out = np.empty_like(x, order=order)
+                got, _ = ce.cross_entropy_with_grad(x, problem.target, axis=axis, grad=out, **options)
+                assert bits(got, np.moveaxis(out, axis, 1)) == bits(loss, grad), f"{where}, gradient in order {order}"
+            got, _ = ce.cross_entropy_with_grad(x, problem.target, axis=axis, grad=x, **options)
+            assert bits(got, np.moveaxis(x, axis, 1)) == bits(loss, grad), f"{where}, in place"
+
+
+@pytest.mark.parametrize("classes", [1, 2, 10, 127, 128, 129, 2048])
+@pytest.mark.parametrize("class_axis_first", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_same_bits_for_every_split_of_the_batch(classes: int, class_axis_first: bool, dtype: str) -> None:
+    rows = 2 * GROUP + 1
+    problem = mixed_problem(rows, classes, dtype, seed=classes)
+    x = np.asfortranarray(problem.x) if class_axis_first else problem.x
+    sample_weight = problem.options.pop("sample_weight", np.linspace(0, 3, rows))
+
+    def part(start: int, end: int) -> tuple[Array, Array]:
+        return ce.cross_entropy_with_grad(
+            x[start:end],
+            problem.target[start:end],
+            sample_weight=sample_weight[start:end],
+            reduction="none",
+            **problem.options,
+        )
+
+    loss, grad = part(0, rows)
+    for split in range(rows + 1):
+        (loss_before, grad_before), (loss_after, grad_after) = part(0, split), part(split, rows)
+        assert bits(np.concatenate([loss_before, loss_after])) == bits(loss), split
+        assert bits(np.concatenate([grad_before, grad_after])) == bits(grad), split
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("classes", [1, 3, 128, 129, 500])
+def test_rows_of_nan_are_so_throughout_and_alone(classes: int, dtype: str) -> None:
+    """A row whose loss is NaN has a gradient of NaN in every class, and what poisons it reaches no other row."""
+    for seed in range(40):
+        problem = mixed_problem(GROUP + 3, classes, dtype, seed)
+        loss, grad = ce.cross_entropy_with_grad(problem.x, problem.target, reduction="none", **problem.options)
+        assert np.isnan(grad[np.isnan(loss)]).all()
+        usual = np.isfinite(problem.x).all(1) & (problem.target != -100)
+        usual &= np.isfinite(problem.options.get("sample_weight", np.ones(len(loss))))
+        usual &= np.isfinite(problem.options.get("weight", np.ones(classes))[problem.target.clip(0)])
+        assert np.isfinite(loss[usual]).all()
+        assert np.isfinite(grad[usual]).all()
+
+
+@st.composite
+def two_views(draw: st.DrawFn) -> tuple[Array, Array]:
+    """Two views [rows, classes] of one memory, as slicing makes them, often close to each other."""
+    rows, classes = draw(st.integers(1, 6)), draw(st.integers(1, 20))
+    memory = np.zeros(4000, np.float32)
+    bases = [memory[:3600].reshape(60, 60), memory[:3600].reshape(60, 60).T, memory[7:3607].reshape(72, 50)]
+    bases += [memory[start:3600:2].reshape(36, 50) for start in (0, 1)]
+
+    def view() -> Array:
+        base = draw(st.sampled_from(bases))
+        row_step, class_step = draw(st.integers(1, 3)), draw(st.integers(1, 2))
+        row = draw(st.integers(0, 5) | st.integers(0, base.shape[0] - rows * row_step))
+        column = draw(st.integers(0, base.shape[1] - classes * class_step))
+        cut = base[row : row + rows * row_step : row_step, column : column + classes * class_step : class_step]
+        return cut[:: draw(st.sampled_from([1, -1])), :: draw(st.sampled_from([1, -1]))]
+
+    return view(), view()
+
+
+def is_refused_for_overlap(x: Array, **arguments: Any) -> bool:
+    try:
+        ce.cross_entropy_with_grad(x, **arguments)
+    except ValueError as error:
+        assert "overlap" in str(error)  # noqa: PT017  (no error is an answer too)
+        return True
+    return False
+
+
+@given(two_views(), st.data())
+def test_overlap_is_sharing_a_byte(views: tuple[Array, Array], data: st.DataObject) -> None:
+    """Outputs are refused exactly where NumPy finds memory that they share with an input."""
+    x, other = views
+    target = np.zeros(len(x), np.int64)
+    same = x.ctypes.data == other.ctypes.data and x.strides == other.strides
+    shares = np.shares_memory(x, other)
+    assert is_refused_for_overlap(x, target=target, grad=other) == (shares and not same)
+
+    losses = other[:, data.draw(st.integers(0, other.shape[1] - 1))]
+    shares = np.shares_memory(x, losses)
+    assert is_refused_for_overlap(x, target=target, reduction="none", out=losses) == shares
+
+
+@given(st.data())
+def test_overlap_of_fields_is_sharing_a_byte(data: st.DataObject) -> None:
+    """The same for views of different dtypes, as the fields of records are, at any byte."""
+    rows, classes = data.draw(st.integers(1, 6)), data.draw(st.integers(1, 5))
+    record = 8 * data.draw(st.integers(1, 9))
+    memory = np.zeros(1024, np.uint8)
+
+    def field(dtype: str, shape: tuple[int, ...]) -> Array:
+        strides = (record, np.dtype(dtype).itemsize)[: len(shape)]
+        return np.ndarray(shape, dtype, memory, data.draw(st.integers(0, 2 * record)), strides)
+
+    x = field("f4", (rows, classes))
+    arguments = {
+        "target": field("u1", (rows,)),
+        "sample_weight": field("f8", (rows,)),
+        "out": field(data.draw(st.sampled_from(["f4", "f8"])), (rows,)),
+    }
+    inputs = x, arguments["target"], arguments["sample_weight"]
+    shares = any(np.shares_memory(arguments["out"], each) for each in inputs)
+    assert is_refused_for_overlap(x, reduction="none", **arguments) == shares
+
+
 # Enough work for several threads, cut in different ways: many short rows, few long ones, one.
 @pytest.mark.parametrize("shape", [(20000, 10), (64, 5000), (3, 100_003), (1, 300_000)], ids=str)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -84,7 +84,7 @@ typedef struct crossentropy_group {
 
 // Classes per block: small enough that a block of f64 and its target mass stay near the core while it is
 // looked at twice, large enough that the work per block does not count.
-#define CROSSENTROPY_BLOCK 2048
+#define CROSSENTROPY_BLOCK 4096
 // Three blocks of doubles: the gathered input, the target mass, the gradient before it is scattered.
 static inline size_t shim_scratch_bytes(void) { return 3 * CROSSENTROPY_BLOCK * 8; }
 
