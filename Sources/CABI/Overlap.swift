@@ -24,7 +24,7 @@ extension TensorView {
         steps.add(1, times: other.dtype.size - 1)
         for d in 0..<ndim { steps.add(abs(stride(d)) * dtype.size, times: length(d) - 1) }
         for d in 0..<other.ndim { steps.add(abs(other.stride(d)) * other.dtype.size, times: other.length(d) - 1) }
-        return steps.canMake(UInt(b.upperBound - 1 - a.lowerBound))
+        return steps.canMake(UInt(bitPattern: b.upperBound &- 1 &- a.lowerBound))  // may exceed an Int
     }
 
     /// Whether no two elements share memory: sorted by stride, each step goes beyond what the smaller ones reach.

@@ -94,14 +94,15 @@ private struct Columns<T: Element> {
     /// Each row's input at its label.
     @inline(__always)
     func atLabels() -> DoubleLanes {
-        var target = DoubleLanes(repeating: 0)
+        // Put together in memory, where the losses will be: lanes are slow to set one by one.
+        store(DoubleLanes(repeating: 0), &group.pointee.loss)
+        let place = UnsafeMutableRawPointer(shim_group_loss(group)!)
         for row in 0..<rows {
-            let place =
-                row &* Int(group.pointee.input_row_stride)
-                &+ Int(label(&group.pointee.label, row)) &* Int(group.pointee.input_stride)
-            target[row] = Double(T.load(group.pointee.input, place))
+            let c = Int(label(&group.pointee.label, row))
+            let index = row &* Int(group.pointee.input_row_stride) &+ c &* Int(group.pointee.input_stride)
+            Double.store(Double(T.load(group.pointee.input, index)), place, row)
         }
-        return target
+        return lanes(&group.pointee.loss)
     }
 
     @inline(__always)

@@ -63,27 +63,29 @@ typedef struct {
     int         largest;  /* on shapes up to this size */
 } operation;
 
-enum { MEAN = CE_REDUCTION_MEAN, SUM = CE_REDUCTION_SUM, NONE = CE_REDUCTION_NONE };
-enum { WEIGHT = CE_MEAN_OVER_WEIGHT, MASS = CE_MEAN_OVER_MASS };
+enum { MEAN = CE_REDUCTION_MEAN, SUM = CE_REDUCTION_SUM, NONE = CE_REDUCTION_NONE, MASS = CE_MEAN_OVER_MASS };
 
+/* What is not said is 0: logits, class indices, the mean. */
 static const operation OPERATIONS[] = {
-    {"index_none", PLAIN, 0, 0, 0, NONE, WEIGHT, 0, 0, 3},
-    {"index_mean", PLAIN, 0, 0, 0, MEAN, WEIGHT, 0, 0, 0},
-    {"index_faint_sum", PLAIN, 0, 0, 0, SUM, WEIGHT, 0, 1, 0},
-    {"index_ties_none", TIES, 0, 0, 0, NONE, WEIGHT, 0, 0, 0},
-    {"index_special_none", SPECIAL, 0, 0, 0, NONE, WEIGHT, 0, 0, 2},
-    {"index_weighted_none", PLAIN, 0, 1, 0, NONE, WEIGHT, 0, 0, 0},
-    {"index_weighted_mean", PLAIN, 0, 1, 0, MEAN, WEIGHT, 0, 0, 1},
-    {"smoothed_none", PLAIN, 0, 0, 0.1, NONE, WEIGHT, 0, 0, 0},
-    {"smoothed_weighted_mean", PLAIN, 0, 1, 0.1, MEAN, WEIGHT, 0, 0, 0},
-    {"distribution_none", PLAIN, 1, 0, 0, NONE, WEIGHT, 0, 0, 0},
-    {"distribution_ties_sum", TIES, 1, 0, 0, SUM, WEIGHT, 0, 0, 0},
-    {"distribution_special_none", SPECIAL, 1, 0, 0, NONE, WEIGHT, 0, 0, 0},
-    {"distribution_weighted_mean", PLAIN, 1, 1, 0.1, MEAN, MASS, 0, 0, 1},
-    {"probs_index_none", PROBS, 0, 0, 0, NONE, WEIGHT, 0, 0, 0},
-    {"probs_distribution_weighted_mean", PROBS, 1, 1, 0, MEAN, WEIGHT, 0x1p-6, 0, 0},
-    {"log_probs_index_weighted_mean", LOG_PROBS, 0, 1, 0, MEAN, MASS, 0, 0, 0},
-    {"log_probs_distribution_none", LOG_PROBS, 1, 0, 0.1, NONE, WEIGHT, 0, 0, 0},
+    {"index_none", .reduction = NONE, .largest = 3},
+    {"index_mean", .reduction = MEAN},
+    {"index_faint_sum", .reduction = SUM, .is_faint = 1},
+    {"index_ties_none", .input = TIES, .reduction = NONE},
+    {"index_special_none", .input = SPECIAL, .reduction = NONE, .largest = 2},
+    {"index_weighted_none", .is_weighted = 1, .reduction = NONE},
+    {"index_weighted_mean", .is_weighted = 1, .largest = 1},
+    {"smoothed_none", .label_smoothing = 0.1, .reduction = NONE},
+    {"smoothed_weighted_mean", .is_weighted = 1, .label_smoothing = 0.1},
+    {"distribution_none", .is_distribution = 1, .reduction = NONE},
+    {"distribution_ties_sum", .input = TIES, .is_distribution = 1, .reduction = SUM},
+    {"distribution_special_none", .input = SPECIAL, .is_distribution = 1, .reduction = NONE},
+    {"distribution_weighted_mean", .is_distribution = 1, .is_weighted = 1, .label_smoothing = 0.1, .mean_over = MASS,
+     .largest = 1},
+    {"probs_index_none", .input = PROBS, .reduction = NONE},
+    {"probs_distribution_weighted_mean", .input = PROBS, .is_distribution = 1, .is_weighted = 1, .clip = 0x1p-6},
+    {"log_probs_index_weighted_mean", .input = LOG_PROBS, .is_weighted = 1, .mean_over = MASS},
+    {"log_probs_distribution_none", .input = LOG_PROBS, .is_distribution = 1, .label_smoothing = 0.1,
+     .reduction = NONE},
 };
 
 /* The lengths of the rows' dimensions, and of the class axis, which stands in place `axis` among them. */
