@@ -14,12 +14,13 @@ VENV     = .venv
 IN_VENV  = PYTHONPATH=python:. $(VENV)/bin/python
 
 .PHONY: help run test build bench install clean format lint
-.PHONY: test-swift test-c test-python test-library test-dependant test-vectors
+.PHONY: test-exhaustive test-swift test-c test-python test-library test-dependant test-vectors
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make run                   build, compare Swift, C, Python and NumPy, train on real digits, write a report'
 	@echo 'make test                  every test and the linters'
+	@echo 'make test-exhaustive       the exponential of all 2^32 inputs'
 	@echo 'make build                 $(LIBRARY)'
 	@echo 'make bench                 loss and gradient beside NumPy'
 	@echo 'make install PREFIX=/usr   library, header and pkg-config file (also DESTDIR=)'
@@ -94,6 +95,12 @@ SHELL  = /bin/bash
 test-swift:
 	@tools/require.sh swift
 	$(call logged,swift,$(SWIFT) test -c release)
+
+# The exponential of all 2^32 inputs on every instruction set: minutes, so not part of `make test`, which takes a few.
+test-exhaustive:
+	@tools/require.sh swift
+	$(NORMAL) --product crossentropy-exhaustive
+	"$$($(NORMAL) --show-bin-path)/crossentropy-exhaustive"
 
 test-c: build build/vectors.txt
 	@tools/require.sh gcc g++ clang qemu-x86_64

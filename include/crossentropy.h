@@ -257,6 +257,8 @@ CE_API int32_t ce_cross_entropy_f64(const double *logits, const int64_t *labels,
 enum {
     CE_F32 = 1, /* IEEE binary32 */
     CE_F64 = 2, /* IEEE binary64 */
+    CE_F16 = 3, /* IEEE binary16; input and grad only */
+    CE_BF16 = 4, /* the upper half of a binary32; input and grad only */
     CE_I8  = 16,
     CE_I16 = 17,
     CE_I32 = 18,
@@ -283,7 +285,8 @@ typedef struct ce_tensor {
  *
  * ce_cross_entropy: loss and gradient of views.
  *
- *   input       f32 or f64, at least one dimension
+ *   input       f32, f64, f16 or bf16, at least one dimension. f16 and bf16 are widened exactly and
+ *               computed as f32, with the bounds of f32 input
  *   class_axis  which dimension of the input holds the classes; -1 is the last, -2 the one before.
  *               The others, in their order, are the rows.
  *   target      An integer dtype makes it class indices: shape of the input without the class axis.
@@ -291,7 +294,8 @@ typedef struct ce_tensor {
  *   options     NULL for the defaults
  *   loss        f32 or f64, whatever the input is: ndim 0 (or one element) for mean and sum, the shape
  *               of the input without the class axis for NONE; may be NULL if grad is not
- *   grad        NULL, or the input's shape and dtype. It may be the input itself (same data, same
+ *   grad        NULL, or the input's shape, and its dtype (for f16 and bf16 input also f32); f16 and
+ *               bf16 are the gradient in f32, rounded to nearest, ties to even. It may be the input itself (same data, same
  *               strides), which is then replaced; any other overlap is an error. As for loss,
  *               distinct elements must lie at distinct addresses, and in nested order: a step along
  *               one dimension leads beyond all that smaller strides reach, as in every slice,

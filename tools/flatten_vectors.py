@@ -4,7 +4,8 @@
 
 The text is words separated by blanks and line ends, everything resolved: defaults filled in,
 generators run, names replaced by the codes of include/crossentropy.h, floats as C99 hex floats
-("0x1.8p+1", "nan", "inf"). A case reads:
+("0x1.8p+1", "nan", "inf"), those of f16 and bf16 tensors as the integers of their 16 bits. A case
+reads:
 
     case NAME
     options INPUT_TYPE REDUCTION MEAN_OVER EMPTY IGNORE_INDEX LABEL_SMOOTHING MEAN_DIVISOR CLIP
@@ -14,7 +15,7 @@ generators run, names replaced by the codes of include/crossentropy.h, floats as
     target TENSOR
     weight TENSOR or -
     sample_weight TENSOR or -
-    outputs LOSS_DTYPE WITH_GRAD           1 or 0
+    outputs LOSS_DTYPE GRAD_DTYPE WITH_GRAD           1 or 0
     status CODE COUNT                      COUNT lines follow, each a text the message contains
     loss COUNT (WANT TOL)...
     grad COUNT (INDEX WANT TOL)...         INDEX counts in row-major order of the input's shape
@@ -33,6 +34,7 @@ import argparse
 import json
 import math
 import re
+import struct
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,7 +43,7 @@ from typing import Any
 VECTORS = Path(__file__).resolve().parent.parent / "Tests" / "Vectors" / "vectors.json"
 
 DTYPES = {
-    "f32": 1, "f64": 2, "i8": 16, "i16": 17, "i32": 18, "i64": 19, "u8": 20, "u16": 21, "u32": 22,
+    "f32": 1, "f64": 2, "f16": 3, "bf16": 4, "i8": 16, "i16": 17, "i32": 18, "i64": 19, "u8": 20, "u16": 21, "u32": 22,
     "u64": 23,
 }  # fmt: skip
 CODES = {
@@ -75,9 +77,13 @@ def generated(generator: dict[str, Any], count: int) -> list[float]:
 
 
 def number(value: Any, dtype: Any = "f64") -> str:
-    """A number as a word: the digits of an integer, the hexadecimal form of a float."""
+    """A number as a word: the digits of an integer or of 16 bits, the hexadecimal form of a float."""
     if str(dtype)[0] in "iu":
         return str(int(value))
+    if dtype == "f16":
+        return str(struct.unpack("<H", struct.pack("<e", float(value)))[0])
+    if dtype == "bf16":
+        return str(struct.unpack("<I", struct.pack("<f", float(value)))[0] >> 16)
     return re.sub(r"\.?0*p", "p", float(value).hex())
 
 
@@ -116,8 +122,9 @@ def lines(case: dict[str, Any], defaults: dict[str, Any]) -> Iterator[str]:
     yield "target " + tensor(case, "target_", case["target"])
     for key in ("weight", "sample_weight"):
         yield f"{key} " + (tensor(case, key + "_", case[key]) if key in case else "-")
-    loss_dtype = code(DTYPES, case.get("loss_dtype", case["dtype"]))
-    yield f"outputs {loss_dtype} {int('grad' in case.get('outputs', ['loss', 'grad']))}"
+    loss_dtype = "f32" if case["dtype"] in ("f16", "bf16") else case["dtype"]
+    words = [code(DTYPES, case.get("loss_dtype", loss_dtype)), code(DTYPES, case.get("grad_dtype", case["dtype"]))]
+    yield " ".join(["outputs", *words, str(int("grad" in case.get("outputs", ["loss", "grad"])))])
     messages = case.get("message_contains", [])
     yield f"status {STATUSES.index(case['status'])} {len(messages)}"
     yield from messages

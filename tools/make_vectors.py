@@ -52,13 +52,14 @@ HEADER: dict[str, Any] = {
     "tolerance is to be added. After any status but CE_OK no output has changed.",
     "numbers": "JSON numbers, except that NaN and the infinities are the strings 'nan', 'inf' and "
     "'-inf', and integers beyond +-2^53 are strings of their digits. Inputs are exactly the "
-    "binary32 or binary64 numbers meant; wanted numbers have 20 significant digits.",
+    "numbers of their dtype that are meant; wanted numbers have 20 significant digits.",
     "fields": {
         "name": "unique, made of a-z, 0-9 and _",
         "why": "what the case is there to show",
         "level": "'c' where only an interface of raw tensors and codes can state the call; others "
         "may leave the case out",
-        "dtype": "of the input and the gradient: f32, f64; in error cases also another name or a bare code",
+        "dtype": "of the input: f32, f64, f16 (binary16) or bf16 (the upper half of a binary32); in error cases "
+        "also another name or a bare code",
         "shape": "of the input and the gradient; class_axis says which dimension holds the classes "
         "(default -1); the others, in their order, are the rows",
         "strides, offset": "in elements; element (i, j, ...) is number offset + i*strides[0] + "
@@ -71,7 +72,8 @@ HEADER: dict[str, Any] = {
         "weight, sample_weight": "class and row weights with *_dtype, *_shape, *_strides, *_offset; absent: all 1",
         "options": "each option that is not at its default; see defaults. ignore_index 'none' is "
         "CE_IGNORE_NONE; a bare number in place of an option's name is an unknown code",
-        "loss_dtype": "absent: the input's dtype",
+        "loss_dtype": "absent: the input's dtype, and f32 for f16 and bf16",
+        "grad_dtype": "absent: the input's dtype",
         "outputs": "['loss']: call without a gradient; absent: both",
         "status": "CE_OK or another name of the header's enum",
         "message_contains": "for errors: each text occurs in the error message",
@@ -91,12 +93,13 @@ HEADER: dict[str, Any] = {
         "rule": "The bounds that the library publishes, with nothing added. C classes; for row i: "
         "a_c = w_c ((1-e) q_c + e/C), A = sum a_c, s its sample weight, p its softmax, "
         "L = s sum a_c (lse - z_c), M = |s| sum |a_c (lse - z_c)| (for other input types the terms "
-        "are -a_c log x_c and -a_c x_c), D the mean's divisor (1 for sum and none).",
+        "are -a_c log x_c and -a_c x_c), D the mean's divisor (1 for sum and none). f16 and bf16 input has the "
+        "bounds of f32.",
         "row": "T = 2 ulp32(M) where M >= 2^-4, else 1e-6 M, for f32 input; 1e-13 M for f64 input; "
         "+ F + h. For f64 input with an f32 loss + ulp32(L)/2.",
         "F": "probabilities below 2^-126 (f32 input) or 2^-1022 (f64) of the row's largest may be "
         "0: F = |s A| (sum of those p).",
-        "h": "half the smallest subnormal number of the output's dtype.",
+        "h": "half the smallest subnormal number of the output's dtype; of f32 for an f16 or bf16 gradient.",
         "mean, sum": "(sum of the rows' T without h) / |D| + half a unit in the last place of the "
         "result in the loss's dtype + h.",
         "gradient": "b |r| m_c + |r A| f_c + h with r = s grad_loss / D. Index targets without "
@@ -104,7 +107,8 @@ HEADER: dict[str, Any] = {
         "m_c = max(|A p_c|, |a_c|). b = 1e-13 for f64 input; for f32 1e-6 where p_c >= 1e-6 or "
         "|a_c| >= |A p_c|, else 5e-6. f_c = p_c if it may be 0, else 0; for the class of mass in "
         "rows of the first kind f_c = sum of all p that may be 0. Input types probs and "
-        "log_probs: b = 1e-6 or 1e-13, m_c = |a_c / x_c| or |a_c|, f_c = 0.",
+        "log_probs: b = 1e-6 or 1e-13, m_c = |a_c / x_c| or |a_c|, f_c = 0. For an f16 or bf16 gradient + half a "
+        "unit in the last place of that dtype at the exact value, which is at least 2^-25 (f16) or 2^-134 (bf16).",
         "ulp32": "the unit in the last place of binary32 at that magnitude, at least 2^-149.",
         "rounding": "tolerances are cut, not rounded up, to 6 digits; those below 1e-290 are "
         "rounded up to a binary64 number.",
@@ -115,9 +119,20 @@ HEADER: dict[str, Any] = {
 # Numbers of the input ------------------------------------------------------------------------
 
 
+# The significant bits of a dtype, the exponent of its smallest subnormal number, and that of its largest binade.
+FORMATS = {"f16": (11, -24, 15), "bf16": (8, -133, 127), "f32": (24, -149, 127), "f64": (53, -1074, 1023)}
+
+
 def rounded(value: float, dtype: Any) -> float:
     """The number of this dtype nearest to a double."""
-    return struct.unpack("<f", struct.pack("<f", value))[0] if dtype == "f32" else float(value)
+    if dtype in ("f32", "f16"):
+        code = "<f" if dtype == "f32" else "<e"
+        return struct.unpack(code, struct.pack(code, value))[0]
+    if dtype == "bf16" and math.isfinite(value):
+        digits, lowest, _ = FORMATS[dtype]
+        exponent = max(math.frexp(value)[1] - digits, lowest)
+        return math.copysign(math.ldexp(round(math.ldexp(value, -exponent)), exponent), value)
+    return float(value)
 
 
 def generated(generator: dict[str, Any], count: int) -> list[float]:
@@ -159,12 +174,19 @@ def exact(case: dict[str, Any], prefix: str) -> list[mpf]:
 def ulp(value: mpf, dtype: str) -> mpf:
     """The unit in the last place of `dtype` at the magnitude of `value`, beyond its range too."""
     exponent = mp.frexp(abs(value))[1] if value else -10000
-    digits, lowest = (24, -149) if dtype == "f32" else (53, -1074)
+    digits, lowest, _ = FORMATS[dtype]
     return mpf(2) ** max(exponent - digits, lowest)
 
 
 def half_smallest(dtype: str) -> mpf:
-    return mpf(2) ** (-150 if dtype == "f32" else -1075)
+    return mpf(2) ** (FORMATS[dtype][1] - 1)
+
+
+def last_rounding(value: mpf, dtype: str) -> mpf:
+    """How far an output's last rounding may lead, beyond its relative bound."""
+    if dtype in ("f32", "f64"):
+        return half_smallest(dtype)
+    return half_smallest("f32") + ulp(value, dtype) / 2
 
 
 class Row:
@@ -202,7 +224,7 @@ class Row:
 
         total = mp.fsum(a)
         p = [power / total_power for power in powers]
-        lowest = max(p) * mpf(2) ** (-126 if dtype == "f32" else -1022)
+        lowest = max(p) * mpf(2) ** (-1022 if dtype == "f64" else -126)
         may_be_zero = [value if value < lowest else mpf(0) for value in p]
         self.flushed = abs(total) * mp.fsum(may_be_zero)
         for a_c, p_c, lost in zip(a, p, may_be_zero):
@@ -217,7 +239,7 @@ class Row:
 
     def from_probabilities(self, x: list[mpf], a: list[mpf], case: dict[str, Any]) -> None:
         options = case["options"]
-        bound = mpf("1e-6" if case["dtype"] == "f32" else "1e-13")
+        bound = mpf("1e-13" if case["dtype"] == "f64" else "1e-6")
         low = options.get("clip", 0.0)
         high = 1 - low  # as binary64, as the header says
         for x_c, a_c in zip(x, a):
@@ -298,7 +320,8 @@ def results(
     divisor: mpf,
 ) -> dict[str, Any]:
     """Losses and gradients of the rows, reduced, with their tolerances, as the file's fields."""
-    dtype, loss_dtype = case["dtype"], case.get("loss_dtype", case["dtype"])
+    dtype, grad_dtype = case["dtype"], case.get("grad_dtype", case["dtype"])
+    loss_dtype = case.get("loss_dtype", "f64" if dtype == "f64" else "f32")
     nothing = divisor == 0
     zero = nothing and option["empty"] == "zero"
     assert not (nothing and option["empty"] == "error"), case["name"]
@@ -347,7 +370,7 @@ def results(
     order = sorted(grads) if wanted is None else wanted
     fields: dict[str, Any] = {}
     fields["loss"], fields["loss_tol"] = texts(total, loss_dtype)
-    fields["grad"], fields["grad_tol"] = texts([grads[place] for place in order], dtype)
+    fields["grad"], fields["grad_tol"] = texts([grads[place] for place in order], grad_dtype)
     return fields
 
 
@@ -360,7 +383,8 @@ class Raw(str):
 
 def texts(pairs: list[tuple[mpf, mpf]], dtype: str) -> tuple[list[Any], list[Any]]:
     """Values and tolerances as they are written, infinite where the dtype has no room."""
-    limit = (2 - mpf(2) ** (-24 if dtype == "f32" else -53)) * mpf(2) ** (127 if dtype == "f32" else 1023)
+    digits, _, highest = FORMATS[dtype]
+    limit = (2 - mpf(2) ** -digits) * mpf(2) ** highest
     values: list[Any] = []
     tolerances: list[Any] = []
     for value, bound in pairs:
@@ -371,7 +395,7 @@ def texts(pairs: list[tuple[mpf, mpf]], dtype: str) -> tuple[list[Any], list[Any
         assert abs(value) + bound < limit, "too close to overflow"
         tiny = abs(value) < mpf(2) ** -1075
         values.append(Raw("0" if tiny else mp.nstr(value, 20)))
-        tolerances.append(tolerance_text(bound + half_smallest(dtype)))
+        tolerances.append(tolerance_text(bound + last_rounding(value, dtype)))
     return values, tolerances
 
 
@@ -409,7 +433,7 @@ def finished(case: dict[str, Any]) -> dict[str, Any]:
     for prefix, key in (("", "x"), ("target_", "target"), ("weight_", "weight"),
                         ("sample_weight_", "sample_weight")):  # fmt: skip
         dtype = case.get(prefix + "dtype")
-        if isinstance(case.get(key), list) and dtype in ("f32", "f64"):
+        if isinstance(case.get(key), list) and dtype in FORMATS:
             case[key] = [rounded(value, dtype) for value in case[key]]
     case.setdefault("status", "CE_OK")
     if case["status"] == "CE_OK":
@@ -426,7 +450,7 @@ FIELD_ORDER = [
     "target_dtype", "target_shape", "target_strides", "target_offset", "target",
     "weight_dtype", "weight_shape", "weight_strides", "weight_offset", "weight",
     "sample_weight_dtype", "sample_weight_shape", "sample_weight_strides", "sample_weight_offset",
-    "sample_weight", "options", "loss_dtype", "outputs", "status", "message_contains",
+    "sample_weight", "options", "loss_dtype", "grad_dtype", "outputs", "status", "message_contains",
     "loss", "loss_tol", "grad_at", "grad", "grad_tol",
 ]  # fmt: skip
 

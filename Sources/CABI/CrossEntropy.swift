@@ -31,12 +31,12 @@ private func checkedCall(
     _ options: ce_options, _ loss: UnsafePointer<ce_tensor>?, _ grad: UnsafePointer<ce_tensor>?,
     _ storage: inout CallStorage
 ) throws(CallError) -> LossCall {
-    let input = try view(input, "input", .floatingPoint, &storage)
-    let target = try view(target, "target", .integerOrFloatingPoint, &storage)
-    let weight = try optionalView(options.weight, "weight", .floatingPoint, &storage)
-    let sampleWeight = try optionalView(options.sample_weight, "sample_weight", .floatingPoint, &storage)
-    let loss = try optionalView(loss, "loss", .floatingPoint, &storage)
-    let grad = try optionalView(grad, "grad", .floatingPoint, &storage)
+    let input = try view(input, "input", .singleOrHalf, &storage)
+    let target = try view(target, "target", .integerOrSingle, &storage)
+    let weight = try optionalView(options.weight, "weight", .single, &storage)
+    let sampleWeight = try optionalView(options.sample_weight, "sample_weight", .single, &storage)
+    let loss = try optionalView(loss, "loss", .single, &storage)
+    let grad = try optionalView(grad, "grad", .singleOrHalf, &storage)
     if loss == nil && grad == nil {
         throw CallError(CE_ERROR_NULL_POINTER) { $0.text("loss and grad are both NULL: there is nothing to compute") }
     }
@@ -72,8 +72,11 @@ private func checkedCall(
     }
     if let grad {
         try checkShape(grad, "grad", equals: input, "input")
-        if grad.dtype != input.dtype {
-            throw CallError(CE_ERROR_DTYPE) { $0.text("grad must have the dtype of input") }
+        if grad.dtype != input.dtype && !(input.dtype.isHalf && grad.dtype == .f32) {
+            throw CallError(CE_ERROR_DTYPE) {
+                $0.text("grad must have the dtype of input")
+                if input.dtype.isHalf { $0.text(", or f32") }
+            }
         }
     }
 

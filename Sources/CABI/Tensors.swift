@@ -4,8 +4,9 @@ import Core
 // From a ce_tensor, which may hold anything, to a TensorView that the rest can rely on.
 
 enum AcceptedTypes {
-    case floatingPoint
-    case integerOrFloatingPoint
+    case single  // f32 or f64
+    case singleOrHalf
+    case integerOrSingle
 }
 
 /// `nil` if the pointer is NULL.
@@ -27,10 +28,13 @@ func view(
             $0.number(Int(tensor.dtype))
         }
     }
-    if accepted == .floatingPoint && !dtype.isFloatingPoint {
+    if !(dtype.isFloatingPoint || accepted == .integerOrSingle) || (dtype.isHalf && accepted != .singleOrHalf) {
         throw CallError(CE_ERROR_DTYPE) {
             $0.text(name)
-            $0.text(" must be f32 or f64, not an integer dtype")
+            $0.text(
+                accepted == .singleOrHalf
+                    ? " must be f32, f64, f16 or bf16"
+                    : accepted == .single ? " must be f32 or f64" : " must be integers, f32 or f64")
         }
     }
     guard tensor.ndim >= 0 && tensor.ndim <= CE_MAX_NDIM else {

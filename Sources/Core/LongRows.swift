@@ -26,18 +26,15 @@ extension LossCall {
             var share = LongRow(
                 row: worker.row, kernels: worker.longRowKernels,
                 blocks: memory.assumingMemoryBound(to: crossentropy_stats.self), blockCount: blocks,
-                workspace: workspace,
-                cancel: cancel)
+                workspace: workspace, cancel: cancel)
             share.forEachPiece(threads: workspace.threads)
             var outcome = crossentropy_outcome()
             withUnsafePointer(to: worker.row) { outcome = share.kernels.outcome($0, share.blocks, Int64(blocks)) }
             if outcome.loss != outcome.loss {
                 worker.fillGradient(offsets, with: .nan)
-            } else if let grad, worker.row.grad != nil {
-                share.stats = outcome.stats
+            } else if worker.row.grad != nil {
+                share.outcome = outcome
                 share.forEachPiece(threads: workspace.threads)
-                grad.store(
-                    outcome.target_grad, at: offsets.grad + Int(worker.row.label) * grad.classStride)
             }
             if worker.row.grad == nil { worker.fillUncomputedGradient(offsets) }
             worker.keep(outcome.loss, at: offsets.loss)
@@ -57,8 +54,8 @@ private struct LongRow {
     let blockCount: Int
     let workspace: Workspace
     let cancel: UnsafePointer<Int32>?
-    /// The whole row's; `nil` while those of the blocks are being made.
-    var stats: crossentropy_stats?
+    /// The whole row's; `nil` while the statistics of its blocks are being made.
+    var outcome: crossentropy_outcome?
     var nextPiece: Int64 = 0
     var nextSlot: Int64 = 0
     var isCancelled: Int32 = 0
@@ -88,8 +85,8 @@ private struct LongRow {
                 hasSlot = true
             }
             let count = min(blocksPerPiece, share.pointee.blockCount - first)
-            if let stats = share.pointee.stats {
-                share.pointee.kernels.grad(&row, stats, Int64(first), Int64(count))
+            if var outcome = share.pointee.outcome {
+                share.pointee.kernels.grad(&row, &outcome, Int64(first), Int64(count))
             } else {
                 share.pointee.kernels.stats(&row, Int64(first), Int64(count), share.pointee.blocks)
             }

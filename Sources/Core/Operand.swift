@@ -1,7 +1,11 @@
+import Shims
+
 /// Element types, with the codes of crossentropy.h.
 public enum DType: Int32 {
     case f32 = 1
     case f64 = 2
+    case f16 = 3
+    case bf16 = 4
     case i8 = 16
     case i16 = 17
     case i32 = 18
@@ -13,10 +17,22 @@ public enum DType: Int32 {
 
     public var isFloatingPoint: Bool { rawValue < 16 }
 
+    /// 16 bits that the kernels for f32 read and write.
+    public var isHalf: Bool { self == .f16 || self == .bf16 }
+
+    /// The kernels' name for it.
+    var format: Int32 {
+        switch self {
+        case .bf16: CROSSENTROPY_BF16
+        case .f16: CROSSENTROPY_F16
+        default: CROSSENTROPY_NATIVE
+        }
+    }
+
     public var size: Int {
         switch self {
         case .i8, .u8: 1
-        case .i16, .u16: 2
+        case .i16, .u16, .f16, .bf16: 2
         case .f32, .i32, .u32: 4
         case .f64, .i64, .u64: 8
         }
@@ -70,7 +86,7 @@ extension Operand {
         case .u16: Label(Int64(data.loadUnaligned(fromByteOffset: offset * 2, as: UInt16.self)))
         case .u8: Label(Int64(data.loadUnaligned(fromByteOffset: offset, as: UInt8.self)))
         case .u64: Label(unsigned: data.loadUnaligned(fromByteOffset: offset * 8, as: UInt64.self))
-        case .f32, .f64: Label(-1)  // not an index type
+        case .f16, .bf16, .f32, .f64: Label(-1)  // not an index type
         }
     }
 }
@@ -102,7 +118,7 @@ extension Operand {
         case .u32: return scan(UInt32.self)
         case .u16: return scan(UInt16.self)
         case .u8: return scan(UInt8.self)
-        case .f32, .f64: return nil
+        case .f16, .bf16, .f32, .f64: return nil
         }
     }
 }

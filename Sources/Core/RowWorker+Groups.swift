@@ -5,7 +5,8 @@ extension LossCall {
     /// classes are not.
     var usesGroups: Bool {
         inputType == .logits && !needsMass
-            && (classes <= CROSSENTROPY_GROUP_CLASSES || (input.classStride != 1 && rows.step.input == 1))
+            && (classes <= CROSSENTROPY_GROUP_CLASSES
+                || (input.classStride != 1 && rows.step.input == 1 && !input.dtype.isHalf))
     }
 }
 
@@ -17,6 +18,8 @@ extension RowWorker {
         group.classes = row.classes
         group.input_stride = row.input_stride
         group.input_row_stride = Int64(step.input)
+        group.input_format = row.input_format
+        group.grad_format = row.grad_format
         group.grad_stride = row.grad_stride
         group.grad_row_stride = Int64(step.grad)
         group.scratch = row.scratch

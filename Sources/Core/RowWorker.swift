@@ -37,9 +37,11 @@ struct RowWorker {
         row = crossentropy_row()
         row.classes = Int64(call.classes)
         row.input_stride = Int64(call.input.classStride)
+        row.input_format = call.input.dtype.format
         row.target_stride = Int64(call.target.classStride)
         row.target_is_f64 = call.target.dtype == .f64 ? 1 : 0
         row.grad_stride = Int64(call.grad?.classStride ?? 0)
+        row.grad_format = call.grad?.dtype.format ?? CROSSENTROPY_NATIVE
         if let weights = pass.workspace.classWeights { row.weight = UnsafePointer(weights) }
         row.keep = 1
         if what == .loss {
@@ -121,6 +123,6 @@ struct RowWorker {
 
     func fillGradient(_ offsets: RowOffsets, with value: Double) {
         guard what == .loss, let grad = call.grad else { return }
-        fill(grad.element(offsets.grad), row.classes, row.grad_stride, value)
+        fill(grad.element(offsets.grad), row.classes, row.grad_stride, row.grad_format, value)
     }
 }

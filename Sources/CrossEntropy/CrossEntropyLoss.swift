@@ -121,7 +121,7 @@ public struct CrossEntropyLoss: Sendable {
     /// The general call: views of any shape and strides, into the caller's memory.
     ///
     /// - Parameters:
-    ///   - input: `Float` or `Double`, at least one dimension.
+    ///   - input: `Float`, `Double` or a 16-bit format, at least one dimension.
     ///   - classAxis: Which dimension of the input holds the classes; -1 is the last. The others are the rows.
     ///   - target: Class indices, with the shape of the input without the class axis; or distributions, with the shape of
     ///     the input.
@@ -130,7 +130,8 @@ public struct CrossEntropyLoss: Sendable {
     ///   - gradLoss: Upstream gradient: multiplies the gradient.
     ///   - loss: One number, or with `keepingRows` one for each row; `nil`: only the gradient is wanted.
     ///   - keepingRows: Each row's loss is stored, and the gradient is that of each row's own loss.
-    ///   - gradient: Of the input's shape and type, or `nil`. It may be the input itself, which is then replaced.
+    ///   - gradient: Of the input's shape and type (for 16-bit input also `Float`), or `nil`. It may be the input itself,
+    ///     which is then replaced.
     /// - Throws: ``CrossEntropyError``; then nothing has been written.
     public func evaluate(
         _ input: TensorView, classAxis: Int = -1, target: TensorView, classWeight: TensorView? = nil,

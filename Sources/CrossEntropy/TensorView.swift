@@ -37,6 +37,27 @@ public struct TensorView {
             data: UnsafeMutableRawPointer(mutating: labels), dtype: Label.dtype, shape: shape, strides: strides)
     }
 
+    /// The 16-bit formats that an input and its gradient may have. They are computed as `Float`.
+    public enum HalfFormat: Int32, Sendable {
+        /// IEEE binary16.
+        case float16 = 3
+        /// The upper half of a `Float`.
+        case bfloat16 = 4
+    }
+
+    /// A view of 16-bit numbers that is only read.
+    public init(reading bits: UnsafePointer<UInt16>?, _ format: HalfFormat, shape: [Int], strides: [Int]? = nil) {
+        self.init(
+            data: UnsafeMutableRawPointer(mutating: bits), dtype: format.rawValue, shape: shape, strides: strides)
+    }
+
+    /// A view of 16-bit numbers that is written.
+    public init(
+        writing bits: UnsafeMutablePointer<UInt16>?, _ format: HalfFormat, shape: [Int], strides: [Int]? = nil
+    ) {
+        self.init(data: UnsafeMutableRawPointer(bits), dtype: format.rawValue, shape: shape, strides: strides)
+    }
+
     /// Calls `body` with the view as C sees it, or with `nil` for no view.
     static func withTensor<R>(
         _ view: TensorView?, _ body: (UnsafePointer<ce_tensor>?) throws(CrossEntropyError) -> R

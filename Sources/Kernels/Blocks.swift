@@ -4,45 +4,41 @@ import Shims
 /// memory layout they come from; so their partial sums are always the same.
 let blockSize = Int(CROSSENTROPY_BLOCK)
 
-/// A row's classes, block by block. Where the classes are not neighbours in memory, a block is gathered into the
-/// row's scratch space first, so that there is one kernel for every layout.
+/// A row's classes, block by block. Where they are not neighbours in memory, or not of the kernel's type, a block is
+/// gathered into the row's scratch space first, so that there is one kernel for every layout and format.
 struct BlockReader<T: Element> {
     let base: UnsafeRawPointer
     let stride: Int
+    let storage: Storage<T>
     let scratch: UnsafeMutableRawPointer
 
     @inline(__always)
     func block(_ start: Int, _ count: Int) -> UnsafeRawPointer {
-        if stride == 1 { return base + start &* MemoryLayout<T>.size }
-        copyStrided(base + start &* stride &* MemoryLayout<T>.size, stride, scratch, 1, count, T.self)
+        if stride == 1 && storage.isNative { return base + start &* MemoryLayout<T>.size }
+        storage.gather(base, start &* stride, stride, count, scratch)
         return UnsafeRawPointer(scratch)
     }
 }
 
-/// Where a row's gradient goes, block by block: in place, or through scratch space and scattered.
+/// Where a row's gradient goes, block by block: in place, or through scratch space.
 struct BlockWriter<T: Element> {
     let base: UnsafeMutableRawPointer
     let stride: Int
+    let storage: Storage<T>
     let scratch: UnsafeMutableRawPointer
 
     @inline(__always)
     func block(_ start: Int) -> UnsafeMutableRawPointer {
-        stride == 1 ? base + start &* MemoryLayout<T>.size : scratch
+        stride == 1 && storage.isNative ? base + start &* MemoryLayout<T>.size : scratch
     }
 
     @inline(__always)
     func finish(_ start: Int, _ count: Int) {
-        if stride == 1 { return }
-        copyStrided(
-            UnsafeRawPointer(scratch), 1, base + start &* stride &* MemoryLayout<T>.size, stride, count, T.self)
+        if stride == 1 && storage.isNative { return }
+        storage.scatter(UnsafeRawPointer(scratch), count, base, start &* stride, stride)
     }
-}
 
-@inline(never)
-private func copyStrided<T: Element>(
-    _ from: UnsafeRawPointer, _ fromStride: Int, _ to: UnsafeMutableRawPointer, _ toStride: Int, _ count: Int, _: T.Type
-) {
-    for i in 0..<count { T.store(T.load(from, i &* fromStride), to, i &* toStride) }
+    @inline(__always) func store(_ value: T, at c: Int) { storage.store(value, base, c &* stride) }
 }
 
 extension crossentropy_row {
@@ -53,7 +49,8 @@ extension crossentropy_row {
     }
 
     @inline(__always) func reader<T: Element>(_: T.Type) -> BlockReader<T> {
-        BlockReader(base: input, stride: Int(input_stride), scratch: scratchBlock(0))
+        BlockReader(
+            base: input, stride: Int(input_stride), storage: Storage(format: input_format), scratch: scratchBlock(0))
     }
 
     @inline(__always) var massBlock: UnsafeMutablePointer<Double> {
@@ -65,32 +62,20 @@ extension crossentropy_row {
 
     /// `nil` where no gradient is asked for.
     @inline(__always) func writer<T: Element>(_: T.Type) -> BlockWriter<T>? {
-        grad.map { BlockWriter(base: $0, stride: Int(grad_stride), scratch: scratchBlock(2)) }
+        grad.map {
+            BlockWriter(
+                base: $0, stride: Int(grad_stride), storage: Storage(format: grad_format), scratch: scratchBlock(2))
+        }
     }
 
     /// The input at the target class.
     @inline(__always) func inputAtLabel<T: Element>(_: T.Type) -> T {
-        T.load(input, Int(label) &* Int(input_stride))
+        Storage<T>(format: input_format).load(input, Int(label) &* Int(input_stride))
     }
 
     /// Writes one value to every class of the gradient, if there is one.
     @inline(__always) func fillGradient<T: Element>(with value: T) {
-        if let grad { fill(grad, count, Int(grad_stride), with: value) }
-    }
-}
-
-@inline(never)
-func fill<T: Element>(_ row: UnsafeMutableRawPointer, _ count: Int, _ stride: Int, with value: T) {
-    if stride == 1 {
-        let lanes = T.splat(value)
-        var i = 0
-        while i &+ laneCount <= count {
-            T.storeLanes(lanes, row, i)
-            i &+= laneCount
-        }
-        T.storeTail(lanes, row, i, count &- i)
-    } else {
-        for i in 0..<count { T.store(value, row, i &* stride) }
+        if let grad { Storage(format: grad_format).fill(grad, Int(grad_stride), count, with: value) }
     }
 }
 

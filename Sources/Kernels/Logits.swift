@@ -8,7 +8,7 @@ func logitsIndex<T: Element>(_ row: crossentropy_row, _: T.Type) -> Double {
         row.fillGradient(with: T.nan)
     } else if let writer = row.writer(T.self) {
         writeProbabilities(row, result.stats, 0, row.count, writer)
-        T.store(T(result.target_grad), writer.base, Int(row.label) &* writer.stride)
+        writer.store(T(result.target_grad), at: Int(row.label))
     }
     return result.loss
 }
@@ -45,11 +45,14 @@ func outcome<T: Element>(
 }
 
 func blockGradient<T: Element>(
-    _ row: crossentropy_row, _ stats: crossentropy_stats, _ first: Int, _ count: Int, _: T.Type
+    _ row: crossentropy_row, _ outcome: crossentropy_outcome, _ first: Int, _ count: Int, _: T.Type
 ) {
     guard let writer = row.writer(T.self) else { return }
-    let end = (first &+ count) &* blockSize
-    writeProbabilities(row, stats, first &* blockSize, end < row.count ? end : row.count, writer)
+    let start = first &* blockSize
+    let end = start &+ count &* blockSize < row.count ? start &+ count &* blockSize : row.count
+    writeProbabilities(row, outcome.stats, start, end, writer)
+    let label = Int(row.label)
+    if label >= start && label < end { writer.store(T(outcome.target_grad), at: label) }
 }
 
 /// lse - z_y, for rows of which `target` holds z_y.

@@ -30,12 +30,13 @@ func logitsGroup<T: Element>(_ group: UnsafeMutablePointer<crossentropy_group>, 
     let filler = nan.replacing(with: zero, where: isSkipped)
     columns.writeGradient(
         grad, probability, T.narrow(filler), T.narrow(zero.replacing(with: 1 + zero, where: isFilled)))
+    let storage = Storage<T>(format: group.pointee.grad_format)
     var atTarget = targetGradient(stats, target, scale).replacing(with: filler, where: isFilled)
     for row in 0..<Int(group.pointee.rows) {
         let place =
             row &* Int(group.pointee.grad_row_stride) &+ Int(label(&group.pointee.label, row))
             &* Int(group.pointee.grad_stride)
-        T.store(T(get(&atTarget, row)), grad, place)
+        storage.store(T(get(&atTarget, row)), grad, place)
     }
 }
 
@@ -47,14 +48,16 @@ private struct Columns<T: Element> {
     private let stride: Int
     private let isTransposed: Bool
     private let rows: Int
+    private let storage: Storage<T>
 
     @inline(__always)
     init(_ group: UnsafeMutablePointer<crossentropy_group>, _: T.Type) {
         self.group = group
+        storage = Storage(format: group.pointee.input_format)
         rows = Int(group.pointee.rows)
         isTransposed =
             group.pointee.classes <= CROSSENTROPY_GROUP_CLASSES
-            && (group.pointee.input_row_stride != 1 || rows < laneCount)
+            && (group.pointee.input_row_stride != 1 || rows < laneCount || !storage.isNative)
         base = isTransposed ? UnsafeRawPointer(group.pointee.scratch) : group.pointee.input
         stride = isTransposed ? laneCount : Int(group.pointee.input_stride)
         if isTransposed { transpose() }
@@ -74,7 +77,8 @@ private struct Columns<T: Element> {
         for row in 0..<rows {
             let start = row &* Int(group.pointee.input_row_stride)
             for c in 0..<classes {
-                T.store(T.load(input, start &+ c &* Int(group.pointee.input_stride)), copy, c &* laneCount &+ row)
+                let x = storage.load(input, start &+ c &* Int(group.pointee.input_stride))
+                T.store(x, copy, c &* laneCount &+ row)
             }
         }
         // Lanes without a row hold zeros, not what was there before, which might be slow to compute with.
@@ -100,7 +104,7 @@ private struct Columns<T: Element> {
         for row in 0..<rows {
             let c = Int(label(&group.pointee.label, row))
             let index = row &* Int(group.pointee.input_row_stride) &+ c &* Int(group.pointee.input_stride)
-            Double.store(Double(T.load(group.pointee.input, index)), place, row)
+            Double.store(Double(storage.load(group.pointee.input, index)), place, row)
         }
         return lanes(&group.pointee.loss)
     }
@@ -112,7 +116,8 @@ private struct Columns<T: Element> {
         let classes = Int(group.pointee.classes)
         let rowStride = Int(group.pointee.grad_row_stride)
         let classStride = Int(group.pointee.grad_stride)
-        let isWhole = rowStride == 1 && rows == laneCount
+        let storage = Storage<T>(format: group.pointee.grad_format)
+        let isWhole = rowStride == 1 && rows == laneCount && storage.isNative
         let isCopied = !isWhole && classes <= CROSSENTROPY_GROUP_CLASSES
         let copy = scratch(1)
         for c in 0..<classes {
@@ -129,7 +134,7 @@ private struct Columns<T: Element> {
         if !isCopied { return }
         for row in 0..<rows {
             for c in 0..<classes {
-                T.store(
+                storage.store(
                     T.load(UnsafeRawPointer(copy), c &* laneCount &+ row), grad, row &* rowStride &+ c &* classStride)
             }
         }

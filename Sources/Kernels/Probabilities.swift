@@ -88,7 +88,6 @@ private func separableMass<T: Element>(
 
 @inline(__always)
 private func writeAtLabel<T: Element>(_ row: crossentropy_row, _ loss: Double, _ derivative: Double, _: T.Type) {
-    guard let grad = row.grad else { return }
     row.fillGradient(with: loss != loss ? T.nan : 0)
-    if loss == loss { T.store(T(derivative), grad, Int(row.label) &* Int(row.grad_stride)) }
+    if loss == loss, let writer = row.writer(T.self) { writer.store(T(derivative), at: Int(row.label)) }
 }

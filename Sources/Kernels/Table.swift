@@ -38,16 +38,23 @@ private func fillTable(_ table: UnsafeMutablePointer<crossentropy_kernels>) {
     shim_set_long_row_kernels(
         table, f32, { blockStatistics($0!.pointee, Int($1), Int($2), $3!, Float.self) },
         { outcome($0!.pointee, $1!, Int($2), Float.self) },
-        { blockGradient($0!.pointee, $1, Int($2), Int($3), Float.self) })
+        { blockGradient($0!.pointee, $1!.pointee, Int($2), Int($3), Float.self) })
     shim_set_long_row_kernels(
         table, f64, { blockStatistics($0!.pointee, Int($1), Int($2), $3!, Double.self) },
         { outcome($0!.pointee, $1!, Int($2), Double.self) },
-        { blockGradient($0!.pointee, $1, Int($2), Int($3), Double.self) })
-    shim_set_fill_kernel(table, f32) { row, count, stride, value in
-        fill(row!, Int(count), Int(stride), with: Float(value))
+        { blockGradient($0!.pointee, $1!.pointee, Int($2), Int($3), Double.self) })
+    shim_set_fill_kernel(table, f32) { row, count, stride, format, value in
+        Storage<Float>(format: format).fill(row!, Int(stride), Int(count), with: Float(value))
     }
-    shim_set_fill_kernel(table, f64) { row, count, stride, value in
-        fill(row!, Int(count), Int(stride), with: value)
+    shim_set_fill_kernel(table, f64) { row, count, stride, format, value in
+        Storage<Double>(format: format).fill(row!, Int(stride), Int(count), with: value)
     }
     table.pointee.total_mass = { totalMass($0!.pointee) }
+    table.pointee.exponentials = { x, result, count, m in
+        let reference = Float.expReference(Float.splat(m), bias: sumBias)
+        forEachVector(Int(count)) { i in
+            Float.storeLanes(Float.exp(Float.loadLanes(UnsafeRawPointer(x!), i), reference), result!, i)
+        } tail: { _, _ in
+        }
+    }
 }

@@ -5,7 +5,8 @@ import Testing
 
 @Test func dtypeCodesAreThoseOfTheHeader() {
     let codes: [(Int, DType)] = [
-        (CE_F32, .f32), (CE_F64, .f64), (CE_I8, .i8), (CE_I16, .i16), (CE_I32, .i32), (CE_I64, .i64), (CE_U8, .u8),
+        (CE_F32, .f32), (CE_F64, .f64), (CE_F16, .f16), (CE_BF16, .bf16), (CE_I8, .i8), (CE_I16, .i16), (CE_I32, .i32),
+        (CE_I64, .i64), (CE_U8, .u8),
         (CE_U16, .u16), (CE_U32, .u32), (CE_U64, .u64),
     ]
     for (code, dtype) in codes { #expect(DType(rawValue: Int32(code)) == dtype) }

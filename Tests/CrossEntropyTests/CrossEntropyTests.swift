@@ -12,6 +12,7 @@ private let vectorFile = URL(fileURLWithPath: #filePath).deletingLastPathCompone
     for vector in cases {
         let outcome = vector.run()
         #expect(vector.complaint(about: outcome) == nil, "\(vector.name)")
+        if outcome.status != 0 { continue }
         // Neither the loss alone, nor threads, nor working in place change a bit.
         let lossOnly = vector.run(wantsGradient: false)
         #expect(lossOnly.loss.map(\.bitPattern) == outcome.loss.map(\.bitPattern), "\(vector.name)")
@@ -53,6 +54,30 @@ private let predictions = [0.1, 0.4, 0.5, 0.8, 0.1, 0.1]
     let hard = CrossEntropyLoss(meanOver: .count, classWeights: [1, 2, 3])
     #expect(try hard(predictions, labels: [2, 0], classes: 3) == soft)
     #expect(try loss.perRow(predictions, distributions: [0, 0, 1, 1, 0, 0], classes: 3) == rows)
+}
+
+@Test func halfPrecision() throws {
+    let bits: [UInt16] = [0x3F80, 0x0000, 0xBF80]  // 1, 0, -1 as bfloat16
+    var gradient: [UInt16] = [0, 0, 0]
+    var value: [Float] = [0]
+    try bits.withUnsafeBufferPointer { bits in
+        try gradient.withUnsafeMutableBufferPointer { gradient in
+            try value.withUnsafeMutableBufferPointer { value in
+                try [0].withUnsafeBufferPointer { labels in
+                    try CrossEntropyLoss().evaluate(
+                        TensorView(reading: bits.baseAddress!, .bfloat16, shape: [1, 3]),
+                        target: TensorView(labels: labels.baseAddress!, shape: [1]),
+                        loss: TensorView(writing: value.baseAddress!, shape: []),
+                        gradient: TensorView(writing: gradient.baseAddress!, .bfloat16, shape: [1, 3]))
+                }
+            }
+        }
+    }
+    let single = try CrossEntropyLoss().withGradient([1, 0, -1] as [Float], labels: [0], classes: 3)
+    #expect(value[0] == single.loss)
+    for (half, whole) in zip(gradient, single.gradient) {
+        #expect(abs(Float(bitPattern: UInt32(half) << 16) - whole) <= abs(whole) / 256)
+    }
 }
 
 private func message(_ body: () throws -> Void) -> (CrossEntropyError.Code, String)? {

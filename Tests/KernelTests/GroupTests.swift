@@ -1,3 +1,4 @@
+import KernelSweep
 import Shims
 import Testing
 

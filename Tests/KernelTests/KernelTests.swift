@@ -1,4 +1,5 @@
 import Foundation
+import KernelSweep
 import Shims
 import Testing
 
@@ -128,10 +129,20 @@ private func checkSameBits<T: BinaryFloatingPoint>(_: T.Type) {
         var table = table
         for (count, stride) in [(1, 1), (17, 1), (40, 3)] {
             var memory = [Float](repeating: 7, count: count * stride + 1)
-            shim_fill_kernel(&table, 0)!(&memory, Int64(count), Int64(stride), 2)
+            shim_fill_kernel(&table, 0)!(&memory, Int64(count), Int64(stride), CROSSENTROPY_NATIVE, 2)
             for i in memory.indices {
                 #expect(memory[i] == (i < count * stride && i % stride == 0 ? 2 : 7), "\(name) \(count) \(stride) \(i)")
             }
         }
+    }
+}
+
+/// A part of what `make test-exhaustive` does.
+@Test func exponentialsOfInputsOfEveryKind() {
+    for (name, table) in KernelTables.all {
+        let sweep = ExpSweep.run(table, step: 20_011)
+        #expect(sweep.count > 100_000)
+        #expect(sweep.worst > 0.5 && sweep.worst <= 1, "\(name): \(sweep.worst) ulp at \(sweep.worstInput)")
+        #expect(sweep.mistakes == 0, "\(name)")
     }
 }

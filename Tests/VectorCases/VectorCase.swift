@@ -78,9 +78,11 @@ public struct VectorCase {
         let position = axis < 0 ? axis + shape.count : axis
         if shape.indices.contains(position) { rowShape.remove(at: position) }
         let keepsRows = reduction == "none"
-        let lossType = fields["loss_dtype"] as? String ?? fields["dtype"] as! String
-        let losses = Storage(zeros: keepsRows ? rowShape : [], lossType == "f64" ? "f64" : "f32")
-        let grads = isInPlace ? input : Storage(zeros: shape, fields["dtype"] as! String)
+        let dtype = fields["dtype"] as! String
+        let losses = Storage(
+            zeros: keepsRows ? rowShape : [], fields["loss_dtype"] as? String ?? (dtype == "f64" ? "f64" : "f32"))
+        let gradType = fields["grad_dtype"] as? String ?? dtype
+        let grads = isInPlace && gradType == dtype ? input : Storage(zeros: shape, gradType)
         let hasGradient = wantsGradient && (fields["outputs"] as? [String]) != ["loss"]
 
         var outcome = Outcome()
@@ -143,8 +145,29 @@ private func numbers(_ values: Any) -> [Double] { (values as! [Any]).map(number)
 private func integerText(_ value: Any) -> String { value as? String ?? (value as! NSNumber).stringValue }
 
 private let dtypeCodes: [String: Int32] = [
-    "f32": 1, "f64": 2, "i8": 16, "i16": 17, "i32": 18, "i64": 19, "u8": 20, "u16": 21, "u32": 22, "u64": 23,
+    "f32": 1, "f64": 2, "f16": 3, "bf16": 4, "i8": 16, "i16": 17, "i32": 18, "i64": 19, "u8": 20, "u16": 21, "u32": 22,
+    "u64": 23,
 ]
+
+/// The 16 bits of a number that the dtype holds exactly, or of an infinity or NaN.
+private func halfBits(_ value: Double, _ dtype: String) -> UInt16 {
+    let single = Float(value)
+    let word = single.bitPattern
+    if dtype == "bf16" { return UInt16(word >> 16) }
+    let sign = UInt16(word >> 16) & 0x8000
+    if single.isNaN { return 0x7E00 }
+    if single.isInfinite { return sign | 0x7C00 }
+    // Beside the sign an f16 is an f32 that is 2^112 times as small, with 13 bits fewer.
+    return sign | UInt16((single.magnitude * 0x1p-112).bitPattern >> 13)
+}
+
+private func widened(_ bits: UInt16, _ dtype: String) -> Double {
+    if dtype == "bf16" { return Double(Float(bitPattern: UInt32(bits) << 16)) }
+    let magnitude = bits & 0x7FFF
+    if magnitude > 0x7C00 { return .nan }
+    let size = magnitude == 0x7C00 ? .infinity : Double(Float(bitPattern: UInt32(magnitude) << 13)) * 0x1p112
+    return bits >> 15 == 0 ? size : -size
+}
 
 /// A tensor of a case, in memory of its own.
 private final class Storage {
@@ -192,6 +215,9 @@ private final class Storage {
         switch dtype {
         case "f32":
             data.storeBytes(of: Float(text.map { Double($0)! } ?? generated), toByteOffset: 4 * i, as: Float.self)
+        case "f16", "bf16":
+            let bits = halfBits(text.map { Double($0)! } ?? generated, dtype)
+            data.storeBytes(of: bits, toByteOffset: 2 * i, as: UInt16.self)
         case "f64": data.storeBytes(of: text.map { Double($0)! } ?? generated, toByteOffset: 8 * i, as: Double.self)
         case "i8": put(Int8.self)
         case "i16": put(Int16.self)
@@ -205,7 +231,8 @@ private final class Storage {
     }
 
     var view: TensorView {
-        let size = ["i8": 1, "u8": 1, "i16": 2, "u16": 2, "f32": 4, "i32": 4, "u32": 4][dtype] ?? 8
+        let size =
+            ["i8": 1, "u8": 1, "i16": 2, "u16": 2, "f16": 2, "bf16": 2, "f32": 4, "i32": 4, "u32": 4][dtype] ?? 8
         return TensorView(
             data: data + offset * size, dtype: dtypeCodes[dtype]!, shape: shape, strides: strides)
     }
@@ -220,9 +247,11 @@ private final class Storage {
                 at += rest % shape[d] * strides[d]
                 rest /= shape[d]
             }
-            return dtype == "f64"
-                ? data.load(fromByteOffset: 8 * at, as: Double.self)
-                : Double(data.load(fromByteOffset: 4 * at, as: Float.self))
+            return switch dtype {
+            case "f64": data.load(fromByteOffset: 8 * at, as: Double.self)
+            case "f32": Double(data.load(fromByteOffset: 4 * at, as: Float.self))
+            default: widened(data.load(fromByteOffset: 2 * at, as: UInt16.self), dtype)
+            }
         }
     }
 }

@@ -7,16 +7,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ._c_api import DTYPES, FLOATS, Array
+from ._c_api import DTYPES, FLOATS, Array, is_half
 from ._errors import ArgumentTypeError, ArgumentValueError
+
+_WITH_HALVES = "float32, float64, float16 or bfloat16"
 
 
 def predictions(x: npt.ArrayLike) -> Array:
-    """``x`` as float32 or float64, never copied if it is an array."""
+    """``x`` as float32, float64, float16 or bfloat16, never copied if it is an array."""
     array = _as_array("x", x)
-    if array.dtype not in FLOATS:
+    if array.dtype not in FLOATS and not is_half(array.dtype):
         hint = " (predictions must be floating point)" if array.dtype.kind in "iub" else ""
-        raise _wrong_dtype("x", array, "float32 or float64", hint)
+        raise _wrong_dtype("x", array, _WITH_HALVES, hint)
     return _in_place("x", array)
 
 
@@ -45,12 +47,12 @@ def weights(name: str, value: npt.ArrayLike | None) -> Array | None:
     return _native(array)
 
 
-def output(name: str, array: Any) -> Array:
-    """``array`` itself, which the library is to write to."""
+def output(name: str, array: Any, halves: bool = False) -> Array:
+    """``array`` itself, which the library is to write to; with ``halves`` it may be of 16 bits."""
     if type(array) is not np.ndarray and (not isinstance(array, np.ndarray) or _masked(array)):
         raise ArgumentTypeError(f"{name} must be a NumPy array, not {type(array).__name__}")
-    if array.dtype not in FLOATS:
-        raise _wrong_dtype(name, array, "float32 or float64")
+    if array.dtype not in FLOATS and not (halves and is_half(array.dtype)):
+        raise _wrong_dtype(name, array, _WITH_HALVES if halves else "float32 or float64")
     if not array.flags.writeable:
         raise ArgumentValueError(f"{name} is read-only; it must be writable")
     return _in_place(name, array)
@@ -97,6 +99,8 @@ def _native(array: Array) -> Array:
 
 
 def _wrong_dtype(name: str, array: Array, accepted: str, hint: str = "") -> ArgumentTypeError:
+    if is_half(array.dtype):
+        hint += "; only x and grad may have 16 bits"
     if not array.dtype.isnative:
         hint += f"; its bytes are swapped: {name}.astype({name}.dtype.newbyteorder('=')) helps"
     return ArgumentTypeError(f"{name} has dtype {array.dtype}, but must be {accepted}{hint}")

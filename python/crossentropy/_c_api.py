@@ -132,6 +132,8 @@ EMPTY = {"nan": 0, "zero": 1, "error": 2}
 IGNORE_NONE = -(2**63)
 
 FLOATS = {np.dtype(np.float32): 1, np.dtype(np.float64): 2}
+FLOAT16 = np.dtype(np.float16)
+BFLOAT16 = 4
 INTEGERS = {
     np.dtype(np.int8): 16,
     np.dtype(np.int16): 17,
@@ -142,7 +144,7 @@ INTEGERS = {
     np.dtype(np.uint32): 22,
     np.dtype(np.uint64): 23,
 }
-DTYPES = {**FLOATS, **INTEGERS}
+DTYPES = {**FLOATS, FLOAT16: 3, **INTEGERS}
 
 STATUS = {
     "OK": 0,
@@ -225,22 +227,29 @@ def options() -> Options:
     return Options.from_buffer_copy(_DEFAULTS)
 
 
+def is_half(dtype: np.dtype[Any]) -> bool:
+    """Whether it is float16 or bfloat16. NumPy has no bfloat16 of its own; it is known by its name,
+    whichever package it comes from."""
+    return dtype == FLOAT16 or (dtype.kind == "V" and dtype.name == "bfloat16" and dtype.itemsize == 2)
+
+
 def _address(array: Any) -> int:
-    # A quarter of a microsecond where the buffer protocol allows it, instead of a whole one.
-    if array.flags.carray and array.size:
+    # A quarter of a microsecond where the buffer protocol allows it, which knows no bfloat16, instead
+    # of a whole one.
+    if array.flags.carray and array.size and array.dtype.kind != "V":
         return ctypes.addressof(ctypes.c_char.from_buffer(array))
     address: int = array.__array_interface__["data"][0]
     return address
 
 
 def tensor(array: Array) -> Tensor:
-    """A view of ``array``, valid as long as the array is. Its dtype is in `DTYPES` and its strides
-    are multiples of its item size."""
+    """A view of ``array``, valid as long as the array is. Its dtype is in `DTYPES` or bfloat16, and
+    its strides are multiples of its item size."""
     lengths = c_int64 * array.ndim
     strides = None
     if not array.flags.c_contiguous:
         strides = lengths(*[stride // array.itemsize for stride in array.strides])
-    return Tensor(_address(array), DTYPES[array.dtype], array.ndim, lengths(*array.shape), strides)
+    return Tensor(_address(array), DTYPES.get(array.dtype, BFLOAT16), array.ndim, lengths(*array.shape), strides)
 
 
 def reference(view: Tensor) -> Any:

@@ -48,9 +48,10 @@ def cross_entropy(
     :math:`w_c q_c = 0` are 0.
 
     Args:
-        x: predictions, float32 or float64, at least one dimension; one dimension, ``axis``, runs
-            over the C >= 1 classes, and the others over the rows. Any strides; never copied if it
-            is an array.
+        x: predictions, float32, float64, float16 or bfloat16 (that of the package ml_dtypes, say), at
+            least one dimension; one dimension, ``axis``, runs over the C >= 1 classes, and the
+            others over the rows. Any strides; never copied if it is an array. 16 bits are computed
+            as float32, which holds them exactly.
         target: an integer array makes it labels in [0, C), with the shape of ``x`` without
             ``axis``. A float32 or float64 array makes it distributions, with the shape of ``x``;
             they are used as they are, also when they do not add up to 1.
@@ -76,7 +77,7 @@ def cross_entropy(
         threads: the most threads to use; None: as many as `get_num_threads` says.
 
     Returns:
-        ``out`` if it is given. Otherwise float32 for float32 ``x`` and float64 for float64: a
+        ``out`` if it is given. Otherwise float64 for float64 ``x`` and float32 for all others: a
         scalar, or for ``reduction="none"`` an array of the shape of ``x`` without ``axis`` (a
         scalar if ``x`` has one dimension).
 
@@ -146,8 +147,10 @@ def cross_entropy_with_grad(
     Args:
         x, target, axis, ..., threads: as in `cross_entropy`.
         grad_loss: upstream gradient, a number that multiplies ``grad`` and not the loss.
-        grad: array for the gradient, of the shape and dtype of ``x``. ``grad=x`` replaces ``x``;
-            any other overlap is an error. None: a new array.
+        grad: array for the gradient, of the shape and dtype of ``x``; for float16 and bfloat16 ``x``
+            also float32. 16 bits are the float32 gradient rounded to nearest, ties to even.
+            ``grad=x`` replaces ``x``; any other overlap is an error. None: a new array, of the
+            dtype of ``x``.
 
     Returns:
         The loss as from `cross_entropy`, and the gradient: ``grad`` if it is given. With
@@ -202,7 +205,8 @@ def nll_loss(
     ``cross_entropy(log_probs, target, input_type="log_probs", ...)``.
 
     Args:
-        log_probs: logarithms of probabilities, float32 or float64, at least one dimension.
+        log_probs: logarithms of probabilities, of the dtypes of ``x`` in `cross_entropy`, at least one
+            dimension.
         target, axis, ..., threads: as in `cross_entropy`.
 
     Returns:
@@ -275,12 +279,11 @@ def _compute(
 
     if out is not None:
         loss = _arrays.output("out", out)
-    elif reduction == "none":
-        loss = np.empty(x.shape[:axis] + x.shape[axis + 1 :], x.dtype)
     else:
-        loss = np.empty((), x.dtype)
+        rows = x.shape[:axis] + x.shape[axis + 1 :] if reduction == "none" else ()
+        loss = np.empty(rows, x.dtype if x.dtype in _c_api.FLOATS else np.float32)
     if with_grad:
-        grad = np.empty_like(x) if grad is None else _arrays.output("grad", grad)
+        grad = np.empty_like(x) if grad is None else _arrays.output("grad", grad, halves=True)
 
     _c_api.cross_entropy(
         _c_api.tensor(x),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 
+import ml_dtypes
 import numpy as np
 
 import crossentropy as ce
@@ -12,14 +13,16 @@ import crossentropy as ce
 # Short rows, rows around the width of vectors and blocks, and one that is many blocks long.
 CLASSES = [1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 33, 64, 100, 127, 129, 500, 1023, 1025, 4099, 70_001]
 
+DTYPES = ["float32", "float64", "float16", ml_dtypes.bfloat16]
+
 
 def main() -> None:
     digest = hashlib.sha256()
     rng = np.random.default_rng(11)
-    for classes, dtype in itertools.product(CLASSES, ["float32", "float64"]):
+    for classes, dtype in itertools.product(CLASSES, DTYPES):
         rows = 2 if classes > 5000 else 8
         labels = rng.integers(0, classes, rows)
-        weight = rng.random(classes).astype(dtype)
+        weight = rng.random(classes).astype(np.float64 if dtype == "float64" else np.float32)
         distributions = rng.random((rows, classes))
         for spread in (0.01, 1.0, 30.0, 3000.0):
             logits = (spread * rng.standard_normal((rows, classes))).astype(dtype)

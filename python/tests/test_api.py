@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -210,6 +211,22 @@ def test_kinds_of_results(dtype: type[np.floating[Any]]) -> None:
     assert (type(grad), grad.shape, grad.dtype) == (np.ndarray, (2, 3, 4), dtype)
     assert type(ce.cross_entropy(x[0, 0], 3, reduction="none")) is dtype
     assert type(ce.nll_loss(x, target)) is dtype
+
+
+@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16])
+def test_kinds_of_results_of_16_bits(dtype: Any) -> None:
+    x = np.zeros((2, 3, 4), dtype)
+    target = np.zeros((2, 3), int)
+    loss, grad = ce.cross_entropy_with_grad(x, target)
+    assert type(loss) is np.float32
+    assert (grad.shape, grad.dtype) == ((2, 3, 4), dtype)
+    assert ce.nll_loss(x, target, reduction="none").dtype == np.float32
+    assert type(ce.cross_entropy(dtype(0.5).reshape(1), 0)) is np.float32
+    out = np.zeros(())
+    assert ce.cross_entropy(x, target, out=out) is out
+    assert out == pytest.approx(np.log(4), rel=1e-7)
+    for empty in (np.zeros((0, 4), dtype), np.zeros((0, 4), dtype)[:, ::-1]):
+        assert ce.cross_entropy_with_grad(empty, [], reduction="none")[1].dtype == dtype
 
 
 def test_confident_loss_keeps_its_accuracy() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -39,40 +40,62 @@ def check(error: type[Exception], *texts: str, **changes: Any) -> None:
 
 @pytest.mark.parametrize(
     "dtype",
-    ["float16", "longdouble", "int64", "uint8", "bool", "complex64", "object", "U1", "M8[s]"],
+    ["longdouble", "int64", "uint8", "bool", "complex64", "object", "U1", "M8[s]", ml_dtypes.float8_e5m2, "V2"],
 )
-def test_dtype_of_x(dtype: str) -> None:
+def test_dtype_of_x(dtype: Any) -> None:
     x = np.zeros((ROWS, CLASSES), dtype)
-    check(TypeError, "x has dtype", str(x.dtype), "float32", "float64", x=x, grad=None)
+    check(TypeError, "x has dtype", str(x.dtype), "float32, float64, float16 or bfloat16", x=x, grad=None)
 
 
 def test_x_of_integers_is_told_why() -> None:
     check(TypeError, "predictions must be floating point", x=[[1, 2, 3]], target=[0])
 
 
-@pytest.mark.parametrize("dtype", ["float16", "longdouble", "bool", "complex128", "object", "U1"])
+@pytest.mark.parametrize("dtype", ["longdouble", "bool", "complex128", "object", "U1"])
 def test_dtype_of_target(dtype: str) -> None:
     target = np.zeros(ROWS, dtype)
     check(TypeError, "target has dtype", str(target.dtype), "integers", "float32", target=target)
 
 
 @pytest.mark.parametrize("name", ["weight", "sample_weight"])
-@pytest.mark.parametrize("dtype", ["float16", "longdouble", "int64", "bool", "complex64", "object"])
+@pytest.mark.parametrize("dtype", ["longdouble", "int64", "bool", "complex64", "object"])
 def test_dtype_of_weights(name: str, dtype: str) -> None:
     length = CLASSES if name == "weight" else ROWS
     weights = np.ones(length, dtype)
     check(TypeError, f"{name} has dtype", str(weights.dtype), "float64", **{name: weights})
 
 
-@pytest.mark.parametrize("dtype", ["float16", "int64", "bool", "complex64", "object"])
+@pytest.mark.parametrize("dtype", ["int64", "bool", "complex64", "object"])
 def test_dtype_of_outputs(dtype: str) -> None:
     check(TypeError, "out has dtype", dtype, "float32", out=np.zeros((), dtype))
     grad = np.zeros((ROWS, CLASSES), dtype)
     check(TypeError, "grad has dtype", dtype, "float64", grad=grad)
 
 
-def test_gradient_has_the_dtype_of_x() -> None:
-    check(TypeError, "grad", grad=np.zeros((ROWS, CLASSES), np.float32))
+@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16])
+@pytest.mark.parametrize("dtype_of_x", ["float64", "float32", "same"])
+def test_only_x_and_grad_may_have_16_bits(dtype: Any, dtype_of_x: str) -> None:
+    x = np.zeros((ROWS, CLASSES), dtype if dtype_of_x == "same" else dtype_of_x)
+    for name, shape in (
+        ("target", (ROWS, CLASSES)),
+        ("target", (ROWS,)),
+        ("weight", (CLASSES,)),
+        ("sample_weight", (ROWS,)),
+        ("out", ()),
+    ):
+        texts = f"{name} has dtype {np.dtype(dtype)}", "float32", "only x and grad may have 16 bits"
+        check(TypeError, *texts, x=x, grad=None, **{name: np.ones(shape, dtype)})
+
+
+@pytest.mark.parametrize("dtype_of_x", ["float64", "float32", "float16", ml_dtypes.bfloat16])
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", ml_dtypes.bfloat16])
+def test_gradient_has_the_dtype_of_x(dtype_of_x: Any, dtype: Any) -> None:
+    x, grad = np.zeros((ROWS, CLASSES), dtype_of_x), np.zeros((ROWS, CLASSES), dtype)
+    if dtype == dtype_of_x or (x.itemsize == 2 and dtype == "float32"):
+        assert ce.cross_entropy_with_grad(x, np.arange(ROWS), grad=grad)[1] is grad
+        assert grad.any()
+    else:
+        check(TypeError, "grad", "dtype", "f32" if x.itemsize == 2 else "", x=x, grad=grad)
 
 
 @pytest.mark.parametrize("value", [[[0.0] * CLASSES] * ROWS, 3.0, "grad", memoryview(bytes(8))])
@@ -94,6 +117,7 @@ def test_swapped_bytes() -> None:
     check(TypeError, "x", "bytes are swapped", "x.astype", x=swapped)
     check(TypeError, "target", "bytes are swapped", target=swapped)
     check(TypeError, "grad", "bytes are swapped", grad=swapped)
+    check(TypeError, "x", "bytes are swapped", x=x.astype(">f2"), grad=None)
 
 
 def test_strides_that_are_no_whole_items() -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 import pytest
 import reference
 from hypothesis import given
 from hypothesis import strategies as st
-from problems import LABEL_DTYPES, Problem, problems
+from problems import LABEL_DTYPES, Problem, in_some_layout, problems
 
 import crossentropy as ce
 
@@ -83,6 +84,57 @@ def test_same_bits_for_every_way_of_calling(problem: Problem) -> None:
     assert bits(*ce.cross_entropy_with_grad(x, target, **contiguous)) == expected
     x, target = problem.x.copy(order="F"), problem.target.copy(order="F")
     assert bits(*ce.cross_entropy_with_grad(x, target, **contiguous)) == expected
+
+
+HALVES = [np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16)]
+
+
+def same_numbers(got: Array, want: Array) -> bool:
+    """The same bits, but for which NaN it is."""
+    same = np.ascontiguousarray(got).view(np.uint16) == np.ascontiguousarray(want).view(np.uint16)
+    return got.dtype == want.dtype and bool(np.all(same | (np.isnan(got) & np.isnan(want))))
+
+
+@given(problems(), st.sampled_from(HALVES), st.sampled_from([1.0, 1e-6, 1e5]), st.data())
+def test_16_bits_are_computed_as_float32(
+    problem: Problem, dtype: np.dtype[Any], grad_loss: float, data: st.DataObject
+) -> None:
+    """The same bits of loss and gradient, the latter rounded where it has 16 bits."""
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    half = in_some_layout(data.draw, rng, problem.x.astype(dtype))
+    target, options = problem.target, {**problem.options, "grad_loss": grad_loss}
+    loss, grad = ce.cross_entropy_with_grad(half.astype(np.float32), target, **options)
+    with np.errstate(over="ignore"):
+        rounded = grad.astype(dtype)
+
+    half_loss, half_grad = ce.cross_entropy_with_grad(half, target, **options)
+    assert half_loss.dtype == np.float32
+    assert bits(half_loss) == bits(loss)
+    assert same_numbers(half_grad, rounded)
+    assert bits(ce.cross_entropy(half, target, **problem.options)) == bits(loss)
+
+    wide_grad = in_some_layout(data.draw, rng, np.full(half.shape, 7, np.float32))
+    half_loss, _ = ce.cross_entropy_with_grad(half, target, grad=wide_grad, **options)
+    assert bits(half_loss, wide_grad) == bits(loss, grad)
+    other_grad = in_some_layout(data.draw, rng, np.full(half.shape, 7, dtype))
+    half_loss, _ = ce.cross_entropy_with_grad(half, target, grad=other_grad, **options)
+    assert bits(half_loss) == bits(loss)
+    assert same_numbers(other_grad, rounded)
+    half_loss, _ = ce.cross_entropy_with_grad(half, target, grad=half, **options)
+    assert bits(half_loss) == bits(loss)
+    assert same_numbers(half, rounded)
+
+
+@pytest.mark.parametrize("dtype", HALVES, ids=str)
+def test_every_number_of_16_bits(dtype: np.dtype[Any]) -> None:
+    x = np.stack([np.arange(1 << 16, dtype=np.uint16).view(dtype), np.zeros(1 << 16, dtype)], 1)
+    for input_type in ("logits", "probs", "log_probs"):
+        options: dict[str, Any] = {"input_type": input_type, "reduction": "none"}
+        got = ce.cross_entropy_with_grad(x, np.zeros(len(x), int), **options)
+        want = ce.cross_entropy_with_grad(x.astype(np.float32), np.zeros(len(x), int), **options)
+        assert np.array_equal(got[0], want[0], equal_nan=True)
+        with np.errstate(over="ignore"):
+            assert same_numbers(got[1], want[1].astype(dtype))
 
 
 @given(problems(), st.data())

@@ -12,6 +12,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -41,11 +42,11 @@ ERRORS = {
 
 
 # Where the package has another name for a thing than the header.
-NAMES = {"input": "x", "mean_divisor": "mean_over"}
+NAMES = {"input": "x", "loss": "out", "mean_divisor": "mean_over"}
 
 
 def named_dtype(name: str) -> np.dtype[Any]:
-    return np.dtype(DTYPES[name[0]] + name[1:])
+    return np.dtype(ml_dtypes.bfloat16) if name == "bf16" else np.dtype(DTYPES[name[0]] + name[1:])
 
 
 def generated(generator: dict[str, Any], count: int) -> list[float]:
@@ -68,12 +69,12 @@ def array(case: Case, values: Any, prefix: str = "") -> Array:
     shape, dtype = case[prefix + "shape"], named_dtype(case[prefix + "dtype"])
     if isinstance(values, dict):
         values = generated(values, case.get("buffer_size", math.prod(shape)))
-    convert = float if dtype.kind == "f" else int
+    convert = int if dtype.kind in "iu" else float
     buffer = np.array([convert(value) for value in values], dtype)
     if prefix + "strides" not in case:
         return buffer.reshape(shape)
     strides = [stride * dtype.itemsize for stride in case[prefix + "strides"]]
-    return np.ndarray(shape, dtype, buffer, case[prefix + "offset"] * dtype.itemsize, strides)
+    return np.ndarray(shape, dtype, buffer.view(np.uint8), case[prefix + "offset"] * dtype.itemsize, strides)
 
 
 def arguments(case: Case) -> dict[str, Any]:
@@ -115,16 +116,17 @@ def test_there_are_vectors_of_every_kind() -> None:
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
 def test_vector(case: Case) -> None:
     x = array(case, case["x"])
-    loss_dtype = named_dtype(case.get("loss_dtype", case["dtype"]))
+    loss_dtype = named_dtype(case.get("loss_dtype", "f64" if case["dtype"] == "f64" else "f32"))
+    grad_dtype = named_dtype(case.get("grad_dtype", case["dtype"]))
     target = array(case, case["target"], "target_")
     options = arguments(case)
     grad_loss = options.pop("grad_loss", 1.0)
     out = np.full(
         np.moveaxis(x, options["axis"], -1).shape[:-1] if rowwise(case, x) else (),
         7.0,
-        loss_dtype if loss_dtype.kind == "f" else np.float32,
+        loss_dtype,
     )
-    grad = np.full(x.shape, 7.0, x.dtype)
+    grad = np.full(x.shape, 7.0, grad_dtype)
 
     if case["status"] != "CE_OK":
         with pytest.raises(ERRORS[case["status"]]) as caught:

@@ -133,6 +133,7 @@ def test_constants(tmp_path: Path) -> None:
     expected["CE_MEAN_OVER_DIVISOR"] = _c_api.MEAN_OVER_DIVISOR
     for dtype, code in _c_api.DTYPES.items():
         expected[f"CE_{dtype.kind.upper()}{8 * dtype.itemsize}"] = code
+    expected["CE_BF16"] = _c_api.BFLOAT16
     # Every enumerator of the header is known here, so that a new one is not forgotten.
     enumerators = re.findall(r"^\s+(CE_\w+)\s*= \d+", HEADER, re.MULTILINE)
     assert set(enumerators) == set(expected)

@@ -23,11 +23,17 @@
 // another instruction set. Core reaches it through this table alone and never imports it, so that no
 // compiled code can wander from one instruction set into another.
 
+// How numbers lie in memory: as the kernel's own type (f32 or f64), or, for f32 kernels, as 16 bits.
+#define CROSSENTROPY_NATIVE 0
+#define CROSSENTROPY_BF16   1
+#define CROSSENTROPY_F16    2
+
 // One row of the input, what it is compared with, and where the results go. Strides are in elements.
 typedef struct crossentropy_row {
     const void   *input;         // the row's first class
     int64_t       classes;       // >= 1
     int64_t       input_stride;  // from class to class
+    int32_t       input_format;  // CROSSENTROPY_NATIVE ...
     int64_t       label;         // index kernels: the target class, in [0, classes)
     const void   *target;        // mass kernels: the distribution q, or NULL for a class index
     int64_t       target_stride;
@@ -42,6 +48,7 @@ typedef struct crossentropy_row {
     double        grad_scale;    // multiplies the gradient
     void         *grad;          // NULL: no gradient. May be input, with the same stride
     int64_t       grad_stride;
+    int32_t       grad_format;
     void         *scratch;       // shim_scratch_bytes() of this thread's own, 128-byte aligned
 } crossentropy_row;
 
@@ -67,6 +74,8 @@ typedef struct crossentropy_group {
     int64_t     input_stride;      // from class to class
     int64_t     input_row_stride;  // from row to row
     int64_t     rows;              // 1 to CROSSENTROPY_GROUP
+    int32_t     input_format;      // not native: at most CROSSENTROPY_GROUP_CLASSES classes
+    int32_t     grad_format;       // likewise
     int64_t     label[CROSSENTROPY_GROUP];       // 0 in lanes without a row
     double      is_counted[CROSSENTROPY_GROUP];  // 0: the row's loss and gradient are 0, whatever it holds
     double      loss_scale[CROSSENTROPY_GROUP];  // multiplies the loss
@@ -91,10 +100,10 @@ static inline size_t shim_scratch_bytes(void) { return 3 * CROSSENTROPY_BLOCK * 
 // The row's loss, weighted; its gradient is written to row->grad.
 typedef double (*crossentropy_row_kernel)(const crossentropy_row *row);
 // A long row of logits with a class index, in parts that different threads may take: the statistics of some of its blocks;
-// what they all come to; and the gradient of some of its blocks, in which the label's class is like any other.
+// what they all come to; and the gradient of some of its blocks.
 typedef void (*crossentropy_block_stats_kernel)(const crossentropy_row *row, int64_t first, int64_t count, crossentropy_stats *blocks);
 typedef crossentropy_outcome (*crossentropy_outcome_kernel)(const crossentropy_row *row, const crossentropy_stats *blocks, int64_t count);
-typedef void (*crossentropy_block_grad_kernel)(const crossentropy_row *row, crossentropy_stats stats, int64_t first, int64_t count);
+typedef void (*crossentropy_block_grad_kernel)(const crossentropy_row *row, const crossentropy_outcome *outcome, int64_t first, int64_t count);
 typedef struct crossentropy_long_row_kernels {
     crossentropy_block_stats_kernel stats;
     crossentropy_outcome_kernel     outcome;
@@ -102,10 +111,13 @@ typedef struct crossentropy_long_row_kernels {
 } crossentropy_long_row_kernels;
 // Sets the losses of a group's rows; their gradients are written to group->grad.
 typedef void (*crossentropy_group_kernel)(crossentropy_group *group);
-// Writes `value` to every class of a row of f32 or f64.
-typedef void (*crossentropy_fill_kernel)(void *row, int64_t classes, int64_t stride, double value);
+// Writes `value` to every class of a row.
+typedef void (*crossentropy_fill_kernel)(void *row, int64_t classes, int64_t stride, int32_t format, double value);
 // Sum of w_c q_c over a row's classes, times row_weight, for mean_over = mass.
 typedef double (*crossentropy_mass_kernel)(const crossentropy_row *row);
+
+// For the test of all inputs: exp(x) 2^(32 - n), n = round(m log2(e)), of `count` numbers x <= m, a multiple of 16.
+typedef void (*crossentropy_exp_kernel)(const float *x, float *exponentials, int64_t count, float m);
 
 // Indexed by input_type (logits, probs, log_probs) and dtype (0: f32, 1: f64).
 typedef struct crossentropy_kernels {
@@ -115,6 +127,7 @@ typedef struct crossentropy_kernels {
     crossentropy_long_row_kernels long_row[2];  // logits
     crossentropy_fill_kernel fill[2];
     crossentropy_mass_kernel total_mass;
+    crossentropy_exp_kernel  exponentials;
 } crossentropy_kernels;
 
 void crossentropy_kernels_baseline(crossentropy_kernels *table);

@@ -7,7 +7,7 @@ header; numbers are rounded to their dtype before anything is computed from them
 
 from __future__ import annotations
 
-from . import errors, layouts, magnitudes, odd, options, ordinary, weights
+from . import errors, halves, layouts, magnitudes, odd, options, ordinary, weights
 from .case import Case
 
 GROUPS = [
@@ -29,6 +29,9 @@ GROUPS = [
     layouts.class_axes,
     layouts.layouts,
     layouts.dtypes,
+    halves.ordinary,
+    halves.layouts,
+    halves.ranges,
     odd.odd_nothing_counts,
     odd.odd_rows,
     odd.odd_targets,

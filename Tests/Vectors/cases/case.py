@@ -6,6 +6,7 @@ from typing import Any
 
 NAN, INF = float("nan"), float("inf")
 DTYPES = ("f32", "f64")
+HALVES = ("f16", "bf16")
 INPUT_TYPES = ("logits", "probs", "log_probs")
 TARGET_KINDS = ("index", "distribution")
 Case = dict[str, Any]
@@ -47,7 +48,7 @@ def case(name: str, why: str, x: Any, target: Any, **fields: Any) -> Case:
     """A case from nested lists; `fields` are fields or options of the file format.
 
     Shapes follow from the lists unless given; the target's and the weights' float dtype is the
-    input's unless given.
+    input's unless given, and f32 for f16 and bf16.
     """
     made: Case = {"name": name, "why": why, "dtype": "f32", "shape": shape_of(x), "x": x}
     dtype = fields.get("dtype", "f32")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from .case import INF, INTEGERS, NAN, ROWS, Case, case, flat, numbers
+from .case import HALVES, INF, INTEGERS, NAN, ROWS, Case, case, flat, numbers
 
 # The cases are tables, which one argument a line would hide:
 # fmt: off
@@ -169,14 +169,30 @@ def shape_errors() -> Iterator[Case]:
                 ["sample_weight"], sample_weight=[1, 2, 3], sample_weight_dtype="i64")
     yield dtype("loss_of_integers", "The loss has to be f32 or f64.", ["loss"], loss_dtype="i32",
                 level="c")
-    for code in (0, 3, 99, -1):
+    for code in (0, 5, 99, -1):
         tag = str(code).replace("-", "minus_")
         yield dtype(f"input_dtype_{tag}", f"{code} is no dtype.", ["input", str(code)],
                     dtype=code, level="c")
     yield dtype("target_dtype_24", "24 is no dtype.", ["target", "24"], target_dtype=24, level="c")
     yield dtype("loss_dtype_77", "77 is no dtype.", ["loss", "77"], loss_dtype=77, level="c")
+    for half in HALVES:
+        for input_dtype in ("f32", half):
+            of = f"{half}_of_{input_dtype}"
+            yield dtype(f"weight_{of}", f"Class weights are not {half}.", ["weight"], dtype=input_dtype,
+                        weight=[1.0, 2.0, 3.0], weight_dtype=half)
+            yield dtype(f"sample_weight_{of}", f"Sample weights are not {half}.", ["sample_weight"],
+                        dtype=input_dtype, sample_weight=[1.0, 2.0, 3.0], sample_weight_dtype=half)
+            yield dtype(f"distribution_{of}", f"Distributions are not {half}.", ["target"], dtype=input_dtype,
+                        target=[[0.5, 0.25, 0.25]] * 3, target_dtype=half)
+            yield dtype(f"loss_{of}", f"The loss is not {half}.", ["loss"], dtype=input_dtype, loss_dtype=half)
+    for grad_dtype, of in (
+        ("f64", "f16"), ("f64", "bf16"), ("f16", "bf16"), ("bf16", "f16"), ("f16", "f32"), ("bf16", "f64"),
+        ("f64", "f32"), ("f32", "f64"),
+    ):
+        yield dtype(f"grad_{grad_dtype}_of_{of}", "The gradient has the input's dtype, or is the f32 one of a half.",
+                    ["grad"], dtype=of, grad_dtype=grad_dtype)
     yield case(
-        "input_of_integers", "The input has to be f32 or f64.", [[1, 2, 3], [4, 5, 6]], [0, 1],
+        "input_of_integers", "The input has to be a floating-point one.", [[1, 2, 3], [4, 5, 6]], [0, 1],
         dtype="i32", status="CE_ERROR_DTYPE", message_contains=["input"],
     )
 

@@ -1,0 +1,156 @@
+"""Inputs of 16 bits, f16 and bf16: computed as the f32 numbers that they are, gradients rounded at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from .case import HALVES, INF, NAN, ROWS, TARGETS, Case, case, numbers, sampled
+
+# The cases are tables, which one argument a line would hide:
+# fmt: off
+
+# Numbers of a generator: as many bits as the dtype has, and an exponent that spreads them over +-8.
+SPREAD = {"f16": {"bits": 11, "exponent": -7}, "bf16": {"bits": 8, "exponent": -4}}
+
+
+def ordinary() -> Iterator[Case]:
+    for dtype in HALVES:
+        yield case(
+            f"{dtype}_rows", "Three ordinary rows; the losses are f32.",
+            ROWS["logits"], [2, 0, 1], dtype=dtype, reduction="none",
+        )
+        yield case(
+            f"{dtype}_grad_f32", "The gradient may be f32, and is then not rounded to 16 bits.",
+            ROWS["logits"], [2, 0, 1], dtype=dtype, grad_dtype="f32",
+        )
+        yield case(
+            f"{dtype}_odd_rows", "-inf is an impossible class; NaN, +inf and nothing but -inf make a row NaN.",
+            [[0.5, -INF, 1.5], [0.5, -INF, 1.5], [0.5, NAN, 1.5], [INF, 0.5, 1.5], [-INF] * 3, [NAN] * 3],
+            [2, 1, 0, 0, 1, -100], dtype=dtype, reduction="none",
+        )
+        rows = [[(7 * row + 3 * c) % 11 / 4 - 1 for c in range(7)] for row in range(19)]
+        yield case(
+            f"{dtype}_19_rows", "More rows than are computed at a time, some of them ignored.",
+            rows, [-100 if row % 6 == 4 else row % 7 for row in range(19)], dtype=dtype,
+        )
+    yield case(
+        "f16_weights", "f32 weights of classes and rows beside a 16-bit input.",
+        ROWS["logits"], [2, -100, 1], dtype="f16", weight=[0.3, 1.7, 0.9], sample_weight=[0.5, 3.0, 1.25],
+    )
+    yield case(
+        "bf16_weights_f64", "f64 weights of classes and rows beside a 16-bit input, and an f64 loss.",
+        ROWS["logits"], [2, 0, 1], dtype="bf16", weight=[0.3, 1.7, 0.9], weight_dtype="f64",
+        sample_weight=[0.5, 3.0, 1.25], sample_weight_dtype="f64", loss_dtype="f64",
+    )
+    yield case(
+        "f16_smoothed", "Label smoothing.", ROWS["logits"], [2, 0, 1], dtype="f16", label_smoothing=0.1,
+    )
+    yield case(
+        "f16_distribution_f64", "Distributions in f64.",
+        ROWS["logits"], TARGETS["distribution"], dtype="f16", target_dtype="f64", reduction="sum",
+    )
+    yield case(
+        "bf16_distribution_f32", "Distributions in f32, smoothed.",
+        ROWS["logits"], TARGETS["distribution"], dtype="bf16", label_smoothing=0.2, reduction="none",
+    )
+    yield case(
+        "f16_probs_clipped", "Probabilities, clipped at both ends.",
+        [[0.25, 0.0, 0.75], [1.0, 0.0, 0.0]], [1, 0], dtype="f16", input_type="probs", clip=1e-4, reduction="none",
+    )
+    yield case(
+        "bf16_probs_distribution", "Probabilities with distributions.",
+        ROWS["probs"], TARGETS["distribution"], dtype="bf16", input_type="probs",
+    )
+    yield case(
+        "f16_log_probs", "Logarithms of probabilities.",
+        ROWS["log_probs"], [2, 0, 1], dtype="f16", input_type="log_probs", weight=[0.3, 1.7, 0.9], reduction="sum",
+    )
+
+
+def layouts() -> Iterator[Case]:
+    for classes, dtype in (
+        (1, "f16"), (2, "bf16"), (17, "f16"), (17, "bf16"), (129, "f16"), (129, "bf16"), (5000, "f16"), (5000, "bf16"),
+    ):
+        labels = [classes - 1, classes // 2]
+        yield case(
+            f"{dtype}_classes_{classes}", f"{classes} classes of 16 bits.",
+            numbers(classes + 2, **SPREAD[dtype]), labels, shape=[2, classes], dtype=dtype, reduction="none",
+            grad_at=sampled(2, classes, labels),
+        )
+    yield case(
+        "f16_axis_0", "The classes on the first axis.",
+        numbers(70, **SPREAD["f16"]), [4, 0, 2], shape=[5, 3], class_axis=0, dtype="f16", reduction="none",
+    )
+    yield case(
+        "bf16_axis_1", "The classes on the middle axis.",
+        numbers(71, **SPREAD["bf16"]), [[2, 0, 1, 1], [0, 2, 2, 0]], shape=[2, 3, 4], class_axis=1, dtype="bf16",
+    )
+    yield case(
+        "f16_padded", "Rows with a gap after each class and after each row, infinite so that reading it shows.",
+        numbers(72, **SPREAD["f16"], put=[(i, INF) for i in range(25) if i % 9 > 6 or i % 9 % 2]), [2, 0, 3],
+        shape=[3, 4], strides=[9, 2], offset=0, buffer_size=25, dtype="f16",
+    )
+    yield case(
+        "bf16_reversed", "Rows and classes read backwards.",
+        numbers(73, **SPREAD["bf16"]), [0, 599], shape=[2, 600], strides=[-600, -1], offset=1199, buffer_size=1200,
+        dtype="bf16", grad_at=sampled(2, 600, [0, 599]),
+    )
+
+
+def ranges() -> Iterator[Case]:
+    for dtype in HALVES:
+        yield case(
+            f"{dtype}_confident", "The loss keeps its relative accuracy; the gradient has what 16 bits hold of it.",
+            [[9.0, 0.5, -1.0], [17.0, 0.5, -1.0], [86.0, 0.5, -1.0]] * 2, [0, 0, 0, 1, 1, 1], dtype=dtype,
+            reduction="none",
+        )
+    largest = 65504.0
+    yield case(
+        "f16_largest", "The largest finite numbers: the loss has room in f32.",
+        [[largest, -largest, 0.0], [largest, -largest, 0.0], [largest, largest, 0.0]], [0, 1, 1], dtype="f16",
+        reduction="none",
+    )
+    largest = (2 - 2.0**-7) * 2.0**127
+    yield case(
+        "bf16_largest", "The largest finite numbers: a loss beyond f32 is +infinity.",
+        [[largest, -largest, 0.0], [largest, -largest, 0.0], [largest, 0.0, 0.0]], [0, 1, 1], dtype="bf16",
+        reduction="none",
+    )
+    yield case(
+        "f16_subnormal_probs", "Probabilities below the normal numbers of f16 are not 0.",
+        [[2.0**-24, 0.5], [3 * 2.0**-24, 0.5], [1023 * 2.0**-24, 0.5]], [0, 0, 0], dtype="f16", input_type="probs",
+        grad_loss=2.0**-12, reduction="none",
+    )
+    yield case(
+        "bf16_subnormal_probs", "Probabilities below the normal numbers of bf16 are not 0.",
+        [[2.0**-133, 0.5], [3 * 2.0**-133, 0.5], [127 * 2.0**-133, 0.5]], [0, 0, 0], dtype="bf16",
+        input_type="probs", grad_loss=2.0**-20, reduction="none",
+    )
+    yield case(
+        "f16_subnormal_gradient", "Gradients below the normal numbers of f16, down to 0.",
+        [[0.5, 0.25, -1.0], [3.0, 0.25, -9.0]], [1, 0], dtype="f16", grad_loss=2.0**-16, reduction="none",
+    )
+    yield case(
+        "bf16_subnormal_gradient", "Gradients below the normal numbers of bf16, down to 0.",
+        [[0.5, 0.25, -1.0], [3.0, 0.25, -9.0]], [1, 0], dtype="bf16", grad_loss=2.0**-126, reduction="none",
+    )
+    yield case(
+        "f16_gradient_overflow", "Gradients of 65520 and more are infinite in f16, those below are not.",
+        [[0.0, 0.0, 3.0], [0.0, 0.0, -3.0]], [0, 0], dtype="f16", grad_loss=1e5, reduction="none",
+    )
+    yield case(
+        "f16_gradient_overflow_f32", "The same gradients have room in f32.",
+        [[0.0, 0.0, 3.0], [0.0, 0.0, -3.0]], [0, 0], dtype="f16", grad_dtype="f32", grad_loss=1e5, reduction="none",
+    )
+    yield case(
+        "bf16_gradient_overflow", "3.4e38 is finite in f32, and infinite in bf16.",
+        [[0.0, -INF], [0.0, 0.0]], [1, 1], dtype="bf16", grad_loss=3.4e38, reduction="none",
+    )
+    for dtype, bits in (("f16", 11), ("bf16", 8)):
+        ulp = 2.0 ** (1 - bits)
+        yield case(
+            f"{dtype}_gradient_ties", "Gradients midway between two numbers, and beside the middle.",
+            [[-0.5] * 4] * 4, [0, 1, 2, 3], dtype=dtype, input_type="log_probs",
+            weight=[1 + ulp / 2, 1 + 3 * ulp / 2, 1 + ulp / 2 + 2.0**-20, 1 + 3 * ulp / 2 - 2.0**-20],
+            reduction="none",
+        )
