@@ -13,8 +13,8 @@ LIBRARY  = python/crossentropy/lib/libcrossentropy.so.0
 VENV     = .venv
 IN_VENV  = PYTHONPATH=python:. $(VENV)/bin/python
 
-.PHONY: help run test build bench install clean format lint
-.PHONY: test-exhaustive test-swift test-c test-python test-library test-dependant test-vectors
+.PHONY: help run test build bench bench-quick install update-hashes clean format lint
+.PHONY: test-exhaustive test-swift test-c test-arm64 test-python test-library test-dependant test-vectors
 .DEFAULT_GOAL := help
 
 help:
@@ -22,7 +22,9 @@ help:
 	@echo 'make test                  every test and the linters'
 	@echo 'make test-exhaustive       the exponential of all 2^32 inputs'
 	@echo 'make build                 $(LIBRARY)'
-	@echo 'make bench                 loss and gradient beside NumPy'
+	@echo 'make update-hashes         Tests/Hashes/hashes.txt anew, after a change that means to change bits'
+	@echo 'make bench                 beside NumPy, PyTorch, JAX ... (installs them outside the checkout)'
+	@echo 'make bench-quick           beside NumPy alone'
 	@echo 'make install PREFIX=/usr   library, header and pkg-config file (also DESTDIR=)'
 	@echo 'make format, make lint     swift-format, ruff, mypy'
 	@echo 'make clean'
@@ -52,7 +54,7 @@ build/vectors.txt: Tests/Vectors/vectors.json tools/flatten_vectors.py
 C_FLAGS   = -std=c99 -Wall -Wextra -pedantic -Werror -O1 -Iinclude
 CXX_FLAGS = -std=c++17 -Wall -Wextra -pedantic -Werror -Iinclude
 C_LIBS    = $(LIBRARY) -Wl,-rpath,$(CURDIR)/$(dir $(LIBRARY)) -lm -ldl -pthread
-CONSUMERS = vectors contract loading example
+CONSUMERS = vectors contract loading example hashes
 
 define compile_with
 build/$(1)/%: Tests/CConsumer/%.c include/crossentropy.h $(LIBRARY)
@@ -80,12 +82,26 @@ run: $(VENV)/ready build build/vectors.txt
 	$(IN_VENV) -m tools.run --c-program build/gcc/vectors \
 		--swift-program "$$($(NORMAL) --show-bin-path)/crossentropy-vectors" --output build/report.html
 
-bench: $(VENV)/ready build
-	$(IN_VENV) benchmarks/bench.py
+# Kept outside the checkout, as the peers take some 8 GB and do not change with it.
+BENCH = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/crossentropy-bench
+
+$(BENCH)/ready: benchmarks/requirements.txt
+	@tools/require.sh python g++
+	$(PYTHON) -m venv $(BENCH)/venv
+	@sed 's/ *#.*//; /^$$/d' $< | while read -r package; do \
+		$(BENCH)/venv/bin/pip install -q --disable-pip-version-check "$$package" || echo "goes on without $$package"; \
+	done
+	@touch $@
+
+bench: $(BENCH)/ready build
+	PYTHONPATH=python:. $(BENCH)/venv/bin/python -m benchmarks --picture docs/bench.svg
+
+bench-quick: $(VENV)/ready build
+	$(IN_VENV) -m benchmarks --quick --peers NumPy --json build/bench-quick.json
 
 # --- Tests --------------------------------------------------------------------------------------
 
-test: test-swift test-c test-library test-python test-dependant test-vectors lint
+test: test-swift test-c test-arm64 test-library test-python test-dependant test-vectors lint
 	@$(PYTHON) tools/tally.py build/logs
 
 # Runs a command and keeps what it prints, for the tally: $(call logged,NAME,COMMAND)
@@ -106,6 +122,16 @@ test-c: build build/vectors.txt
 	@tools/require.sh gcc g++ clang qemu-x86_64
 	$(MAKE) -s $(foreach cc,gcc clang,$(patsubst %,build/$(cc)/%,$(CONSUMERS) header))
 	$(call logged,c,tools/test_c.sh)
+
+# The library for AArch64, cross-compiled, under emulation.
+test-arm64: build build/vectors.txt
+	$(MAKE) -s build/gcc/vectors
+	$(call logged,arm64,SWIFT=$(SWIFT) tools/test_arm64.sh build/vectors.txt Tests/Hashes/hashes.txt build/gcc/vectors)
+
+# After a change that means to change bits.
+update-hashes: build
+	$(MAKE) -s build/gcc/hashes
+	build/gcc/hashes --write >Tests/Hashes/hashes.txt
 
 test-library: build
 	@tools/require.sh objdump

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import crossentropy as ce
 
-from . import calls, memory, picture, report, results, targets
+from . import calls, picture, report, results, targets
 from .limits import Limits
 from .peers import PEERS, Peer
 from .timing import Effort
@@ -36,17 +36,12 @@ def main() -> int:
     for work in [work for work in works if not calls.accepts(work)]:
         print(f"{work.name} is left out: the library does not take {work.dtype}, or ml_dtypes is missing")
         works.remove(work)
-    extra = memory.extra_memory([work.name for work in works], [peer.name for peer in there], threads)
 
     print(report.columns(there))
     measured = []
     limits, effort = Limits(threads), QUICK if arguments.quick else FULL
     for work in works:
         for result in results.measure(work, there, limits, effort):
-            found = extra.get(f"{work.name}, {'loss' if result.mode == 'loss' else 'gradient'}", {})
-            result.extra_bytes = {name: found[name] for name in result.peers if name in found}
-            if result.mode in found:
-                result.extra_bytes["ours"] = found[result.mode]
             print(report.line(result, there), flush=True)
             measured.append(result)
             if result.mode in ("loss", "in place"):

@@ -45,22 +45,34 @@ def theirs(
 ) -> tuple[dict[str, Callable[[], Any]], dict[str, str]]:
     """The functions of the peers that compute what we do, and of the others why they are left out."""
     reference = ours(inputs, gradient)["new array" if gradient else "loss"]()
-    calls, left_out = {}, {}
-    for peer in peers:
-        try:
-            call = peer.call(inputs, gradient)
-            if call is None:
-                continue
+    calls: dict[str, Callable[[], Any]] = {}
+    left_out: dict[str, str] = {}
+    # All are made before one is called, as torch.compile forgets what it had compiled when the next one is made.
+    for peer, call in [(peer, _made(peer, inputs, gradient, left_out)) for peer in peers]:
+        if call:
             inputs.refresh()
-            result = call()
-            loss, expected = (result[0], reference[0]) if gradient else (result, reference)
-            _compare(float(loss), float(expected), inputs.work)
-            if gradient:
-                _compare(_sample(peer.array(result[1])), _sample(reference[1]), inputs.work)
-            calls[peer.name] = call
-        except Exception as error:  # a peer's failure is its own, of whatever kind
-            left_out[peer.name] = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            try:
+                result = call()
+                loss, expected = (result[0], reference[0]) if gradient else (result, reference)
+                _compare(float(loss), float(expected), inputs.work)
+                if gradient:
+                    _compare(_sample(peer.array(result[1])), _sample(reference[1]), inputs.work)
+                calls[peer.name] = call
+            except Exception as error:  # a peer's failure is its own, of whatever kind
+                left_out[peer.name] = _text(error)
     return calls, left_out
+
+
+def _made(peer: Peer, inputs: Inputs, gradient: bool, left_out: dict[str, str]) -> Callable[[], Any] | None:
+    try:
+        return peer.call(inputs, gradient)
+    except Exception as error:
+        left_out[peer.name] = _text(error)
+        return None
+
+
+def _text(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
 
 
 def _compare(found: Any, expected: Any, work: Work) -> None:

@@ -1,7 +1,7 @@
 """The memory's limit: what it takes to read the logits, and to scale them in place, with all threads.
 
-NumPy's loops, one part a thread, took what a C program with vector loads and prefetch took (within 5 % on 268 MB, where
-these two were compared), so that no compiler is needed. Below a few megabytes the hand-over to the threads shows.
+NumPy's loops, one part a thread, took what a C program with vector loads and prefetch took (within 10 % on 268 MB), so
+that no compiler is needed. Below a few megabytes the hand-over to the threads shows.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ inputs to where the peer wants them, which is not timed, and returns a function,
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -26,6 +27,8 @@ class Peer:
     usual: ClassVar[bool] = True
     # Whether the gradient is a new array in each call.
     allocates: ClassVar[bool] = True
+    # Whether it keeps a pool of memory between calls, so that what a call takes cannot be seen.
+    pools: ClassVar[bool] = False
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
@@ -143,6 +146,7 @@ class Torch(Peer):
         sys.modules.setdefault("triton", None)
         import torch
 
+        logging.getLogger("torch.utils.flop_counter").setLevel(logging.ERROR)  # it misses triton
         torch.set_num_threads(threads)
         self.torch = torch
         self.cross_entropy: Callable[..., Any] = torch.nn.functional.cross_entropy
@@ -159,16 +163,12 @@ class Torch(Peer):
     def call(self, inputs: Inputs, gradient: bool) -> Call | None:
         x, target, function = self.tensor(inputs.x), self.tensor(inputs.target), self.function()
 
-        def loss() -> Any:
-            with self.torch.no_grad():
-                return function(x, target)
-
         def with_gradient() -> tuple[Any, Any]:
             leaf = x.detach().requires_grad_()
             loss = function(leaf, target)
             return loss.detach(), self.torch.autograd.grad(loss, leaf)[0]
 
-        return with_gradient if gradient else loss
+        return with_gradient if gradient else lambda: function(x, target)
 
     def array(self, gradient: Any) -> Array:
         widened: Array = (gradient.float() if gradient.element_size() < 4 else gradient).numpy()
@@ -238,7 +238,7 @@ class JAX(Peer):
 class TensorFlow(Peer):
     """tf.function with jit_compile, which takes half the time of the same without it."""
 
-    name, package = "TensorFlow", "tensorflow"
+    name, package, pools = "TensorFlow", "tensorflow", True
 
     def __init__(self, threads: int) -> None:
         super().__init__(threads)
@@ -276,8 +276,7 @@ class TensorFlow(Peer):
 class ONNXRuntime(Peer):
     """The operator SoftmaxCrossEntropyLoss; as inference knows no gradients, a graph for them."""
 
-    name, package = "ONNX Runtime", "onnxruntime"
-    arena = True  # its pool of memory
+    name, package, pools = "ONNX Runtime", "onnxruntime", True
 
     LOSS = "model ({t}[{x}] x, int64[{y}] y) => ({t} loss) {{ loss = SoftmaxCrossEntropyLoss(x, y) }}"
     GRADIENT = """model ({t}[{x}] x, int64[{y}] y, {t}[1] rows) => ({t} loss, {t}[{x}] gradient) {{
@@ -312,7 +311,6 @@ class ONNXRuntime(Peer):
         model = self.parse(text.format(t=kind, x=x, y=y)).SerializeToString()
         options = self.runtime.SessionOptions()
         options.intra_op_num_threads = self.threads
-        options.enable_cpu_mem_arena = self.arena
         session = self.runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         feed = {"x": inputs.x, "y": inputs.target}
         if gradient:

@@ -50,7 +50,7 @@ def header(about: dict[str, Any]) -> str:
         text += f"The machine was busy with something else (load {about['load_before']}): expect noise.\n"
     return text + (
         "ours: milliseconds a call. of limit: its share of the memory's speed, reading or scaling in place. extra MB:\n"
-        "the most memory a call takes beyond inputs and one gradient, ours / the least of the peers'. Then the peers'\n"
+        "the most memory a call takes beyond inputs and one gradient, ours / the peers' least-most. Then the peers'\n"
         "time as a multiple of ours; their gradient is the same for each way of ours. compile*: torch.compile bent to\n"
         "overwrite the logits; no target counts it.\n"
     )
@@ -58,17 +58,19 @@ def header(about: dict[str, Any]) -> str:
 
 def columns(there: Sequence[peers.Peer]) -> str:
     names = "".join(f"{SHORT_NAMES.get(peer.name, peer.name):>9}" for peer in there)
-    return f"{'':32}{'':12}{'ours ms':>9}{'of limit':>9}{'extra MB':>12}{names}"
+    return f"{'':32}{'':12}{'ours ms':>9}{'of limit':>9}{'extra MB':>14}{names}"
 
 
 def line(result: Result, there: Sequence[peers.Peer]) -> str:
     """One row of the table."""
-    least = min((result.extra_bytes[name] for name in result.usual if name in result.extra_bytes), default=None)
-    extra = [f"{each / 1e6:.1f}" for each in (result.extra_bytes.get("ours"), least) if each is not None]
+    theirs = [result.extra_bytes[name] for name in result.usual if name in result.extra_bytes]
+    extra = f"{result.extra_bytes[result.mode] / 1e6:.1f}"
+    if theirs:
+        extra += f" / {min(theirs) / 1e6:.0f}-{max(theirs) / 1e6:.0f}"
     cells = [
         f"{result.ours_seconds * 1e3:9.4g}",
         f"{result.of_limit:9.2f}" if result.of_limit else f"{'':9}",
-        f"{' / '.join(extra):>12}",
+        f"{extra:>14}",
         *(f"{result.peers[p.name]:8.3g}x" if p.name in result.peers else f"{'-':>9}" for p in there),
     ]
     return f"{result.work.name if result.mode == 'loss' else '':32}{result.mode:12}{''.join(cells)}"

@@ -46,7 +46,6 @@ TARGETS: list[tuple[list[Work], str, float, str]] = [
 ]
 FASTEST = {"torch.compile", "JAX"}  # without these nobody can say what the best peer takes
 OUT_OF_PLACE = 0.6  # of the speed in place
-EXTRA_BYTES_A_ROW, EXTRA_BYTES = 64, 1 << 20  # the second is about what the kernel's counts are good for
 
 
 @dataclass(frozen=True)

@@ -8,16 +8,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-# Between two functions: the threads of OpenMP and of ONNX Runtime spin for some milliseconds after a
-# call, on processors that the next function needs.
+# Before each sample: the threads of OpenMP and of ONNX Runtime spin for some milliseconds after a call,
+# on processors that the next function needs.
 SETTLE_SECONDS = 0.01
-LEAST_ROUNDS = 3
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How long to measure: rounds, the least time of a sample (short functions are repeated within it), and the time
-    for one function in all rounds after the first three."""
+    """The number of rounds; the least time of a sample, in which short functions are repeated; the time after which
+    a function is left out of further rounds."""
 
     rounds: int
     sample_seconds: float
@@ -27,27 +26,29 @@ class Effort:
 def interleave(
     calls: Mapping[str, Callable[[], Any]], refresh: Callable[[], None], effort: Effort
 ) -> dict[str, list[float]]:
-    """Seconds per call in round 0, 1, ...; slow functions have fewer rounds. Each has been called once before.
+    """Seconds per call in round 0, 1, ...; slow functions have fewer rounds. Each has been called before.
 
     `refresh` comes before every sample, so that all find the same things in the caches.
     """
-    repeats = {}
-    for name, call in calls.items():
-        refresh()
-        seconds = _sample(call, 1)
-        repeats[name] = min(10_000, max(1, round(effort.sample_seconds / seconds)))
     times: dict[str, list[float]] = {name: [] for name in calls}
-    for number in range(effort.rounds):
+    repeats: dict[str, int] = {}
+    for _ in range(effort.rounds):
         for name, call in calls.items():
-            if number >= LEAST_ROUNDS and sum(times[name]) * repeats[name] > effort.budget_seconds:
+            if sum(times[name]) * repeats.get(name, 1) > effort.budget_seconds:
                 continue
             time.sleep(SETTLE_SECONDS)
             refresh()
-            times[name].append(_sample(call, repeats[name]))
+            if name in repeats:
+                times[name].append(_sample(call, repeats[name]))
+                continue
+            seconds = _sample(call, 1)
+            repeats[name] = max(1, min(10_000, round(effort.sample_seconds / seconds)))
+            times[name].append(seconds if repeats[name] == 1 else _sample(call, repeats[name]))
     return times
 
 
 def _sample(call: Callable[[], Any], repeats: int) -> float:
+    """Seconds per call."""
     if repeats > 1:
         call()  # wakes the threads
     start = time.perf_counter()

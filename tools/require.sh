@@ -22,6 +22,11 @@ sys.exit(not os.path.exists(os.path.join(sysconfig.get_paths()["include"], "Pyth
         fi
         ;;
     objdump) command -v objdump >/dev/null || missing+=(binutils) ;;
+    qemu-aarch64) command -v qemu-aarch64 >/dev/null || missing+=(qemu-user) ;;
+    aarch64-linux-gnu-gcc)
+        command -v aarch64-linux-gnu-gcc >/dev/null && [ -d /usr/aarch64-linux-gnu/include ] ||
+            missing+=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross)
+        ;;
     qemu-x86_64) [ "$(uname -m)" != x86_64 ] || command -v qemu-x86_64 >/dev/null || missing+=(qemu-user) ;;
     *) command -v "$need" >/dev/null || missing+=("$need") ;;
     esac

@@ -35,7 +35,8 @@ module Core -O
 module CABI -O
 aarch64-linux-gnu-gcc -O2 -fPIC -ISources/Shims/include -c Sources/Shims/Shims.c -o $out/Shims.o
 aarch64-linux-gnu-gcc -shared $out/{Kernels,Core,CABI,Shims}.o -o $library -lm \
-    -Wl,--version-script=Sources/CABI/exports.map,-soname=libcrossentropy.so.0,-z,nodelete,-z,defs,--strip-all
+    -Wl,--version-script=Sources/CABI/exports.map,-soname=libcrossentropy.so.0,-z,nodelete,-z,defs,-z,text \
+    -Wl,--gc-sections,--strip-all
 for program in example vectors contract hashes; do
     aarch64-linux-gnu-gcc -std=c99 -Wall -Wextra -pedantic -Werror -O2 -Iinclude Tests/CConsumer/$program.c \
         -o $out/$program $library '-Wl,-rpath,$ORIGIN' -lm -pthread

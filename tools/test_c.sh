@@ -16,6 +16,10 @@ for compiler in gcc clang; do
     check "$compiler: loading" build/$compiler/loading $library
     check "$compiler: contract" build/$compiler/contract
     check "$compiler: vectors" build/$compiler/vectors build/vectors.txt
+    check "$compiler: hashes" build/$compiler/hashes Tests/Hashes/hashes.txt --quick
+done
+for isa in avx512 avx2 baseline; do
+    check "$isa: hashes" env CROSSENTROPY_ISA=$isa build/gcc/hashes Tests/Hashes/hashes.txt
 done
 for isa in avx2 baseline; do
     check "$isa: contract" env CROSSENTROPY_ISA=$isa build/gcc/contract

@@ -61,28 +61,48 @@ typedef struct {
     double      clip;
     int         is_faint; /* grad_loss is so small that gradients are subnormal */
     int         largest;  /* on shapes up to this size */
+    int         on_16bit; /* for f16 and bf16, too, up to one size less */
 } operation;
 
 enum { MEAN = CE_REDUCTION_MEAN, SUM = CE_REDUCTION_SUM, NONE = CE_REDUCTION_NONE, MASS = CE_MEAN_OVER_MASS };
 
+/* The types of the input, which are those of the gradient. */
+typedef struct {
+    const char *name;
+    int32_t     dtype;
+    int32_t     loss_dtype;
+    int         precision; /* bits of the significand */
+    int         faint;     /* 2^faint makes gradients subnormal */
+} type;
+
+static const type TYPES[] = {
+    {"f32", CE_F32, CE_F32, 24, -130},
+    {"f64", CE_F64, CE_F64, 53, -1030},
+    {"f16", CE_F16, CE_F32, 11, -16},
+    {"bf16", CE_BF16, CE_F32, 8, -130},
+};
+
+static int is_16bit(const type *t) { return t->dtype == CE_F16 || t->dtype == CE_BF16; }
+
 /* What is not said is 0: logits, class indices, the mean. */
 static const operation OPERATIONS[] = {
-    {"index_none", .reduction = NONE, .largest = 3},
+    {"index_none", .reduction = NONE, .largest = 3, .on_16bit = 1},
     {"index_mean", .reduction = MEAN},
-    {"index_faint_sum", .reduction = SUM, .is_faint = 1},
+    {"index_faint_sum", .reduction = SUM, .is_faint = 1, .on_16bit = 1},
     {"index_ties_none", .input = TIES, .reduction = NONE},
-    {"index_special_none", .input = SPECIAL, .reduction = NONE, .largest = 2},
+    {"index_special_none", .input = SPECIAL, .reduction = NONE, .largest = 2, .on_16bit = 1},
     {"index_weighted_none", .is_weighted = 1, .reduction = NONE},
-    {"index_weighted_mean", .is_weighted = 1, .largest = 1},
+    {"index_weighted_mean", .is_weighted = 1, .largest = 1, .on_16bit = 1},
     {"smoothed_none", .label_smoothing = 0.1, .reduction = NONE},
     {"smoothed_weighted_mean", .is_weighted = 1, .label_smoothing = 0.1},
     {"distribution_none", .is_distribution = 1, .reduction = NONE},
     {"distribution_ties_sum", .input = TIES, .is_distribution = 1, .reduction = SUM},
-    {"distribution_special_none", .input = SPECIAL, .is_distribution = 1, .reduction = NONE},
+    {"distribution_special_none", .input = SPECIAL, .is_distribution = 1, .reduction = NONE, .on_16bit = 1},
     {"distribution_weighted_mean", .is_distribution = 1, .is_weighted = 1, .label_smoothing = 0.1, .mean_over = MASS,
-     .largest = 1},
+     .largest = 1, .on_16bit = 1},
     {"probs_index_none", .input = PROBS, .reduction = NONE},
-    {"probs_distribution_weighted_mean", .input = PROBS, .is_distribution = 1, .is_weighted = 1, .clip = 0x1p-6},
+    {"probs_distribution_weighted_mean", .input = PROBS, .is_distribution = 1, .is_weighted = 1, .clip = 0x1p-6,
+     .on_16bit = 1},
     {"log_probs_index_weighted_mean", .input = LOG_PROBS, .is_weighted = 1, .mean_over = MASS},
     {"log_probs_distribution_none", .input = LOG_PROBS, .is_distribution = 1, .label_smoothing = 0.1,
      .reduction = NONE},
@@ -108,22 +128,23 @@ static const shape SHAPES[] = {
     {"19x[100]", {19, 1, 1, 100}, 1, 0},
     {"19x[128]", {19, 1, 1, 128}, 1, 0},
     {"19x[129]", {19, 1, 1, 129}, 1, 0},
-    {"5x[1000]", {5, 1, 1, 1000}, 1, 0},
-    {"5x[1023]", {5, 1, 1, 1023}, 1, 0},
-    {"17x[1024]", {17, 1, 1, 1024}, 1, 0},
-    {"5x[1025]", {5, 1, 1, 1025}, 1, 0},
+    {"3x[1000]", {3, 1, 1, 1000}, 1, 0},
+    {"3x[1023]", {3, 1, 1, 1023}, 1, 0},
+    {"3x[1024]", {3, 1, 1, 1024}, 1, 0},
+    {"3x[1025]", {3, 1, 1, 1025}, 1, 0},
     /* A block has 2048 classes. */
     {"2x[2047]", {2, 1, 1, 2047}, 1, 0},
-    {"3x[2048]", {3, 1, 1, 2048}, 1, 0},
+    {"2x[2048]", {2, 1, 1, 2048}, 1, 0},
     {"2x[2049]", {2, 1, 1, 2049}, 1, 0},
-    {"2x[4097]", {2, 1, 1, 4097}, 1, 0},
+    {"1x[4097]", {1, 1, 1, 4097}, 1, 0},
+    {"17x[2049]", {17, 1, 1, 2049}, 1, 1},
     /* Segmentation: the class axis in the middle. */
     {"2x[21]x32x32", {2, 32, 32, 21}, 1, 1},
     /* Long rows, and many. */
     {"1x[32768]", {1, 1, 1, 32768}, 1, 1},
     {"1x[100003]", {1, 1, 1, 100003}, 1, 1},
-    {"14003x[10]", {14003, 1, 1, 10}, 1, 1},
-    {"70001x[2]", {70001, 1, 1, 2}, 1, 1},
+    {"13109x[10]", {13109, 1, 1, 10}, 1, 1},
+    {"65537x[2]", {65537, 1, 1, 2}, 1, 1},
     /* Rows that threads share. */
     {"2x[131076]", {2, 1, 1, 131076}, 1, 2},
     {"1x[1048577]", {1, 1, 1, 1048577}, 1, 2},
@@ -136,7 +157,7 @@ typedef struct {
     char             name[2 * WORD];
     const operation *op;
     const shape     *shape;
-    int32_t          dtype;
+    const type      *type;
     int64_t          rows, classes;
     double          *input, *target, *weight, *sample_weight; /* NULL: not given */
     double           divisor;                                 /* of the mean */
@@ -177,7 +198,7 @@ static double *lcg(const problem *p, const char *what, int64_t count, int bits, 
 
 static double *make_input(const problem *p) {
     int64_t count = p->rows * p->classes, row, c;
-    int     bits = p->dtype == CE_F32 ? 24 : 53; /* all that the type has */
+    int     bits = p->type->precision;
     double *x;
     switch (p->op->input) {
     case PLAIN: return lcg(p, "input", count, bits, 0, 4 - bits);
@@ -289,7 +310,7 @@ typedef struct {
 static int64_t size_of(int32_t dtype) {
     switch (dtype) {
     case CE_I8: return 1;
-    case CE_I16: return 2;
+    case CE_I16: case CE_F16: case CE_BF16: return 2;
     case CE_I32: case CE_F32: return 4;
     default: return 8;
     }
@@ -370,6 +391,36 @@ static unsigned char *address(const tensor *t, int64_t element) {
     return (unsigned char *)t->view.data + element * size_of(t->view.dtype);
 }
 
+static uint32_t bits_of(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+/* The bits of the nearest number of a 16-bit type, the even one of two; `bits` are those of an f32. */
+static uint16_t narrow(int32_t dtype, uint32_t bits) {
+    /* f16 keeps 13 bits less of the significand, bf16 16; and below 2^-14, f16 has the same steps everywhere. */
+    uint32_t magnitude = bits & 0x7FFFFFFF, sign = bits >> 16 & 0x8000, dropped = dtype == CE_F16 ? 13 : 16, kept;
+    int      exponent = (int)(magnitude >> 23) - 127;
+    if (magnitude > 0x7F800000)
+        return (uint16_t)(sign | (dtype == CE_F16 ? 0x7E00 : 0x7FC0));
+    if (dtype == CE_F16 && exponent < -26)
+        return (uint16_t)sign;
+    if (dtype == CE_F16 && exponent < -14) {
+        dropped += (uint32_t)(-14 - exponent);
+        magnitude = (magnitude & 0x7FFFFF) | 0x800000;
+    } else if (dtype == CE_F16) {
+        magnitude -= (uint32_t)(127 - 15) << 23;
+    }
+    kept = magnitude >> dropped;
+    magnitude &= (1u << dropped) - 1;
+    if (magnitude > 1u << (dropped - 1) || (magnitude == 1u << (dropped - 1) && kept % 2 == 1))
+        kept++;
+    if (dtype == CE_F16 && kept > 0x7C00)
+        kept = 0x7C00;
+    return (uint16_t)(sign | kept);
+}
+
 static void put(const tensor *to, int64_t element, double value) {
     unsigned char *at = address(to, element);
     float          single = (float)value;
@@ -377,9 +428,11 @@ static void put(const tensor *to, int64_t element, double value) {
     int16_t        i16;
     int32_t        i32;
     int64_t        i64;
+    uint16_t       u16;
     switch (to->view.dtype) {
     case CE_F32: memcpy(at, &single, sizeof single); return;
     case CE_F64: memcpy(at, &value, sizeof value); return;
+    case CE_F16: case CE_BF16: u16 = narrow(to->view.dtype, bits_of(single)), memcpy(at, &u16, sizeof u16); return;
     case CE_I8: i8 = (int8_t)value, memcpy(at, &i8, sizeof i8); return;
     case CE_I16: i16 = (int16_t)value, memcpy(at, &i16, sizeof i16); return;
     case CE_I32: i32 = (int32_t)value, memcpy(at, &i32, sizeof i32); return;
@@ -389,14 +442,15 @@ static void put(const tensor *to, int64_t element, double value) {
 
 /* The bits of a floating-point element. */
 static uint64_t get(const tensor *from, int64_t element) {
-    uint32_t bits32;
-    uint64_t bits64;
-    if (from->view.dtype == CE_F32) {
-        memcpy(&bits32, address(from, element), sizeof bits32);
-        return bits32;
+    const unsigned char *at = address(from, element);
+    uint16_t             bits16;
+    uint32_t             bits32;
+    uint64_t             bits64;
+    switch (size_of(from->view.dtype)) {
+    case 2: memcpy(&bits16, at, sizeof bits16); return bits16;
+    case 4: memcpy(&bits32, at, sizeof bits32); return bits32;
+    default: memcpy(&bits64, at, sizeof bits64); return bits64;
     }
-    memcpy(&bits64, address(from, element), sizeof bits64);
-    return bits64;
 }
 
 /* For each element, by rows and by classes within them: writes the next of `values`, or hashes it. The
@@ -457,7 +511,9 @@ typedef struct {
         WHOLE,
         PLAIN_CALL,        /* ce_cross_entropy_f32 or _f64 */
         PIECES,            /* a call for the first row, one for the next two, one for the next three ... */
-        OTHER_TYPES,       /* labels as small as they can be; weights and distributions of the other type */
+        OTHER_TYPES,       /* labels as small as they can be; weights and distributions of the other precision */
+        WIDENED,           /* 16-bit input as f32; its gradient rounded is the 16-bit one */
+        WIDE_GRADIENT,     /* 16-bit input, gradient in f32; its rounding is the 16-bit one */
         INFINITE_GRAD_LOSS /* contiguous short rows are taken one by one; the loss is the same */
     } call;
     int is_quick; /* also with --quick */
@@ -475,6 +531,10 @@ static const configuration CONFIGURATIONS[] = {
     {"loss alone, class axis first", .outputs = LOSS_ALONE, .place = FIRST, .input = &CLASSES_SLOWEST},
     {"gradient alone", .outputs = GRAD_ALONE},
     {"infinite grad_loss", .call = INFINITE_GRAD_LOSS, .outputs = LOSS_ALONE, .is_quick = 1},
+    {"widened", .call = WIDENED, .is_quick = 1},
+    {"gradient in f32", .call = WIDE_GRADIENT, .is_quick = 1},
+    {"gradient in f32, class axis first, 3 threads", .call = WIDE_GRADIENT, .place = FIRST, .input = &CLASSES_SLOWEST,
+     .threads = 3},
     {"plain call", .call = PLAIN_CALL},
     {"plain call, in place, 3 threads", .call = PLAIN_CALL, .in_place = 1, .threads = 3},
     {"other types", .call = OTHER_TYPES, .is_quick = 1},
@@ -502,7 +562,8 @@ static const configuration CONFIGURATIONS[] = {
     {"transposed, in place, 3 threads", .place = LAST, .input = &TRANSPOSED, .in_place = 1, .threads = 3},
     {"contiguous to classes slowest", .place = LAST, .grad = &CLASSES_SLOWEST},
     {"classes slowest to contiguous", .place = LAST, .input = &CLASSES_SLOWEST, .grad = &CONTIGUOUS},
-    {"class axis second to padded, 3 threads", .place = SECOND, .input = &CLASSES_SECOND, .grad = &PADDED, .threads = 3},
+    {"class axis second to padded, 3 threads", .place = SECOND, .input = &CLASSES_SECOND, .grad = &PADDED,
+     .threads = 3},
     {"padded to backwards", .place = THIRD, .input = &PADDED, .grad = &ALL_BACKWARDS},
 
     {"pieces", .call = PIECES, .is_quick = 1},
@@ -546,14 +607,15 @@ static int is_meant(const problem *p, const configuration *how) {
     if (how->threads < fewest_threads[size] || (is_quick && (!how->is_quick || size > 1)))
         return 0;
     /* Every alignment where that is cheap, some elsewhere. */
-    return how->misalignment == 0 || how->is_quick || p->rows * p->classes <= 5125;
+    return how->misalignment == 0 || how->is_quick || p->rows * p->classes <= 2500;
 }
 
 /* Whether it can be. */
 static int can_state(const problem *p, const configuration *how) {
     int is_flat = p->shape->axis == 1 && p->shape->length[1] == 1;
     switch (how->call) {
-    case PLAIN_CALL: return !p->op->is_distribution && is_flat;
+    case PLAIN_CALL: return !p->op->is_distribution && is_flat && !is_16bit(p->type);
+    case WIDENED: case WIDE_GRADIENT: return is_16bit(p->type);
     case PIECES: return is_flat && (p->op->reduction != MEAN || p->divisor > 0);
     case INFINITE_GRAD_LOSS: return p->op->input == PLAIN || p->op->input == TIES || p->op->input == SPECIAL;
     default: return 1;
@@ -582,7 +644,7 @@ static ce_options options_for(const problem *p, const configuration *how) {
     options.clip = p->op->clip;
     options.threads = how->threads > 0 ? how->threads : 1;
     if (p->op->is_faint)
-        options.grad_loss = p->dtype == CE_F32 ? 0x1p-130 : 0x1p-1030;
+        options.grad_loss = ldexp(1, p->type->faint);
     if (how->call == INFINITE_GRAD_LOSS)
         options.grad_loss = INFINITY;
     if (how->call == PIECES && p->op->reduction == MEAN) {
@@ -600,7 +662,8 @@ static void make_call(call *made, const problem *p, const configuration *how) {
     const layout *input = how->input != NULL ? how->input : &CONTIGUOUS;
     const layout *grad = how->grad != NULL ? how->grad : input;
     int           other = how->call == OTHER_TYPES, far_off = (5 * how->misalignment + 3) % 64;
-    int32_t       dtype = p->dtype, second = other == (dtype == CE_F32) ? CE_F64 : CE_F32;
+    int32_t       dtype = how->call == WIDENED ? CE_F32 : p->type->dtype, loss = p->type->loss_dtype;
+    int32_t       second = other == (loss == CE_F32) ? CE_F64 : CE_F32;
     int32_t       target = p->op->is_distribution ? second : other ? smallest_label(p) : CE_I64;
     memset(made, 0, sizeof *made);
     if (how->misalignment == 0)
@@ -621,11 +684,11 @@ static void make_call(call *made, const problem *p, const configuration *how) {
         for_each(&made->sample_weight, p->sample_weight);
     }
     if (p->op->reduction == NONE)
-        make_tensor(&made->loss, p, dtype, 0, how->place, input, far_off);
+        make_tensor(&made->loss, p, loss, 0, how->place, input, far_off);
     else
-        make_vector(&made->loss, dtype, 1);
+        make_vector(&made->loss, loss, 1);
     if (!made->in_place)
-        make_tensor(&made->grad, p, dtype, 1, how->place, grad, far_off);
+        make_tensor(&made->grad, p, how->call == WIDE_GRADIENT ? CE_F32 : dtype, 1, how->place, grad, far_off);
 }
 
 static void free_call(call *made) {
@@ -655,7 +718,7 @@ static int32_t call_plain(call *made, const problem *p) {
         made->options.weight = &made->weight.view;
         made->options.sample_weight = &made->sample_weight.view;
     }
-    return p->dtype == CE_F32 ? ce_cross_entropy_f32(x, labels, p->rows, p->classes, &made->options, loss, grad)
+    return p->type->dtype == CE_F32 ? ce_cross_entropy_f32(x, labels, p->rows, p->classes, &made->options, loss, grad)
                               : ce_cross_entropy_f64(x, labels, p->rows, p->classes, &made->options, loss, grad);
 }
 
@@ -704,19 +767,6 @@ static int report(const problem *p, const configuration *how, const char *what) 
     return 0;
 }
 
-/* The value of an element's bits. */
-static double as_number(const tensor *t, uint64_t bits) {
-    uint32_t bits32 = (uint32_t)bits;
-    float    single;
-    double   number;
-    if (t->view.dtype == CE_F32) {
-        memcpy(&single, &bits32, sizeof single);
-        return single;
-    }
-    memcpy(&number, &bits, sizeof number);
-    return number;
-}
-
 /* The row after (i, j, k). */
 static void step_on(const tensor *t, int64_t *i, int64_t *j, int64_t *k) {
     if (++*k == t->length[2])
@@ -725,20 +775,22 @@ static void step_on(const tensor *t, int64_t *i, int64_t *j, int64_t *k) {
         *j = 0, ++*i;
 }
 
-/* Whether two tensors that may lie differently hold the same bits. */
+/* Whether two tensors that may lie differently hold the same bits; f32 is rounded if the other type has 16 bits. */
 static int agree(const problem *p, const configuration *how, const char *what, const tensor *got, const tensor *want) {
     int64_t row, c, rows = want->length[0] * want->length[1] * want->length[2];
     int64_t i = 0, j = 0, k = 0, l = 0, m = 0, n = 0;
+    int32_t dtype = want->view.dtype;
+    int     is_rounded = dtype != got->view.dtype;
     for (row = 0; row < rows; row++, step_on(got, &i, &j, &k), step_on(want, &l, &m, &n)) {
         int64_t got_row = i * got->step[0] + j * got->step[1] + k * got->step[2];
         int64_t want_row = l * want->step[0] + m * want->step[1] + n * want->step[2];
         for (c = 0; c < want->length[CLASS_DIM]; c++) {
             uint64_t a = get(got, got_row + c * got->step[CLASS_DIM]);
             uint64_t b = get(want, want_row + c * want->step[CLASS_DIM]);
-            if (a != b) {
+            if ((is_rounded ? narrow(dtype, (uint32_t)a) : a) != b) {
                 char text[4 * WORD];
-                sprintf(text, "the %s of row %" PRId64 ", class %" PRId64 " is %a, not %a", what, row, c,
-                        as_number(got, a), as_number(want, b));
+                sprintf(text, "the %s of row %" PRId64 ", class %" PRId64 " has bits %" PRIx64 ", not %" PRIx64, what,
+                        row, c, a, b);
                 return report(p, how, text);
             }
         }
@@ -814,14 +866,15 @@ static void check_line(problem *p) {
     free_call(&base);
 }
 
-static void do_line(const operation *op, int32_t dtype, const shape *shape_of_it) {
+static void do_line(const operation *op, const type *type_of_it, const shape *shape_of_it) {
     problem p;
-    if (shape_of_it->size > op->largest)
+    int     largest = op->largest - (is_16bit(type_of_it) && op->largest > 0);
+    if (shape_of_it->size > largest || (is_16bit(type_of_it) && !op->on_16bit))
         return;
     p.op = op;
-    p.dtype = dtype;
+    p.type = type_of_it;
     p.shape = shape_of_it;
-    sprintf(p.name, "%s %s %s", op->name, dtype == CE_F32 ? "f32" : "f64", shape_of_it->name);
+    sprintf(p.name, "%s %s %s", op->name, type_of_it->name, shape_of_it->name);
     make_problem(&p);
     if (list == NULL)
         write_line(&p);
@@ -832,9 +885,8 @@ static void do_line(const operation *op, int32_t dtype, const shape *shape_of_it
 }
 
 int main(int argc, char **argv) {
-    static const int32_t dtypes[] = {CE_F32, CE_F64};
-    size_t               op, dtype, shape_of_it;
-    int                  i, count = 0;
+    size_t op, t, shape_of_it;
+    int    i, count = 0;
     is_quick = argc == 3 && strcmp(argv[2], "--quick") == 0;
     if (argc < 2 || argc > 3 || (argc == 3 && !is_quick))
         stop("usage: hashes LIST [--quick], or hashes --write");
@@ -843,9 +895,9 @@ int main(int argc, char **argv) {
     if (list == NULL)
         printf("# operation, type, shape with its [class axis], hash of the losses, hash of the gradient: README.md\n");
     for (op = 0; op < sizeof OPERATIONS / sizeof OPERATIONS[0]; op++)
-        for (dtype = 0; dtype < sizeof dtypes / sizeof dtypes[0]; dtype++)
+        for (t = 0; t < sizeof TYPES / sizeof TYPES[0]; t++)
             for (shape_of_it = 0; shape_of_it < sizeof SHAPES / sizeof SHAPES[0]; shape_of_it++)
-                do_line(&OPERATIONS[op], dtypes[dtype], &SHAPES[shape_of_it]);
+                do_line(&OPERATIONS[op], &TYPES[t], &SHAPES[shape_of_it]);
     if (list == NULL)
         return 0;
     fclose(list);

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from tools.run import digits
-from tools.run.cases import Array, Case, dtype_of
+from tools.run.cases import Array, Case
 from tools.run.programs import Answer, Answers
 
 JUDGED = ("Swift", "C", "Python")
@@ -186,7 +186,7 @@ def loss_ulps(case: Case, answer: Answer) -> float:
     """The largest difference of a loss in units in the last place of the coarser of the dtypes of
     input and loss. Only of normal numbers, and not of sums that nearly cancel, where the unit is no
     measure of what was added."""
-    coarse = "f32" in (case.fields["dtype"], case.fields.get("loss_dtype"))
+    coarse = not case.is_double or case.loss_dtype == np.float32
     size = abs(case.loss)
     fit = np.isfinite(size) & (size >= smallest_normal(case))
     fit &= case.loss_tol <= (2e-6 if coarse else 2e-13) * size
@@ -195,7 +195,7 @@ def loss_ulps(case: Case, answer: Answer) -> float:
 
 
 def smallest_normal(case: Case) -> float:
-    return float(np.finfo(dtype_of(case.fields["dtype"])).tiny)
+    return float(np.finfo(np.float64 if case.is_double else np.float32).tiny)
 
 
 def bits(answer: Answer) -> tuple[bytes, ...]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 from tools import flatten_vectors
@@ -17,7 +18,9 @@ Array = npt.NDArray[Any]
 
 
 def dtype_of(name: str) -> np.dtype[Any]:
-    """NumPy's dtype for a name of the files: f32, i64, u8 ..."""
+    """NumPy's dtype for a name of the files: f32, bf16, i64, u8 ..."""
+    if name == "bf16":
+        return np.dtype(ml_dtypes.bfloat16)
     return np.dtype(f"{name[0]}{int(name[1:]) // 8}")
 
 
@@ -41,7 +44,16 @@ class Case:
 
     @property
     def loss_dtype(self) -> np.dtype[Any]:
-        return dtype_of(self.fields.get("loss_dtype", self.fields["dtype"]))
+        return dtype_of(self.fields.get("loss_dtype", "f64" if self.is_double else "f32"))
+
+    @property
+    def grad_dtype(self) -> np.dtype[Any]:
+        return dtype_of(self.fields.get("grad_dtype", self.fields["dtype"]))
+
+    @property
+    def is_double(self) -> bool:
+        """Whether the input is f64; everything shorter is computed as f32."""
+        return bool(self.fields["dtype"] == "f64")
 
     def array(self, prefix: str) -> Array:
         """The input (prefix ""), the "target_", the "weight_" or the "sample_weight_"."""
@@ -57,7 +69,7 @@ class Case:
             return buffer.reshape(shape)
         offset = self.fields[prefix + "offset"] * dtype.itemsize
         strides = [stride * dtype.itemsize for stride in self.fields[prefix + "strides"]]
-        return np.ndarray(shape, dtype, buffer, offset, strides)
+        return np.ndarray(shape, dtype, buffer.view(np.uint8), offset, strides)
 
     def arguments(self) -> dict[str, Any]:
         """The case's options as keyword arguments of the Python functions."""

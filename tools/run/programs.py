@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from python.tests import reference
 from tools import flatten_vectors, make_vectors
-from tools.run.cases import Array, Case, dtype_of
+from tools.run.cases import Array, Case
 
 import crossentropy as ce
 from crossentropy._c_api import EXCEPTIONS
@@ -71,7 +71,8 @@ def from_python(cases: list[Case]) -> Answers:
             continue
         try:
             x, target, options = case.array(""), case.array("target_"), case.arguments()
-            loss, grad = ce.cross_entropy_with_grad(x, target, out=_out(case), **options)
+            grad = np.empty(x.shape, case.grad_dtype) if "grad_dtype" in case.fields else None
+            loss, grad = ce.cross_entropy_with_grad(x, target, out=_out(case), grad=grad, **options)
         except Exception as error:
             expected = isinstance(error, EXCEPTIONS.get(case.status, ()))
             status = case.status if expected else -1
@@ -92,7 +93,7 @@ def from_numpy(cases: list[Case]) -> Answers:
             result = reference.cross_entropy(case.array(""), case.array("target_"), **options)
             with np.errstate(over="ignore", under="ignore"):
                 loss = result.loss.astype(case.loss_dtype)
-                grad = result.grad.astype(dtype_of(case.fields["dtype"]))
+                grad = result.grad.astype(case.grad_dtype)
             answers[case.name] = Answer(0, np.float64(loss).ravel(), _wanted(case, grad))
     return answers
 

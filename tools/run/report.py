@@ -180,7 +180,7 @@ def table_row(row: Row) -> str:
 
 
 def worst_case(found: Difference) -> str:
-    digits = 9 if found.case.fields["dtype"] == "f32" else 17
+    digits = 17 if found.case.is_double else 9
     facts = {
         "number": f"{found.what}, {found.case.fields['dtype']}",
         "exact": f"{found.exact:.{digits + 3 if digits == 9 else digits}g}",

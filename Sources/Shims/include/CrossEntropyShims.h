@@ -201,13 +201,18 @@ static inline void shim_float_control_leave(uint64_t saved) {
     __asm__ volatile("ldmxcsr %0" : : "m"(host) : "memory");
 }
 #elif defined(__aarch64__)
+// The flags of what has happened are in a register of their own here, FPSR; it is kept in the upper half.
 static inline uint64_t shim_float_control_enter(void) {
-    uint64_t host, ours = 0;
-    __asm__ volatile("mrs %0, fpcr" : "=r"(host));
+    uint64_t control, status, ours = 0;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(control));
+    __asm__ volatile("mrs %0, fpsr" : "=r"(status));
     __asm__ volatile("msr fpcr, %0" : : "r"(ours) : "memory");
-    return host;
+    return status << 32 | (uint32_t)control;
 }
-static inline void shim_float_control_leave(uint64_t saved) { __asm__ volatile("msr fpcr, %0" : : "r"(saved) : "memory"); }
+static inline void shim_float_control_leave(uint64_t saved) {
+    __asm__ volatile("msr fpsr, %0" : : "r"(saved >> 32) : "memory");
+    __asm__ volatile("msr fpcr, %0" : : "r"(saved & 0xFFFFFFFF) : "memory");
+}
 #endif
 
 // ---------------------------------------------------------------------------------------------
