@@ -79,6 +79,8 @@ func logSumExp<T: Element>(
     var end = leftVector < whole ? leftVector : whole
     while true {
         while i < end {
+            // The exponentials leave the memory idle; the next block may come meanwhile.
+            shim_prefetch(block + (i &+ blockSize) &* MemoryLayout<T>.size)
             sums += T.widen(T.exp(T.loadLanes(x, i), reference))
             i &+= laneCount
         }
