@@ -166,8 +166,8 @@ format: $(VENV)/ready
 install: build
 	install -d $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	install -m 644 include/crossentropy.h $(DESTDIR)$(PREFIX)/include/
-	install -m 755 $(LIBRARY) $(DESTDIR)$(PREFIX)/lib/libcrossentropy.so.0.$(VERSION)
-	ln -sf libcrossentropy.so.0.$(VERSION) $(DESTDIR)$(PREFIX)/lib/libcrossentropy.so.0
+	install -m 755 $(LIBRARY) $(DESTDIR)$(PREFIX)/lib/libcrossentropy.so.$(VERSION)
+	ln -sf libcrossentropy.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/libcrossentropy.so.0
 	ln -sf libcrossentropy.so.0 $(DESTDIR)$(PREFIX)/lib/libcrossentropy.so
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' tools/crossentropy.pc.in \
 		> $(DESTDIR)$(PREFIX)/lib/pkgconfig/crossentropy.pc
