@@ -13,7 +13,41 @@ public struct ExactSum {
     /// The sum of the NaNs and infinities that were added; it does not depend on their order either.
     private var special = 0.0
 
+    // Ordinary numbers sixteen at a time: each is cut into a multiple of 2^-26 and one of 2^-68, which a double adds up exactly
+    // for as long as 2^53 of these units are not reached.
+    private var upper = SIMD16<Double>(repeating: 0)
+    private var lower = SIMD16<Double>(repeating: 0)
+    private var pendingVectors = 0
+
     public init() {}
+
+    public mutating func add(_ x: SIMD16<Double>) {
+        let toUpper = SIMD16<Double>(repeating: 0x1.8p26)  // adding it leaves multiples of 2^-26
+        let toLower = SIMD16<Double>(repeating: 0x1.8p-16)  // and of 2^-68
+        let high = (x + toUpper) - toUpper
+        let rest = x - high
+        let low = (rest + toLower) - toLower
+        let limit = SIMD16<Double>(repeating: 0x1p15)
+        guard all((x .< limit) .& (x .> -limit) .& (rest .== low)) else {
+            for i in 0..<16 { add(x[i]) }
+            return
+        }
+        upper += high
+        lower += low
+        pendingVectors += 1
+        if pendingVectors == 1 << 11 { spreadVectors() }
+    }
+
+    private mutating func spreadVectors() {
+        let (upper, lower) = (self.upper, self.lower)
+        self.upper = SIMD16(repeating: 0)
+        self.lower = SIMD16(repeating: 0)
+        pendingVectors = 0
+        for i in 0..<16 {
+            add(upper[i])
+            add(lower[i])
+        }
+    }
 
     public mutating func add(_ x: Double) {
         guard x.magnitude < .infinity else {
@@ -46,6 +80,7 @@ public struct ExactSum {
 
     public mutating func add(_ other: ExactSum) {
         var other = other
+        other.spreadVectors()
         other.normalize()
         normalize()
         for i in 0..<Self.limbCount { limbs[i] += other.limbs[i] }
@@ -68,8 +103,9 @@ public struct ExactSum {
     /// The sum, divided by `divisor`: correctly rounded before the division, so that neither a sum beyond the range
     /// of a double nor the order of the additions matters.
     public func divided(by divisor: Double) -> Double {
-        if special != 0 { return special / divisor }  // NaN != 0 holds
         var exact = self
+        exact.spreadVectors()
+        if exact.special != 0 { return exact.special / divisor }  // NaN != 0 holds
         exact.normalize()
         let isNegative = exact.limbs[Self.limbCount - 1] < 0
         if isNegative {

@@ -6,38 +6,30 @@ import Shims
 extension LossCall {
     /// Whether there are too few rows to give every thread its own, and they are long enough to be shared.
     func sharesRows(threads: Int) -> Bool {
-        threads > 1 && inputType == .logits && !needsMass && !usesGroups && classes >= 1 << 17
+        threads > 1 && usesGroups && !usesColumns && classes >= 1 << 17
             && (rows.count < threads || (rows.count < 4 * threads && classes >= 1 << 20))
     }
 
     /// The sum of the rows' losses, or with reduction none, nothing: the losses are stored.
     func sumOverLongRows(_ workspace: Workspace, gradFactor: Double?) throws(LossFailure) -> ExactSum {
         let blocks = (classes + Int(CROSSENTROPY_BLOCK) - 1) / Int(CROSSENTROPY_BLOCK)
-        guard let memory = calloc(blocks, MemoryLayout<crossentropy_stats>.stride) else { throw .outOfMemory }
-        defer { free(memory) }
-        var worker = RowWorker(
+        let worker = RowWorker(
             RowPass(call: self, what: .loss, workspace: workspace, gradFactor: gradFactor, rowsPerPiece: 1), slot: 0)
         var isCancelled = false
         rows.forEachRow(in: 0..<rows.count) { _, offsets in
-            if let known = worker.prepare(offsets) {
-                worker.keep(known, at: offsets.loss)
-                return true
-            }
             var share = LongRow(
-                row: worker.row, kernels: worker.longRowKernels,
-                blocks: memory.assumingMemoryBound(to: crossentropy_stats.self), blockCount: blocks,
+                group: worker.emptyGroup(), kernels: worker.longRowKernels, blockCount: blocks,
                 workspace: workspace, cancel: cancel)
-            share.forEachPiece(threads: workspace.threads)
-            var outcome = crossentropy_outcome()
-            withUnsafePointer(to: worker.row) { outcome = share.kernels.outcome($0, share.blocks, Int64(blocks)) }
-            if outcome.loss != outcome.loss {
-                worker.fillGradient(offsets, with: .nan)
-            } else if worker.row.grad != nil {
-                share.outcome = outcome
-                share.forEachPiece(threads: workspace.threads)
+            worker.prepare(&share.group, 1, offsets)
+            share.kernels.begin(&share.group)
+            share.forEachPiece(threads: workspace.threads, share.kernels.sum)
+            share.kernels.finish(&share.group)
+            if share.group.grad != nil {
+                share.forEachPiece(threads: workspace.threads, share.kernels.grad)
+            } else {
+                worker.fillUncomputedGradients(offsets, 1)
             }
-            if worker.row.grad == nil { worker.fillUncomputedGradient(offsets) }
-            worker.keep(outcome.loss, at: offsets.loss)
+            worker.keep(shim_group_loss(&share.group)[0], at: offsets.loss)
             isCancelled = shim_load_i32(&share.isCancelled) != 0
             return !isCancelled
         }
@@ -48,14 +40,13 @@ extension LossCall {
 
 /// One row that several threads work on.
 private struct LongRow {
-    let row: crossentropy_row
+    var group: crossentropy_group
     let kernels: crossentropy_long_row_kernels
-    let blocks: UnsafeMutablePointer<crossentropy_stats>
     let blockCount: Int
     let workspace: Workspace
     let cancel: UnsafePointer<Int32>?
-    /// The whole row's; `nil` while the statistics of its blocks are being made.
-    var outcome: crossentropy_outcome?
+    /// What is being done with all the blocks.
+    var kernel: crossentropy_block_kernel?
     var nextPiece: Int64 = 0
     var nextSlot: Int64 = 0
     var isCancelled: Int32 = 0
@@ -63,7 +54,8 @@ private struct LongRow {
     /// Blocks that a thread takes at a time.
     private static var blocksPerPiece: Int { 32 }
 
-    mutating func forEachPiece(threads: Int) {
+    mutating func forEachPiece(threads: Int, _ kernel: crossentropy_block_kernel) {
+        self.kernel = kernel
         nextPiece = 0
         nextSlot = 0
         ThreadPool.run(threads: threads, { LongRow.work($0!) }, &self)
@@ -71,7 +63,7 @@ private struct LongRow {
 
     private static func work(_ context: UnsafeMutableRawPointer) {
         let share = context.assumingMemoryBound(to: LongRow.self)
-        var row = share.pointee.row
+        var group = share.pointee.group
         var hasSlot = false
         while true {
             let first = Int(shim_fetch_add_i64(&share.pointee.nextPiece, 1)) * blocksPerPiece
@@ -81,15 +73,13 @@ private struct LongRow {
                 break
             }
             if !hasSlot {
-                row.scratch = share.pointee.workspace.scratch(slot: Int(shim_fetch_add_i64(&share.pointee.nextSlot, 1)))
+                // The table of blocks stays the one that all share.
+                let slot = Int(shim_fetch_add_i64(&share.pointee.nextSlot, 1))
+                group.scratch = share.pointee.workspace.scratch(slot: slot)
                 hasSlot = true
             }
             let count = min(blocksPerPiece, share.pointee.blockCount - first)
-            if var outcome = share.pointee.outcome {
-                share.pointee.kernels.grad(&row, &outcome, Int64(first), Int64(count))
-            } else {
-                share.pointee.kernels.stats(&row, Int64(first), Int64(count), share.pointee.blocks)
-            }
+            share.pointee.kernel!(&group, Int64(first), Int64(count))
         }
     }
 }

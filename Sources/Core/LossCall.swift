@@ -66,9 +66,7 @@ public struct LossCall {
     @export(interface) public func run() throws(LossFailure) {
         var divisor = try scanTargets()
         // O(rows + classes) memory, taken before anything is written.
-        let workspace = Workspace(
-            threads: threadsToUse(), classWeights: needsMass ? weight : nil, classes: classes)
-        guard let workspace else { throw .outOfMemory }
+        guard let workspace = Workspace(threads: threadsToUse(), for: self) else { throw .outOfMemory }
         defer { workspace.free() }
 
         if isMeanOverDistributionMass {
@@ -167,7 +165,7 @@ public struct LossCall {
     {
         // Enough rows per piece for the counter not to matter, few enough for the last thread not to be late.
         let share = rows.count / (workspace.threads * 8)
-        let unit = usesGroups ? Int(CROSSENTROPY_GROUP) : 1
+        let unit = usesGroups ? rowsPerGroup : 1
         let rowsPerPiece = max(1, min(share, 65536 / classes) / unit) * unit
         var pass = RowPass(
             call: self, what: what, workspace: workspace, gradFactor: gradFactor, rowsPerPiece: rowsPerPiece)

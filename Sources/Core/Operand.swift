@@ -121,6 +121,27 @@ extension Operand {
         case .f16, .bf16, .f32, .f64: return nil
         }
     }
+
+    /// Copies labels that have been checked.
+    func copyLabels(at offset: Int, _ count: Int, _ step: Int, to copy: UnsafeMutablePointer<Int64>) {
+        func copyAll<T: FixedWidthInteger & BitwiseCopyable>(_: T.Type) {
+            for i in 0..<count {
+                let label = data.loadUnaligned(fromByteOffset: (offset + i * step) * MemoryLayout<T>.size, as: T.self)
+                copy[i] = Int64(truncatingIfNeeded: label)
+            }
+        }
+        switch dtype {
+        case .i64: copyAll(Int64.self)
+        case .i32: copyAll(Int32.self)
+        case .i16: copyAll(Int16.self)
+        case .i8: copyAll(Int8.self)
+        case .u64: copyAll(UInt64.self)
+        case .u32: copyAll(UInt32.self)
+        case .u16: copyAll(UInt16.self)
+        case .u8: copyAll(UInt8.self)
+        case .f16, .bf16, .f32, .f64: break
+        }
+    }
 }
 
 /// A class index as the caller wrote it, of any integer type.

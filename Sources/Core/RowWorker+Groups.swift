@@ -1,74 +1,105 @@
 import Shims
 
 extension LossCall {
-    /// Whether rows are taken several at a time: short ones, and those that are neighbours in memory while their
-    /// classes are not.
-    var usesGroups: Bool {
-        inputType == .logits && !needsMass
-            && (classes <= CROSSENTROPY_GROUP_CLASSES
-                || (input.classStride != 1 && rows.step.input == 1 && !input.dtype.isHalf))
+    /// Logits with class indices, several rows at a time.
+    var usesGroups: Bool { inputType == .logits && !needsMass }
+
+    /// Whether groups are taken class by class: short rows, and rows that are neighbours in memory while their classes are
+    /// not.
+    var usesColumns: Bool {
+        usesGroups
+            && (classes <= CROSSENTROPY_COLUMN_CLASSES || (input.classStride != 1 && rows.step.input == 1))
     }
+
+    /// How many rows make a group. Of rows of several blocks only one can.
+    var rowsPerGroup: Int { usesColumns || classes <= CROSSENTROPY_BLOCK ? Int(CROSSENTROPY_GROUP) : 1 }
 }
 
 extension RowWorker {
-    /// Losses and gradients of rows with class indices, up to 16 at a time.
+    /// Losses and gradients of rows with class indices.
     mutating func runGroups(_ rows: Range<Int>) {
-        let step = call.rows.step
-        var group = crossentropy_group()
-        group.classes = row.classes
-        group.input_stride = row.input_stride
-        group.input_row_stride = Int64(step.input)
-        group.input_format = row.input_format
-        group.grad_format = row.grad_format
-        group.grad_stride = row.grad_stride
-        group.grad_row_stride = Int64(step.grad)
-        group.scratch = row.scratch
+        var group = emptyGroup()
         let losses = shim_group_loss(&group)!
-        call.rows.forEachRun(in: rows, limit: Int(CROSSENTROPY_GROUP)) { _, first, count in
-            let isRegular = prepare(&group, count, first, step)
-            if isRegular { groupKernel!(&group) }
-            var offsets = first
-            for i in 0..<count {
-                keep(isRegular ? losses[i] : value(of: offsets), at: offsets.loss)
-                offsets = offsets + step
+        let isStored = call.reduction == .none
+        call.rows.forEachRun(in: rows, limit: call.rowsPerGroup) { _, first, count in
+            prepare(&group, count, first)
+            groupKernel!(&group)
+            if isStored {
+                var offsets = first
+                for i in 0..<count {
+                    keep(losses[i], at: offsets.loss)
+                    offsets = offsets + call.rows.step
+                }
+            } else {
+                keep(losses, count)
             }
+            if group.grad == nil { fillUncomputedGradients(first, count) }
             return true
         }
     }
 
-    /// Fills in what differs from group to group. False if a row needs more than the kernel for groups does.
+    /// What is the same for all groups.
+    func emptyGroup() -> crossentropy_group {
+        var group = crossentropy_group()
+        group.classes = row.classes
+        group.input_stride = row.input_stride
+        group.input_row_stride = Int64(call.rows.step.input)
+        group.by_columns = call.usesColumns ? 1 : 0
+        group.input_format = row.input_format
+        group.grad_format = row.grad_format
+        group.grad_stride = row.grad_stride
+        group.grad_row_stride = Int64(call.rows.step.grad)
+        group.scratch = row.scratch
+        group.blocks = row.blocks
+        return group
+    }
+
+    /// Fills in what differs from group to group.
     @inline(__always)
-    private func prepare(_ group: inout crossentropy_group, _ count: Int, _ first: RowOffsets, _ step: RowOffsets)
-        -> Bool
-    {
-        guard let gradFactor else { return false }
+    func prepare(_ group: inout crossentropy_group, _ count: Int, _ first: RowOffsets) {
+        let step = call.rows.step
         let labels = shim_group_labels(&group)!
         let isCounted = shim_group_is_counted(&group)!
         let lossScale = shim_group_loss_scale(&group)!
         let gradScale = shim_group_grad_scale(&group)!
-        var offsets = first
-        for i in 0..<count {
-            let label = call.target.label(at: offsets.target)
-            let s = call.sampleWeight?.double(at: offsets.sampleWeight) ?? 1
-            offsets = offsets + step
-            let isIgnored = call.isIgnored(label)
-            guard isIgnored || label.isIndex(below: call.classes) else { return false }
-            let w = isIgnored ? 0 : call.classWeight(label)
-            guard (s * gradFactor).magnitude < .infinity else { return false }
-            labels[i] = isIgnored ? 0 : label.value
-            isCounted[i] = s == 0 || w == 0 ? 0 : 1
-            lossScale[i] = s * w
-            gradScale[i] = s * gradFactor * w
+        let factor = gradFactor.map { $0.magnitude < .infinity ? $0 : .nan } ?? 0
+        let classes = UInt64(call.classes)
+        let ignores = call.ignoreIndex != nil
+        let ignored = call.ignoreIndex ?? 0
+        for i in count..<Int(CROSSENTROPY_GROUP) { labels[i] = 0 }
+        call.target.copyLabels(at: first.target, count, step.target, to: labels)
+        // Without weights, which is the usual case.
+        for i in 0..<Int(CROSSENTROPY_GROUP) {
+            let label = labels[i]
+            // Labels were checked, but the caller's memory may have changed since.
+            let isIndex = UInt64(bitPattern: label) < classes
+            let isCountedRow = i < count && !(ignores && label == ignored)
+            isCounted[i] = isCountedRow ? 1 : 0
+            lossScale[i] = isIndex ? 1 : .nan
+            gradScale[i] = isIndex ? factor : .nan
+            labels[i] = isIndex ? label : 0
         }
-        for i in count..<Int(CROSSENTROPY_GROUP) {
-            labels[i] = 0
-            isCounted[i] = 0
-            lossScale[i] = 0
-            gradScale[i] = 0
+        if call.weight != nil || call.sampleWeight != nil {
+            for i in 0..<count where isCounted[i] != 0 {
+                let s = call.sampleWeight?.double(at: first.sampleWeight + i * step.sampleWeight) ?? 1
+                let w = call.weight.map { $0.double(at: Int(labels[i]) * $0.classStride) } ?? 1
+                if s == 0 || w == 0 { isCounted[i] = 0 }
+                lossScale[i] *= s * w
+                gradScale[i] = (s * gradScale[i]).magnitude < .infinity ? s * gradScale[i] * w : .nan
+            }
         }
         group.rows = Int64(count)
         group.input = UnsafeRawPointer(call.input.element(first.input))
-        group.grad = call.grad?.element(first.grad)
-        return true
+        group.grad = gradFactor == nil ? nil : call.grad?.element(first.grad)
+    }
+
+    /// Of an empty mean that is to be 0, the gradients are too.
+    func fillUncomputedGradients(_ first: RowOffsets, _ count: Int) {
+        if call.grad == nil { return }
+        var offsets = first
+        for _ in 0..<count {
+            fillGradient(offsets, with: 0)
+            offsets = offsets + call.rows.step
+        }
     }
 }

@@ -7,8 +7,8 @@ struct RowWorker {
     /// Multiplies every gradient; `nil`: they are all 0.
     let gradFactor: Double?
     private let sum: UnsafeMutablePointer<ExactSum>
-    private let kernel: crossentropy_row_kernel
-    /// For rows that are taken several at a time; `nil`: one by one.
+    private let kernel: crossentropy_row_kernel?
+    /// Logits with class indices have a kernel for several rows.
     let groupKernel: crossentropy_group_kernel?
     private let fill: crossentropy_fill_kernel
     /// What the kernel is told; the parts that are the same for all rows are set once.
@@ -30,7 +30,7 @@ struct RowWorker {
         } else {
             kernel = shim_index_kernel(kernels, call.inputType.rawValue, type)
         }
-        groupKernel = call.usesGroups ? shim_group_kernel(kernels, type) : nil
+        groupKernel = what == .loss && call.usesGroups ? shim_group_kernel(kernels, type) : nil
         longRowKernels = shim_long_row_kernels(kernels, type).pointee
         fill = shim_fill_kernel(kernels, type)
 
@@ -51,6 +51,7 @@ struct RowWorker {
         row.clip_low = call.clipLow
         row.clip_high = call.clipHigh
         row.scratch = pass.workspace.scratch(slot: slot)
+        row.blocks = pass.workspace.blocks(slot: slot)
     }
 
     mutating func run(_ rows: Range<Int>) {
@@ -74,16 +75,18 @@ struct RowWorker {
         }
     }
 
-    /// The row's loss (or target mass), weighted. Its gradient, if asked for, is written.
-    mutating func value(of offsets: RowOffsets) -> Double {
-        if let known = prepare(offsets) { return known }
-        let value = withUnsafePointer(to: row) { kernel($0) }
-        if row.grad == nil { fillUncomputedGradient(offsets) }
-        return value
+    /// Adds rows' losses to the sum.
+    @inline(__always)
+    func keep(_ losses: UnsafePointer<Double>, _ count: Int) {
+        if count == Int(CROSSENTROPY_GROUP) {
+            sum.pointee.add(UnsafeRawPointer(losses).loadUnaligned(as: SIMD16<Double>.self))
+        } else {
+            for i in 0..<count { sum.pointee.add(losses[i]) }
+        }
     }
 
-    /// Tells the kernel about a row; or, where there is nothing for it to do, writes the gradient and returns the value.
-    mutating func prepare(_ offsets: RowOffsets) -> Double? {
+    /// The row's loss (or target mass), weighted. Its gradient, if asked for, is written.
+    mutating func value(of offsets: RowOffsets) -> Double {
         let s = call.sampleWeight?.double(at: offsets.sampleWeight) ?? 1
         var isSkipped = s == 0
         if call.isIndexTarget {
@@ -115,7 +118,9 @@ struct RowWorker {
         if what == .loss, gradFactor != nil, row.grad_scale.magnitude < .infinity {
             row.grad = call.grad?.element(offsets.grad)
         }
-        return nil
+        let value = withUnsafePointer(to: row) { kernel!($0) }
+        if row.grad == nil { fillUncomputedGradient(offsets) }
+        return value
     }
 
     /// Where the factor is no number, or 0 for an empty mean, there was nothing to compute.

@@ -4,18 +4,23 @@ import Shims
 /// an error and not the end of the process.
 struct Workspace {
     let threads: Int
-    private let scratchBytes = Int(shim_scratch_bytes())
+    private let scratchBytes: Int
+    private let blocksBytes: Int
     private let sums: UnsafeMutablePointer<ExactSum>
-    private let scratch: UnsafeMutableRawPointer?
+    /// Each thread's scratch space, followed by its table of blocks.
+    private let scratch: UnsafeMutableRawPointer
     /// The class weights as contiguous doubles.
     let classWeights: UnsafeMutablePointer<Double>?
 
-    init?(threads: Int, classWeights view: Operand?, classes: Int) {
+    init?(threads: Int, for call: LossCall) {
         self.threads = threads
-        guard let sums = malloc(threads * MemoryLayout<ExactSum>.stride) else { return nil }
-        let scratch = aligned_alloc(128, threads * scratchBytes)
-        let weights = view.flatMap { _ in calloc(classes, MemoryLayout<Double>.stride) }
-        guard scratch != nil, (weights != nil) == (view != nil) else {
+        scratchBytes = Int(shim_scratch_bytes(Int64(call.classes), call.usesColumns ? 1 : 0))
+        blocksBytes = Int(shim_blocks_bytes(Int64(call.classes), call.usesColumns ? 1 : 0))
+        let view = call.needsMass ? call.weight : nil
+        let weights = view.flatMap { _ in calloc(call.classes, MemoryLayout<Double>.stride) }
+        let sums = malloc(threads * MemoryLayout<ExactSum>.stride)
+        let scratch = aligned_alloc(128, threads * (scratchBytes + blocksBytes))
+        guard let sums, let scratch, (weights != nil) == (view != nil) else {
             Shims.free(sums)
             Shims.free(scratch)
             Shims.free(weights)
@@ -24,9 +29,9 @@ struct Workspace {
         self.sums = sums.bindMemory(to: ExactSum.self, capacity: threads)
         self.sums.initialize(repeating: ExactSum(), count: threads)
         self.scratch = scratch
-        classWeights = weights?.bindMemory(to: Double.self, capacity: classes)
+        classWeights = weights?.bindMemory(to: Double.self, capacity: call.classes)
         if let view, let classWeights {
-            for c in 0..<classes { classWeights[c] = view.double(at: c * view.classStride) }
+            for c in 0..<call.classes { classWeights[c] = view.double(at: c * view.classStride) }
         }
     }
 
@@ -42,9 +47,9 @@ struct Workspace {
 
     func sum(slot: Int) -> UnsafeMutablePointer<ExactSum> { sums + slot }
 
-    func scratch(slot: Int) -> UnsafeMutableRawPointer? {
-        scratch.map { $0 + slot * scratchBytes }
-    }
+    func scratch(slot: Int) -> UnsafeMutableRawPointer { scratch + slot * (scratchBytes + blocksBytes) }
+
+    func blocks(slot: Int) -> UnsafeMutableRawPointer { scratch(slot: slot) + scratchBytes }
 
     func total() -> ExactSum {
         var total = sums[0]

@@ -39,6 +39,11 @@ struct BlockWriter<T: Element> {
     }
 
     @inline(__always) func store(_ value: T, at c: Int) { storage.store(value, base, c &* stride) }
+
+    @inline(__always)
+    func fill(_ start: Int, _ count: Int, with value: T) {
+        storage.fill(base + start &* stride &* storage.size, stride, count, with: value)
+    }
 }
 
 extension crossentropy_row {
@@ -57,7 +62,7 @@ extension crossentropy_row {
         scratchBlock(1).assumingMemoryBound(to: Double.self)
     }
 
-    /// A block that is free while the row's statistics are made.
+    /// A block that is free while the row's sums are made.
     @inline(__always) var shiftBlock: UnsafeMutableRawPointer { scratchBlock(2) }
 
     /// `nil` where no gradient is asked for.

@@ -8,7 +8,7 @@ typealias DoubleLanes = SIMD16<Double>
 ///
 /// Conformances are concrete on purpose. Operators of a generic `SIMD` compile to loops over lanes; those of
 /// `SIMD16<Float>` compile to instructions.
-protocol Element: BinaryFloatingPoint & BitwiseCopyable {
+protocol Element: BinaryFloatingPoint & BitwiseCopyable & SIMDScalar {
     associatedtype Lanes: BitwiseCopyable
     /// An integer per lane, as wide as the lane.
     associatedtype Bits: BitwiseCopyable
@@ -17,19 +17,28 @@ protocol Element: BinaryFloatingPoint & BitwiseCopyable {
     static func set(_ lane: Int, of lanes: inout Lanes, to value: Self)
     static func get(_ lane: Int, of lanes: Lanes) -> Self
     static func maximum(_ a: Lanes, _ b: Lanes) -> Lanes
+    static func minimum(_ a: Lanes, _ b: Lanes) -> Lanes
     static func largestLane(_ lanes: Lanes) -> Self
+    /// The first lane that holds `value`; 16 if none does.
+    static func firstLane(of lanes: Lanes, equalTo value: Self) -> Int
+    /// NaN where `lanes` is, else 0.
+    static func nans(_ lanes: Lanes) -> Lanes
+    /// `a` where x is above m, else `b`.
+    static func choose(where x: Lanes, isAbove m: Lanes, _ a: Lanes, else b: Lanes) -> Lanes
     static func product(_ a: Lanes, _ b: Lanes) -> Lanes
     /// `a` where `condition` is not 0, else `b`.
     static func select(_ condition: Lanes, _ a: Lanes, _ b: Lanes) -> Lanes
     /// The largest finite numbers in place of infinities.
     static func clamped(_ lanes: Lanes) -> Lanes
-    /// `lanes`, but 0 where `m` is no finite number.
-    static func zeroing(_ lanes: Lanes, whereNotFinite m: Lanes) -> Lanes
     /// `values`, but 0 where the same lane of `lanes` equals that of `value`.
     static func zeroing(_ values: Lanes, where lanes: Lanes, equals value: Lanes) -> Lanes
     /// `lanes`, but NaN where the same lane of `other` equals that of `value`.
     static func removing(_ value: Lanes, where other: Lanes, equals lanes: Lanes) -> Lanes
     static func isAny(_ lanes: Lanes, equalTo value: Lanes) -> Bool
+    /// `guess` where `max` is at most `slack` above it, else `max`; 0 where that is not finite.
+    static func reference(guess: Lanes, max: Lanes, slack: Self) -> Lanes
+    static func areEqual(_ a: Lanes, _ b: Lanes) -> Bool
+    static func sum(_ a: Lanes, _ b: Lanes) -> Lanes
     static func difference(_ a: Lanes, _ b: Lanes) -> Lanes
 
     static func widen(_ lanes: Lanes) -> DoubleLanes
@@ -37,8 +46,30 @@ protocol Element: BinaryFloatingPoint & BitwiseCopyable {
 
     /// exp(x - m) in the units that `reference` describes, for t = x - reference.shift.
     static func exp(_ t: Lanes, _ reference: ExpReference<Self>) -> Lanes
-    /// The reference for exponentials relative to finite numbers `m`, scaled by 2^bias.
-    static func expReference(_ m: Lanes, bias: SIMD16<Int64>) -> ExpReference<Self>
+    /// The reference for exponentials relative to finite numbers `m`.
+    static func expReference(_ m: Lanes) -> ExpReference<Self>
+    /// What exp(m) is in the units of `expReference(m)`.
+    static func expUnit(_ m: Lanes) -> DoubleLanes
+}
+
+// Written out, because the standard library's `any` may become a function that modules share.
+
+@inline(__always)
+func isAnySet(_ mask: SIMDMask<SIMD16<Int32>>) -> Bool {
+    let bits = SIMD16<Int32>(repeating: 0).replacing(with: SIMD16(repeating: 1), where: mask)
+    let eight = bits.lowHalf | bits.highHalf
+    let four = eight.lowHalf | eight.highHalf
+    let two = four.lowHalf | four.highHalf
+    return two[0] | two[1] != 0
+}
+
+@inline(__always)
+func isAnySet(_ mask: SIMDMask<SIMD16<Int64>>) -> Bool {
+    let bits = SIMD16<Int64>(repeating: 0).replacing(with: SIMD16(repeating: 1), where: mask)
+    let eight = bits.lowHalf | bits.highHalf
+    let four = eight.lowHalf | eight.highHalf
+    let two = four.lowHalf | four.highHalf
+    return two[0] | two[1] != 0
 }
 
 /// Memory access. Any alignment is accepted, so nothing here is typed.
@@ -94,6 +125,24 @@ extension Float: Element {
     /// A NaN in `b` is passed over.
     @inline(__always) static func maximum(_ a: Lanes, _ b: Lanes) -> Lanes { a.replacing(with: b, where: b .> a) }
 
+    /// A NaN in `b` stays.
+    @inline(__always) static func minimum(_ a: Lanes, _ b: Lanes) -> Lanes { b.replacing(with: a, where: a .< b) }
+
+    @inline(__always)
+    static func nans(_ lanes: Lanes) -> Lanes { Lanes(repeating: 0).replacing(with: lanes, where: lanes .!= lanes) }
+
+    @inline(__always)
+    static func choose(where x: Lanes, isAbove m: Lanes, _ a: Lanes, else b: Lanes) -> Lanes {
+        b.replacing(with: a, where: x .> m)
+    }
+
+    @inline(__always)
+    static func firstLane(of lanes: Lanes, equalTo value: Float) -> Int {
+        var lane = 0
+        while lane < laneCount && lanes[lane] != value { lane &+= 1 }
+        return lane
+    }
+
     @inline(__always)
     static func largestLane(_ lanes: Lanes) -> Float {
         var m = lanes[0]
@@ -116,9 +165,10 @@ extension Float: Element {
     }
 
     @inline(__always)
-    static func zeroing(_ lanes: Lanes, whereNotFinite m: Lanes) -> Lanes {
+    static func reference(guess: Lanes, max: Lanes, slack: Self) -> Lanes {
         let infinity = Lanes(repeating: .infinity)
-        return Lanes(repeating: 0).replacing(with: lanes, where: (m .< infinity) .& (m .> -infinity))
+        let finite = Lanes(repeating: 0).replacing(with: max, where: (max .< infinity) .& (max .> -infinity))
+        return finite.replacing(with: guess, where: max - guess .<= Lanes(repeating: slack))
     }
 
     @inline(__always)
@@ -131,7 +181,9 @@ extension Float: Element {
         value.replacing(with: Lanes(repeating: .nan), where: other .== lanes)
     }
 
-    @inline(__always) static func isAny(_ lanes: Lanes, equalTo value: Lanes) -> Bool { any(lanes .== value) }
+    @inline(__always) static func isAny(_ lanes: Lanes, equalTo value: Lanes) -> Bool { isAnySet(lanes .== value) }
+    @inline(__always) static func areEqual(_ a: Lanes, _ b: Lanes) -> Bool { !isAnySet(a .!= b) }
+    @inline(__always) static func sum(_ a: Lanes, _ b: Lanes) -> Lanes { a + b }
     @inline(__always) static func difference(_ a: Lanes, _ b: Lanes) -> Lanes { a - b }
 
     @inline(__always)
@@ -160,6 +212,24 @@ extension Double: Element {
     /// A NaN in `b` is passed over.
     @inline(__always) static func maximum(_ a: Lanes, _ b: Lanes) -> Lanes { a.replacing(with: b, where: b .> a) }
 
+    /// A NaN in `b` stays.
+    @inline(__always) static func minimum(_ a: Lanes, _ b: Lanes) -> Lanes { b.replacing(with: a, where: a .< b) }
+
+    @inline(__always)
+    static func nans(_ lanes: Lanes) -> Lanes { Lanes(repeating: 0).replacing(with: lanes, where: lanes .!= lanes) }
+
+    @inline(__always)
+    static func choose(where x: Lanes, isAbove m: Lanes, _ a: Lanes, else b: Lanes) -> Lanes {
+        b.replacing(with: a, where: x .> m)
+    }
+
+    @inline(__always)
+    static func firstLane(of lanes: Lanes, equalTo value: Double) -> Int {
+        var lane = 0
+        while lane < laneCount && lanes[lane] != value { lane &+= 1 }
+        return lane
+    }
+
     @inline(__always)
     static func largestLane(_ lanes: Lanes) -> Double {
         var m = lanes[0]
@@ -182,9 +252,10 @@ extension Double: Element {
     }
 
     @inline(__always)
-    static func zeroing(_ lanes: Lanes, whereNotFinite m: Lanes) -> Lanes {
+    static func reference(guess: Lanes, max: Lanes, slack: Self) -> Lanes {
         let infinity = Lanes(repeating: .infinity)
-        return Lanes(repeating: 0).replacing(with: lanes, where: (m .< infinity) .& (m .> -infinity))
+        let finite = Lanes(repeating: 0).replacing(with: max, where: (max .< infinity) .& (max .> -infinity))
+        return finite.replacing(with: guess, where: max - guess .<= Lanes(repeating: slack))
     }
 
     @inline(__always)
@@ -197,7 +268,9 @@ extension Double: Element {
         value.replacing(with: Lanes(repeating: .nan), where: other .== lanes)
     }
 
-    @inline(__always) static func isAny(_ lanes: Lanes, equalTo value: Lanes) -> Bool { any(lanes .== value) }
+    @inline(__always) static func isAny(_ lanes: Lanes, equalTo value: Lanes) -> Bool { isAnySet(lanes .== value) }
+    @inline(__always) static func areEqual(_ a: Lanes, _ b: Lanes) -> Bool { !isAnySet(a .!= b) }
+    @inline(__always) static func sum(_ a: Lanes, _ b: Lanes) -> Lanes { a + b }
     @inline(__always) static func difference(_ a: Lanes, _ b: Lanes) -> Lanes { a - b }
 
     @inline(__always) static func widen(_ lanes: Lanes) -> DoubleLanes { lanes }

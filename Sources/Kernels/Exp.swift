@@ -1,29 +1,23 @@
 /// What exponentials are relative to, for each lane.
 ///
 /// `exp(x)` is split as 2^n f with n = round(x log2(e)) and f = exp(x - n ln2) in [0.70, 1.42], and only the
-/// power of two is made relative: lanes hold 2^(n - n_m + bias) f. So no difference x - m is ever rounded, which
-/// in f32 alone would cost up to 4e-6 of the result, and the error does not grow with the distance.
+/// power of two is made relative: lanes hold 2^(n - n_m + 32) f. So no difference x - m is ever rounded, which
+/// in f32 alone would cost up to 4e-6 of the result, and the error does not grow with the distance. The bias of 32 keeps
+/// every exponential that is not flushed among the normal numbers.
 struct ExpReference<T: Element> {
     /// To be subtracted from x first: 0, or m where |m| is so large that n would not fit. There, x - m is exact for
     /// every x that is not flushed to 0 anyway.
     var shift: T.Lanes
     /// t = x - shift below this gives 0: there exp(x - m) < 2^-126 (f32) or 2^-1022 (f64).
     var cutoff: T.Lanes
-    /// What to subtract from the bits of `x log2(e) + magic` to get the biased exponent n - n_m + bias.
+    /// What to subtract from the bits of `x log2(e) + magic` to get the biased exponent n - n_m + 32.
     var exponentOrigin: T.Bits
-    /// The exact value that stands for exp(0), without the bias: exp(m - shift - n_m ln2).
-    var unit: DoubleLanes
-    /// Multiplies by 2^-bias.
-    var unbias: DoubleLanes
 }
-
-/// The bias for sums: keeps every exponential that is not flushed among the normal numbers.
-let sumBias = SIMD16<Int64>(repeating: 32)
 
 // Constants: tools/make_constants.py.
 
 extension Float {
-    /// exp(x - m) 2^bias / unit, for t = x - shift. Error of the factor f: below 1 ulp (approximation 2^-26.5; the rest
+    /// exp(x - m) expUnit(m), for t = x - shift. Error of the factor f: below 1 ulp (approximation 2^-26.5; the rest
     /// is rounding of the reduced argument, 0.2 ulp, of the last step but one, 0.2 ulp, and of the last, 0.5 ulp).
     #if arch(x86_64) && CROSSENTROPY_KERNELS
         @inline(never)  // see fusedAdding
@@ -49,23 +43,32 @@ extension Float {
     }
 
     @inline(__always)
-    static func expReference(_ m: Lanes, bias: SIMD16<Int64>) -> ExpReference<Float> {
-        let isSmall = (m .< Lanes(repeating: 0x1p17)) .& (m .> Lanes(repeating: -0x1p17))
-        let shift = m.replacing(with: Lanes(repeating: 0), where: isSmall)
+    static func expReference(_ m: Lanes) -> ExpReference<Float> {
+        let shift = expShift(m)
         let t = m - shift
-        let magic = Lanes(repeating: 0x1.8p23)
-        let u = magic.fusedAdding(Lanes(repeating: 0x1.715476p+0), t)
-        var narrowBias = Bits()
-        for lane in 0..<laneCount { narrowBias[lane] = Int32(truncatingIfNeeded: bias[lane]) }
+        let u = Lanes(repeating: 0x1.8p23).fusedAdding(Lanes(repeating: 0x1.715476p+0), t)
         return ExpReference(
             shift: shift, cutoff: t - Lanes(repeating: 88),
-            exponentOrigin: unsafeBitCast(u, to: Bits.self) &- (Bits(repeating: 127) &+ narrowBias),
-            unit: expFactor(widen(t), widen(u - magic)), unbias: powerOfTwo(minus: bias))
+            exponentOrigin: unsafeBitCast(u, to: Bits.self) &- Bits(repeating: 127 + 32))
+    }
+
+    @inline(__always)
+    static func expUnit(_ m: Lanes) -> DoubleLanes {
+        let t = m - expShift(m)
+        let magic = Lanes(repeating: 0x1.8p23)
+        let n = magic.fusedAdding(Lanes(repeating: 0x1.715476p+0), t) - magic
+        return expFactor(widen(t), widen(n)) * DoubleLanes(repeating: 0x1p32)
+    }
+
+    @inline(__always)
+    private static func expShift(_ m: Lanes) -> Lanes {
+        m.replacing(
+            with: Lanes(repeating: 0), where: (m .< Lanes(repeating: 0x1p17)) .& (m .> Lanes(repeating: -0x1p17)))
     }
 }
 
 extension Double {
-    /// exp(x - m) 2^bias / unit, for t = x - shift. Error below 1 ulp (approximation 2^-61).
+    /// exp(x - m) expUnit(m), for t = x - shift. Error below 1 ulp (approximation 2^-61).
     #if arch(x86_64) && CROSSENTROPY_KERNELS
         @inline(never)  // see fusedAdding
     #else
@@ -81,16 +84,27 @@ extension Double {
     }
 
     @inline(__always)
-    static func expReference(_ m: Lanes, bias: SIMD16<Int64>) -> ExpReference<Double> {
-        let isSmall = (m .< Lanes(repeating: 0x1p40)) .& (m .> Lanes(repeating: -0x1p40))
-        let shift = m.replacing(with: Lanes(repeating: 0), where: isSmall)
+    static func expReference(_ m: Lanes) -> ExpReference<Double> {
+        let shift = expShift(m)
         let t = m - shift
-        let magic = Lanes(repeating: 0x1.8p52)
-        let u = magic.fusedAdding(t, Lanes(repeating: 0x1.71547652b82fep+0))
+        let u = Lanes(repeating: 0x1.8p52).fusedAdding(t, Lanes(repeating: 0x1.71547652b82fep+0))
         return ExpReference(
             shift: shift, cutoff: t - Lanes(repeating: 709),
-            exponentOrigin: unsafeBitCast(u, to: Bits.self) &- (Bits(repeating: 1023) &+ bias),
-            unit: expFactor(t, u - magic), unbias: powerOfTwo(minus: bias))
+            exponentOrigin: unsafeBitCast(u, to: Bits.self) &- Bits(repeating: 1023 + 32))
+    }
+
+    @inline(__always)
+    static func expUnit(_ m: Lanes) -> DoubleLanes {
+        let t = m - expShift(m)
+        let magic = Lanes(repeating: 0x1.8p52)
+        let n = magic.fusedAdding(t, Lanes(repeating: 0x1.71547652b82fep+0)) - magic
+        return expFactor(t, n) * Lanes(repeating: 0x1p32)
+    }
+
+    @inline(__always)
+    private static func expShift(_ m: Lanes) -> Lanes {
+        m.replacing(
+            with: Lanes(repeating: 0), where: (m .< Lanes(repeating: 0x1p40)) .& (m .> Lanes(repeating: -0x1p40)))
     }
 
     /// exp(x) for x <= 0; 0 below -709.
@@ -98,9 +112,8 @@ extension Double {
     static func exp(_ x: Lanes) -> Lanes {
         let reference = ExpReference<Double>(
             shift: Lanes(repeating: 0), cutoff: Lanes(repeating: -709),
-            exponentOrigin: Bits(repeating: Int64(bitPattern: Double(0x1.8p52).bitPattern) &- (1023 + 32)),
-            unit: Lanes(repeating: 1), unbias: Lanes(repeating: 0x1p-32))
-        return exp(x, reference) * reference.unbias
+            exponentOrigin: Bits(repeating: Int64(bitPattern: Double(0x1.8p52).bitPattern) &- (1023 + 32)))
+        return exp(x, reference) * Lanes(repeating: 0x1p-32)
     }
 }
 
@@ -126,10 +139,4 @@ private func expFactor(_ t: DoubleLanes, _ n: DoubleLanes) -> DoubleLanes {
     p = DoubleLanes(repeating: 0.5).fusedAdding(p, r)
     p = DoubleLanes(repeating: 1).fusedAdding(p, r)
     return DoubleLanes(repeating: 1).fusedAdding(p, r)
-}
-
-/// 2^-k for -1022 <= k <= 1022.
-@inline(__always)
-private func powerOfTwo(minus k: SIMD16<Int64>) -> DoubleLanes {
-    unsafeBitCast((SIMD16<Int64>(repeating: 1023) &- k) &<< 52, to: DoubleLanes.self)
 }

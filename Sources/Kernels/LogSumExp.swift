@@ -1,7 +1,7 @@
 import Shims
 
-/// What rows, or parts of them, contribute to log(sum(exp(z))), a row in each lane: its largest element m, and the sum of
-/// exp(z_j - m) over all elements but that one.
+/// What rows contribute to log(sum(exp(z))), a row in each lane: its largest element m, and the sum of exp(z_j - m) over all
+/// elements but that one.
 ///
 /// Because the largest element stays out of the sum, lse - m = log1p(rest) keeps its relative accuracy however
 /// small it is.
@@ -17,135 +17,118 @@ struct LogSumExp {
         let infinity = DoubleLanes(repeating: .infinity)
         return .!((max .< infinity) .& (max .> -infinity) .& (rest .== rest))
     }
+}
 
-    /// Takes in the statistics of the block that follows.
+/// Sixteen `BlockSum`s side by side.
+struct BlockSums<T: Element> {
+    var max: DoubleLanes
+    var reference: DoubleLanes
+    var sum: DoubleLanes
+    var top: DoubleLanes
+
+    /// What turns the exponentials of a block into exp(z_j - m).
     @inline(never)
-    mutating func merge(_ block: LogSumExp) {
-        let isHigher = block.max .> max
-        let high = LogSumExp(
-            max: max.replacing(with: block.max, where: isHigher),
-            rest: rest.replacing(with: block.rest, where: isHigher))
-        let low = LogSumExp(
-            max: block.max.replacing(with: max, where: isHigher),
-            rest: block.rest.replacing(with: rest, where: isHigher))
-        // A part of nothing but -infinity adds 0, or NaN if it holds one.
-        let added = (low.total * Double.exp(low.max - high.max)).replacing(
-            with: low.rest, where: low.max .== DoubleLanes(repeating: -.infinity))
-        self = LogSumExp(max: high.max, rest: high.rest + added)
+    func weight(_ m: DoubleLanes) -> DoubleLanes {
+        let zero = DoubleLanes(repeating: 0)
+        let distance = reference - m
+        // Above only where a block is nothing but -infinity.
+        return Double.exp(zero.replacing(with: distance, where: distance .< zero)) / T.expUnit(T.narrow(reference))
     }
 
-    /// From a block's largest elements, and sums of the other exponentials relative to them.
+    /// What a block adds to the sum of exp(z_j - m).
     @inline(__always)
-    init<T: Element>(_ max: T.Lanes, sums: DoubleLanes, _ reference: ExpReference<T>) {
-        self.max = T.widen(max)
-        // Without a finite largest element the sum is 0, or NaN if there is one: which is all that is needed then.
-        let infinity = DoubleLanes(repeating: .infinity)
-        rest = sums.replacing(
-            with: sums * reference.unbias / reference.unit, where: (self.max .< infinity) .& (self.max .> -infinity))
-    }
-
-    /// The same in every lane.
-    @inline(__always)
-    init(_ stats: crossentropy_stats) {
-        self.init(max: DoubleLanes(repeating: stats.max), rest: DoubleLanes(repeating: stats.rest))
-    }
-
-    @inline(__always)
-    init(max: DoubleLanes, rest: DoubleLanes) {
-        self.max = max
-        self.rest = rest
+    func contribution(_ m: DoubleLanes) -> DoubleLanes {
+        let all = (sum + top) * weight(m)
+        // Nothing but -infinity adds 0, or NaN if there is one.
+        return all.replacing(with: sum, where: max .== DoubleLanes(repeating: -.infinity))
     }
 }
 
-/// The statistics of a row's block, in every lane. A few looks at it, all but the first from the nearest cache.
-///
-/// The sum runs over fixed lanes in f64, so it adds nothing to the error of the exponentials (below 1 ulp each).
-///
-/// - Parameter scratch: Room for the block; may be `block` itself.
-@inline(never)
-func logSumExp<T: Element>(
-    _ block: UnsafeRawPointer, _ count: Int, scratch: UnsafeMutableRawPointer, _: T.Type
-) -> LogSumExp {
-    let largest = largest(block, count, T.self)
-    let max = T.splat(largest)
-    let reference = T.expReference(T.zeroing(max, whereNotFinite: max), bias: sumBias)
-    let x = shifted(block, count, by: T.get(0, of: reference.shift), scratch)
-    // The first of the largest elements stays out of the sum; the vector that holds it is looked after by itself.
-    let left = firstIndex(of: T.get(0, of: T.difference(max, reference.shift)), x, count) ?? count
-    let leftVector = left & ~(laneCount &- 1)
-    let whole = count & ~(laneCount &- 1)
-    var sums = DoubleLanes(repeating: 0)
-    var i = 0
-    var end = leftVector < whole ? leftVector : whole
-    while true {
-        while i < end {
-            // The exponentials leave the memory idle; the next block may come meanwhile.
-            shim_prefetch(block + (i &+ blockSize) &* MemoryLayout<T>.size)
-            sums += T.widen(T.exp(T.loadLanes(x, i), reference))
-            i &+= laneCount
+extension BlockSums {
+    /// What turns the exponentials of these blocks into gradients `scale * p_c`.
+    @inline(__always)
+    func factors(_ stats: LogSumExp, _ scale: DoubleLanes) -> ProbabilityFactor<T> {
+        ProbabilityFactor(scale: scale, weight: weight(stats.max), total: stats.total)
+    }
+}
+
+/// The block sums of a row, 16 to an entry; or of 16 rows, where an entry holds the same block of each of them.
+struct BlockTable<T: Element> {
+    let base: UnsafeMutableRawPointer
+
+    @inline(__always)
+    init(_ blocks: UnsafeMutableRawPointer, _: T.Type) { base = blocks }
+
+    @inline(__always)
+    private func place(_ entry: Int, _ part: Int) -> UnsafeMutableRawPointer {
+        base + (entry &* 4 &+ part) &* MemoryLayout<DoubleLanes>.size
+    }
+
+    @inline(__always)
+    subscript(entry: Int) -> BlockSums<T> {
+        get {
+            BlockSums(
+                max: Double.loadLanes(place(entry, 0), 0), reference: Double.loadLanes(place(entry, 1), 0),
+                sum: Double.loadLanes(place(entry, 2), 0), top: Double.loadLanes(place(entry, 3), 0))
         }
-        if i == whole { break }
-        var e = T.exp(T.loadLanes(x, i), reference)
-        T.set(left &- i, of: &e, to: 0)
-        sums += T.widen(e)
-        i &+= laneCount
-        end = whole
+        nonmutating set {
+            Double.storeLanes(newValue.max, place(entry, 0), 0)
+            Double.storeLanes(newValue.reference, place(entry, 1), 0)
+            Double.storeLanes(newValue.sum, place(entry, 2), 0)
+            Double.storeLanes(newValue.top, place(entry, 3), 0)
+        }
     }
-    if i < count {
-        var e = T.exp(T.loadTail(x, i, count &- i, filler: -.infinity), reference)
-        if leftVector == i { T.set(left &- i, of: &e, to: 0) }
-        sums += T.widen(e)
-    }
-    return LogSumExp(max, sums: DoubleLanes(repeating: sum(sums)), reference)
-}
 
-/// x - shift, which is x itself almost always.
-@inline(__always)
-func shifted<T: Element>(
-    _ x: UnsafeRawPointer, _ count: Int, by shift: T, _ scratch: UnsafeMutableRawPointer
-) -> UnsafeRawPointer {
-    if shift == 0 { return x }
-    subtract(x, count, shift, scratch)
-    return UnsafeRawPointer(scratch)
-}
+    @inline(__always)
+    func reference(_ entry: Int, _ lane: Int) -> T { T(Double.load(place(entry, 1), lane)) }
 
-@inline(never)
-private func subtract<T: Element>(
-    _ x: UnsafeRawPointer, _ count: Int, _ shift: T, _ difference: UnsafeMutableRawPointer
-) {
-    for i in 0..<count { T.store(T.load(x, i) - shift, difference, i) }
-}
+    /// One lane of an entry.
+    @inline(__always)
+    func set(_ entry: Int, _ lane: Int, to block: BlockSum<T>) {
+        Double.store(Double(block.max), place(entry, 0), lane)
+        Double.store(Double(block.reference), place(entry, 1), lane)
+        Double.store(block.sum, place(entry, 2), lane)
+        Double.store(Double(block.top), place(entry, 3), lane)
+    }
 
-/// The first class that holds `value`; `nil` if none does, or if it is -infinity.
-@inline(__always)
-func firstIndex<T: Element>(of value: T, _ x: UnsafeRawPointer, _ count: Int) -> Int? {
-    if value == -.infinity { return nil }
-    let lanes = T.splat(value)
-    var i = 0
-    while i &+ laneCount <= count && !T.isAny(T.loadLanes(x, i), equalTo: lanes) { i &+= laneCount }
-    let end = i &+ laneCount < count ? i &+ laneCount : count
-    while i < end {
-        if T.load(x, i) == value { return i }
-        i &+= 1
+    /// Of 16 rows with `count` blocks each, an entry per block.
+    @inline(never)
+    func ofRows(_ count: Int) -> LogSumExp {
+        var max = self[0].max
+        for i in 1..<count { max = Double.maximum(max, self[i].max) }
+        var rest = DoubleLanes(repeating: 0)
+        // The first block that holds the largest element; once it has come, nothing equals what is looked for.
+        var sought = max
+        for i in 0..<count {
+            var blocks = self[i]
+            blocks.top.replace(with: 0, where: blocks.max .== sought)
+            rest += blocks.contribution(max)
+            sought = sought.replacing(with: DoubleLanes(repeating: .nan), where: blocks.max .== sought)
+        }
+        return LogSumExp(max: max, rest: rest)
     }
-    return nil
-}
 
-/// The largest element; NaNs are passed over.
-@inline(__always)
-private func largest<T: Element>(_ x: UnsafeRawPointer, _ count: Int, _: T.Type) -> T {
-    var a = T.splat(-.infinity)
-    var b = a
-    var i = 0
-    while i &+ 2 &* laneCount <= count {
-        a = T.maximum(a, T.loadLanes(x, i))
-        b = T.maximum(b, T.loadLanes(x, i &+ laneCount))
-        i &+= 2 &* laneCount
+    /// Of one row with `count` blocks, 16 to an entry; the same in every lane.
+    @inline(never)
+    func ofRow(_ count: Int) -> LogSumExp {
+        var max = -Double.infinity
+        var holder = 0
+        for i in 0..<count {
+            let m = Double.load(place(i / laneCount, 0), i % laneCount)
+            if m > max {
+                max = m
+                holder = i
+            }
+        }
+        // The holder's own term stays out.
+        Double.store(0, place(holder / laneCount, 3), holder % laneCount)
+        let m = DoubleLanes(repeating: max)
+        var added = DoubleLanes()
+        var rest = 0.0
+        for i in 0..<count {
+            if i % laneCount == 0 { added = self[i / laneCount].contribution(m) }
+            rest += withUnsafeBytes(of: &added) { Double.load($0.baseAddress!, i % laneCount) }
+        }
+        return LogSumExp(max: DoubleLanes(repeating: max), rest: DoubleLanes(repeating: rest))
     }
-    if i &+ laneCount <= count {
-        a = T.maximum(a, T.loadLanes(x, i))
-        i &+= laneCount
-    }
-    if i < count { b = T.maximum(b, T.loadTail(x, i, count &- i, filler: -.infinity)) }
-    return T.largestLane(T.maximum(a, b))
 }

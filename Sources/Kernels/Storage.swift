@@ -5,7 +5,10 @@ import Shims
 struct Storage<T: Element> {
     let format: Int32
 
-    @inline(__always) var isNative: Bool { format == CROSSENTROPY_NATIVE }
+    /// Always so where the kernel's own type is f64.
+    @inline(__always) var isNative: Bool { T.self == Double.self || format == CROSSENTROPY_NATIVE }
+    /// Bytes of a number.
+    @inline(__always) var size: Int { isNative ? MemoryLayout<T>.size : 2 }
 
     @inline(__always)
     func load(_ base: UnsafeRawPointer, _ index: Int) -> T {
@@ -31,7 +34,7 @@ struct Storage<T: Element> {
                 for i in 0..<count { T.store(load(start &+ i &* stride), copy, i) }
             }
         }
-        switch format {
+        switch isNative ? CROSSENTROPY_NATIVE : format {
         case CROSSENTROPY_BF16: each { T(fromBF16(base.loadUnaligned(fromByteOffset: 2 &* $0, as: UInt16.self))) }
         case CROSSENTROPY_F16: each { T(fromF16(base.loadUnaligned(fromByteOffset: 2 &* $0, as: UInt16.self))) }
         default: each { T.load(base, $0) }
@@ -50,7 +53,7 @@ struct Storage<T: Element> {
                 for i in 0..<count { store(T.load(copy, i), start &+ i &* stride) }
             }
         }
-        switch format {
+        switch isNative ? CROSSENTROPY_NATIVE : format {
         case CROSSENTROPY_BF16:
             each { base.storeBytes(of: toBF16(Float($0)), toByteOffset: 2 &* $1, as: UInt16.self) }
         case CROSSENTROPY_F16:

@@ -21,10 +21,8 @@ private func fillTable(_ table: UnsafeMutablePointer<crossentropy_kernels>) {
     let logProbs: Int32 = 2
     let f32: Int32 = 0
     let f64: Int32 = 1
-    shim_set_row_kernels(
-        table, logits, f32, { logitsIndex($0!.pointee, Float.self) }, { logitsMass($0!.pointee, Float.self) })
-    shim_set_row_kernels(
-        table, logits, f64, { logitsIndex($0!.pointee, Double.self) }, { logitsMass($0!.pointee, Double.self) })
+    shim_set_row_kernels(table, logits, f32, nil) { logitsMass($0!.pointee, Float.self) }
+    shim_set_row_kernels(table, logits, f64, nil) { logitsMass($0!.pointee, Double.self) }
     shim_set_row_kernels(
         table, probs, f32, { probsIndex($0!.pointee, Float.self) }, { probsMass($0!.pointee, Float.self) })
     shim_set_row_kernels(
@@ -36,13 +34,11 @@ private func fillTable(_ table: UnsafeMutablePointer<crossentropy_kernels>) {
     shim_set_group_kernel(table, f32) { logitsGroup($0!, Float.self) }
     shim_set_group_kernel(table, f64) { logitsGroup($0!, Double.self) }
     shim_set_long_row_kernels(
-        table, f32, { blockStatistics($0!.pointee, Int($1), Int($2), $3!, Float.self) },
-        { outcome($0!.pointee, $1!, Int($2), Float.self) },
-        { blockGradient($0!.pointee, $1!.pointee, Int($2), Int($3), Float.self) })
+        table, f32, { readTargets($0!, Float.self) }, { sumBlocks($0!, Int($1), Int($2), Float.self) },
+        { finish($0!, Float.self) }, { writeBlocks($0!, Int($1), Int($2), Float.self) })
     shim_set_long_row_kernels(
-        table, f64, { blockStatistics($0!.pointee, Int($1), Int($2), $3!, Double.self) },
-        { outcome($0!.pointee, $1!, Int($2), Double.self) },
-        { blockGradient($0!.pointee, $1!.pointee, Int($2), Int($3), Double.self) })
+        table, f64, { readTargets($0!, Double.self) }, { sumBlocks($0!, Int($1), Int($2), Double.self) },
+        { finish($0!, Double.self) }, { writeBlocks($0!, Int($1), Int($2), Double.self) })
     shim_set_fill_kernel(table, f32) { row, count, stride, format, value in
         Storage<Float>(format: format).fill(row!, Int(stride), Int(count), with: Float(value))
     }
@@ -51,7 +47,7 @@ private func fillTable(_ table: UnsafeMutablePointer<crossentropy_kernels>) {
     }
     table.pointee.total_mass = { totalMass($0!.pointee) }
     table.pointee.exponentials = { x, result, count, m in
-        let reference = Float.expReference(Float.splat(m), bias: sumBias)
+        let reference = Float.expReference(Float.splat(m))
         forEachVector(Int(count)) { i in
             Float.storeLanes(Float.exp(Float.loadLanes(UnsafeRawPointer(x!), i), reference), result!, i)
         } tail: { _, _ in

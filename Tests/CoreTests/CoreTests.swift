@@ -117,3 +117,32 @@ func resultsDoNotDependOnThreads(_ rows: Int, _ classes: Int) throws {
         for try await isSame in group { #expect(isSame) }
     }
 }
+
+@Test func sixteenAtATimeIsAsExact() {
+    var state: UInt64 = 5
+    func uniform() -> Double {
+        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        return Double(state >> 11) * 0x1p-53
+    }
+    // Ordinary losses, alone and with ones that are too small, too large or no numbers for the quick way.
+    for scale in [1, 0x1.fp14, 0x1p-20, 0x1p-300, 0x1p40] {
+        for (count, others) in [(1, 20.0), (30_000, 20), (4000, 0)] {
+            var one = ExactSum()
+            var sixteen = ExactSum()
+            for _ in 0..<count {
+                var x = SIMD16<Double>()
+                for i in 0..<16 {
+                    x[i] = i == 3 ? uniform() * scale : i == 7 ? 0 : i == 9 ? -uniform() * others : uniform() * others
+                    one.add(x[i])
+                }
+                sixteen.add(x)
+            }
+            #expect(sixteen.rounded() == one.rounded(), "\(count) of scale \(scale)")
+        }
+    }
+    var sum = ExactSum()
+    var x = SIMD16<Double>(repeating: 1)
+    x[5] = .infinity
+    sum.add(x)
+    #expect(sum.rounded() == .infinity)
+}

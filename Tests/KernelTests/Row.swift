@@ -8,6 +8,7 @@ final class Row<T: BinaryFloatingPoint> {
     var weight: [Double]?
     var label = 0
     var smoothing = 0.0
+    var gradScale = 1.0
     /// From class to class; input, target and gradient are spread out by it.
     var stride = 1
     var isInPlace = false
@@ -52,11 +53,17 @@ final class Row<T: BinaryFloatingPoint> {
         row.clip_low = -.infinity
         row.clip_high = .infinity
         row.row_weight = 1
-        row.grad_scale = 1
-        let scratch = UnsafeMutableRawPointer.allocate(byteCount: shim_scratch_bytes(), alignment: 64)
+        row.grad_scale = gradScale
+        let scratch = UnsafeMutableRawPointer.allocate(
+            byteCount: shim_scratch_bytes(row.classes, 0) + shim_blocks_bytes(row.classes, 0), alignment: 128)
         defer { scratch.deallocate() }
         row.scratch = scratch
+        row.blocks = scratch + shim_scratch_bytes(row.classes, 0)
         let isMass = target != nil || weight != nil || smoothing != 0
+        if kind == 0 && !isMass {
+            return runGroup([self], table, byColumns: false, strides: (stride, classes * stride), isInPlace: isInPlace)[
+                0]
+        }
         let kernel = isMass ? shim_mass_kernel(&table, kind, type)! : shim_index_kernel(&table, kind, type)!
         let loss = x.withUnsafeMutableBytes { x in
             g.withUnsafeMutableBytes { g in

@@ -28,7 +28,7 @@
 #define CROSSENTROPY_BF16   1
 #define CROSSENTROPY_F16    2
 
-// One row of the input, what it is compared with, and where the results go. Strides are in elements.
+// One row of the input, what it is compared with (logits with a class index excepted: see crossentropy_group), and where the results go. Strides are in elements.
 typedef struct crossentropy_row {
     const void   *input;         // the row's first class
     int64_t       classes;       // >= 1
@@ -50,67 +50,72 @@ typedef struct crossentropy_row {
     int64_t       grad_stride;
     int32_t       grad_format;
     void         *scratch;       // shim_scratch_bytes() of this thread's own, 128-byte aligned
+    void         *blocks;        // shim_blocks_bytes(), likewise
 } crossentropy_row;
 
-// Statistics of a block, or of a row of logits: see LogSumExp.swift.
-typedef struct crossentropy_stats {
-    double max;
-    double rest;
-} crossentropy_stats;
-
-// What the statistics of a row of logits and its label come to.
-typedef struct crossentropy_outcome {
-    crossentropy_stats stats;
-    double             loss;         // weighted
-    double             target_grad;  // the gradient of the label's class
-} crossentropy_outcome;
-
-// Up to CROSSENTROPY_GROUP rows with class indices, side by side: a row in each lane. For short rows, and for rows that are
-// neighbours in memory while their classes are not.
+// Up to CROSSENTROPY_GROUP rows of logits with class indices; where statistics stand side by side, a row in each lane.
 #define CROSSENTROPY_GROUP 16
 typedef struct crossentropy_group {
     const void *input;             // the first row's first class
     int64_t     classes;           // >= 1
     int64_t     input_stride;      // from class to class
     int64_t     input_row_stride;  // from row to row
-    int64_t     rows;              // 1 to CROSSENTROPY_GROUP
-    int32_t     input_format;      // not native: at most CROSSENTROPY_GROUP_CLASSES classes
-    int32_t     grad_format;       // likewise
-    int64_t     label[CROSSENTROPY_GROUP];       // 0 in lanes without a row
-    double      is_counted[CROSSENTROPY_GROUP];  // 0: the row's loss and gradient are 0, whatever it holds
-    double      loss_scale[CROSSENTROPY_GROUP];  // multiplies the loss
-    double      grad_scale[CROSSENTROPY_GROUP];  // multiplies the gradient
-    double      loss[CROSSENTROPY_GROUP];        // the result
+    int64_t     rows;              // 1 to CROSSENTROPY_GROUP; 1 if there are more than CROSSENTROPY_BLOCK classes one by one
+    int32_t     by_columns;        // class by class across the rows, rather than row by row
+    int32_t     input_format;      // CROSSENTROPY_NATIVE ...
+    int32_t     grad_format;
     void       *grad;              // NULL: no gradient. May be input, with the same strides
     int64_t     grad_stride;
     int64_t     grad_row_stride;
-    void       *scratch;           // as for a row
+    int64_t     label[CROSSENTROPY_GROUP];       // 0 in lanes without a row
+    double      is_counted[CROSSENTROPY_GROUP];  // 0: the row's loss and gradient are 0, whatever it holds
+    double      loss_scale[CROSSENTROPY_GROUP];  // multiplies the loss
+    double      grad_scale[CROSSENTROPY_GROUP];  // multiplies the gradient; NaN: so is that
+    void       *scratch;           // shim_scratch_bytes() of this thread's own, 128-byte aligned
+    void       *blocks;            // shim_blocks_bytes(), likewise: statistics of the blocks
+    // Results.
+    double      loss[CROSSENTROPY_GROUP];
+    // In between.
+    double      target[CROSSENTROPY_GROUP];       // the input at the label
+    double      max[CROSSENTROPY_GROUP];          // see LogSumExp.swift
+    double      rest[CROSSENTROPY_GROUP];
+    double      target_grad[CROSSENTROPY_GROUP];  // the gradient of the label's class
+    double      is_filled[CROSSENTROPY_GROUP];    // not 0: the gradient is target_grad throughout
 } crossentropy_group;
 
-// Classes of rows that are not neighbours in memory, up to which a group is worth its transposition; it must fit into
-// the scratch space twice, beside 16 vectors of sums.
-#define CROSSENTROPY_GROUP_CLASSES 128
+// Classes of rows that are not neighbours in memory, up to which they are taken column by column.
+#define CROSSENTROPY_COLUMN_CLASSES 128
 
 // Classes per block: small enough that a block of f64 and its target mass stay near the core while it is
 // looked at twice, large enough that the work per block does not count.
 #define CROSSENTROPY_BLOCK 4096
-// Three blocks of doubles: the gathered input, the target mass, the gradient before it is scattered.
-static inline size_t shim_scratch_bytes(void) { return 3 * CROSSENTROPY_BLOCK * 8; }
+// Room for three blocks of doubles (the gathered input, the target mass, the gradient before it is scattered); for columns,
+// for a block of each row.
+static inline size_t shim_scratch_bytes(int64_t classes, int by_columns) {
+    const int64_t block  = classes < CROSSENTROPY_BLOCK ? classes : CROSSENTROPY_BLOCK;
+    const size_t  column = ((size_t)block + 3 * CROSSENTROPY_GROUP) * CROSSENTROPY_GROUP * 8;
+    const size_t  row    = 3 * CROSSENTROPY_BLOCK * 8;
+    return by_columns ? column : row;
+}
+// Four doubles (see BlockTable.swift) for each of 16 blocks of one row, or for one block of each of 16 rows.
+static inline size_t shim_blocks_bytes(int64_t classes, int by_columns) {
+    const size_t blocks = (size_t)(classes / CROSSENTROPY_BLOCK) + 1;
+    return (by_columns ? blocks : blocks / CROSSENTROPY_GROUP + 1) * CROSSENTROPY_GROUP * 4 * 8;
+}
 
 // The row's loss, weighted; its gradient is written to row->grad.
 typedef double (*crossentropy_row_kernel)(const crossentropy_row *row);
-// A long row of logits with a class index, in parts that different threads may take: the statistics of some of its blocks;
-// what they all come to; and the gradient of some of its blocks.
-typedef void (*crossentropy_block_stats_kernel)(const crossentropy_row *row, int64_t first, int64_t count, crossentropy_stats *blocks);
-typedef crossentropy_outcome (*crossentropy_outcome_kernel)(const crossentropy_row *row, const crossentropy_stats *blocks, int64_t count);
-typedef void (*crossentropy_block_grad_kernel)(const crossentropy_row *row, const crossentropy_outcome *outcome, int64_t first, int64_t count);
-typedef struct crossentropy_long_row_kernels {
-    crossentropy_block_stats_kernel stats;
-    crossentropy_outcome_kernel     outcome;
-    crossentropy_block_grad_kernel  grad;
-} crossentropy_long_row_kernels;
 // Sets the losses of a group's rows; their gradients are written to group->grad.
 typedef void (*crossentropy_group_kernel)(crossentropy_group *group);
+// The same for a group of a single long row, in parts that different threads may take: first `begin`, then `sum` for all of
+// its blocks, then `finish`, then `grad` for all of its blocks.
+typedef void (*crossentropy_block_kernel)(crossentropy_group *group, int64_t first, int64_t count);
+typedef struct crossentropy_long_row_kernels {
+    crossentropy_group_kernel begin;
+    crossentropy_block_kernel sum;
+    crossentropy_group_kernel finish;
+    crossentropy_block_kernel grad;
+} crossentropy_long_row_kernels;
 // Writes `value` to every class of a row.
 typedef void (*crossentropy_fill_kernel)(void *row, int64_t classes, int64_t stride, int32_t format, double value);
 // Sum of w_c q_c over a row's classes, times row_weight, for mean_over = mass.
@@ -121,7 +126,7 @@ typedef void (*crossentropy_exp_kernel)(const float *x, float *exponentials, int
 
 // Indexed by input_type (logits, probs, log_probs) and dtype (0: f32, 1: f64).
 typedef struct crossentropy_kernels {
-    crossentropy_row_kernel  index[3][2];
+    crossentropy_row_kernel  index[3][2];       // but for logits: group
     crossentropy_row_kernel  mass[3][2];
     crossentropy_group_kernel group[2];         // logits
     crossentropy_long_row_kernels long_row[2];  // logits
@@ -151,11 +156,13 @@ static inline crossentropy_group_kernel shim_group_kernel(const crossentropy_ker
 static inline const crossentropy_long_row_kernels *shim_long_row_kernels(const crossentropy_kernels *table, int32_t type) {
     return &table->long_row[type];
 }
-static inline void shim_set_long_row_kernels(crossentropy_kernels *table, int32_t type, crossentropy_block_stats_kernel stats,
-                                             crossentropy_outcome_kernel outcome, crossentropy_block_grad_kernel grad) {
-    table->long_row[type].stats   = stats;
-    table->long_row[type].outcome = outcome;
-    table->long_row[type].grad    = grad;
+static inline void shim_set_long_row_kernels(crossentropy_kernels *table, int32_t type, crossentropy_group_kernel begin,
+                                             crossentropy_block_kernel sum, crossentropy_group_kernel finish,
+                                             crossentropy_block_kernel grad) {
+    table->long_row[type].begin  = begin;
+    table->long_row[type].sum    = sum;
+    table->long_row[type].finish = finish;
+    table->long_row[type].grad   = grad;
 }
 static inline int64_t *shim_group_labels(crossentropy_group *group) { return group->label; }
 static inline double  *shim_group_is_counted(crossentropy_group *group) { return group->is_counted; }

@@ -1,0 +1,159 @@
+import Shims
+
+/// What a block of a row comes to: its largest element, and sums of exponentials in the units of a reference that need not
+/// be the largest, so that one look at the block is enough.
+struct BlockSum<T: Element> {
+    var max: T
+    /// What the exponentials are relative to; at most `max`, and finite.
+    var reference: T
+    /// Of all elements but the largest one.
+    var sum: Double
+    /// The exponential of the largest.
+    var top: T
+}
+
+/// The reference is the largest of a block's first 16 elements, which is known before the rest is; or, where the block's
+/// largest turns out to be far above (or those are all -infinity), that one. The exponentials have room for e^32 above the
+/// reference, and then still for all that are not flushed to 0.
+@inline(__always)
+func blockReference<T: Element>(guess: T.Lanes, max: T.Lanes, _: T.Type) -> T.Lanes {
+    T.reference(guess: guess, max: max, slack: 32)
+}
+
+/// Sums over a block, by fixed lanes in f64, which adds nothing to the error of the exponentials (below 1 ulp each).
+///
+/// Each lane keeps its largest element out of its sum: when a larger one comes, the former takes its turn. At the end the
+/// largest of all stays out and those of the other lanes are added.
+@inline(never)
+func blockSum<T: Element>(_ block: UnsafeRawPointer, _ count: Int, scratch: UnsafeMutableRawPointer, _: T.Type)
+    -> BlockSum<T>
+{
+    let guess = firstLargest(block, count, T.self)
+    if guess.magnitude < .infinity {
+        let result = sums(block, count, guess, scratch)
+        let max = T.splat(result.max)
+        if T.get(0, of: blockReference(guess: T.splat(guess), max: max, T.self)) == guess { return result }
+    }
+    let max = T.splat(largest(block, count, T.self))
+    return sums(block, count, T.get(0, of: blockReference(guess: T.splat(guess), max: max, T.self)), scratch)
+}
+
+/// The same; also writes the exponentials to `kept`, which may be `block`.
+@inline(never)
+func keepingBlockSum<T: Element>(
+    _ block: UnsafeRawPointer, _ count: Int, kept: UnsafeMutableRawPointer, scratch: UnsafeMutableRawPointer, _: T.Type
+) -> BlockSum<T> {
+    let guess = firstLargest(block, count, T.self)
+    // The block may be overwritten, so the reference must be right from the start.
+    let max = T.splat(largest(block, count, T.self))
+    let reference = T.get(0, of: blockReference(guess: T.splat(guess), max: max, T.self))
+    return keepingSums(block, count, reference, kept, scratch)
+}
+
+@inline(never)
+private func sums<T: Element>(
+    _ block: UnsafeRawPointer, _ count: Int, _ m: T, _ scratch: UnsafeMutableRawPointer
+) -> BlockSum<T> {
+    let reference = T.expReference(T.splat(m))
+    let shift = T.get(0, of: reference.shift)
+    let x = shifted(block, count, by: shift, scratch)
+    // In the first vector nothing is left out of the largest yet.
+    let first = count < laneCount ? T.loadTail(x, 0, count, filler: -.infinity) : T.loadLanes(x, 0)
+    var max = T.maximum(T.splat(-.infinity), first)
+    var sums = T.widen(T.nans(first))
+    var i = laneCount
+    while i &+ laneCount <= count {
+        let x = T.loadLanes(x, i)
+        sums += T.widen(T.exp(T.minimum(max, x), reference))
+        max = T.maximum(max, x)
+        i &+= laneCount
+    }
+    if i < count {
+        let x = T.loadTail(x, i, count &- i, filler: -.infinity)
+        sums += T.widen(T.exp(T.minimum(max, x), reference))
+        max = T.maximum(max, x)
+    }
+    return total(max, T.exp(max, reference), sums, m, shift)
+}
+
+@inline(__always)
+private func keepingSums<T: Element>(
+    _ block: UnsafeRawPointer, _ count: Int, _ m: T, _ kept: UnsafeMutableRawPointer, _ scratch: UnsafeMutableRawPointer
+) -> BlockSum<T> {
+    let reference = T.expReference(T.splat(m))
+    let shift = T.get(0, of: reference.shift)
+    let x = shifted(block, count, by: shift, scratch)
+    var max = T.splat(-.infinity)
+    var top = T.splat(0)
+    var sums = DoubleLanes(repeating: 0)
+    forEachVector(count) { i in
+        // The exponentials leave the memory idle; the next block may come meanwhile.
+        shim_prefetch(block + (i &+ blockSize) &* MemoryLayout<T>.size)
+        let x = T.loadLanes(x, i)
+        let e = T.exp(x, reference)
+        T.storeLanes(e, kept, i)
+        sums += T.widen(T.choose(where: x, isAbove: max, top, else: e))
+        top = T.choose(where: x, isAbove: max, e, else: top)
+        max = T.maximum(max, x)
+    } tail: { i, n in
+        let x = T.loadTail(x, i, n, filler: -.infinity)
+        let e = T.exp(x, reference)
+        T.storeTail(e, kept, i, n)
+        sums += T.widen(T.choose(where: x, isAbove: max, top, else: e))
+        top = T.choose(where: x, isAbove: max, e, else: top)
+        max = T.maximum(max, x)
+    }
+    return total(max, top, sums, m, shift)
+}
+
+@inline(__always)
+private func total<T: Element>(_ max: T.Lanes, _ top: T.Lanes, _ sums: DoubleLanes, _ m: T, _ shift: T) -> BlockSum<T> {
+    let largest = T.largestLane(max)
+    let lane = T.firstLane(of: max, equalTo: largest)
+    var others = top
+    T.set(lane, of: &others, to: 0)
+    return BlockSum(
+        max: largest + shift, reference: m, sum: sum(sums + T.widen(others)), top: T.get(lane, of: top))
+}
+
+/// The largest of the first 16 elements.
+@inline(__always)
+private func firstLargest<T: Element>(_ x: UnsafeRawPointer, _ count: Int, _: T.Type) -> T {
+    T.largestLane(count < laneCount ? T.loadTail(x, 0, count, filler: -.infinity) : T.loadLanes(x, 0))
+}
+
+/// The largest element; NaNs are passed over.
+@inline(never)
+private func largest<T: Element>(_ x: UnsafeRawPointer, _ count: Int, _: T.Type) -> T {
+    var a = T.splat(-.infinity)
+    var b = a
+    var i = 0
+    while i &+ 2 &* laneCount <= count {
+        a = T.maximum(a, T.loadLanes(x, i))
+        b = T.maximum(b, T.loadLanes(x, i &+ laneCount))
+        i &+= 2 &* laneCount
+    }
+    if i &+ laneCount <= count {
+        a = T.maximum(a, T.loadLanes(x, i))
+        i &+= laneCount
+    }
+    if i < count { b = T.maximum(b, T.loadTail(x, i, count &- i, filler: -.infinity)) }
+    return T.largestLane(T.maximum(a, b))
+}
+
+/// x - shift, which is x itself almost always.
+@inline(__always)
+func shifted<T: Element>(
+    _ x: UnsafeRawPointer, _ count: Int, by shift: T, _ scratch: UnsafeMutableRawPointer
+) -> UnsafeRawPointer {
+    if shift == 0 { return x }
+    subtract(x, count, shift, scratch)
+    return UnsafeRawPointer(scratch)
+}
+
+@inline(never)
+private func subtract<T: Element>(
+    _ x: UnsafeRawPointer, _ count: Int, _ shift: T, _ difference: UnsafeMutableRawPointer
+) {
+    for i in 0..<count { T.store(T.load(x, i) - shift, difference, i) }
+}

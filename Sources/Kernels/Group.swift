@@ -1,0 +1,161 @@
+import Shims
+
+// The arrays of a crossentropy_group, which Swift sees as tuples.
+
+typealias GroupPointer = UnsafeMutablePointer<crossentropy_group>
+
+typealias Doubles16 = (
+    Double, Double, Double, Double, Double, Double, Double, Double, Double, Double, Double, Double, Double, Double,
+    Double, Double
+)
+typealias Labels16 = (
+    Int64, Int64, Int64, Int64, Int64, Int64, Int64, Int64, Int64, Int64, Int64, Int64, Int64, Int64, Int64, Int64
+)
+
+@inline(__always)
+func lanes(_ array: UnsafeMutablePointer<Doubles16>) -> DoubleLanes {
+    UnsafeRawPointer(array).loadUnaligned(as: DoubleLanes.self)
+}
+
+@inline(__always)
+func store(_ lanes: DoubleLanes, _ array: UnsafeMutablePointer<Doubles16>) {
+    UnsafeMutableRawPointer(array).storeBytes(of: lanes, as: DoubleLanes.self)
+}
+
+@inline(__always)
+func get(_ array: UnsafeMutablePointer<Doubles16>, _ row: Int) -> Double { Double.load(UnsafeRawPointer(array), row) }
+
+extension UnsafeMutablePointer<crossentropy_group> {
+    @inline(__always) var classes: Int { Int(pointee.classes) }
+    @inline(__always) var rows: Int { Int(pointee.rows) }
+
+    @inline(__always)
+    func label(_ row: Int) -> Int {
+        withUnsafeMutablePointer(to: &pointee.label) {
+            Int(UnsafeRawPointer($0).loadUnaligned(fromByteOffset: row &* 8, as: Int64.self))
+        }
+    }
+
+    /// Where a row's element is, in elements from the first row's first.
+    @inline(__always)
+    func inputPlace(_ row: Int, _ c: Int) -> Int {
+        row &* Int(pointee.input_row_stride) &+ c &* Int(pointee.input_stride)
+    }
+
+    @inline(__always)
+    func gradPlace(_ row: Int, _ c: Int) -> Int {
+        row &* Int(pointee.grad_row_stride) &+ c &* Int(pointee.grad_stride)
+    }
+
+    @inline(__always)
+    func input<T: Element>(_: T.Type) -> Storage<T> { Storage(format: pointee.input_format) }
+
+    @inline(__always)
+    func grad<T: Element>(_: T.Type) -> Storage<T> { Storage(format: pointee.grad_format) }
+}
+
+// What all ways through a group have in common: before and after the sums over classes.
+
+/// Keeps what will be needed of the input when the gradient may already be in its place.
+@inline(never)
+func readTargets<T: Element>(_ group: GroupPointer, _: T.Type) {
+    store(DoubleLanes(repeating: 0), &group.pointee.target)
+    withUnsafeMutablePointer(to: &group.pointee.target) { target in
+        for row in 0..<group.rows {
+            let x = group.input(T.self).load(group.pointee.input, group.inputPlace(row, group.label(row)))
+            Double.store(Double(x), UnsafeMutableRawPointer(target), row)
+        }
+    }
+}
+
+/// Losses, and what the gradients need.
+@inline(never)
+func finish(_ group: GroupPointer, _ stats: LogSumExp) {
+    let zero = DoubleLanes(repeating: 0)
+    let nan = DoubleLanes(repeating: .nan)
+    let isSkipped = lanes(&group.pointee.is_counted) .== zero
+    let target = lanes(&group.pointee.target)
+    let scaled = lanes(&group.pointee.loss_scale) * indexLoss(stats, target)
+    let isUndefined = stats.isUndefined .| (scaled .!= scaled)
+    store(scaled.replacing(with: nan, where: isUndefined).replacing(with: zero, where: isSkipped), &group.pointee.loss)
+    if group.pointee.grad == nil { return }
+
+    let scale = lanes(&group.pointee.grad_scale)
+    let isFilled = isUndefined .| isSkipped .| (scale .!= scale)
+    let filler = nan.replacing(with: zero, where: isSkipped)
+    store(stats.max, &group.pointee.max)
+    store(stats.rest, &group.pointee.rest)
+    store(targetGradient(stats, target, scale).replacing(with: filler, where: isFilled), &group.pointee.target_grad)
+    store(zero.replacing(with: zero + 1, where: isFilled), &group.pointee.is_filled)
+}
+
+/// Each row's gradient at its label.
+@inline(__always)
+func writeTargets<T: Element>(_ group: GroupPointer, _: T.Type) {
+    for row in 0..<group.rows {
+        group.grad(T.self).store(
+            T(get(&group.pointee.target_grad, row)), group.pointee.grad, group.gradPlace(row, group.label(row)))
+    }
+}
+
+/// lse - z_y = (m - z_y) + log1p(rest), both at least 0, for rows of which `target` holds z_y.
+@inline(never)
+func indexLoss(_ stats: LogSumExp, _ target: DoubleLanes) -> DoubleLanes {
+    (stats.max - target) + log1p(stats.rest)
+}
+
+/// scale (p_y - 1), without a cancellation: the largest element's is -rest / (1 + rest).
+@inline(never)
+func targetGradient(_ stats: LogSumExp, _ target: DoubleLanes, _ scale: DoubleLanes) -> DoubleLanes {
+    let zero = DoubleLanes(repeating: 0)
+    let other = Double.exp(target - stats.max) / stats.total - DoubleLanes(repeating: 1)
+    let difference = other.replacing(with: zero - stats.rest / stats.total, where: target .== stats.max)
+    return scale * difference + zero  // makes -0 a 0
+}
+
+/// What turns the exponentials of a block into `scale * p_c`: one factor, and rarely a power of two, which the factor cannot
+/// hold.
+struct ProbabilityFactor<T: Element> {
+    var factor: T.Lanes
+    var power: T.Lanes
+    var hasPower: Bool
+
+    /// `total` = 1 + rest of the rows; `weight` as from `BlockSums.weight`.
+    @inline(never)
+    init(scale: DoubleLanes, weight: DoubleLanes, total: DoubleLanes) {
+        let limit = T.self == Float.self ? Int64(100) : 900
+        let lift = DoubleLanes(repeating: T.self == Float.self ? 0x1p100 : 0x1p500)
+        let lower = DoubleLanes(repeating: T.self == Float.self ? 0x1p-100 : 0x1p-500)
+        let one = DoubleLanes(repeating: 1)
+        let exponent = exponents(scale) &+ exponents(weight)
+        let isSmall = (exponent .< SIMD16<Int64>(repeating: -limit)) .& (scale .!= DoubleLanes(repeating: 0))
+        let isLarge = exponent .> SIMD16<Int64>(repeating: limit)
+        let lifted = scale * one.replacing(with: lift, where: isSmall).replacing(with: lower, where: isLarge)
+        factor = T.clamped(T.narrow(lifted * weight / total))
+        power = T.narrow(one.replacing(with: lower, where: isSmall).replacing(with: lift, where: isLarge))
+        hasPower = isAnySet(isSmall .| isLarge)
+    }
+
+    /// For exponentials of an error below 1 ulp, the factor and the product add half an ulp each.
+    @inline(__always)
+    func callAsFunction(_ e: T.Lanes) -> T.Lanes {
+        let g = T.product(e, factor)
+        return hasPower ? T.product(g, power) : g
+    }
+
+    /// That of one lane, in all.
+    @inline(__always)
+    func lane(_ lane: Int) -> ProbabilityFactor {
+        var one = self
+        one.factor = T.splat(T.get(lane, of: factor))
+        one.power = T.splat(T.get(lane, of: power))
+        one.hasPower = hasPower && T.get(lane, of: power) != 1
+        return one
+    }
+}
+
+@inline(__always)
+private func exponents(_ x: DoubleLanes) -> SIMD16<Int64> {
+    ((unsafeBitCast(x, to: SIMD16<Int64>.self) &>> 52) & SIMD16<Int64>(repeating: 0x7FF))
+        &- SIMD16<Int64>(repeating: 1023)
+}

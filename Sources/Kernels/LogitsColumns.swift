@@ -1,0 +1,176 @@
+import Shims
+
+/// Cross-entropy of up to 16 rows of logits with class indices, class by class, with a row in each lane: for short rows, and
+/// for rows that are neighbours in memory while their classes are not.
+///
+/// The same arithmetic in the same order as row by row, so the same bits: what a row adds up in lane l is added up here by
+/// itself, for every l.
+func logitsColumns<T: Element>(_ group: GroupPointer, _: T.Type) {
+    let panel = Panel(group, T.self)
+    let table = BlockTable(group.pointee.blocks, T.self)
+    readTargets(group, T.self)
+    var blocks = 0
+    forEachBlock(group.classes) { start, count in
+        table[blocks] = sum(panel, start, count)
+        blocks &+= 1
+    }
+    let stats = table.ofRows(blocks)
+    finish(group, stats)
+    if group.pointee.grad == nil { return }
+
+    let scale = lanes(&group.pointee.grad_scale)
+    let isFilled = T.narrow(lanes(&group.pointee.is_filled))
+    let filler = T.narrow(lanes(&group.pointee.target_grad))
+    var block = 0
+    forEachBlock(group.classes) { start, count in
+        let sums = table[block]
+        if blocks > 1 {
+            panel.read(start, count)
+            _ = exponentials(panel, count, T.narrow(sums.reference))
+        }
+        let factor = sums.factors(stats, scale)
+        for c in 0..<count { panel[c] = T.select(isFilled, filler, factor(panel[c])) }
+        panel.write(start, count)
+        block &+= 1
+    }
+    writeTargets(group, T.self)
+}
+
+@inline(__always)
+private func sum<T: Element>(_ panel: Panel<T>, _ start: Int, _ count: Int) -> BlockSums<T> {
+    panel.read(start, count)
+    var guess = panel[0]
+    for c in 1..<(count < laneCount ? count : laneCount) { guess = T.maximum(guess, panel[c]) }
+    guess = T.maximum(T.splat(-.infinity), guess)
+    let first = blockReference(guess: guess, max: guess, T.self)
+    let result = exponentials(panel, count, first)
+    let reference = blockReference(guess: guess, max: T.narrow(result.max), T.self)
+    if T.areEqual(reference, first) { return result }
+    panel.read(start, count)
+    return exponentials(panel, count, reference)
+}
+
+/// Replaces the panel's numbers by their exponentials.
+@inline(never)
+private func exponentials<T: Element>(_ panel: Panel<T>, _ count: Int, _ m: T.Lanes) -> BlockSums<T> {
+    let reference = T.expReference(m)
+    let used = count < laneCount ? count : laneCount
+    var max = T.splat(-.infinity)
+    for lane in 0..<used {
+        var laneMax = T.splat(-.infinity)
+        var top = T.splat(0)
+        var sums = DoubleLanes(repeating: 0)
+        var c = lane
+        while c < count {
+            let x = T.difference(panel[c], reference.shift)
+            let e = T.exp(x, reference)
+            panel[c] = e
+            sums += T.widen(T.choose(where: x, isAbove: laneMax, top, else: e))
+            top = T.choose(where: x, isAbove: laneMax, e, else: top)
+            laneMax = T.maximum(laneMax, x)
+            c &+= laneCount
+        }
+        panel.laneMax[lane] = laneMax
+        panel.laneTop[lane] = top
+        panel.laneSum[lane] = sums
+        max = T.maximum(max, laneMax)
+    }
+    // The first of the largest elements stays out of the sum: once it has come, nothing equals what is looked for.
+    var sought = max
+    for lane in 0..<used {
+        panel.laneSum[lane] += T.widen(T.zeroing(panel.laneTop[lane], where: panel.laneMax[lane], equals: sought))
+        sought = T.removing(sought, where: panel.laneMax[lane], equals: sought)
+    }
+    // The tree of `sum`; what a short block leaves out are zeros.
+    var half = laneCount / 2
+    while half >= 1 {
+        for lane in 0..<half where lane &+ half < used { panel.laneSum[lane] += panel.laneSum[lane &+ half] }
+        half /= 2
+    }
+    return BlockSums(
+        max: T.widen(T.sum(max, reference.shift)), reference: T.widen(m), sum: panel.laneSum[0],
+        top: T.widen(T.exp(max, reference)))
+}
+
+/// A block of the rows in scratch space, transposed: class by class, a row in each lane.
+private struct Panel<T: Element> {
+    private let group: GroupPointer
+    private let columns: UnsafeMutablePointer<T.Lanes>
+    /// Room for 16 vectors each.
+    let laneMax: UnsafeMutablePointer<T.Lanes>
+    let laneTop: UnsafeMutablePointer<T.Lanes>
+    let laneSum: UnsafeMutablePointer<DoubleLanes>
+
+    @inline(__always)
+    init(_ group: GroupPointer, _: T.Type) {
+        self.group = group
+        columns = group.pointee.scratch.assumingMemoryBound(to: T.Lanes.self)
+        laneMax = columns + (group.classes < blockSize ? group.classes : blockSize)
+        laneTop = laneMax + laneCount
+        laneSum = UnsafeMutableRawPointer(laneTop + laneCount).assumingMemoryBound(to: DoubleLanes.self)
+    }
+
+    @inline(__always)
+    subscript(c: Int) -> T.Lanes {
+        get { columns[c] }
+        nonmutating set { columns[c] = newValue }
+    }
+
+    @inline(__always)
+    private func isWhole(_ format: Int32) -> Bool { group.rows == laneCount && format == CROSSENTROPY_NATIVE }
+
+    @inline(never)
+    func read(_ start: Int, _ count: Int) {
+        let input = group.pointee.input!
+        let size = MemoryLayout<T>.size
+        let rowStride = Int(group.pointee.input_row_stride)
+        if isWhole(group.pointee.input_format) {
+            if rowStride == 1 {
+                for c in 0..<count {
+                    let place = input + group.inputPlace(0, start &+ c) &* size
+                    shim_prefetch(place + 8 &* MemoryLayout<T.Lanes>.size)
+                    self[c] = T.loadLanes(place, 0)
+                }
+                return
+            }
+            if group.pointee.input_stride == 1 && count >= 4 {
+                transpose(input + start &* size, rowStride, laneCount, columns, laneCount, count, T.self)
+                return
+            }
+        }
+        let storage = group.input(T.self)
+        for row in 0..<group.rows {
+            for c in 0..<count {
+                T.store(storage.load(input, group.inputPlace(row, start &+ c)), columns, c &* laneCount &+ row)
+            }
+        }
+        // Lanes without a row hold zeros, not what was there before, which might be slow to compute with.
+        for row in group.rows..<laneCount {
+            for c in 0..<count { T.store(0, columns, c &* laneCount &+ row) }
+        }
+    }
+
+    @inline(never)
+    func write(_ start: Int, _ count: Int) {
+        let grad = group.pointee.grad!
+        let size = MemoryLayout<T>.size
+        let rowStride = Int(group.pointee.grad_row_stride)
+        if isWhole(group.pointee.grad_format) {
+            if rowStride == 1 {
+                for c in 0..<count { T.storeLanes(self[c], grad, group.gradPlace(0, start &+ c)) }
+                return
+            }
+            if group.pointee.grad_stride == 1 && count >= 4 {
+                transpose(columns, laneCount, count, grad + start &* size, rowStride, laneCount, T.self)
+                return
+            }
+        }
+        let storage = group.grad(T.self)
+        for row in 0..<group.rows {
+            for c in 0..<count {
+                let g = T.load(UnsafeRawPointer(columns), c &* laneCount &+ row)
+                storage.store(g, grad, group.gradPlace(row, start &+ c))
+            }
+        }
+    }
+}

@@ -1,0 +1,117 @@
+import Shims
+
+/// Cross-entropy of a row of logits with target mass a_c: loss = sum a_c (lse - z_c), which is
+/// sum a_c (m - z_c) + (sum a_c) log1p(rest).
+func logitsMass<T: Element>(_ row: crossentropy_row, _: T.Type) -> Double {
+    let reader = row.reader(T.self)
+    let mass = row.massBlock
+    let table = BlockTable(row.blocks, T.self)
+    var blocks = 0
+    var max = -Double.infinity
+    var totalMass = 0.0
+    var distance = 0.0  // sum of a_c (m - z_c), for the largest m so far
+    forEachBlock(row.count) { start, count in
+        let x = reader.block(start, count)
+        stageMass(row, start, count, into: mass)
+        let block = blockSum(x, count, scratch: row.shiftBlock, T.self)
+        table.set(blocks / laneCount, blocks % laneCount, to: block)
+        blocks &+= 1
+        let top = finite(Double(block.max))
+        var masses = DoubleLanes(repeating: 0)
+        var distances = masses
+        forEachVector(count) { i in
+            addDistance(T.widen(T.loadLanes(x, i)), loadMass(mass, i), top, &masses, &distances)
+        } tail: { i, n in
+            addDistance(T.widen(T.loadTail(x, i, n, filler: 0)), loadMass(mass, i), top, &masses, &distances)
+        }
+        let oldMax = finite(max)
+        max = Double(block.max) > max ? Double(block.max) : max
+        let blockMass = sum(masses)
+        if totalMass != 0 { distance += totalMass * (finite(max) - oldMax) }
+        distance += sum(distances)
+        if blockMass != 0 { distance += blockMass * (finite(max) - top) }
+        totalMass += blockMass
+    }
+    let stats = table.ofRow(blocks)
+    if stats.isUndefined[0] {
+        row.fillGradient(with: T.nan)
+        return .nan
+    }
+    let loss = row.row_weight * (distance + (totalMass == 0 ? 0 : totalMass * log1p(stats.rest)[0]))
+    if loss != loss {
+        row.fillGradient(with: T.nan)
+    } else if let writer = row.writer(T.self) {
+        writeDifferences(row, stats, totalMass, writer)
+    }
+    return loss
+}
+
+/// Any finite reference will do where there is nothing but -infinity.
+@inline(__always)
+private func finite(_ max: Double) -> Double { max.magnitude < .infinity ? max : 0 }
+
+@inline(__always)
+private func addDistance(
+    _ x: DoubleLanes, _ a: DoubleLanes, _ top: Double, _ masses: inout DoubleLanes, _ distances: inout DoubleLanes
+) {
+    let zero = DoubleLanes(repeating: 0)
+    masses += a
+    distances += (a * (DoubleLanes(repeating: top) - x)).replacing(with: zero, where: a .== zero)
+}
+
+/// Gradient `grad_scale (A p_c - a_c)` for every class, A = sum a_c.
+@inline(__always)
+private func writeDifferences<T: Element>(
+    _ row: crossentropy_row, _ stats: LogSumExp, _ totalMass: Double, _ writer: BlockWriter<T>
+) {
+    let max = T(stats.max[0])
+    let rest = stats.rest[0]
+    let reference = T.expReference(T.splat(max))
+    let scale = row.grad_scale
+    let factor =
+        totalMass == 0
+        ? DoubleLanes(repeating: 0)
+        : DoubleLanes(repeating: scale * totalMass) / (T.expUnit(T.splat(max)) * stats.total)
+    let minusScale = DoubleLanes(repeating: 0 - scale)
+    let mass = row.massBlock
+    let reader = row.reader(T.self)
+    var largestIsWritten = false
+    forEachBlock(row.count) { start, count in
+        let x = shifted(
+            reader.block(start, count), count, by: T.get(0, of: reference.shift), reader.scratch)
+        let g = writer.block(start)
+        stageMass(row, start, count, into: mass)
+        // The largest element's probability is close to 1 in a confident row, so its difference is written as
+        // (A - a_k) - A rest / (1 + rest) there. Looked for now, because g may be x.
+        let largest =
+            largestIsWritten || rest >= 1 ? nil : firstIndex(of: max - T.get(0, of: reference.shift), x, count)
+        forEachVector(count) { i in
+            let p = T.widen(T.exp(T.loadLanes(x, i), reference)) * factor
+            T.storeLanes(T.narrow(p.fusedAdding(loadMass(mass, i), minusScale)), g, i)
+        } tail: { i, n in
+            let p = T.widen(T.exp(T.loadTail(x, i, n, filler: -.infinity), reference)) * factor
+            T.storeTail(T.narrow(p.fusedAdding(loadMass(mass, i), minusScale)), g, i, n)
+        }
+        if let largest {
+            let difference = (totalMass - mass[largest]) - totalMass * (rest / (1 + rest))
+            T.store(T(scale * difference + 0), g, largest)
+            largestIsWritten = true
+        }
+        writer.finish(start, count)
+    }
+}
+
+/// The first class that holds `value`; `nil` if none does, or if it is -infinity.
+@inline(__always)
+private func firstIndex<T: Element>(of value: T, _ x: UnsafeRawPointer, _ count: Int) -> Int? {
+    if value == -.infinity { return nil }
+    let lanes = T.splat(value)
+    var i = 0
+    while i &+ laneCount <= count && !T.isAny(T.loadLanes(x, i), equalTo: lanes) { i &+= laneCount }
+    let end = i &+ laneCount < count ? i &+ laneCount : count
+    while i < end {
+        if T.load(x, i) == value { return i }
+        i &+= 1
+    }
+    return nil
+}

@@ -1,0 +1,1 @@
+../Kernels/LogitsColumns.swift
