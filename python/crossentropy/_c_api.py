@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import ctypes
 import os
+import struct
 import threading
-from ctypes import POINTER, c_char_p, c_double, c_int32, c_int64, c_size_t, c_uint64, c_void_p
+from ctypes import POINTER, c_char_p, c_double, c_int32, c_int64, c_uint64, c_void_p
 from pathlib import Path
-from typing import Any, Callable, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -188,43 +189,82 @@ _build_info = _function("ce_build_info", c_char_p)
 _isa = _function("ce_isa", c_char_p)
 _status_string = _function("ce_status_string", c_char_p, c_int32)
 _last_error_message = _function("ce_last_error_message", c_char_p)
-_options_init = _function("ce_options_init", c_int32, POINTER(Options), c_size_t)
 _set_num_threads = _function("ce_set_num_threads", c_int32, c_int32)
 _get_num_threads = _function("ce_get_num_threads", c_int32)
-_cross_entropy = _function(
-    "ce_cross_entropy",
-    c_int32,
-    POINTER(Tensor),
-    c_int32,
-    POINTER(Tensor),
-    POINTER(Options),
-    POINTER(Tensor),
-    POINTER(Tensor),
-)
+# Addresses as numbers: the structures lie in a `_Frame`.
+_cross_entropy = _function("ce_cross_entropy", c_int32, c_void_p, c_int32, *[c_void_p] * 4)
 
 # ----------------------------------------------------------------------------------------------
 # Calling
 # ----------------------------------------------------------------------------------------------
 
 
-def _default_options() -> Options:
-    options = Options()
-    status = _options_init(options, ctypes.sizeof(Options))
-    if status:
-        raise ImportError(f"{LIBRARY_PATH}: ce_options_init: {_text(_status_string(status))}")
-    return options
-
-
 def _text(value: bytes) -> str:
     return value.decode("utf-8", "replace")
 
 
-_DEFAULTS = bytes(_default_options())
+def _packer(structure: type[ctypes.Structure], extra: str = "") -> struct.Struct:
+    """What writes all fields of ``structure`` at once, much faster than one by one."""
+    codes = {c_int32: "i", c_int64: "q", c_uint64: "Q", c_double: "d"}
+    return struct.Struct("@" + "".join(codes.get(field[1], "P") for field in structure._fields_) + extra)
 
 
-def options() -> Options:
-    """New options that hold the defaults."""
-    return Options.from_buffer_copy(_DEFAULTS)
+MAX_NDIM = 64
+_pack_options = _packer(Options).pack_into
+_pack_tensor = [_packer(Tensor, f"{ndim}q").pack_into for ndim in range(MAX_NDIM + 1)]
+
+
+class _Frame:
+    """Memory for the structures of a call: the options, a number for a scalar loss, and for each tensor its shape and
+    strides behind it.
+
+    Frames are used again. A call takes one from `_frames` and gives it back at its end, so that no two calls at a
+    time have the same one, be they of two threads or of a signal handler in the middle of another call.
+    """
+
+    SCALAR = ctypes.sizeof(Options)
+    TENSOR = ctypes.sizeof(Tensor)
+    SHAPE = 8 * MAX_NDIM
+    SLOT = TENSOR + 2 * SHAPE
+    X, TARGET, LOSS, GRAD, WEIGHT, SAMPLE_WEIGHT = range(SCALAR + 8, SCALAR + 8 + 6 * SLOT, SLOT)
+
+    def __init__(self) -> None:
+        self.memory = (ctypes.c_char * (self.SAMPLE_WEIGHT + self.SLOT))()
+        self.base = ctypes.addressof(self.memory)
+
+    def place(self, slot: int, array: Array | None) -> int:
+        """The address of a view of ``array``, valid as long as the array is; 0 for None. Its dtype is in `DTYPES` or
+        bfloat16, and its strides are multiples of its item size."""
+        if array is None:
+            return 0
+        start = self.base + slot
+        shape = array.shape
+        strides = 0
+        try:
+            # A quarter of a microsecond, where the buffer protocol allows it, instead of a whole one.
+            address = _addressof(_first_byte(array))
+        except (TypeError, ValueError, BufferError):  # read-only, empty, bfloat16, or not contiguous
+            address = array.__array_interface__["data"][0]
+            if not array.flags.c_contiguous:
+                strides = start + self.TENSOR + self.SHAPE
+                numbers = [stride // array.itemsize for stride in array.strides]
+                struct.pack_into(f"{len(shape)}q", self.memory, slot + self.TENSOR + self.SHAPE, *numbers)
+        dtype, ndim = DTYPES.get(array.dtype, BFLOAT16), len(shape)
+        _pack_tensor[ndim](self.memory, slot, address, dtype, ndim, start + self.TENSOR, strides, *shape)
+        return start
+
+    def place_scalar(self, slot: int, dtype: int) -> int:
+        """The address of a view of the number."""
+        start = self.base + slot
+        _pack_tensor[0](self.memory, slot, self.base + self.SCALAR, dtype, 0, start + self.TENSOR, 0)
+        return start
+
+
+_frames: list[_Frame] = []
+_first_byte: Any = ctypes.c_char.from_buffer
+_addressof = ctypes.addressof
+_OPTIONS_SIZE = ctypes.sizeof(Options)
+_F32, _F64 = FLOATS[np.dtype(np.float32)], FLOATS[np.dtype(np.float64)]
 
 
 def is_half(dtype: np.dtype[Any]) -> bool:
@@ -233,65 +273,73 @@ def is_half(dtype: np.dtype[Any]) -> bool:
     return dtype == FLOAT16 or (dtype.kind == "V" and dtype.name == "bfloat16" and dtype.itemsize == 2)
 
 
-def _address(array: Any) -> int:
-    # A quarter of a microsecond where the buffer protocol allows it, which knows no bfloat16, instead
-    # of a whole one.
-    if array.flags.carray and array.size and array.dtype.kind != "V":
-        return ctypes.addressof(ctypes.c_char.from_buffer(array))
-    address: int = array.__array_interface__["data"][0]
-    return address
-
-
-def tensor(array: Array) -> Tensor:
-    """A view of ``array``, valid as long as the array is. Its dtype is in `DTYPES` or bfloat16, and
-    its strides are multiples of its item size."""
-    lengths = c_int64 * array.ndim
-    strides = None
-    if not array.flags.c_contiguous:
-        strides = lengths(*[stride // array.itemsize for stride in array.strides])
-    return Tensor(_address(array), DTYPES.get(array.dtype, BFLOAT16), array.ndim, lengths(*array.shape), strides)
-
-
-def reference(view: Tensor) -> Any:
-    """A pointer to ``view`` for a field of `Options`; it keeps the view alive."""
-    return ctypes.pointer(view)
-
-
 def cross_entropy(
-    x: Tensor,
+    x: Array,
     axis: int,
-    target: Tensor,
-    options: Options,
-    loss: Tensor,
-    grad: Tensor | None,
+    target: Array,
+    weight: Array | None,
+    sample_weight: Array | None,
+    choices: tuple[int, int, int, int],
+    numbers: tuple[int, float, float, float, float],
+    threads: int,
+    loss: Array | None,
+    grad: Array | None,
     interruptible: bool,
-) -> None:
+) -> Any:
     """``ce_cross_entropy``; a status other than CE_OK is raised as an exception.
+
+    ``choices``: input_type, reduction, mean_over, empty. ``numbers``: ignore_index, label_smoothing, mean_divisor,
+    clip, grad_loss. Returns ``loss``; or a new scalar where that is None, of the dtype that x is computed in.
 
     With ``interruptible`` an exception from a signal handler, such as KeyboardInterrupt, ends the
     computation; it costs the start of a thread. Without it such an exception waits for the result.
     """
+    try:
+        frame = _frames.pop()
+    except IndexError:
+        frame = _Frame()
+    try:
+        place, base = frame.place, frame.base
+        is_f64 = x.dtype.char == "d"
+        view = place(frame.X, x)
+        arguments = (
+            view,
+            axis,
+            place(frame.TARGET, target),
+            base,
+            frame.place_scalar(frame.LOSS, _F64 if is_f64 else _F32) if loss is None else place(frame.LOSS, loss),
+            view if grad is x else place(frame.GRAD, grad),
+        )
+        w, s = place(frame.WEIGHT, weight), place(frame.SAMPLE_WEIGHT, sample_weight)
+        cancel = c_int32(0) if interruptible else None
+        flag = 0 if cancel is None else ctypes.addressof(cancel)
+        _pack_options(frame.memory, 0, _OPTIONS_SIZE, *choices, *numbers, w, s, flag, threads, 0)
+        if cancel is None:
+            status = _cross_entropy(*arguments)
+            message = _text(_last_error_message()) if status else ""
+        else:
+            status, message = _run_interruptibly(arguments, cancel)
+        if status:
+            _raise(status, message)
+        if loss is not None:
+            return loss
+        return (np.float64 if is_f64 else np.float32)(
+            struct.unpack_from("d" if is_f64 else "f", frame.memory, frame.SCALAR)[0]
+        )
+    finally:
+        _frames.append(frame)
 
-    def call() -> tuple[int, str]:
-        status = _cross_entropy(x, axis, target, options, loss, grad)
-        # The message belongs to the thread that made the call, so it is fetched there.
-        return status, _text(_last_error_message()) if status else ""
 
-    if interruptible:
-        cancel = c_int32(0)
-        options.cancel = ctypes.pointer(cancel)
-        status, message = _run_interruptibly(call, cancel)
-    else:
-        status, message = call()
-    if status:
-        _raise(status, message)
-
-
-def _run_interruptibly(call: Callable[[], tuple[int, str]], cancel: c_int32) -> tuple[int, str]:
-    """What ``call`` returns, from another thread: Python runs signal handlers in the main thread,
-    and only while that executes Python code or waits for a lock."""
+def _run_interruptibly(arguments: tuple[int, ...], cancel: c_int32) -> tuple[int, str]:
+    """Status and message, from another thread: Python runs signal handlers in the main thread, and only while that
+    executes Python code or waits for a lock."""
     results = []
     done = threading.Event()
+
+    def call() -> tuple[int, str]:
+        status = _cross_entropy(*arguments)
+        # The message belongs to the thread that made the call, so it is fetched there.
+        return status, _text(_last_error_message()) if status else ""
 
     def work() -> None:
         try:

@@ -257,50 +257,52 @@ def _compute(
     sample_weight = _arrays.weights("sample_weight", sample_weight)
     axis = _axis(axis, x.ndim)
 
-    options = _c_api.options()
-    options.input_type = _choice("input_type", input_type, _c_api.INPUT_TYPES)
-    options.reduction = _choice("reduction", reduction, _c_api.REDUCTIONS)
     if isinstance(mean_over, str):
-        options.mean_over = _choice("mean_over", mean_over, _c_api.MEAN_OVER, " or a number above 0")
+        over, divisor = _choice("mean_over", mean_over, _c_api.MEAN_OVER, " or a number above 0"), 0.0
     else:
-        options.mean_over = _c_api.MEAN_OVER_DIVISOR
-        options.mean_divisor = _divisor(mean_over)
-    options.empty = _choice("empty", empty, _c_api.EMPTY)
-    options.ignore_index = _ignore_index(ignore_index)
-    options.label_smoothing = _number("label_smoothing", label_smoothing)
-    options.clip = _number("clip", clip)
-    options.grad_loss = _number("grad_loss", grad_loss)
-    if weight is not None:
-        options.weight = _c_api.reference(_c_api.tensor(weight))
-    if sample_weight is not None:
-        options.sample_weight = _c_api.reference(_c_api.tensor(sample_weight))
-    if threads is not None:
-        options.threads = thread_count("threads", threads)
+        over, divisor = _c_api.MEAN_OVER_DIVISOR, _divisor(mean_over)
+    choices = (
+        _choice("input_type", input_type, _c_api.INPUT_TYPES),
+        _choice("reduction", reduction, _c_api.REDUCTIONS),
+        over,
+        _choice("empty", empty, _c_api.EMPTY),
+    )
+    numbers = (
+        _ignore_index(ignore_index),
+        _number("label_smoothing", label_smoothing),
+        divisor,
+        _number("clip", clip),
+        _number("grad_loss", grad_loss),
+    )
 
+    loss = None  # a scalar
     if out is not None:
         loss = _arrays.output("out", out)
-    else:
-        rows = x.shape[:axis] + x.shape[axis + 1 :] if reduction == "none" else ()
-        loss = np.empty(rows, x.dtype if x.dtype in _c_api.FLOATS else np.float32)
+    elif reduction == "none" and x.ndim > 1:
+        loss = np.empty(x.shape[:axis] + x.shape[axis + 1 :], x.dtype if x.dtype in _c_api.FLOATS else np.float32)
     if with_grad:
         grad = np.empty_like(x) if grad is None else _arrays.output("grad", grad, halves=True)
 
-    _c_api.cross_entropy(
-        _c_api.tensor(x),
+    result = _c_api.cross_entropy(
+        x,
         axis,
-        _c_api.tensor(target),
-        options,
-        _c_api.tensor(loss),
-        None if grad is None else _c_api.tensor(grad),
+        target,
+        weight,
+        sample_weight,
+        choices,
+        numbers,
+        0 if threads is None else thread_count("threads", threads),
+        loss,
+        grad,
         x.size >= _INTERRUPTIBLE_FROM and threading.current_thread() is threading.main_thread(),
     )
-    return loss if loss is out or loss.ndim else loss[()], grad
+    return result, grad
 
 
 def _axis(axis: SupportsIndex, ndim: int) -> int:
     if ndim == 0:
         raise ArgumentValueError("x has no dimension, but must have one, the classes, at least")
-    number = _integer("axis", axis)
+    number = axis if axis.__class__ is int else _integer("axis", axis)
     if not -ndim <= number < ndim:
         raise ArgumentValueError(
             f"axis {number} is out of range: x has {ndim} dimension{'s' * (ndim > 1)} ({-ndim} to {ndim - 1})"
@@ -323,6 +325,8 @@ def _choice(name: str, value: str, accepted: dict[str, int], other: str = "") ->
 
 
 def _number(name: str, value: SupportsFloat) -> float:
+    if value.__class__ is float:
+        return value
     if isinstance(value, (str, bytes)):  # float() would read them
         raise ArgumentTypeError(f"{name} must be a number, not {type(value).__name__}")
     try:
