@@ -22,7 +22,11 @@ let common: [SwiftSetting] =
 // take only pointers and sizes that Core has checked, so overflow and bounds checks would find nothing. Those for the
 // x86-64 baseline are kept small instead: without fused multiply-adds they spend their time in libm.
 func kernels(_ name: String, march: String?, optimization: String = "-Ounchecked") -> Target {
-    var settings = common + [.define("CROSSENTROPY_\(name.uppercased())"), .unsafeFlags([optimization, "-wmo"])]
+    var settings =
+        common + [
+            .define("CROSSENTROPY_\(name.uppercased())"),
+            .unsafeFlags([optimization, "-wmo", "-Xfrontend", "-disable-stack-protector"]),
+        ]
     if let march {
         settings.append(.unsafeFlags(["-Xcc", "-march=\(march)"]))  // sets the module's own target too
     }
@@ -52,7 +56,7 @@ var targets: [Target] =
         .target(name: "Core", dependencies: ["Shims"] + kernelDependencies, swiftSettings: common),
         .target(
             name: "CABI", dependencies: ["CCrossEntropy", "Shims", "Core"], exclude: ["exports.map"],
-            swiftSettings: common),
+            swiftSettings: common + (embedded ? [.unsafeFlags(["-Osize"])] : [])),
     ]
 
 if embedded {

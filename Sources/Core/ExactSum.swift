@@ -21,6 +21,7 @@ public struct ExactSum {
 
     public init() {}
 
+    @inline(never)
     public mutating func add(_ x: SIMD16<Double>) {
         let toUpper = SIMD16<Double>(repeating: 0x1.8p26)  // adding it leaves multiples of 2^-26
         let toLower = SIMD16<Double>(repeating: 0x1.8p-16)  // and of 2^-68
@@ -38,6 +39,7 @@ public struct ExactSum {
         if pendingVectors == 1 << 11 { spreadVectors() }
     }
 
+    @inline(never)
     private mutating func spreadVectors() {
         let (upper, lower) = (self.upper, self.lower)
         self.upper = SIMD16(repeating: 0)
@@ -49,6 +51,7 @@ public struct ExactSum {
         }
     }
 
+    @inline(never)
     public mutating func add(_ x: Double) {
         guard x.magnitude < .infinity else {
             special += x

@@ -17,24 +17,30 @@ extension LossCall {
             RowPass(call: self, what: .loss, workspace: workspace, gradFactor: gradFactor, rowsPerPiece: 1), slot: 0)
         var isCancelled = false
         rows.forEachRow(in: 0..<rows.count) { _, offsets in
-            var share = LongRow(
-                group: worker.emptyGroup(), kernels: worker.longRowKernels, blockCount: blocks,
-                workspace: workspace, cancel: cancel)
-            worker.prepare(&share.group, 1, offsets)
-            share.kernels.begin(&share.group)
-            share.forEachPiece(threads: workspace.threads, share.kernels.sum)
-            share.kernels.finish(&share.group)
-            if share.group.grad != nil {
-                share.forEachPiece(threads: workspace.threads, share.kernels.grad)
-            } else {
-                worker.fillUncomputedGradients(offsets, 1)
-            }
-            worker.keep(shim_group_loss(&share.group)[0], at: offsets.loss)
-            isCancelled = shim_load_i32(&share.isCancelled) != 0
+            isCancelled = !run(worker, offsets, blocks, workspace)
             return !isCancelled
         }
         if isCancelled { throw .cancelled }
         return workspace.total()
+    }
+
+    /// One row; false if the call was cancelled.
+    @inline(never)
+    private func run(_ worker: RowWorker, _ offsets: RowOffsets, _ blocks: Int, _ workspace: Workspace) -> Bool {
+        var share = LongRow(
+            group: worker.emptyGroup(), kernels: worker.longRowKernels, blockCount: blocks, workspace: workspace,
+            cancel: cancel)
+        worker.prepare(&share.group, 1, offsets)
+        share.kernels.begin(&share.group)
+        share.forEachPiece(threads: workspace.threads, share.kernels.sum)
+        share.kernels.finish(&share.group)
+        if share.group.grad != nil {
+            share.forEachPiece(threads: workspace.threads, share.kernels.grad)
+        } else {
+            worker.fillUncomputedGradients(offsets, 1)
+        }
+        worker.keep(shim_group_loss(&share.group)[0], at: offsets.loss)
+        return shim_load_i32(&share.isCancelled) == 0
     }
 }
 

@@ -165,7 +165,7 @@ public struct LossCall {
     {
         // Enough rows per piece for the counter not to matter, few enough for the last thread not to be late.
         let share = rows.count / (workspace.threads * 8)
-        let unit = usesGroups ? rowsPerGroup : 1
+        let unit = RowTile(for: self)?.rows ?? (usesGroups ? rowsPerGroup : 1)
         let rowsPerPiece = max(1, min(share, 65536 / classes) / unit) * unit
         var pass = RowPass(
             call: self, what: what, workspace: workspace, gradFactor: gradFactor, rowsPerPiece: rowsPerPiece)

@@ -15,7 +15,9 @@ public enum Processor {
             let cap = environmentLevel() ?? 2
             let level = min(cap, supportedLevel())
             switch level {
-            case 2: crossentropy_kernels_avx512(&state.pointee.kernels)
+            case 2:
+                crossentropy_kernels_avx2(&state.pointee.kernels)
+                crossentropy_kernels_avx512(&state.pointee.kernels)
             case 1: crossentropy_kernels_avx2(&state.pointee.kernels)
             default: crossentropy_kernels_baseline(&state.pointee.kernels)
             }

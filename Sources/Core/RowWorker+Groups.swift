@@ -17,25 +17,52 @@ extension LossCall {
 
 extension RowWorker {
     /// Losses and gradients of rows with class indices.
-    mutating func runGroups(_ rows: Range<Int>) {
+    func runGroups(_ rows: Range<Int>) {
         var group = emptyGroup()
-        let losses = shim_group_loss(&group)!
-        let isStored = call.reduction == .none
-        call.rows.forEachRun(in: rows, limit: call.rowsPerGroup) { _, first, count in
-            prepare(&group, count, first)
-            groupKernel!(&group)
-            if isStored {
-                var offsets = first
-                for i in 0..<count {
-                    keep(losses[i], at: offsets.loss)
-                    offsets = offsets + call.rows.step
-                }
-            } else {
-                keep(losses, count)
+        if let tile = RowTile(for: call) {
+            call.rows.forEachRun(in: rows, limit: tile.rows) { _, first, count in
+                run(&group, tile, count, first)
+                return true
             }
-            if group.grad == nil { fillUncomputedGradients(first, count) }
-            return true
+        } else {
+            call.rows.forEachRun(in: rows, limit: call.rowsPerGroup) { _, first, count in
+                prepare(&group, count, first)
+                run(&group, count, first)
+                return true
+            }
         }
+    }
+
+    /// Groups of rows whose classes lie far apart, from a copy.
+    @inline(never)
+    private func run(_ group: inout crossentropy_group, _ tile: RowTile, _ count: Int, _ first: RowOffsets) {
+        let size = call.input.dtype.size
+        let holdsGradients = gradFactor != nil && tile.holdsGradients(call)
+        group.input_stride = Int64(tile.stride)
+        if holdsGradients { group.grad_stride = Int64(tile.stride) }
+        tile.read(call.input, first.input, count, classes: call.classes, to: tileMemory)
+        for start in stride(from: 0, to: count, by: Int(CROSSENTROPY_GROUP)) {
+            let rows = min(Int(CROSSENTROPY_GROUP), count - start)
+            let offsets = first + call.rows.step * start
+            prepare(&group, rows, offsets)
+            group.input = UnsafeRawPointer(tileMemory + start * size)
+            group.upcoming = UnsafeRawPointer(call.input.element(offsets.input &+ tile.rows))
+            if holdsGradients { group.grad = tileMemory + start * size }
+            run(&group, rows, offsets)
+        }
+        if holdsGradients { tile.write(tileMemory, to: call.grad!, first.grad, count, classes: call.classes) }
+    }
+
+    @inline(never)
+    private func run(_ group: inout crossentropy_group, _ count: Int, _ first: RowOffsets) {
+        groupKernel!(&group)
+        let losses = shim_group_loss(&group)!
+        if call.reduction == .none {
+            for i in 0..<count { keep(losses[i], at: first.loss + i * call.rows.step.loss) }
+        } else {
+            keep(losses, count)
+        }
+        if group.grad == nil { fillUncomputedGradients(first, count) }
     }
 
     /// What is the same for all groups.
@@ -49,13 +76,16 @@ extension RowWorker {
         group.grad_format = row.grad_format
         group.grad_stride = row.grad_stride
         group.grad_row_stride = Int64(call.rows.step.grad)
+        // Short rows lie one after the other, neighbours class by class.
+        let apart = call.rows.step.input == 1 ? call.input.classStride : Int(CROSSENTROPY_GROUP)
+        group.upcoming_stride = Int64(apart &* call.input.dtype.size)
         group.scratch = row.scratch
         group.blocks = row.blocks
         return group
     }
 
     /// Fills in what differs from group to group.
-    @inline(__always)
+    @inline(never)
     func prepare(_ group: inout crossentropy_group, _ count: Int, _ first: RowOffsets) {
         let step = call.rows.step
         let labels = shim_group_labels(&group)!
@@ -90,6 +120,7 @@ extension RowWorker {
         }
         group.rows = Int64(count)
         group.input = UnsafeRawPointer(call.input.element(first.input))
+        group.upcoming = group.input + call.rows.step.input &* count &* call.input.dtype.size
         group.grad = gradFactor == nil ? nil : call.grad?.element(first.grad)
     }
 

@@ -22,8 +22,8 @@ func blockReference<T: Element>(guess: T.Lanes, max: T.Lanes, _: T.Type) -> T.La
 
 /// Sums over a block, by fixed lanes in f64, which adds nothing to the error of the exponentials (below 1 ulp each).
 ///
-/// Each lane keeps its largest element out of its sum: when a larger one comes, the former takes its turn. At the end the
-/// largest of all stays out and those of the other lanes are added.
+/// Each lane keeps its largest exponential out of its sum: when a larger one comes, the former takes its turn. At the end
+/// the largest of all stays out and those of the other lanes are added.
 @inline(never)
 func blockSum<T: Element>(_ block: UnsafeRawPointer, _ count: Int, scratch: UnsafeMutableRawPointer, _: T.Type)
     -> BlockSum<T>
@@ -45,9 +45,9 @@ func keepingBlockSum<T: Element>(
 ) -> BlockSum<T> {
     let guess = firstLargest(block, count, T.self)
     // The block may be overwritten, so the reference must be right from the start.
-    let max = T.splat(largest(block, count, T.self))
-    let reference = T.get(0, of: blockReference(guess: T.splat(guess), max: max, T.self))
-    return keepingSums(block, count, reference, kept, scratch)
+    let max = largest(block, count, T.self)
+    let reference = T.get(0, of: blockReference(guess: T.splat(guess), max: T.splat(max), T.self))
+    return keepingSums(block, count, max, reference, kept, scratch)
 }
 
 @inline(never)
@@ -57,63 +57,61 @@ private func sums<T: Element>(
     let reference = T.expReference(T.splat(m))
     let shift = T.get(0, of: reference.shift)
     let x = shifted(block, count, by: shift, scratch)
-    // In the first vector nothing is left out of the largest yet.
-    let first = count < laneCount ? T.loadTail(x, 0, count, filler: -.infinity) : T.loadLanes(x, 0)
-    var max = T.maximum(T.splat(-.infinity), first)
-    var sums = T.widen(T.nans(first))
-    var i = laneCount
-    while i &+ laneCount <= count {
-        let x = T.loadLanes(x, i)
-        sums += T.widen(T.exp(T.minimum(max, x), reference))
-        max = T.maximum(max, x)
-        i &+= laneCount
-    }
-    if i < count {
-        let x = T.loadTail(x, i, count &- i, filler: -.infinity)
-        sums += T.widen(T.exp(T.minimum(max, x), reference))
-        max = T.maximum(max, x)
-    }
-    return total(max, T.exp(max, reference), sums, m, shift)
-}
-
-@inline(__always)
-private func keepingSums<T: Element>(
-    _ block: UnsafeRawPointer, _ count: Int, _ m: T, _ kept: UnsafeMutableRawPointer, _ scratch: UnsafeMutableRawPointer
-) -> BlockSum<T> {
-    let reference = T.expReference(T.splat(m))
-    let shift = T.get(0, of: reference.shift)
-    let x = shifted(block, count, by: shift, scratch)
     var max = T.splat(-.infinity)
     var top = T.splat(0)
     var sums = DoubleLanes(repeating: 0)
     forEachVector(count) { i in
-        // The exponentials leave the memory idle; the next block may come meanwhile.
-        shim_prefetch(block + (i &+ blockSize) &* MemoryLayout<T>.size)
+        prefetchAfter(block, i, T.self)
         let x = T.loadLanes(x, i)
-        let e = T.exp(x, reference)
-        T.storeLanes(e, kept, i)
-        sums += T.widen(T.choose(where: x, isAbove: max, top, else: e))
-        top = T.choose(where: x, isAbove: max, e, else: top)
         max = T.maximum(max, x)
+        add(T.exp(x, reference), &sums, &top, T.self)
     } tail: { i, n in
         let x = T.loadTail(x, i, n, filler: -.infinity)
-        let e = T.exp(x, reference)
-        T.storeTail(e, kept, i, n)
-        sums += T.widen(T.choose(where: x, isAbove: max, top, else: e))
-        top = T.choose(where: x, isAbove: max, e, else: top)
         max = T.maximum(max, x)
+        add(T.exp(x, reference), &sums, &top, T.self)
     }
-    return total(max, top, sums, m, shift)
+    return total(T.largestLane(max) + shift, m, sums, top)
+}
+
+@inline(never)
+private func keepingSums<T: Element>(
+    _ block: UnsafeRawPointer, _ count: Int, _ max: T, _ m: T, _ kept: UnsafeMutableRawPointer,
+    _ scratch: UnsafeMutableRawPointer
+) -> BlockSum<T> {
+    let reference = T.expReference(T.splat(m))
+    let x = shifted(block, count, by: T.get(0, of: reference.shift), scratch)
+    var top = T.splat(0)
+    var sums = DoubleLanes(repeating: 0)
+    forEachVector(count) { i in
+        prefetchAfter(block, i, T.self)
+        let e = T.exp(T.loadLanes(x, i), reference)
+        T.storeLanes(e, kept, i)
+        add(e, &sums, &top, T.self)
+    } tail: { i, n in
+        let e = T.exp(T.loadTail(x, i, n, filler: -.infinity), reference)
+        T.storeTail(e, kept, i, n)
+        add(e, &sums, &top, T.self)
+    }
+    return total(max, m, sums, top)
+}
+
+/// The exponentials leave the memory idle; what lies a block further may come meanwhile.
+@inline(__always)
+private func prefetchAfter<T: Element>(_ block: UnsafeRawPointer, _ i: Int, _: T.Type) {
+    shim_prefetch(block + (i &+ blockSize) &* MemoryLayout<T>.size)
 }
 
 @inline(__always)
-private func total<T: Element>(_ max: T.Lanes, _ top: T.Lanes, _ sums: DoubleLanes, _ m: T, _ shift: T) -> BlockSum<T> {
-    let largest = T.largestLane(max)
-    let lane = T.firstLane(of: max, equalTo: largest)
-    var others = top
-    T.set(lane, of: &others, to: 0)
-    return BlockSum(
-        max: largest + shift, reference: m, sum: sum(sums + T.widen(others)), top: T.get(lane, of: top))
+private func add<T: Element>(_ e: T.Lanes, _ sums: inout DoubleLanes, _ top: inout T.Lanes, _: T.Type) {
+    sums += T.widen(T.minimum(top, e))
+    top = T.maximum(top, e)
+}
+
+@inline(__always)
+private func total<T: Element>(_ max: T, _ reference: T, _ sums: DoubleLanes, _ tops: T.Lanes) -> BlockSum<T> {
+    let top = T.largestLane(tops)
+    let others = T.zeroingFirst(tops, equalTo: top)
+    return BlockSum(max: max, reference: reference, sum: sum(sums + T.widen(others)), top: top)
 }
 
 /// The largest of the first 16 elements.

@@ -19,12 +19,10 @@ protocol Element: BinaryFloatingPoint & BitwiseCopyable & SIMDScalar {
     static func maximum(_ a: Lanes, _ b: Lanes) -> Lanes
     static func minimum(_ a: Lanes, _ b: Lanes) -> Lanes
     static func largestLane(_ lanes: Lanes) -> Self
-    /// The first lane that holds `value`; 16 if none does.
-    static func firstLane(of lanes: Lanes, equalTo value: Self) -> Int
+    /// `lanes`, but 0 in the first lane that holds `value`.
+    static func zeroingFirst(_ lanes: Lanes, equalTo value: Self) -> Lanes
     /// NaN where `lanes` is, else 0.
     static func nans(_ lanes: Lanes) -> Lanes
-    /// `a` where x is above m, else `b`.
-    static func choose(where x: Lanes, isAbove m: Lanes, _ a: Lanes, else b: Lanes) -> Lanes
     static func product(_ a: Lanes, _ b: Lanes) -> Lanes
     /// `a` where `condition` is not 0, else `b`.
     static func select(_ condition: Lanes, _ a: Lanes, _ b: Lanes) -> Lanes
@@ -99,8 +97,7 @@ extension Element {
     static func loadTail(_ base: UnsafeRawPointer, _ index: Int, _ count: Int, filler: Self) -> Lanes {
         var lanes = splat(filler)
         withUnsafeMutableBytes(of: &lanes) {
-            $0.baseAddress!.copyMemory(
-                from: base + index &* MemoryLayout<Self>.size, byteCount: count &* MemoryLayout<Self>.size)
+            copyTail(base + index &* MemoryLayout<Self>.size, $0.baseAddress!, count)
         }
         return lanes
     }
@@ -108,9 +105,23 @@ extension Element {
     @inline(__always)
     static func storeTail(_ lanes: Lanes, _ base: UnsafeMutableRawPointer, _ index: Int, _ count: Int) {
         withUnsafeBytes(of: lanes) {
-            (base + index &* MemoryLayout<Self>.size).copyMemory(
-                from: $0.baseAddress!, byteCount: count &* MemoryLayout<Self>.size)
+            copyTail($0.baseAddress!, base + index &* MemoryLayout<Self>.size, count)
         }
+    }
+
+    /// In powers of two, since a call of memcpy would cost more than the rest of a short row.
+    @inline(__always)
+    private static func copyTail(_ from: UnsafeRawPointer, _ to: UnsafeMutableRawPointer, _ count: Int) {
+        var done = 0
+        @inline(__always) func copy(_ size: Int) {
+            if count & size == 0 { return }
+            (to + done).copyMemory(from: from + done, byteCount: size &* MemoryLayout<Self>.size)
+            done &+= size &* MemoryLayout<Self>.size
+        }
+        copy(8)
+        copy(4)
+        copy(2)
+        copy(1)
     }
 }
 
@@ -132,22 +143,22 @@ extension Float: Element {
     static func nans(_ lanes: Lanes) -> Lanes { Lanes(repeating: 0).replacing(with: lanes, where: lanes .!= lanes) }
 
     @inline(__always)
-    static func choose(where x: Lanes, isAbove m: Lanes, _ a: Lanes, else b: Lanes) -> Lanes {
-        b.replacing(with: a, where: x .> m)
-    }
-
-    @inline(__always)
-    static func firstLane(of lanes: Lanes, equalTo value: Float) -> Int {
-        var lane = 0
-        while lane < laneCount && lanes[lane] != value { lane &+= 1 }
-        return lane
+    static func zeroingFirst(_ lanes: Lanes, equalTo value: Float) -> Lanes {
+        let numbers = Bits(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+        let holders = Bits(repeating: 16).replacing(with: numbers, where: lanes .== Lanes(repeating: value))
+        let eight = holders.lowHalf.replacing(with: holders.highHalf, where: holders.highHalf .< holders.lowHalf)
+        let four = eight.lowHalf.replacing(with: eight.highHalf, where: eight.highHalf .< eight.lowHalf)
+        let two = four.lowHalf.replacing(with: four.highHalf, where: four.highHalf .< four.lowHalf)
+        let first = two[0] < two[1] ? two[0] : two[1]
+        return lanes.replacing(with: Lanes(repeating: 0), where: numbers .== Bits(repeating: first))
     }
 
     @inline(__always)
     static func largestLane(_ lanes: Lanes) -> Float {
-        var m = lanes[0]
-        for lane in 1..<laneCount { m = lanes[lane] > m ? lanes[lane] : m }
-        return m
+        let eight = lanes.lowHalf.replacing(with: lanes.highHalf, where: lanes.highHalf .> lanes.lowHalf)
+        let four = eight.lowHalf.replacing(with: eight.highHalf, where: eight.highHalf .> eight.lowHalf)
+        let two = four.lowHalf.replacing(with: four.highHalf, where: four.highHalf .> four.lowHalf)
+        return two[0] > two[1] ? two[0] : two[1]
     }
 
     @inline(__always) static func product(_ a: Lanes, _ b: Lanes) -> Lanes { a * b }
@@ -219,22 +230,22 @@ extension Double: Element {
     static func nans(_ lanes: Lanes) -> Lanes { Lanes(repeating: 0).replacing(with: lanes, where: lanes .!= lanes) }
 
     @inline(__always)
-    static func choose(where x: Lanes, isAbove m: Lanes, _ a: Lanes, else b: Lanes) -> Lanes {
-        b.replacing(with: a, where: x .> m)
-    }
-
-    @inline(__always)
-    static func firstLane(of lanes: Lanes, equalTo value: Double) -> Int {
-        var lane = 0
-        while lane < laneCount && lanes[lane] != value { lane &+= 1 }
-        return lane
+    static func zeroingFirst(_ lanes: Lanes, equalTo value: Double) -> Lanes {
+        let numbers = Bits(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+        let holders = Bits(repeating: 16).replacing(with: numbers, where: lanes .== Lanes(repeating: value))
+        let eight = holders.lowHalf.replacing(with: holders.highHalf, where: holders.highHalf .< holders.lowHalf)
+        let four = eight.lowHalf.replacing(with: eight.highHalf, where: eight.highHalf .< eight.lowHalf)
+        let two = four.lowHalf.replacing(with: four.highHalf, where: four.highHalf .< four.lowHalf)
+        let first = two[0] < two[1] ? two[0] : two[1]
+        return lanes.replacing(with: Lanes(repeating: 0), where: numbers .== Bits(repeating: first))
     }
 
     @inline(__always)
     static func largestLane(_ lanes: Lanes) -> Double {
-        var m = lanes[0]
-        for lane in 1..<laneCount { m = lanes[lane] > m ? lanes[lane] : m }
-        return m
+        let eight = lanes.lowHalf.replacing(with: lanes.highHalf, where: lanes.highHalf .> lanes.lowHalf)
+        let four = eight.lowHalf.replacing(with: eight.highHalf, where: eight.highHalf .> eight.lowHalf)
+        let two = four.lowHalf.replacing(with: four.highHalf, where: four.highHalf .> four.lowHalf)
+        return two[0] > two[1] ? two[0] : two[1]
     }
 
     @inline(__always) static func product(_ a: Lanes, _ b: Lanes) -> Lanes { a * b }

@@ -120,18 +120,18 @@ struct ProbabilityFactor<T: Element> {
     var power: T.Lanes
     var hasPower: Bool
 
-    /// `total` = 1 + rest of the rows; `weight` as from `BlockSums.weight`.
+    /// `total` = 1 + rest of the rows; `weights` as from `BlockSums.weights`.
     @inline(never)
-    init(scale: DoubleLanes, weight: DoubleLanes, total: DoubleLanes) {
+    init(scale: DoubleLanes, weights: (DoubleLanes, DoubleLanes), total: DoubleLanes) {
         let limit = T.self == Float.self ? Int64(100) : 900
         let lift = DoubleLanes(repeating: T.self == Float.self ? 0x1p100 : 0x1p500)
         let lower = DoubleLanes(repeating: T.self == Float.self ? 0x1p-100 : 0x1p-500)
         let one = DoubleLanes(repeating: 1)
-        let exponent = exponents(scale) &+ exponents(weight)
+        let exponent = exponents(scale) &+ exponents(weights.0) &+ exponents(weights.1)
         let isSmall = (exponent .< SIMD16<Int64>(repeating: -limit)) .& (scale .!= DoubleLanes(repeating: 0))
         let isLarge = exponent .> SIMD16<Int64>(repeating: limit)
         let lifted = scale * one.replacing(with: lift, where: isSmall).replacing(with: lower, where: isLarge)
-        factor = T.clamped(T.narrow(lifted * weight / total))
+        factor = T.clamped(T.narrow(lifted * weights.1 / total * weights.0))
         power = T.narrow(one.replacing(with: lower, where: isSmall).replacing(with: lift, where: isLarge))
         hasPower = isAnySet(isSmall .| isLarge)
     }

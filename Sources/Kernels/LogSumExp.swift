@@ -26,19 +26,32 @@ struct BlockSums<T: Element> {
     var sum: DoubleLanes
     var top: DoubleLanes
 
-    /// What turns the exponentials of a block into exp(z_j - m).
+    /// What turns the exponentials of a block into exp(z_j - m): two factors, of which neither is subnormal while their
+    /// product with an exponential is not.
     @inline(never)
-    func weight(_ m: DoubleLanes) -> DoubleLanes {
+    func weights(_ m: DoubleLanes) -> (DoubleLanes, DoubleLanes) {
         let zero = DoubleLanes(repeating: 0)
-        let distance = reference - m
+        let one = DoubleLanes(repeating: 1)
+        let inverse = one / T.expUnit(T.narrow(reference))
+        // As where there are no more than 16 classes.
+        if !isAnySet(reference .!= m) { return (one, inverse) }
+        var distance = reference - m
+        // What rounding took from the difference (Knuth's TwoSum); nothing, where both were f32.
+        let minusM = distance - reference
+        var lost = (reference - (distance - minusM)) - (m + minusM)
         // Above only where a block is nothing but -infinity.
-        return Double.exp(zero.replacing(with: distance, where: distance .< zero)) / T.expUnit(T.narrow(reference))
+        let isBelow = distance .< zero
+        distance = zero.replacing(with: distance, where: isBelow)
+        lost = zero.replacing(with: lost, where: isBelow .& (lost .== lost))
+        let root = Double.exp(distance * DoubleLanes(repeating: 0.5))
+        return (root, root * inverse * (one + lost))
     }
 
     /// What a block adds to the sum of exp(z_j - m).
     @inline(__always)
     func contribution(_ m: DoubleLanes) -> DoubleLanes {
-        let all = (sum + top) * weight(m)
+        let (first, second) = weights(m)
+        let all = (sum + top) * second * first
         // Nothing but -infinity adds 0, or NaN if there is one.
         return all.replacing(with: sum, where: max .== DoubleLanes(repeating: -.infinity))
     }
@@ -48,7 +61,7 @@ extension BlockSums {
     /// What turns the exponentials of these blocks into gradients `scale * p_c`.
     @inline(__always)
     func factors(_ stats: LogSumExp, _ scale: DoubleLanes) -> ProbabilityFactor<T> {
-        ProbabilityFactor(scale: scale, weight: weight(stats.max), total: stats.total)
+        ProbabilityFactor(scale: scale, weights: weights(stats.max), total: stats.total)
     }
 }
 
@@ -93,6 +106,7 @@ struct BlockTable<T: Element> {
 
     /// Of 16 rows with `count` blocks each, an entry per block.
     @inline(never)
+    @_optimize(size)
     func ofRows(_ count: Int) -> LogSumExp {
         var max = self[0].max
         for i in 1..<count { max = Double.maximum(max, self[i].max) }
@@ -110,6 +124,7 @@ struct BlockTable<T: Element> {
 
     /// Of one row with `count` blocks, 16 to an entry; the same in every lane.
     @inline(never)
+    @_optimize(size)
     func ofRow(_ count: Int) -> LogSumExp {
         var max = -Double.infinity
         var holder = 0

@@ -7,33 +7,46 @@ import Shims
 /// itself, for every l.
 func logitsColumns<T: Element>(_ group: GroupPointer, _: T.Type) {
     let panel = Panel(group, T.self)
-    let table = BlockTable(group.pointee.blocks, T.self)
     readTargets(group, T.self)
-    var blocks = 0
-    forEachBlock(group.classes) { start, count in
-        table[blocks] = sum(panel, start, count)
-        blocks &+= 1
-    }
-    let stats = table.ofRows(blocks)
-    finish(group, stats)
-    if group.pointee.grad == nil { return }
-
-    let scale = lanes(&group.pointee.grad_scale)
-    let isFilled = T.narrow(lanes(&group.pointee.is_filled))
-    let filler = T.narrow(lanes(&group.pointee.target_grad))
-    var block = 0
-    forEachBlock(group.classes) { start, count in
-        let sums = table[block]
-        if blocks > 1 {
+    if group.classes <= blockSize {
+        let block = sum(panel, 0, group.classes)
+        let weights = block.weights(block.max)
+        let stats = LogSumExp(max: block.max, rest: block.sum * weights.1 * weights.0)
+        finish(group, stats)
+        if group.pointee.grad == nil { return }
+        write(panel, 0, group.classes, group.factor(weights, stats.total))
+    } else {
+        // The exponentials of many blocks would not stay near; they are computed again.
+        let table = BlockTable(group.pointee.blocks, T.self)
+        forEachBlock(group.classes) { start, count in table[start / blockSize] = sum(panel, start, count) }
+        let stats = table.ofRows((group.classes &+ blockSize &- 1) / blockSize)
+        finish(group, stats)
+        if group.pointee.grad == nil { return }
+        forEachBlock(group.classes) { start, count in
+            let block = table[start / blockSize]
             panel.read(start, count)
-            _ = exponentials(panel, count, T.narrow(sums.reference))
+            _ = exponentials(panel, count, T.narrow(block.reference))
+            write(panel, start, count, group.factor(block.weights(stats.max), stats.total))
         }
-        let factor = sums.factors(stats, scale)
-        for c in 0..<count { panel[c] = T.select(isFilled, filler, factor(panel[c])) }
-        panel.write(start, count)
-        block &+= 1
     }
     writeTargets(group, T.self)
+}
+
+extension GroupPointer {
+    @inline(__always)
+    fileprivate func factor<T: Element>(_ weights: (DoubleLanes, DoubleLanes), _ total: DoubleLanes)
+        -> ProbabilityFactor<T>
+    {
+        ProbabilityFactor(scale: lanes(&pointee.grad_scale), weights: weights, total: total)
+    }
+}
+
+@inline(never)
+private func write<T: Element>(_ panel: Panel<T>, _ start: Int, _ count: Int, _ factor: ProbabilityFactor<T>) {
+    let isFilled = T.narrow(lanes(&panel.group.pointee.is_filled))
+    let filler = T.narrow(lanes(&panel.group.pointee.target_grad))
+    for c in 0..<count { panel[c] = T.select(isFilled, filler, factor(panel[c])) }
+    panel.write(start, count)
 }
 
 @inline(__always)
@@ -56,30 +69,30 @@ private func exponentials<T: Element>(_ panel: Panel<T>, _ count: Int, _ m: T.La
     let reference = T.expReference(m)
     let used = count < laneCount ? count : laneCount
     var max = T.splat(-.infinity)
+    var top = T.splat(0)
     for lane in 0..<used {
-        var laneMax = T.splat(-.infinity)
-        var top = T.splat(0)
+        var laneTop = T.splat(0)
         var sums = DoubleLanes(repeating: 0)
         var c = lane
         while c < count {
+            panel.prefetch(c)
             let x = T.difference(panel[c], reference.shift)
             let e = T.exp(x, reference)
             panel[c] = e
-            sums += T.widen(T.choose(where: x, isAbove: laneMax, top, else: e))
-            top = T.choose(where: x, isAbove: laneMax, e, else: top)
-            laneMax = T.maximum(laneMax, x)
+            max = T.maximum(max, x)
+            sums += T.widen(T.minimum(laneTop, e))
+            laneTop = T.maximum(laneTop, e)
             c &+= laneCount
         }
-        panel.laneMax[lane] = laneMax
-        panel.laneTop[lane] = top
+        panel.laneTop[lane] = laneTop
         panel.laneSum[lane] = sums
-        max = T.maximum(max, laneMax)
+        top = T.maximum(top, laneTop)
     }
-    // The first of the largest elements stays out of the sum: once it has come, nothing equals what is looked for.
-    var sought = max
+    // The first of the largest stays out of the sum: once it has come, nothing equals what is looked for.
+    var sought = top
     for lane in 0..<used {
-        panel.laneSum[lane] += T.widen(T.zeroing(panel.laneTop[lane], where: panel.laneMax[lane], equals: sought))
-        sought = T.removing(sought, where: panel.laneMax[lane], equals: sought)
+        panel.laneSum[lane] += T.widen(T.zeroing(panel.laneTop[lane], where: panel.laneTop[lane], equals: sought))
+        sought = T.removing(sought, where: panel.laneTop[lane], equals: sought)
     }
     // The tree of `sum`; what a short block leaves out are zeros.
     var half = laneCount / 2
@@ -89,15 +102,14 @@ private func exponentials<T: Element>(_ panel: Panel<T>, _ count: Int, _ m: T.La
     }
     return BlockSums(
         max: T.widen(T.sum(max, reference.shift)), reference: T.widen(m), sum: panel.laneSum[0],
-        top: T.widen(T.exp(max, reference)))
+        top: T.widen(top))
 }
 
 /// A block of the rows in scratch space, transposed: class by class, a row in each lane.
 private struct Panel<T: Element> {
-    private let group: GroupPointer
+    let group: GroupPointer
     private let columns: UnsafeMutablePointer<T.Lanes>
     /// Room for 16 vectors each.
-    let laneMax: UnsafeMutablePointer<T.Lanes>
     let laneTop: UnsafeMutablePointer<T.Lanes>
     let laneSum: UnsafeMutablePointer<DoubleLanes>
 
@@ -105,10 +117,13 @@ private struct Panel<T: Element> {
     init(_ group: GroupPointer, _: T.Type) {
         self.group = group
         columns = group.pointee.scratch.assumingMemoryBound(to: T.Lanes.self)
-        laneMax = columns + (group.classes < blockSize ? group.classes : blockSize)
-        laneTop = laneMax + laneCount
+        laneTop = columns + (group.classes < blockSize ? group.classes : blockSize)
         laneSum = UnsafeMutableRawPointer(laneTop + laneCount).assumingMemoryBound(to: DoubleLanes.self)
     }
+
+    /// Asks for a part of what will be read next.
+    @inline(__always)
+    func prefetch(_ c: Int) { shim_prefetch(group.pointee.upcoming + c &* Int(group.pointee.upcoming_stride)) }
 
     @inline(__always)
     subscript(c: Int) -> T.Lanes {
@@ -127,9 +142,7 @@ private struct Panel<T: Element> {
         if isWhole(group.pointee.input_format) {
             if rowStride == 1 {
                 for c in 0..<count {
-                    let place = input + group.inputPlace(0, start &+ c) &* size
-                    shim_prefetch(place + 8 &* MemoryLayout<T.Lanes>.size)
-                    self[c] = T.loadLanes(place, 0)
+                    self[c] = T.loadLanes(input, group.inputPlace(0, start &+ c))
                 }
                 return
             }

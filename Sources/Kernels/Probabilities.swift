@@ -3,6 +3,7 @@ import Shims
 // Cross-entropy of a row that already holds probabilities, loss = -sum a_c log(p_c), or their logarithms,
 // loss = -sum a_c x_c. Only classes with target mass are looked at.
 
+@_optimize(size)
 func probsIndex<T: Element>(_ row: crossentropy_row, _: T.Type) -> Double {
     let p = Double(row.inputAtLabel(T.self)) + 0  // -0 is a probability of 0
     let clipped = p < row.clip_low ? row.clip_low : p > row.clip_high ? row.clip_high : p
@@ -11,12 +12,14 @@ func probsIndex<T: Element>(_ row: crossentropy_row, _: T.Type) -> Double {
     return loss
 }
 
+@_optimize(size)
 func logProbsIndex<T: Element>(_ row: crossentropy_row, _: T.Type) -> Double {
     let loss = 0 - row.row_weight * row.label_mass * Double(row.inputAtLabel(T.self))
     writeAtLabel(row, loss, 0 - row.grad_scale * row.label_mass, T.self)
     return loss
 }
 
+@_optimize(size)
 func probsMass<T: Element>(_ row: crossentropy_row, _: T.Type) -> Double {
     let low = DoubleLanes(repeating: row.clip_low)
     let high = DoubleLanes(repeating: row.clip_high)
@@ -29,6 +32,7 @@ func probsMass<T: Element>(_ row: crossentropy_row, _: T.Type) -> Double {
     }
 }
 
+@_optimize(size)
 func logProbsMass<T: Element>(_ row: crossentropy_row, _: T.Type) -> Double {
     let scale = DoubleLanes(repeating: 0 - row.grad_scale)
     return separableMass(row, T.self) { x, a in

@@ -2,7 +2,7 @@ import Shims
 
 // The one door of this module: a table of C functions, filled on request. The same file is part of each kernel
 // module; only the name of the door differs. It may be called, and the kernels used, only on a processor that has
-// the module's instruction set.
+// the module's instruction set. That for AVX-512 fills what it has into a table of AVX2.
 
 #if CROSSENTROPY_KERNELSAVX512
     @_cdecl("crossentropy_kernels_avx512")
@@ -17,20 +17,10 @@ import Shims
 
 private func fillTable(_ table: UnsafeMutablePointer<crossentropy_kernels>) {
     let logits: Int32 = 0
-    let probs: Int32 = 1
-    let logProbs: Int32 = 2
     let f32: Int32 = 0
     let f64: Int32 = 1
     shim_set_row_kernels(table, logits, f32, nil) { logitsMass($0!.pointee, Float.self) }
     shim_set_row_kernels(table, logits, f64, nil) { logitsMass($0!.pointee, Double.self) }
-    shim_set_row_kernels(
-        table, probs, f32, { probsIndex($0!.pointee, Float.self) }, { probsMass($0!.pointee, Float.self) })
-    shim_set_row_kernels(
-        table, probs, f64, { probsIndex($0!.pointee, Double.self) }, { probsMass($0!.pointee, Double.self) })
-    shim_set_row_kernels(
-        table, logProbs, f32, { logProbsIndex($0!.pointee, Float.self) }, { logProbsMass($0!.pointee, Float.self) })
-    shim_set_row_kernels(
-        table, logProbs, f64, { logProbsIndex($0!.pointee, Double.self) }, { logProbsMass($0!.pointee, Double.self) })
     shim_set_group_kernel(table, f32) { logitsGroup($0!, Float.self) }
     shim_set_group_kernel(table, f64) { logitsGroup($0!, Double.self) }
     shim_set_long_row_kernels(
@@ -39,13 +29,6 @@ private func fillTable(_ table: UnsafeMutablePointer<crossentropy_kernels>) {
     shim_set_long_row_kernels(
         table, f64, { readTargets($0!, Double.self) }, { sumBlocks($0!, Int($1), Int($2), Double.self) },
         { finish($0!, Double.self) }, { writeBlocks($0!, Int($1), Int($2), Double.self) })
-    shim_set_fill_kernel(table, f32) { row, count, stride, format, value in
-        Storage<Float>(format: format).fill(row!, Int(stride), Int(count), with: Float(value))
-    }
-    shim_set_fill_kernel(table, f64) { row, count, stride, format, value in
-        Storage<Double>(format: format).fill(row!, Int(stride), Int(count), with: value)
-    }
-    table.pointee.total_mass = { totalMass($0!.pointee) }
     table.pointee.exponentials = { x, result, count, m in
         let reference = Float.expReference(Float.splat(m))
         forEachVector(Int(count)) { i in
@@ -53,4 +36,33 @@ private func fillTable(_ table: UnsafeMutablePointer<crossentropy_kernels>) {
         } tail: { _, _ in
         }
     }
+    #if !CROSSENTROPY_KERNELSAVX512
+        fillRest(table)
+    #endif
 }
+
+#if !CROSSENTROPY_KERNELSAVX512
+    /// What is no faster in wider registers, and therefore not there a second time.
+    private func fillRest(_ table: UnsafeMutablePointer<crossentropy_kernels>) {
+        let probs: Int32 = 1
+        let logProbs: Int32 = 2
+        let f32: Int32 = 0
+        let f64: Int32 = 1
+        shim_set_row_kernels(
+            table, probs, f32, { probsIndex($0!.pointee, Float.self) }, { probsMass($0!.pointee, Float.self) })
+        shim_set_row_kernels(
+            table, probs, f64, { probsIndex($0!.pointee, Double.self) }, { probsMass($0!.pointee, Double.self) })
+        shim_set_row_kernels(
+            table, logProbs, f32, { logProbsIndex($0!.pointee, Float.self) }, { logProbsMass($0!.pointee, Float.self) })
+        shim_set_row_kernels(
+            table, logProbs, f64, { logProbsIndex($0!.pointee, Double.self) },
+            { logProbsMass($0!.pointee, Double.self) })
+        shim_set_fill_kernel(table, f32) { row, count, stride, format, value in
+            Storage<Float>(format: format).fill(row!, Int(stride), Int(count), with: Float(value))
+        }
+        shim_set_fill_kernel(table, f64) { row, count, stride, format, value in
+            Storage<Double>(format: format).fill(row!, Int(stride), Int(count), with: value)
+        }
+        table.pointee.total_mass = { totalMass($0!.pointee) }
+    }
+#endif

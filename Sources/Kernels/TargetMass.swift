@@ -49,6 +49,7 @@ func loadMass(_ a: UnsafeMutablePointer<Double>, _ index: Int) -> DoubleLanes {
 }
 
 /// Sum of w_c q_c over a row, times its weight; by fixed lanes and blocks.
+@_optimize(size)
 func totalMass(_ row: crossentropy_row) -> Double {
     let a = row.massBlock
     var total = 0.0

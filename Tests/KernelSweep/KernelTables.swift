@@ -15,7 +15,12 @@ public enum KernelTables {
             let flags = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
             if flags.contains(" avx2 ") && flags.contains(" fma ") { add("avx2") { crossentropy_kernels_avx2($0) } }
             if flags.contains(" avx512vl ") && flags.contains(" avx512dq ") {
-                add("avx512") { crossentropy_kernels_avx512($0) }
+
+                add("avx512") {
+                    crossentropy_kernels_avx2($0)
+                    crossentropy_kernels_avx512($0)
+                }
+
             }
         #endif
         return tables

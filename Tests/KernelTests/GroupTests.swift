@@ -40,6 +40,7 @@ func runGroup<T: BinaryFloatingPoint>(
     x.withUnsafeMutableBytes { x in
         g.withUnsafeMutableBytes { g in
             group.input = UnsafeRawPointer(x.baseAddress!)
+            group.upcoming = group.input
             group.grad = isInPlace ? x.baseAddress! : g.baseAddress!
             shim_group_kernel(&table, T.self == Double.self ? 1 : 0)!(&group)
         }

@@ -445,6 +445,26 @@ def test_every_label_dtype_gives_the_same_bits(dtype: str) -> None:
     assert bits(*ce.cross_entropy_with_grad(x, labels.astype(dtype))) == expected
 
 
+@pytest.mark.parametrize("far", [500.0, 650.0, 690.0, 705.0])
+@pytest.mark.parametrize("top", [0.0, 3.3])
+def test_blocks_far_below_the_largest_logit_count(far: float, top: float) -> None:
+    """In a confident row all that the loss consists of may come from blocks far below the largest logit, and in these
+    from elements far above the first ones."""
+    x = np.full((1, 3 * 4096), -np.inf)
+    x[0, 0] = top
+    x[0, 4096:4112] = top - far - 25  # what the block is looked at from
+    x[0, 4112:4120] = top - far
+    x[0, 8192:] = top - far - 3
+    rest = np.exp(x[0, 4096:].astype(np.longdouble) - np.longdouble(top)).sum()
+    loss, grad = ce.cross_entropy_with_grad(x, [0], reduction="none")
+    assert_close(loss, np.array([rest], np.float64), np.array([1e-13 * float(rest)]), "loss")
+    want = np.exp(x[0].astype(np.longdouble) - np.longdouble(top)).astype(np.float64)
+    want[0] = -float(rest)
+    assert_close(grad[0], want, 1e-13 * abs(want), "gradient")
+    columns = np.asfortranarray(np.repeat(x, 5, axis=0))
+    assert ce.cross_entropy(columns, np.zeros(5, int), reduction="none").tobytes() == loss.tobytes() * 5
+
+
 @pytest.mark.parametrize("input_type", ["logits", "probs", "log_probs"])
 @pytest.mark.parametrize("soft", [False, True], ids=["labels", "distributions"])
 @pytest.mark.parametrize("label_smoothing", [0.0, 0.3])

@@ -71,6 +71,8 @@ typedef struct crossentropy_group {
     double      is_counted[CROSSENTROPY_GROUP];  // 0: the row's loss and gradient are 0, whatever it holds
     double      loss_scale[CROSSENTROPY_GROUP];  // multiplies the loss
     double      grad_scale[CROSSENTROPY_GROUP];  // multiplies the gradient; NaN: so is that
+    const void *upcoming;          // columns: what will be read next: a line per class, so many bytes apart
+    int64_t     upcoming_stride;
     void       *scratch;           // shim_scratch_bytes() of this thread's own, 128-byte aligned
     void       *blocks;            // shim_blocks_bytes(), likewise: statistics of the blocks
     // Results.

@@ -1,0 +1,40 @@
+import Shims
+
+/// A copy of some neighbouring rows whose classes lie far apart, such as pixels of a picture with one plane per class.
+///
+/// There the same few lines of the caches would be fought over by all the classes of a row. So each class of many rows is
+/// copied in one go, and gradients go back in the same way.
+struct RowTile {
+    let rows: Int
+    /// From class to class, in elements: not a multiple of what caches divide memory by.
+    var stride: Int { rows + Int(CROSSENTROPY_GROUP) }
+
+    /// `nil` where there is no need of one, or too many classes for one to stay near the core.
+    init?(for call: LossCall) {
+        guard call.usesColumns, call.rows.step.input == 1, call.input.classStride != 1 else { return nil }
+        let most = (1 << 18) / call.input.dtype.size / max(1, call.classes) - Int(CROSSENTROPY_GROUP)
+        rows = min(256, most) & ~(Int(CROSSENTROPY_GROUP) - 1)
+        if rows < 2 * Int(CROSSENTROPY_GROUP) { return nil }
+    }
+
+    func bytes(_ call: LossCall) -> Int { call.classes * stride * call.input.dtype.size }
+
+    /// Whether gradients can take the places of the logits that they are of.
+    func holdsGradients(_ call: LossCall) -> Bool {
+        call.rows.step.grad == 1 && call.grad != nil && call.grad!.dtype == call.input.dtype
+    }
+
+    func read(_ operand: Operand, _ offset: Int, _ count: Int, classes: Int, to tile: UnsafeMutableRawPointer) {
+        let size = operand.dtype.size
+        for c in 0..<classes {
+            memcpy(tile + c * stride * size, operand.element(offset + c * operand.classStride), count * size)
+        }
+    }
+
+    func write(_ tile: UnsafeMutableRawPointer, to operand: Operand, _ offset: Int, _ count: Int, classes: Int) {
+        let size = operand.dtype.size
+        for c in 0..<classes {
+            memcpy(operand.element(offset + c * operand.classStride), tile + c * stride * size, count * size)
+        }
+    }
+}
