@@ -49,7 +49,7 @@ private func write<T: Element>(_ panel: Panel<T>, _ start: Int, _ count: Int, _ 
     panel.write(start, count)
 }
 
-@inline(__always)
+@inline(never)
 private func sum<T: Element>(_ panel: Panel<T>, _ start: Int, _ count: Int) -> BlockSums<T> {
     panel.read(start, count)
     var guess = panel[0]
@@ -57,6 +57,7 @@ private func sum<T: Element>(_ panel: Panel<T>, _ start: Int, _ count: Int) -> B
     guess = T.maximum(T.splat(-.infinity), guess)
     let first = blockReference(guess: guess, max: guess, T.self)
     let result = exponentials(panel, count, first)
+    if count <= laneCount { return result }
     let reference = blockReference(guess: guess, max: T.narrow(result.max), T.self)
     if T.areEqual(reference, first) { return result }
     panel.read(start, count)
@@ -68,12 +69,21 @@ private func sum<T: Element>(_ panel: Panel<T>, _ start: Int, _ count: Int) -> B
 private func exponentials<T: Element>(_ panel: Panel<T>, _ count: Int, _ m: T.Lanes) -> BlockSums<T> {
     let reference = T.expReference(m)
     let used = count < laneCount ? count : laneCount
+    let longer = count < 2 &* laneCount ? count &- used : laneCount  // lanes of more than one class
     var max = T.splat(-.infinity)
     var top = T.splat(0)
-    for lane in 0..<used {
-        var laneTop = T.splat(0)
-        var sums = DoubleLanes(repeating: 0)
-        var c = lane
+    for c in 0..<used {
+        panel.prefetch(c)
+        let x = T.difference(panel[c], reference.shift)
+        let e = T.exp(x, reference)
+        panel[c] = e
+        max = T.maximum(max, x)
+        top = T.maximum(top, e)
+    }
+    for lane in 0..<longer {
+        var laneTop = T.maximum(T.splat(0), panel[lane])
+        var sums = T.widen(T.minimum(T.splat(0), panel[lane]))  // 0 or NaN
+        var c = lane &+ laneCount
         while c < count {
             panel.prefetch(c)
             let x = T.difference(panel[c], reference.shift)
@@ -90,9 +100,13 @@ private func exponentials<T: Element>(_ panel: Panel<T>, _ count: Int, _ m: T.La
     }
     // The first of the largest stays out of the sum: once it has come, nothing equals what is looked for.
     var sought = top
-    for lane in 0..<used {
+    for lane in 0..<longer {
         panel.laneSum[lane] += T.widen(T.zeroing(panel.laneTop[lane], where: panel.laneTop[lane], equals: sought))
         sought = T.removing(sought, where: panel.laneTop[lane], equals: sought)
+    }
+    for lane in longer..<used {
+        panel.laneSum[lane] = T.widen(T.zeroing(panel[lane], where: panel[lane], equals: sought))
+        sought = T.removing(sought, where: panel[lane], equals: sought)
     }
     // The tree of `sum`; what a short block leaves out are zeros.
     var half = laneCount / 2
@@ -125,6 +139,9 @@ private struct Panel<T: Element> {
     @inline(__always)
     func prefetch(_ c: Int) { shim_prefetch(group.pointee.upcoming + c &* Int(group.pointee.upcoming_stride)) }
 
+    /// Where short rows are put together, before the sums of lanes are in use or afterwards.
+    private var strip: UnsafeMutableRawPointer { UnsafeMutableRawPointer(laneSum) }
+
     @inline(__always)
     subscript(c: Int) -> T.Lanes {
         get { columns[c] }
@@ -148,6 +165,12 @@ private struct Panel<T: Element> {
             }
             if group.pointee.input_stride == 1 && count >= 4 {
                 transpose(input + start &* size, rowStride, laneCount, columns, laneCount, count, T.self)
+                return
+            }
+            if group.pointee.input_stride == 1 && rowStride == count {
+                // Rows of less than a block to transpose, from where it does no harm to read beyond them.
+                strip.copyMemory(from: input, byteCount: laneCount &* count &* size)
+                transpose(strip, count, laneCount, columns, laneCount, 4, T.self)
                 return
             }
         }
@@ -175,6 +198,12 @@ private struct Panel<T: Element> {
             }
             if group.pointee.grad_stride == 1 && count >= 4 {
                 transpose(columns, laneCount, count, grad + start &* size, rowStride, laneCount, T.self)
+                return
+            }
+            if group.pointee.grad_stride == 1 && rowStride == count {
+                // What is written beyond a row, the next one overwrites.
+                transpose(columns, laneCount, 4, strip, count, laneCount, T.self)
+                grad.copyMemory(from: strip, byteCount: laneCount &* count &* size)
                 return
             }
         }
