@@ -30,6 +30,7 @@ extension LossCall {
         var share = LongRow(
             group: worker.emptyGroup(), kernels: worker.longRowKernels, blockCount: blocks, workspace: workspace,
             cancel: cancel)
+        share.group.kept = nil  // each thread's own
         worker.prepare(&share.group, 1, offsets)
         share.kernels.begin(&share.group)
         share.forEachPiece(threads: workspace.threads, share.kernels.sum)

@@ -11,6 +11,13 @@ extension LossCall {
             && (classes <= CROSSENTROPY_COLUMN_CLASSES || (input.classStride != 1 && rows.step.input == 1))
     }
 
+    /// Room for a group's exponentials, where they cannot wait in the gradient's memory and would stay near the core.
+    var keptBytes: Int {
+        guard let grad, usesGroups, !usesColumns, grad.dtype.isHalf || grad.classStride != 1 else { return 0 }
+        let (bytes, overflow) = classes.multipliedReportingOverflow(by: rowsPerGroup * (grad.dtype == .f64 ? 8 : 4))
+        return overflow || bytes > 1 << 20 ? 0 : bytes
+    }
+
     /// How many rows make a group. Of rows of several blocks only one can.
     var rowsPerGroup: Int { usesColumns || classes <= CROSSENTROPY_BLOCK ? Int(CROSSENTROPY_GROUP) : 1 }
 }
@@ -81,6 +88,7 @@ extension RowWorker {
         group.upcoming_stride = Int64(apart &* call.input.dtype.size)
         group.scratch = row.scratch
         group.blocks = row.blocks
+        group.kept = keptMemory
         return group
     }
 

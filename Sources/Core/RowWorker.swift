@@ -15,6 +15,8 @@ struct RowWorker {
     private(set) var row: crossentropy_row
     /// Where a `RowTile` is, if there is one.
     let tileMemory: UnsafeMutableRawPointer
+    /// Where exponentials wait that cannot in the gradient's memory.
+    let keptMemory: UnsafeMutableRawPointer?
     /// For a row that several threads share.
     let longRowKernels: crossentropy_long_row_kernels
 
@@ -55,6 +57,7 @@ struct RowWorker {
         row.scratch = pass.workspace.scratch(slot: slot)
         row.blocks = pass.workspace.blocks(slot: slot)
         tileMemory = pass.workspace.tile(slot: slot)
+        keptMemory = pass.workspace.kept(slot: slot)
     }
 
     mutating func run(_ rows: Range<Int>) {

@@ -25,34 +25,36 @@ func blockReference<T: Element>(guess: T.Lanes, max: T.Lanes, _: T.Type) -> T.La
 /// Each lane keeps its largest exponential out of its sum: when a larger one comes, the former takes its turn. At the end
 /// the largest of all stays out and those of the other lanes are added.
 @inline(never)
-func blockSum<T: Element>(_ block: UnsafeRawPointer, _ count: Int, scratch: UnsafeMutableRawPointer, _: T.Type)
-    -> BlockSum<T>
-{
+func blockSum<T: Element>(
+    _ block: UnsafeRawPointer, _ count: Int, _ upcoming: Upcoming, scratch: UnsafeMutableRawPointer, _: T.Type
+) -> BlockSum<T> {
     let guess = firstLargest(block, count, T.self)
     if guess.magnitude < .infinity {
-        let result = sums(block, count, guess, scratch)
+        let result = sums(block, count, guess, upcoming, scratch)
         let max = T.splat(result.max)
         if T.get(0, of: blockReference(guess: T.splat(guess), max: max, T.self)) == guess { return result }
     }
     let max = T.splat(largest(block, count, T.self))
-    return sums(block, count, T.get(0, of: blockReference(guess: T.splat(guess), max: max, T.self)), scratch)
+    return sums(
+        block, count, T.get(0, of: blockReference(guess: T.splat(guess), max: max, T.self)), upcoming, scratch)
 }
 
 /// The same; also writes the exponentials to `kept`, which may be `block`.
 @inline(never)
 func keepingBlockSum<T: Element>(
-    _ block: UnsafeRawPointer, _ count: Int, kept: UnsafeMutableRawPointer, scratch: UnsafeMutableRawPointer, _: T.Type
+    _ block: UnsafeRawPointer, _ count: Int, kept: UnsafeMutableRawPointer, _ upcoming: Upcoming,
+    scratch: UnsafeMutableRawPointer, _: T.Type
 ) -> BlockSum<T> {
     let guess = firstLargest(block, count, T.self)
     // The block may be overwritten, so the reference must be right from the start.
     let max = largest(block, count, T.self)
     let reference = T.get(0, of: blockReference(guess: T.splat(guess), max: T.splat(max), T.self))
-    return keepingSums(block, count, max, reference, kept, scratch)
+    return keepingSums(block, count, max, reference, kept, upcoming, scratch)
 }
 
 @inline(never)
 private func sums<T: Element>(
-    _ block: UnsafeRawPointer, _ count: Int, _ m: T, _ scratch: UnsafeMutableRawPointer
+    _ block: UnsafeRawPointer, _ count: Int, _ m: T, _ upcoming: Upcoming, _ scratch: UnsafeMutableRawPointer
 ) -> BlockSum<T> {
     let reference = T.expReference(T.splat(m))
     let shift = T.get(0, of: reference.shift)
@@ -61,7 +63,7 @@ private func sums<T: Element>(
     var top = T.splat(0)
     var sums = DoubleLanes(repeating: 0)
     forEachVector(count) { i in
-        prefetchAfter(block, i, T.self)
+        upcoming.prefetch(i)
         let x = T.loadLanes(x, i)
         max = T.maximum(max, x)
         add(T.exp(x, reference), &sums, &top, T.self)
@@ -75,7 +77,7 @@ private func sums<T: Element>(
 
 @inline(never)
 private func keepingSums<T: Element>(
-    _ block: UnsafeRawPointer, _ count: Int, _ max: T, _ m: T, _ kept: UnsafeMutableRawPointer,
+    _ block: UnsafeRawPointer, _ count: Int, _ max: T, _ m: T, _ kept: UnsafeMutableRawPointer, _ upcoming: Upcoming,
     _ scratch: UnsafeMutableRawPointer
 ) -> BlockSum<T> {
     let reference = T.expReference(T.splat(m))
@@ -83,7 +85,7 @@ private func keepingSums<T: Element>(
     var top = T.splat(0)
     var sums = DoubleLanes(repeating: 0)
     forEachVector(count) { i in
-        prefetchAfter(block, i, T.self)
+        upcoming.prefetch(i)
         let e = T.exp(T.loadLanes(x, i), reference)
         T.storeLanes(e, kept, i)
         add(e, &sums, &top, T.self)
@@ -93,12 +95,6 @@ private func keepingSums<T: Element>(
         add(e, &sums, &top, T.self)
     }
     return total(max, m, sums, top)
-}
-
-/// The exponentials leave the memory idle; what lies a block further may come meanwhile.
-@inline(__always)
-private func prefetchAfter<T: Element>(_ block: UnsafeRawPointer, _ i: Int, _: T.Type) {
-    shim_prefetch(block + (i &+ blockSize) &* MemoryLayout<T>.size)
 }
 
 @inline(__always)

@@ -20,6 +20,24 @@ struct BlockReader<T: Element> {
     }
 }
 
+/// The block after the one that is being computed. Exponentials leave the memory idle; it may come meanwhile.
+struct Upcoming {
+    let block: UnsafeRawPointer
+    /// log2 of its bytes per class, where the classes are neighbours.
+    let shift: Int
+
+    @inline(__always) func prefetch(_ i: Int) { shim_prefetch(block + i &<< shift) }
+}
+
+extension BlockReader {
+    @inline(__always)
+    func upcoming(_ start: Int) -> Upcoming {
+        Upcoming(
+            block: base + (start &+ blockSize) &* stride &* storage.size,
+            shift: storage.size == 2 ? 1 : storage.size == 4 ? 2 : 3)
+    }
+}
+
 /// Where a row's gradient goes, block by block: in place, or through scratch space.
 struct BlockWriter<T: Element> {
     let base: UnsafeMutableRawPointer
@@ -35,7 +53,12 @@ struct BlockWriter<T: Element> {
     @inline(__always)
     func finish(_ start: Int, _ count: Int) {
         if stride == 1 && storage.isNative { return }
-        storage.scatter(UnsafeRawPointer(scratch), count, base, start &* stride, stride)
+        write(scratch, start, count)
+    }
+
+    @inline(__always)
+    func write(_ block: UnsafeMutableRawPointer, _ start: Int, _ count: Int) {
+        storage.scatter(UnsafeRawPointer(block), count, base, start &* stride, stride)
     }
 
     @inline(__always) func store(_ value: T, at c: Int) { storage.store(value, base, c &* stride) }

@@ -13,11 +13,19 @@ func logitsGroup<T: Element>(_ group: GroupPointer, _: T.Type) {
     if group.pointee.grad != nil { writeBlocks(group, 0, blocks, T.self) }
 }
 
-/// Whether the exponentials wait in the gradient's memory for the factor that makes probabilities of them. Elsewhere they
-/// are computed again.
+/// Where the exponentials of a row wait for the factor that makes probabilities of them: in the gradient's memory or, if that
+/// is not like the kernel's own, beside it. `nil`: they are computed again.
 @inline(__always)
-private func keepsExponentials(_ group: GroupPointer) -> Bool {
-    group.pointee.grad != nil && group.pointee.grad_format == CROSSENTROPY_NATIVE && group.pointee.grad_stride == 1
+private func kept<T: Element>(_ group: GroupPointer, _ row: Int, _ start: Int, _: T.Type) -> UnsafeMutableRawPointer? {
+    guard let grad = group.pointee.grad else { return nil }
+    let size = MemoryLayout<T>.size
+    if isDirect(group) { return grad + group.gradPlace(row, start) &* size }
+    return group.pointee.kept.map { $0 + (row &* group.classes &+ start) &* size }
+}
+
+@inline(__always)
+private func isDirect(_ group: GroupPointer) -> Bool {
+    group.pointee.grad_format == CROSSENTROPY_NATIVE && group.pointee.grad_stride == 1
 }
 
 func sumBlocks<T: Element>(_ group: GroupPointer, _ first: Int, _ count: Int, _: T.Type) {
@@ -28,11 +36,11 @@ func sumBlocks<T: Element>(_ group: GroupPointer, _ first: Int, _ count: Int, _:
             let (start, size) = extent(group, i)
             let x = reader.block(start, size)
             let block: BlockSum<T>
-            if keepsExponentials(group) {
-                let kept = writer(group, row, T.self).block(start)
-                block = keepingBlockSum(x, size, kept: kept, scratch: shiftBlock(group), T.self)
+            let upcoming = reader.upcoming(start)
+            if let kept = kept(group, row, start, T.self) {
+                block = keepingBlockSum(x, size, kept: kept, upcoming, scratch: shiftBlock(group), T.self)
             } else {
-                block = blockSum(x, size, scratch: shiftBlock(group), T.self)
+                block = blockSum(x, size, upcoming, scratch: shiftBlock(group), T.self)
             }
             // By rows, or by the blocks of the only row.
             let lane = group.rows > 1 ? row : i
@@ -78,8 +86,9 @@ private func writeBlock<T: Element>(_ group: GroupPointer, _ row: Int, _ block: 
         writer.fill(start, count, with: atLabel)
         return
     }
-    if keepsExponentials(group) {
-        scale(writer.block(start), count, factor)
+    if let kept = kept(group, row, start, T.self) {
+        scale(kept, count, factor)
+        if !isDirect(group) { writer.write(kept, start, count) }
     } else {
         let reader = reader(group, row, T.self)
         let lane = group.rows > 1 ? row : block

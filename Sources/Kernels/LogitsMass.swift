@@ -13,7 +13,7 @@ func logitsMass<T: Element>(_ row: crossentropy_row, _: T.Type) -> Double {
     forEachBlock(row.count) { start, count in
         let x = reader.block(start, count)
         stageMass(row, start, count, into: mass)
-        let block = blockSum(x, count, scratch: row.shiftBlock, T.self)
+        let block = blockSum(x, count, reader.upcoming(start), scratch: row.shiftBlock, T.self)
         table.set(blocks / laneCount, blocks % laneCount, to: block)
         blocks &+= 1
         let top = finite(Double(block.max))

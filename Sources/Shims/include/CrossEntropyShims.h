@@ -75,6 +75,7 @@ typedef struct crossentropy_group {
     int64_t     upcoming_stride;
     void       *scratch;           // shim_scratch_bytes() of this thread's own, 128-byte aligned
     void       *blocks;            // shim_blocks_bytes(), likewise: statistics of the blocks
+    void       *kept;              // room for the exponentials of all the rows, or NULL
     // Results.
     double      loss[CROSSENTROPY_GROUP];
     // In between.
