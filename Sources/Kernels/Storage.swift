@@ -13,31 +13,43 @@ struct Storage<T: Element> {
     @inline(__always)
     func load(_ base: UnsafeRawPointer, _ index: Int) -> T {
         if isNative { return T.load(base, index) }
-        let bits = base.loadUnaligned(fromByteOffset: 2 &* index, as: UInt16.self)
-        return T(format == CROSSENTROPY_BF16 ? fromBF16(bits) : fromF16(bits))
+        let bits = Halves(repeating: base.loadUnaligned(fromByteOffset: 2 &* index, as: UInt16.self))
+        return T(widened(bits)[0])
     }
 
     @inline(__always)
     func store(_ value: T, _ base: UnsafeMutableRawPointer, _ index: Int) {
         if isNative { return T.store(value, base, index) }
-        let bits = format == CROSSENTROPY_BF16 ? toBF16(Float(value)) : toF16(Float(value))
+        let bits = narrowed(SIMD16(repeating: Float(value)))[0]
         base.storeBytes(of: bits, toByteOffset: 2 &* index, as: UInt16.self)
     }
+
+    @inline(__always)
+    private func widened(_ bits: Halves) -> SIMD16<Float> {
+        format == CROSSENTROPY_BF16 ? fromBF16(bits) : fromF16(bits)
+    }
+
+    @inline(__always)
+    private func narrowed(_ x: SIMD16<Float>) -> Halves { format == CROSSENTROPY_BF16 ? toBF16(x) : toF16(x) }
 
     /// Numbers from `start` on, `stride` apart, to `copy` side by side.
     @inline(never)
     func gather(_ base: UnsafeRawPointer, _ start: Int, _ stride: Int, _ count: Int, _ copy: UnsafeMutableRawPointer) {
-        func each(_ load: (Int) -> T) {
-            if stride == 1 {
-                for i in 0..<count { T.store(load(start &+ i), copy, i) }
-            } else {
-                for i in 0..<count { T.store(load(start &+ i &* stride), copy, i) }
+        if isNative {
+            for i in 0..<count { T.store(T.load(base, start &+ i &* stride), copy, i) }
+            return
+        }
+        var i = 0
+        if stride == 1 {
+            while i &+ laneCount <= count {
+                let bits = base.loadUnaligned(fromByteOffset: 2 &* (start &+ i), as: Halves.self)
+                copy.storeBytes(of: widened(bits), toByteOffset: 4 &* i, as: SIMD16<Float>.self)
+                i &+= laneCount
             }
         }
-        switch isNative ? CROSSENTROPY_NATIVE : format {
-        case CROSSENTROPY_BF16: each { T(fromBF16(base.loadUnaligned(fromByteOffset: 2 &* $0, as: UInt16.self))) }
-        case CROSSENTROPY_F16: each { T(fromF16(base.loadUnaligned(fromByteOffset: 2 &* $0, as: UInt16.self))) }
-        default: each { T.load(base, $0) }
+        while i < count {
+            T.store(load(base, start &+ i &* stride), copy, i)
+            i &+= 1
         }
     }
 
@@ -46,19 +58,21 @@ struct Storage<T: Element> {
     func scatter(
         _ copy: UnsafeRawPointer, _ count: Int, _ base: UnsafeMutableRawPointer, _ start: Int, _ stride: Int
     ) {
-        func each(_ store: (T, Int) -> Void) {
-            if stride == 1 {
-                for i in 0..<count { store(T.load(copy, i), start &+ i) }
-            } else {
-                for i in 0..<count { store(T.load(copy, i), start &+ i &* stride) }
+        if isNative {
+            for i in 0..<count { T.store(T.load(copy, i), base, start &+ i &* stride) }
+            return
+        }
+        var i = 0
+        if stride == 1 {
+            while i &+ laneCount <= count {
+                let bits = narrowed(copy.loadUnaligned(fromByteOffset: 4 &* i, as: SIMD16<Float>.self))
+                base.storeBytes(of: bits, toByteOffset: 2 &* (start &+ i), as: Halves.self)
+                i &+= laneCount
             }
         }
-        switch isNative ? CROSSENTROPY_NATIVE : format {
-        case CROSSENTROPY_BF16:
-            each { base.storeBytes(of: toBF16(Float($0)), toByteOffset: 2 &* $1, as: UInt16.self) }
-        case CROSSENTROPY_F16:
-            each { base.storeBytes(of: toF16(Float($0)), toByteOffset: 2 &* $1, as: UInt16.self) }
-        default: each { T.store($0, base, $1) }
+        while i < count {
+            store(T.load(copy, i), base, start &+ i &* stride)
+            i &+= 1
         }
     }
 
@@ -69,34 +83,62 @@ struct Storage<T: Element> {
     }
 }
 
-@inline(__always)
-private func fromBF16(_ bits: UInt16) -> Float { Float(bitPattern: UInt32(bits) &<< 16) }
+private typealias Halves = SIMD16<UInt16>
+private typealias Words = SIMD16<UInt32>
 
 @inline(__always)
-private func toBF16(_ x: Float) -> UInt16 {
-    let bits = x.bitPattern
-    let rounded = (bits &+ 0x7FFF &+ ((bits &>> 16) & 1)) &>> 16
-    return x != x ? 0x7FC0 : UInt16(truncatingIfNeeded: rounded)
+private func words(_ x: SIMD16<Float>) -> Words { unsafeBitCast(x, to: Words.self) }
+
+@inline(__always)
+private func floats(_ words: Words) -> SIMD16<Float> { unsafeBitCast(words, to: SIMD16<Float>.self) }
+
+@inline(__always)
+private func widen(_ halves: Halves) -> Words {
+    var wide = Words()
+    for lane in 0..<laneCount { wide[lane] = UInt32(halves[lane]) }
+    return wide
 }
 
 @inline(__always)
-private func fromF16(_ bits: UInt16) -> Float {
+private func narrow(_ words: Words) -> Halves {
+    var narrow = Halves()
+    for lane in 0..<laneCount { narrow[lane] = UInt16(truncatingIfNeeded: words[lane]) }
+    return narrow
+}
+
+@inline(__always)
+private func word(_ value: UInt32) -> Words { Words(repeating: value) }
+
+@inline(__always)
+private func fromBF16(_ bits: Halves) -> SIMD16<Float> { floats(widen(bits) &<< 16) }
+
+@inline(__always)
+private func toBF16(_ x: SIMD16<Float>) -> Halves {
+    let bits = words(x)
+    let rounded = (bits &+ word(0x7FFF) &+ ((bits &>> 16) & word(1))) &>> 16
+    return narrow(rounded.replacing(with: word(0x7FC0), where: (bits & word(0x7FFF_FFFF)) .> word(0x7F80_0000)))
+}
+
+@inline(__always)
+private func fromF16(_ halves: Halves) -> SIMD16<Float> {
+    let bits = widen(halves)
     // The exponent field is 112 too small; subnormals come out right because the product is exact.
-    let shifted = UInt32(bits & 0x7FFF) &<< 13
-    let finite = (Float(bitPattern: shifted) * 0x1p112).bitPattern
-    let magnitude = shifted >= 0x7C00 &<< 13 ? shifted | 0x7F80_0000 : finite
-    return Float(bitPattern: magnitude | UInt32(bits & 0x8000) &<< 16)
+    let shifted = (bits & word(0x7FFF)) &<< 13
+    let finite = words(floats(shifted) * SIMD16(repeating: 0x1p112))
+    let magnitude = finite.replacing(with: shifted | word(0x7F80_0000), where: shifted .>= word(0x7C00 << 13))
+    return floats(magnitude | (bits & word(0x8000)) &<< 16)
 }
 
 @inline(__always)
-private func toF16(_ x: Float) -> UInt16 {
-    let magnitude = x.bitPattern & 0x7FFF_FFFF
+private func toF16(_ x: SIMD16<Float>) -> Halves {
+    let bits = words(x)
+    let magnitude = bits & word(0x7FFF_FFFF)
     // From 2^-14 up the exponent is moved and the last 13 bits are rounded off.
-    let normal = (magnitude &- 112 &<< 23 &+ 0xFFF &+ ((magnitude &>> 13) & 1)) &>> 13
+    let normal = (magnitude &- word(112 << 23) &+ word(0xFFF) &+ ((magnitude &>> 13) & word(1))) &>> 13
     // Below, adding 1/2 leaves the result in the low bits, rounded.
-    let subnormal = (Float(bitPattern: magnitude) + 0.5).bitPattern &- (Float(0.5)).bitPattern
-    let finite = magnitude < 0x3880_0000 ? subnormal : normal
-    let overflowed = magnitude >= 0x477F_F000 ? 0x7C00 : finite  // from 65520 up
-    let result = x != x ? 0x7E00 : overflowed
-    return UInt16(truncatingIfNeeded: result | (x != x ? 0 : (x.bitPattern &>> 16) & 0x8000))
+    let subnormal = words(floats(magnitude) + SIMD16(repeating: 0.5)) &- word(Float(0.5).bitPattern)
+    let finite = normal.replacing(with: subnormal, where: magnitude .< word(0x3880_0000))
+    let overflowed = finite.replacing(with: word(0x7C00), where: magnitude .>= word(0x477F_F000))  // from 65520 up
+    let signed = overflowed | ((bits &>> 16) & word(0x8000))
+    return narrow(signed.replacing(with: word(0x7E00), where: magnitude .> word(0x7F80_0000)))
 }
