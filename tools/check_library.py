@@ -59,7 +59,9 @@ def inner_loops(lines: list[tuple[int, str]]) -> list[list[str]]:
         if (match := re.match(r"j\w+ +([0-9a-f]+)", line)) and int(match[1], 16) <= address:
             jumps.append((int(match[1], 16), address))
     inner = [j for j in jumps if not any(o != j and j[0] <= o[0] and o[1] <= j[1] for o in jumps)]
-    return [[line for address, line in lines if start <= address <= end] for start, end in inner]
+    loops = [[line for address, line in lines if start <= address <= end] for start, end in inner]
+    # Code behind the function's end that jumps back into it makes no loop.
+    return [loop for loop in loops if not any(line.startswith("ret") for line in loop)]
 
 
 def check_image(library: str) -> None:
