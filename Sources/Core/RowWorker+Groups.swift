@@ -53,7 +53,8 @@ extension RowWorker {
             let offsets = first + call.rows.step * start
             prepare(&group, rows, offsets)
             group.input = UnsafeRawPointer(tileMemory + start * size)
-            group.upcoming = UnsafeRawPointer(call.input.element(offsets.input &+ tile.rows))
+            group.upcoming = group.input  // `read` has asked for what comes next
+            group.upcoming_stride = 0
             if holdsGradients { group.grad = tileMemory + start * size }
             run(&group, rows, offsets)
         }
