@@ -80,7 +80,7 @@ private func writeDifferences<T: Element>(
         let x = shifted(
             reader.block(start, count), count, by: T.get(0, of: reference.shift), reader.scratch)
         let g = writer.block(start)
-        stageMass(row, start, count, into: mass)
+        if row.count > blockSize { stageMass(row, start, count, into: mass) }  // else it is still there
         // The largest element's probability is close to 1 in a confident row, so its difference is written as
         // (A - a_k) - A rest / (1 + rest) there. Looked for now, because g may be x.
         let largest =

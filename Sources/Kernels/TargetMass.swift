@@ -37,7 +37,16 @@ private func stageDistribution<T: Element>(
     let keep = row.keep
     let spread = row.spread
     if stride == 1 {
-        for i in 0..<count { a[i] = keep * Double(T.load(target, start &+ i)) + spread }
+        let keeps = DoubleLanes(repeating: keep)
+        let spreads = DoubleLanes(repeating: spread)
+        forEachVector(count) { i in
+            shim_prefetch(target + (start &+ i &+ blockSize) &* MemoryLayout<T>.size)
+            let q = T.widen(T.loadLanes(target, start &+ i))
+            Double.storeLanes(keeps * q + spreads, UnsafeMutableRawPointer(a), i)
+        } tail: { i, n in
+            let q = T.widen(T.loadTail(target, start &+ i, n, filler: 0))
+            Double.storeLanes(keeps * q + spreads, UnsafeMutableRawPointer(a), i)
+        }
     } else {
         for i in 0..<count { a[i] = keep * Double(T.load(target, (start &+ i) &* stride)) + spread }
     }
