@@ -445,6 +445,26 @@ def test_every_label_dtype_gives_the_same_bits(dtype: str) -> None:
     assert bits(*ce.cross_entropy_with_grad(x, labels.astype(dtype))) == expected
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "bfloat16"])
+@pytest.mark.parametrize("shape", [(2, 5, 3001), (1, 21, 40, 77), (1, 700, 100), (1, 4100, 19)])
+def test_same_bits_for_rows_whose_classes_lie_far_apart(dtype: str, shape: tuple[int, ...]) -> None:
+    """Pixels of planes are copied some at a time; more than one lot here, and one that is not full."""
+    rng = np.random.default_rng(5)
+    x = (4 * rng.standard_normal(shape)).astype(ml_dtypes.bfloat16 if dtype == "bfloat16" else dtype)
+    target = rng.integers(0, shape[1], shape[:1] + shape[2:])
+    target[..., ::7] = -100
+    rows = np.ascontiguousarray(np.moveaxis(x, 1, -1))
+    loss, grad = ce.cross_entropy_with_grad(rows, target, reduction="none")
+    for out in (None, x.copy(), np.empty_like(rows).transpose(0, -1, *range(1, len(shape) - 1))):
+        source = x if out is None or out.strides != x.strides else out  # the copy is overwritten in place
+        got, got_grad = ce.cross_entropy_with_grad(source, target, axis=1, reduction="none", grad=out)
+        assert got.tobytes() == loss.tobytes()
+        assert np.ascontiguousarray(np.moveaxis(got_grad, 1, -1)).tobytes() == grad.tobytes()
+    if x.dtype.itemsize == 2:
+        wide = ce.cross_entropy_with_grad(x, target, axis=1, reduction="none", grad=np.empty(shape, np.float32))[1]
+        assert np.moveaxis(wide, 1, -1).astype(x.dtype).tobytes() == grad.tobytes()
+
+
 @pytest.mark.parametrize("far", [500.0, 650.0, 690.0, 705.0])
 @pytest.mark.parametrize("top", [0.0, 3.3])
 def test_blocks_far_below_the_largest_logit_count(far: float, top: float) -> None:
