@@ -104,6 +104,14 @@ struct BlockTable<T: Element> {
         Double.store(Double(block.top), place(entry, 3), lane)
     }
 
+    /// Makes room for that many sums in lanes. Those without one hold zeros, not what was there before, which might be slow
+    /// to compute with.
+    @inline(__always)
+    func prepare(_ lanes: Int) {
+        let zero = DoubleLanes(repeating: 0)
+        self[(lanes &- 1) / laneCount] = BlockSums(max: zero, reference: zero, sum: zero, top: zero)
+    }
+
     /// Of 16 rows with `count` blocks each, an entry per block.
     @inline(never)
     @_optimize(size)

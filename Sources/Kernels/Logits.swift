@@ -7,7 +7,7 @@ import Shims
 func logitsGroup<T: Element>(_ group: GroupPointer, _: T.Type) {
     if group.pointee.by_columns != 0 { return logitsColumns(group, T.self) }
     let blocks = blockCount(group)
-    readTargets(group, T.self)
+    begin(group, T.self)
     sumBlocks(group, 0, blocks, T.self)
     finish(group, T.self)
     if group.pointee.grad != nil { writeBlocks(group, 0, blocks, T.self) }
@@ -26,6 +26,11 @@ private func kept<T: Element>(_ group: GroupPointer, _ row: Int, _ start: Int, _
 @inline(__always)
 private func isDirect(_ group: GroupPointer) -> Bool {
     group.pointee.grad_format == CROSSENTROPY_NATIVE && group.pointee.grad_stride == 1
+}
+
+func begin<T: Element>(_ group: GroupPointer, _: T.Type) {
+    readTargets(group, T.self)
+    BlockTable(group.pointee.blocks, T.self).prepare(group.rows > 1 ? group.rows : blockCount(group))
 }
 
 func sumBlocks<T: Element>(_ group: GroupPointer, _ first: Int, _ count: Int, _: T.Type) {

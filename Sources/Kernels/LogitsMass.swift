@@ -6,6 +6,7 @@ func logitsMass<T: Element>(_ row: crossentropy_row, _: T.Type) -> Double {
     let reader = row.reader(T.self)
     let mass = row.massBlock
     let table = BlockTable(row.blocks, T.self)
+    table.prepare((row.count &+ blockSize &- 1) / blockSize)
     var blocks = 0
     var max = -Double.infinity
     var totalMass = 0.0

@@ -24,10 +24,10 @@ private func fillTable(_ table: UnsafeMutablePointer<crossentropy_kernels>) {
     shim_set_group_kernel(table, f32) { logitsGroup($0!, Float.self) }
     shim_set_group_kernel(table, f64) { logitsGroup($0!, Double.self) }
     shim_set_long_row_kernels(
-        table, f32, { readTargets($0!, Float.self) }, { sumBlocks($0!, Int($1), Int($2), Float.self) },
+        table, f32, { begin($0!, Float.self) }, { sumBlocks($0!, Int($1), Int($2), Float.self) },
         { finish($0!, Float.self) }, { writeBlocks($0!, Int($1), Int($2), Float.self) })
     shim_set_long_row_kernels(
-        table, f64, { readTargets($0!, Double.self) }, { sumBlocks($0!, Int($1), Int($2), Double.self) },
+        table, f64, { begin($0!, Double.self) }, { sumBlocks($0!, Int($1), Int($2), Double.self) },
         { finish($0!, Double.self) }, { writeBlocks($0!, Int($1), Int($2), Double.self) })
     table.pointee.exponentials = { x, result, count, m in
         let reference = Float.expReference(Float.splat(m))
