@@ -38,7 +38,7 @@ extension LossCall {
         if share.group.grad != nil {
             share.forEachPiece(threads: workspace.threads, share.kernels.grad)
         } else {
-            worker.fillUncomputedGradients(offsets, 1)
+            worker.clearGradients(offsets, 1)
         }
         worker.keep(shim_group_loss(&share.group)[0], at: offsets.loss)
         return shim_load_i32(&share.isCancelled) == 0

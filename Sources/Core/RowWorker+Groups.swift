@@ -47,18 +47,18 @@ extension RowWorker {
         let holdsGradients = gradFactor != nil && tile.holdsGradients(call)
         group.input_stride = Int64(tile.stride)
         if holdsGradients { group.grad_stride = Int64(tile.stride) }
-        tile.read(call.input, first.input, count, classes: call.classes, to: tileMemory)
+        tile.read(call.input, first.input, count, classes: call.classes, to: extraMemory)
         for start in stride(from: 0, to: count, by: Int(CROSSENTROPY_GROUP)) {
             let rows = min(Int(CROSSENTROPY_GROUP), count - start)
             let offsets = first + call.rows.step * start
             prepare(&group, rows, offsets)
-            group.input = UnsafeRawPointer(tileMemory + start * size)
+            group.input = UnsafeRawPointer(extraMemory + start * size)
             group.upcoming = group.input  // `read` has asked for what comes next
             group.upcoming_stride = 0
-            if holdsGradients { group.grad = tileMemory + start * size }
+            if holdsGradients { group.grad = extraMemory + start * size }
             run(&group, rows, offsets)
         }
-        if holdsGradients { tile.write(tileMemory, to: call.grad!, first.grad, count, classes: call.classes) }
+        if holdsGradients { tile.write(extraMemory, to: call.grad!, first.grad, count, classes: call.classes) }
     }
 
     @inline(never)
@@ -70,7 +70,7 @@ extension RowWorker {
         } else {
             keep(losses, count)
         }
-        if group.grad == nil { fillUncomputedGradients(first, count) }
+        if group.grad == nil { clearGradients(first, count) }
     }
 
     /// What is the same for all groups.
@@ -89,7 +89,7 @@ extension RowWorker {
         group.upcoming_stride = Int64(apart &* call.input.dtype.size)
         group.scratch = row.scratch
         group.blocks = row.blocks
-        group.kept = keptMemory
+        group.kept = call.keptBytes == 0 ? nil : extraMemory
         return group
     }
 
@@ -134,7 +134,7 @@ extension RowWorker {
     }
 
     /// Of an empty mean that is to be 0, the gradients are too.
-    func fillUncomputedGradients(_ first: RowOffsets, _ count: Int) {
+    func clearGradients(_ first: RowOffsets, _ count: Int) {
         if call.grad == nil { return }
         var offsets = first
         for _ in 0..<count {

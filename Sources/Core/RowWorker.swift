@@ -13,10 +13,8 @@ struct RowWorker {
     private let fill: crossentropy_fill_kernel
     /// What the kernel is told; the parts that are the same for all rows are set once.
     private(set) var row: crossentropy_row
-    /// Where a `RowTile` is, if there is one.
-    let tileMemory: UnsafeMutableRawPointer
-    /// Where exponentials wait that cannot in the gradient's memory.
-    let keptMemory: UnsafeMutableRawPointer?
+    /// Where a `RowTile` is; or exponentials wait that cannot in the gradient's memory. No call needs both.
+    let extraMemory: UnsafeMutableRawPointer
     /// For a row that several threads share.
     let longRowKernels: crossentropy_long_row_kernels
 
@@ -56,8 +54,7 @@ struct RowWorker {
         row.clip_high = call.clipHigh
         row.scratch = pass.workspace.scratch(slot: slot)
         row.blocks = pass.workspace.blocks(slot: slot)
-        tileMemory = pass.workspace.tile(slot: slot)
-        keptMemory = pass.workspace.kept(slot: slot)
+        extraMemory = pass.workspace.extra(slot: slot)
     }
 
     mutating func run(_ rows: Range<Int>) {

@@ -6,8 +6,7 @@ struct Workspace {
     let threads: Int
     private let scratchBytes: Int
     private let blocksBytes: Int
-    private let tileBytes: Int
-    private let keptBytes: Int
+    private let extraBytes: Int
     private let sums: UnsafeMutablePointer<ExactSum>
     /// Each thread's scratch space, followed by its table of blocks and its tile, or room for exponentials.
     private let scratch: UnsafeMutableRawPointer
@@ -18,12 +17,11 @@ struct Workspace {
         self.threads = threads
         scratchBytes = Int(shim_scratch_bytes(Int64(call.classes), call.usesColumns ? 1 : 0))
         blocksBytes = Int(shim_blocks_bytes(Int64(call.classes), call.usesColumns ? 1 : 0))
-        tileBytes = ((RowTile(for: call)?.bytes(call) ?? 0) + 127) & ~127
-        keptBytes = (call.keptBytes + 127) & ~127
+        extraBytes = ((RowTile(for: call)?.bytes(call) ?? call.keptBytes) + 127) & ~127
         let view = call.needsMass ? call.weight : nil
         let weights = view.flatMap { _ in calloc(call.classes, MemoryLayout<Double>.stride) }
         let sums = malloc(threads * MemoryLayout<ExactSum>.stride)
-        let scratch = aligned_alloc(128, threads * (scratchBytes + blocksBytes + tileBytes + keptBytes))
+        let scratch = aligned_alloc(128, threads * (scratchBytes + blocksBytes + extraBytes))
         guard let sums, let scratch, (weights != nil) == (view != nil) else {
             Shims.free(sums)
             Shims.free(scratch)
@@ -52,14 +50,12 @@ struct Workspace {
     func sum(slot: Int) -> UnsafeMutablePointer<ExactSum> { sums + slot }
 
     func scratch(slot: Int) -> UnsafeMutableRawPointer {
-        scratch + slot * (scratchBytes + blocksBytes + tileBytes + keptBytes)
+        scratch + slot * (scratchBytes + blocksBytes + extraBytes)
     }
 
     func blocks(slot: Int) -> UnsafeMutableRawPointer { scratch(slot: slot) + scratchBytes }
 
-    func tile(slot: Int) -> UnsafeMutableRawPointer { blocks(slot: slot) + blocksBytes }
-
-    func kept(slot: Int) -> UnsafeMutableRawPointer? { keptBytes == 0 ? nil : tile(slot: slot) + tileBytes }
+    func extra(slot: Int) -> UnsafeMutableRawPointer { blocks(slot: slot) + blocksBytes }
 
     func total() -> ExactSum {
         var total = sums[0]

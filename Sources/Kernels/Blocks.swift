@@ -45,14 +45,17 @@ struct BlockWriter<T: Element> {
     let storage: Storage<T>
     let scratch: UnsafeMutableRawPointer
 
+    /// Whether blocks are written where they belong at once.
+    @inline(__always) var isDirect: Bool { stride == 1 && storage.isNative }
+
     @inline(__always)
     func block(_ start: Int) -> UnsafeMutableRawPointer {
-        stride == 1 && storage.isNative ? base + start &* MemoryLayout<T>.size : scratch
+        isDirect ? base + start &* MemoryLayout<T>.size : scratch
     }
 
     @inline(__always)
     func finish(_ start: Int, _ count: Int) {
-        if stride == 1 && storage.isNative { return }
+        if isDirect { return }
         write(scratch, start, count)
     }
 
@@ -109,14 +112,10 @@ extension crossentropy_row {
 
 /// Calls `body(start, count)` for each block of a row.
 @inline(__always)
-func forEachBlock(_ classes: Int, _ body: (Int, Int) -> Void) { forEachBlock(from: 0, to: classes, body) }
-
-/// The same from a class at the beginning of a block.
-@inline(__always)
-func forEachBlock(from first: Int, to end: Int, _ body: (Int, Int) -> Void) {
-    var start = first
-    while start < end {
-        let count = end &- start < blockSize ? end &- start : blockSize
+func forEachBlock(_ classes: Int, _ body: (Int, Int) -> Void) {
+    var start = 0
+    while start < classes {
+        let count = classes &- start < blockSize ? classes &- start : blockSize
         body(start, count)
         start &+= blockSize
     }

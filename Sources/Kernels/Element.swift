@@ -14,15 +14,12 @@ protocol Element: BinaryFloatingPoint & BitwiseCopyable & SIMDScalar {
     associatedtype Bits: BitwiseCopyable
 
     static func splat(_ value: Self) -> Lanes
-    static func set(_ lane: Int, of lanes: inout Lanes, to value: Self)
     static func get(_ lane: Int, of lanes: Lanes) -> Self
     static func maximum(_ a: Lanes, _ b: Lanes) -> Lanes
     static func minimum(_ a: Lanes, _ b: Lanes) -> Lanes
     static func largestLane(_ lanes: Lanes) -> Self
     /// `lanes`, but 0 in the first lane that holds `value`.
     static func zeroingFirst(_ lanes: Lanes, equalTo value: Self) -> Lanes
-    /// NaN where `lanes` is, else 0.
-    static func nans(_ lanes: Lanes) -> Lanes
     static func product(_ a: Lanes, _ b: Lanes) -> Lanes
     /// `a` where `condition` is not 0, else `b`.
     static func select(_ condition: Lanes, _ a: Lanes, _ b: Lanes) -> Lanes
@@ -130,7 +127,6 @@ extension Float: Element {
     typealias Bits = SIMD16<Int32>
 
     @inline(__always) static func splat(_ value: Float) -> Lanes { Lanes(repeating: value) }
-    @inline(__always) static func set(_ lane: Int, of lanes: inout Lanes, to value: Float) { lanes[lane] = value }
     @inline(__always) static func get(_ lane: Int, of lanes: Lanes) -> Float { lanes[lane] }
 
     /// A NaN in `b` is passed over.
@@ -138,9 +134,6 @@ extension Float: Element {
 
     /// A NaN in `b` stays.
     @inline(__always) static func minimum(_ a: Lanes, _ b: Lanes) -> Lanes { b.replacing(with: a, where: a .< b) }
-
-    @inline(__always)
-    static func nans(_ lanes: Lanes) -> Lanes { Lanes(repeating: 0).replacing(with: lanes, where: lanes .!= lanes) }
 
     @inline(__always)
     static func zeroingFirst(_ lanes: Lanes, equalTo value: Float) -> Lanes {
@@ -217,7 +210,6 @@ extension Double: Element {
     typealias Bits = SIMD16<Int64>
 
     @inline(__always) static func splat(_ value: Double) -> Lanes { Lanes(repeating: value) }
-    @inline(__always) static func set(_ lane: Int, of lanes: inout Lanes, to value: Double) { lanes[lane] = value }
     @inline(__always) static func get(_ lane: Int, of lanes: Lanes) -> Double { lanes[lane] }
 
     /// A NaN in `b` is passed over.
@@ -225,9 +217,6 @@ extension Double: Element {
 
     /// A NaN in `b` stays.
     @inline(__always) static func minimum(_ a: Lanes, _ b: Lanes) -> Lanes { b.replacing(with: a, where: a .< b) }
-
-    @inline(__always)
-    static func nans(_ lanes: Lanes) -> Lanes { Lanes(repeating: 0).replacing(with: lanes, where: lanes .!= lanes) }
 
     @inline(__always)
     static func zeroingFirst(_ lanes: Lanes, equalTo value: Double) -> Lanes {

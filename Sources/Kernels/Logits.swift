@@ -17,15 +17,10 @@ func logitsGroup<T: Element>(_ group: GroupPointer, _: T.Type) {
 /// is not like the kernel's own, beside it. `nil`: they are computed again.
 @inline(__always)
 private func kept<T: Element>(_ group: GroupPointer, _ row: Int, _ start: Int, _: T.Type) -> UnsafeMutableRawPointer? {
-    guard let grad = group.pointee.grad else { return nil }
-    let size = MemoryLayout<T>.size
-    if isDirect(group) { return grad + group.gradPlace(row, start) &* size }
-    return group.pointee.kept.map { $0 + (row &* group.classes &+ start) &* size }
-}
-
-@inline(__always)
-private func isDirect(_ group: GroupPointer) -> Bool {
-    group.pointee.grad_format == CROSSENTROPY_NATIVE && group.pointee.grad_stride == 1
+    if group.pointee.grad == nil { return nil }
+    let writer = writer(group, row, T.self)
+    if writer.isDirect { return writer.block(start) }
+    return group.pointee.kept.map { $0 + (row &* group.classes &+ start) &* MemoryLayout<T>.size }
 }
 
 func begin<T: Element>(_ group: GroupPointer, _: T.Type) {
@@ -93,7 +88,7 @@ private func writeBlock<T: Element>(_ group: GroupPointer, _ row: Int, _ block: 
     }
     if let kept = kept(group, row, start, T.self) {
         scale(kept, count, factor)
-        if !isDirect(group) { writer.write(kept, start, count) }
+        if !writer.isDirect { writer.write(kept, start, count) }
     } else {
         let reader = reader(group, row, T.self)
         let lane = group.rows > 1 ? row : block

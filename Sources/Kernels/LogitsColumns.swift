@@ -14,7 +14,8 @@ func logitsColumns<T: Element>(_ group: GroupPointer, _: T.Type) {
         let stats = LogSumExp(max: block.max, rest: block.sum * weights.1 * weights.0)
         finish(group, stats)
         if group.pointee.grad == nil { return }
-        write(panel, 0, group.classes, group.factor(weights, stats.total))
+        let scale = lanes(&group.pointee.grad_scale)
+        write(panel, 0, group.classes, ProbabilityFactor(scale: scale, weights: weights, total: stats.total))
     } else {
         // The exponentials of many blocks would not stay near; they are computed again.
         let table = BlockTable(group.pointee.blocks, T.self)
@@ -26,19 +27,10 @@ func logitsColumns<T: Element>(_ group: GroupPointer, _: T.Type) {
             let block = table[start / blockSize]
             panel.read(start, count)
             _ = exponentials(panel, count, T.narrow(block.reference))
-            write(panel, start, count, group.factor(block.weights(stats.max), stats.total))
+            write(panel, start, count, block.factors(stats, lanes(&group.pointee.grad_scale)))
         }
     }
     writeTargets(group, T.self)
-}
-
-extension GroupPointer {
-    @inline(__always)
-    fileprivate func factor<T: Element>(_ weights: (DoubleLanes, DoubleLanes), _ total: DoubleLanes)
-        -> ProbabilityFactor<T>
-    {
-        ProbabilityFactor(scale: lanes(&pointee.grad_scale), weights: weights, total: total)
-    }
 }
 
 @inline(never)
