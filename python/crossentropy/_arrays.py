@@ -1,19 +1,43 @@
-"""From what the caller passes to arrays that the library can read or write where they lie."""
+"""From what the caller passes to arrays that the library can read or write where they lie, and back
+to the caller's kind of array.
+
+Arrays of other packages are known by what they can do, never by their name: those with
+``__array_interface__`` or the buffer protocol are NumPy's to view; those with ``__dlpack__`` are
+viewed through it; ``__array__``, which may copy, comes last.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import sys
+from contextlib import suppress
+from typing import Any, Protocol, Union
 
 import numpy as np
 import numpy.typing as npt
 
-from ._c_api import DTYPES, FLOATS, Array, is_half
+from . import _dlpack
+from ._c_api import DTYPES, FLOATS, Array, is_bfloat16, is_half
 from ._errors import ArgumentTypeError, ArgumentValueError
+
+
+class SupportsDLPack(Protocol):
+    """An array of any package, torch and JAX among them."""
+
+    def __dlpack__(self, **options: Any) -> Any: ...
+
+    def __dlpack_device__(self) -> tuple[Any, Any]: ...
+
+
+ArrayLike = Union[npt.ArrayLike, SupportsDLPack]
+Output = Union[Array, SupportsDLPack]
 
 _WITH_HALVES = "float32, float64, float16 or bfloat16"
 
+# DLPack's numbers of devices whose memory the CPU cannot read.
+_DEVICES = {2: "CUDA", 4: "OpenCL", 7: "Vulkan", 8: "Metal", 10: "ROCm", 14: "oneAPI", 15: "WebGPU"}
 
-def predictions(x: npt.ArrayLike) -> Array:
+
+def predictions(x: ArrayLike) -> Array:
     """``x`` as float32, float64, float16 or bfloat16, never copied if it is an array."""
     array = _as_array("x", x)
     if array.dtype not in FLOATS and not is_half(array.dtype):
@@ -22,10 +46,10 @@ def predictions(x: npt.ArrayLike) -> Array:
     return _in_place("x", array)
 
 
-def target(value: npt.ArrayLike) -> Array:
+def target(value: ArrayLike) -> Array:
     """Labels of any integer dtype, or a distribution as float32 or float64."""
     array = _as_array("target", value)
-    if array.size == 0 and not isinstance(value, np.ndarray):
+    if array.size == 0 and not _is_array(value):
         return array.astype(np.int64)  # An empty list has no dtype to tell labels by.
     if array.dtype in FLOATS:
         return _in_place("target", array)
@@ -35,22 +59,22 @@ def target(value: npt.ArrayLike) -> Array:
     return _native(array)
 
 
-def weights(name: str, value: npt.ArrayLike | None) -> Array | None:
+def weights(name: str, value: ArrayLike | None) -> Array | None:
     """Weights as float32 or float64; a list of any real numbers becomes float64."""
     if value is None:
         return None
     array = _as_array(name, value)
-    if array.dtype.kind in "iu" and not isinstance(value, np.ndarray):
+    if array.dtype.kind in "iu" and not _is_array(value):
         return array.astype(np.float64)
     if array.dtype.kind != "f" or array.dtype.newbyteorder("=") not in FLOATS:
         raise _wrong_dtype(name, array, "float32 or float64")
     return _native(array)
 
 
-def output(name: str, array: Any, halves: bool = False) -> Array:
-    """``array`` itself, which the library is to write to; with ``halves`` it may be of 16 bits."""
-    if type(array) is not np.ndarray and (not isinstance(array, np.ndarray) or _masked(array)):
-        raise ArgumentTypeError(f"{name} must be a NumPy array, not {type(array).__name__}")
+def output(name: str, value: Any, halves: bool = False) -> Array:
+    """``value``, which the library is to write to, or a view of its memory; with ``halves`` it may
+    be of 16 bits."""
+    array = value if type(value) is np.ndarray else _writable(name, value)
     if array.dtype not in FLOATS and not (halves and is_half(array.dtype)):
         raise _wrong_dtype(name, array, _WITH_HALVES if halves else "float32 or float64")
     if not array.flags.writeable:
@@ -58,7 +82,30 @@ def output(name: str, array: Any, halves: bool = False) -> Array:
     return _in_place(name, array)
 
 
-def _as_array(name: str, value: npt.ArrayLike) -> Array:
+def like(x: Any, result: Any) -> Any:
+    """``result``, a NumPy array or scalar, as the kind of array that ``x`` is, around the same memory
+    if that kind can be; unchanged where the package of ``x`` does not take arrays from others."""
+    namespace = _namespace(x)
+    if namespace is None:
+        return result
+    array = np.asarray(result)
+    if is_bfloat16(array.dtype):  # which NumPy does not export
+        return namespace.from_dlpack(array.view(np.int16)).view(x.dtype)
+    return namespace.from_dlpack(array)
+
+
+def _namespace(x: Any) -> Any:
+    """Where ``x`` is an array of another package: the module with that package's ``from_dlpack``, as
+    the array API standard names it, and as torch has it without ``__array_namespace__``."""
+    if isinstance(x, np.ndarray) or not hasattr(x, "__dlpack__"):
+        return None
+    if hasattr(x, "__array_namespace__"):
+        return x.__array_namespace__()
+    packages = (sys.modules.get(each.__module__.partition(".")[0]) for each in type(x).__mro__)
+    return next((package for package in packages if hasattr(package, "from_dlpack")), None)
+
+
+def _as_array(name: str, value: Any) -> Array:
     if type(value) is np.ndarray:
         return value
     if _masked(value):
@@ -66,7 +113,61 @@ def _as_array(name: str, value: npt.ArrayLike) -> Array:
             f"{name} is a masked array, whose mask would be lost: pass {name}.data, and leave rows "
             "out with ignore_index or sample_weight"
         )
-    return np.asarray(value)
+    if hasattr(value, "__array_interface__") or not hasattr(value, "__dlpack__"):
+        return np.asarray(value)
+    return _from_dlpack(name, value, may_copy=True)
+
+
+def _writable(name: str, value: Any) -> Array:
+    """The memory of ``value`` itself: nothing that may be a copy, where results would be lost."""
+    if isinstance(value, np.ndarray) and not _masked(value):
+        return value
+    numpy_views_it = hasattr(value, "__array_interface__")
+    if isinstance(value, (np.ndarray, np.generic)) or not (numpy_views_it or hasattr(value, "__dlpack__")):
+        accepted = "a NumPy array or have __dlpack__ or __array_interface__"
+        raise ArgumentTypeError(f"{name} must be {accepted}, not {type(value).__name__}")
+    if numpy_views_it:
+        return np.asarray(value)
+    array = _from_dlpack(name, value, may_copy=False)
+    if not array.flags.writeable and not is_bfloat16(array.dtype) and hasattr(value, "__array__"):
+        # Before DLPack's version 1 nothing said so, and NumPy before 2.1 does not ask; but the package
+        # may give out the same memory as a writable array.
+        other = np.asarray(value)
+        if _layout(other) == _layout(array):
+            return other
+    return array
+
+
+def _from_dlpack(name: str, value: Any, may_copy: bool) -> Array:
+    """A view of the memory of ``value``, read-only unless its package says that it may be written to;
+    with ``may_copy`` what its ``__array__`` gives if the package does not share it."""
+    try:
+        return np.from_dlpack(value)
+    except Exception:  # Exporters raise what they like. It may be bfloat16 too, or on another device.
+        pass
+    try:
+        device, number = value.__dlpack_device__()
+        if device in _dlpack.ON_CPU:
+            return _dlpack.from_dlpack(value)
+    except Exception as error:
+        refusal = error
+    else:
+        where = f"{_DEVICES.get(device, f'DLPack device {int(device)}')}:{number}"
+        raise ArgumentTypeError(f"{name} is on the device {where}, but must be on the CPU: pass a copy there")
+    if may_copy and hasattr(value, "__array__"):
+        with suppress(Exception):
+            return np.asarray(value)
+    text = f"{name}, a {type(value).__name__}, gives no access to its memory: {refusal}"
+    raise ArgumentTypeError(text) from refusal
+
+
+def _layout(array: Array) -> tuple[Any, ...]:
+    return array.__array_interface__["data"][0], array.dtype, array.shape, array.strides
+
+
+def _is_array(value: Any) -> bool:
+    """Whether it has a dtype of its own, unlike a list."""
+    return hasattr(value, "dtype") or hasattr(value, "__dlpack__")
 
 
 def _masked(value: Any) -> bool:
@@ -103,4 +204,5 @@ def _wrong_dtype(name: str, array: Array, accepted: str, hint: str = "") -> Argu
         hint += "; only x and grad may have 16 bits"
     if not array.dtype.isnative:
         hint += f"; its bytes are swapped: {name}.astype({name}.dtype.newbyteorder('=')) helps"
-    return ArgumentTypeError(f"{name} has dtype {array.dtype}, but must be {accepted}{hint}")
+    given = "bfloat16" if is_bfloat16(array.dtype) else array.dtype
+    return ArgumentTypeError(f"{name} has dtype {given}, but must be {accepted}{hint}")

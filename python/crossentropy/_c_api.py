@@ -135,6 +135,8 @@ IGNORE_NONE = -(2**63)
 FLOATS = {np.dtype(np.float32): 1, np.dtype(np.float64): 2}
 FLOAT16 = np.dtype(np.float16)
 BFLOAT16 = 4
+# The dtype of bfloat16 arrays of other libraries, in a program that has none of its own for NumPy.
+BFLOAT16_BITS = np.dtype([("bfloat16", np.uint16)])
 INTEGERS = {
     np.dtype(np.int8): 16,
     np.dtype(np.int16): 17,
@@ -268,9 +270,13 @@ _F32, _F64 = FLOATS[np.dtype(np.float32)], FLOATS[np.dtype(np.float64)]
 
 
 def is_half(dtype: np.dtype[Any]) -> bool:
-    """Whether it is float16 or bfloat16. NumPy has no bfloat16 of its own; it is known by its name,
-    whichever package it comes from."""
-    return dtype == FLOAT16 or (dtype.kind == "V" and dtype.name == "bfloat16" and dtype.itemsize == 2)
+    """Whether it is float16 or bfloat16."""
+    return dtype == FLOAT16 or is_bfloat16(dtype)
+
+
+def is_bfloat16(dtype: np.dtype[Any]) -> bool:
+    """NumPy has no bfloat16 of its own; it is known by its name, whichever package it comes from."""
+    return dtype == BFLOAT16_BITS or (dtype.kind == "V" and dtype.name == "bfloat16" and dtype.itemsize == 2)
 
 
 def cross_entropy(

@@ -7,10 +7,9 @@ import threading
 from typing import Any, SupportsFloat, SupportsIndex
 
 import numpy as np
-import numpy.typing as npt
 
 from . import _arrays, _c_api
-from ._c_api import Array
+from ._arrays import ArrayLike, Output
 from ._errors import ArgumentTypeError, ArgumentValueError
 
 __all__ = ["cross_entropy", "cross_entropy_with_grad", "nll_loss"]
@@ -21,20 +20,20 @@ _INTERRUPTIBLE_FROM = 1 << 23
 
 
 def cross_entropy(
-    x: npt.ArrayLike,
-    target: npt.ArrayLike,
+    x: ArrayLike,
+    target: ArrayLike,
     *,
     axis: SupportsIndex = -1,
     input_type: str = "logits",
-    weight: npt.ArrayLike | None = None,
-    sample_weight: npt.ArrayLike | None = None,
+    weight: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
     ignore_index: SupportsIndex | None = -100,
     label_smoothing: SupportsFloat = 0.0,
     reduction: str = "mean",
     mean_over: str | SupportsFloat = "weight",
     empty: str = "nan",
     clip: SupportsFloat = 0.0,
-    out: Array | None = None,
+    out: Output | None = None,
     threads: SupportsIndex | None = None,
 ) -> Any:
     r"""Cross-entropy of predictions with labels or with distributions over classes.
@@ -50,8 +49,10 @@ def cross_entropy(
     Args:
         x: predictions, float32, float64, float16 or bfloat16 (that of the package ml_dtypes, say), at
             least one dimension; one dimension, ``axis``, runs over the C >= 1 classes, and the
-            others over the rows. Any strides; never copied if it is an array. 16 bits are computed
-            as float32, which holds them exactly.
+            others over the rows. Any strides. 16 bits are computed as float32, which holds them
+            exactly. This and the other arrays may be of any package, torch and JAX among them:
+            what has ``__dlpack__``, ``__array_interface__`` or the buffer protocol is read where it
+            lies; what has ``__array__`` alone, and lists, is copied.
         target: an integer array makes it labels in [0, C), with the shape of ``x`` without
             ``axis``. A float32 or float64 array makes it distributions, with the shape of ``x``;
             they are used as they are, also when they do not add up to 1.
@@ -73,19 +74,21 @@ def cross_entropy(
             `EmptyError`.
         clip: e in [0, 0.5); probabilities are clamped to [e, 1 - e]. For ``input_type="probs"``.
         out: float32 or float64 array for the result: of the rows' shape for ``"none"``, of one
-            element otherwise.
+            element otherwise. Of NumPy, or of another package that lets others write to its arrays.
         threads: the most threads to use; None: as many as `get_num_threads` says.
 
     Returns:
         ``out`` if it is given. Otherwise float64 for float64 ``x`` and float32 for all others: a
         scalar, or for ``reduction="none"`` an array of the shape of ``x`` without ``axis`` (a
-        scalar if ``x`` has one dimension).
+        scalar if ``x`` has one dimension). It is of NumPy; or of the package of ``x`` if that has
+        ``from_dlpack``, as torch, JAX and the array API standard do.
 
     Raises:
         LabelError: an IndexError; a label is neither in [0, C) nor ``ignore_index``.
         ArgumentValueError: a ValueError; shapes do not fit together, an option is unknown or
             outside its range, or ``out`` is read-only or overlaps an input.
-        ArgumentTypeError: a TypeError; a dtype or the kind of an argument is not accepted.
+        ArgumentTypeError: a TypeError; a dtype or the kind of an argument is not accepted, an array is
+            not on the CPU, or its package does not share it (torch, if it requires a gradient).
         EmptyError: a ValueError; no row counts and ``empty="error"``.
 
         After any of them ``out`` is as it was before the call.
@@ -116,24 +119,24 @@ def cross_entropy(
 
 
 def cross_entropy_with_grad(
-    x: npt.ArrayLike,
-    target: npt.ArrayLike,
+    x: ArrayLike,
+    target: ArrayLike,
     *,
     axis: SupportsIndex = -1,
     input_type: str = "logits",
-    weight: npt.ArrayLike | None = None,
-    sample_weight: npt.ArrayLike | None = None,
+    weight: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
     ignore_index: SupportsIndex | None = -100,
     label_smoothing: SupportsFloat = 0.0,
     reduction: str = "mean",
     mean_over: str | SupportsFloat = "weight",
     empty: str = "nan",
     clip: SupportsFloat = 0.0,
-    out: Array | None = None,
+    out: Output | None = None,
     threads: SupportsIndex | None = None,
     grad_loss: SupportsFloat = 1.0,
-    grad: Array | None = None,
-) -> tuple[Any, Array]:
+    grad: Output | None = None,
+) -> tuple[Any, Any]:
     r"""The loss of `cross_entropy` and its derivative with respect to ``x``, in one pass.
 
     For a row of logits with target mass :math:`a_c = w_c q_c`, :math:`A = \sum_c a_c` and
@@ -150,7 +153,7 @@ def cross_entropy_with_grad(
         grad: array for the gradient, of the shape and dtype of ``x``; for float16 and bfloat16 ``x``
             also float32. 16 bits are the float32 gradient rounded to nearest, ties to even.
             ``grad=x`` replaces ``x``; any other overlap is an error. None: a new array, of the
-            dtype of ``x``.
+            dtype and the package of ``x``, as for the loss.
 
     Returns:
         The loss as from `cross_entropy`, and the gradient: ``grad`` if it is given. With
@@ -184,18 +187,18 @@ def cross_entropy_with_grad(
 
 
 def nll_loss(
-    log_probs: npt.ArrayLike,
-    target: npt.ArrayLike,
+    log_probs: ArrayLike,
+    target: ArrayLike,
     *,
     axis: SupportsIndex = -1,
-    weight: npt.ArrayLike | None = None,
-    sample_weight: npt.ArrayLike | None = None,
+    weight: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
     ignore_index: SupportsIndex | None = -100,
     label_smoothing: SupportsFloat = 0.0,
     reduction: str = "mean",
     mean_over: str | SupportsFloat = "weight",
     empty: str = "nan",
-    out: Array | None = None,
+    out: Output | None = None,
     threads: SupportsIndex | None = None,
 ) -> Any:
     r"""Negative log-likelihood: `cross_entropy` of logarithms of probabilities.
@@ -231,12 +234,12 @@ def nll_loss(
 
 
 def _compute(
-    x: npt.ArrayLike,
-    target: npt.ArrayLike,
+    x: ArrayLike,
+    target: ArrayLike,
     axis: SupportsIndex,
     input_type: str,
-    weight: npt.ArrayLike | None,
-    sample_weight: npt.ArrayLike | None,
+    weight: ArrayLike | None,
+    sample_weight: ArrayLike | None,
     ignore_index: SupportsIndex | None,
     label_smoothing: SupportsFloat,
     reduction: str,
@@ -244,14 +247,14 @@ def _compute(
     empty: str,
     clip: SupportsFloat,
     grad_loss: SupportsFloat,
-    out: Array | None,
+    out: Output | None,
     threads: SupportsIndex | None,
-    grad: Array | None,
+    grad: Output | None,
     with_grad: bool,
 ) -> tuple[Any, Any]:
     """Loss and gradient (None unless ``with_grad``). What only Python can get wrong is refused
     here; what any language can, by the library, before it writes anything."""
-    x = _arrays.predictions(x)
+    given, x = x, _arrays.predictions(x)
     target = _arrays.target(target)
     weight = _arrays.weights("weight", weight)
     sample_weight = _arrays.weights("sample_weight", sample_weight)
@@ -280,8 +283,9 @@ def _compute(
         loss = _arrays.output("out", out)
     elif reduction == "none" and x.ndim > 1:
         loss = np.empty(x.shape[:axis] + x.shape[axis + 1 :], x.dtype if x.dtype in _c_api.FLOATS else np.float32)
+    gradient = None
     if with_grad:
-        grad = np.empty_like(x) if grad is None else _arrays.output("grad", grad, halves=True)
+        gradient = np.empty_like(x) if grad is None else _arrays.output("grad", grad, halves=True)
 
     result = _c_api.cross_entropy(
         x,
@@ -293,10 +297,15 @@ def _compute(
         numbers,
         0 if threads is None else thread_count("threads", threads),
         loss,
-        grad,
+        gradient,
         x.size >= _INTERRUPTIBLE_FROM and threading.current_thread() is threading.main_thread(),
     )
-    return result, grad
+    if given is not x:
+        if out is None:
+            result = _arrays.like(given, result)
+        if with_grad and grad is None:
+            gradient = _arrays.like(given, gradient)
+    return (result if out is None else out), (gradient if grad is None else grad)
 
 
 def _axis(axis: SupportsIndex, ndim: int) -> int:
