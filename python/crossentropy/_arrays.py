@@ -39,7 +39,7 @@ _DEVICES = {2: "CUDA", 4: "OpenCL", 7: "Vulkan", 8: "Metal", 10: "ROCm", 14: "on
 
 def predictions(x: ArrayLike) -> Array:
     """``x`` as float32, float64, float16 or bfloat16, never copied if it is an array."""
-    array = _as_array("x", x)
+    array = as_array("x", x)
     if array.dtype not in FLOATS and not is_half(array.dtype):
         hint = " (predictions must be floating point)" if array.dtype.kind in "iub" else ""
         raise _wrong_dtype("x", array, _WITH_HALVES, hint)
@@ -48,7 +48,7 @@ def predictions(x: ArrayLike) -> Array:
 
 def target(value: ArrayLike) -> Array:
     """Labels of any integer dtype, or a distribution as float32 or float64."""
-    array = _as_array("target", value)
+    array = as_array("target", value)
     if array.size == 0 and not _is_array(value):
         return array.astype(np.int64)  # An empty list has no dtype to tell labels by.
     if array.dtype in FLOATS:
@@ -63,7 +63,7 @@ def weights(name: str, value: ArrayLike | None) -> Array | None:
     """Weights as float32 or float64; a list of any real numbers becomes float64."""
     if value is None:
         return None
-    array = _as_array(name, value)
+    array = as_array(name, value)
     if array.dtype.kind in "iu" and not _is_array(value):
         return array.astype(np.float64)
     if array.dtype.kind != "f" or array.dtype.newbyteorder("=") not in FLOATS:
@@ -105,7 +105,7 @@ def _namespace(x: Any) -> Any:
     return next((package for package in packages if hasattr(package, "from_dlpack")), None)
 
 
-def _as_array(name: str, value: Any) -> Array:
+def as_array(name: str, value: Any) -> Array:
     if type(value) is np.ndarray:
         return value
     if _masked(value):
