@@ -214,7 +214,22 @@ typedef struct ce_options {
     int32_t  threads;         /* most threads to use, the calling one included; 0 (default): the value of
                                  ce_set_num_threads */
     int32_t  reserved;        /* 0 */
+    double   z_loss;          /* finite, >= 0: adds s_i z_loss lse^2 to the loss of row i; default 0. LOGITS only */
+    double   focal_gamma;     /* gamma, finite, >= 0: each term of the loss is multiplied by (1 - p_c)^gamma, p being
+                                 the softmax; default 0. LOGITS only */
+    double   poly_epsilon;    /* finite: lse - z_c becomes (lse - z_c) + poly_epsilon (1 - p_c), "poly-1"; default 0.
+                                 LOGITS only */
 } ce_options;
+
+/* With these three the loss of a row is
+ *
+ *     s_i (sum over c of  w_c q_c (1 - p_c)^gamma ((lse - z_c) + poly_epsilon (1 - p_c))  +  z_loss lse^2)
+ *
+ * where q is smoothed and a class index is a q of one 1. The sum is focal loss (Lin et al., 2017) with
+ * class weights as its alpha, and with poly_epsilon the poly-1 loss (Leng et al., 2022). Class weights do
+ * not touch the z-loss. What the mean divides by does not depend on them. The bounds of the promises hold
+ * times 1 + gamma, relative to the sum of the terms' magnitudes, where that of lse^2 counts as
+ * (|m| + log(sum exp(z_c - m)))^2 for the largest logit m. */
 
 /* ce_options_init: writes the defaults into the first `size` bytes of *options; pass
  * sizeof(ce_options).

@@ -9,7 +9,7 @@ reads:
 
     case NAME
     options INPUT_TYPE REDUCTION MEAN_OVER EMPTY IGNORE_INDEX LABEL_SMOOTHING MEAN_DIVISOR CLIP
-            GRAD_LOSS THREADS
+            GRAD_LOSS THREADS Z_LOSS FOCAL_GAMMA POLY_EPSILON
     axis CLASS_AXIS
     input TENSOR
     target TENSOR
@@ -116,7 +116,10 @@ def lines(case: dict[str, Any], defaults: dict[str, Any]) -> Iterator[str]:
     words += [str(IGNORE_NONE if ignored == "none" else int(ignored))]
     for key in ("label_smoothing", "mean_divisor", "clip", "grad_loss"):
         words += [number(options[key])]
-    yield " ".join(["options", *words, str(options["threads"])])
+    words += [str(options["threads"])]
+    for key in ("z_loss", "focal_gamma", "poly_epsilon"):
+        words += [number(options[key])]
+    yield " ".join(["options", *words])
     yield f"axis {case.get('class_axis', defaults['class_axis'])}"
     yield "input " + tensor(case, "", case["x"])
     yield "target " + tensor(case, "target_", case["target"])

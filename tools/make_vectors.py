@@ -41,6 +41,9 @@ DEFAULTS: dict[str, Any] = {
     "clip": 0.0,
     "grad_loss": 1.0,
     "threads": 0,
+    "z_loss": 0.0,
+    "focal_gamma": 0.0,
+    "poly_epsilon": 0.0,
 }
 
 HEADER: dict[str, Any] = {
@@ -109,6 +112,13 @@ HEADER: dict[str, Any] = {
         "rows of the first kind f_c = sum of all p that may be 0. Input types probs and "
         "log_probs: b = 1e-6 or 1e-13, m_c = |a_c / x_c| or |a_c|, f_c = 0. For an f16 or bf16 gradient + half a "
         "unit in the last place of that dtype at the exact value, which is at least 2^-25 (f16) or 2^-134 (bf16).",
+        "z_loss, focal_gamma, poly_epsilon": "with v_c = 1 - p_c the row is L = s (sum a_c f_c + z_loss lse^2), "
+        "f_c = v_c^gamma ((lse - z_c) + poly_epsilon v_c), and its gradient s (K p_c - a_c b_c), b_c = v_c^gamma (1 + "
+        "poly_epsilon p_c + gamma p_c ((lse - z_c) / v_c + poly_epsilon)), K = sum a_c b_c + 2 z_loss lse. All bounds are "
+        "multiplied by 1 + gamma. Magnitudes are what comes of the formulas with |poly_epsilon| for poly_epsilon, |a_c| "
+        "for a_c and E = |m| + log(sum exp(z - m)), m the largest logit, for |lse|: in M, and K' and b'_c in the gradient, "
+        "where m_c = b'_y |p_c - [c = y]| + 2 z_loss E p_c for one-hot rows of mass 1 (times |a_y|, but for the z-loss), else "
+        "max(K' p_c, |a_c| b'_c); |A| becomes K' in F and f_c.",
         "ulp32": "the unit in the last place of binary32 at that magnitude, at least 2^-149.",
         "rounding": "tolerances are cut, not rounded up, to 6 digits; those below 1e-290 are "
         "rounded up to a binary64 number.",
@@ -189,19 +199,33 @@ def last_rounding(value: mpf, dtype: str) -> mpf:
     return half_smallest("f32") + ulp(value, dtype) / 2
 
 
+class Term:
+    """A class's term f of the loss with target mass 1, and its slope b; `_size`: with every part made positive."""
+
+    def __init__(self, minus_log_p: mpf, p: mpf, gamma: mpf, epsilon: mpf) -> None:
+        v = 1 - p
+        power = v**gamma  # 0^0 = 1
+        self.f = power * (minus_log_p + epsilon * v)
+        self.f_size = power * (minus_log_p + abs(epsilon) * v)
+        bend = (power / v * minus_log_p if v else power) * gamma * p if p else mpf(0)
+        self.b = power * (1 + epsilon * p * (1 + gamma)) + bend
+        self.b_size = power * (1 + abs(epsilon) * p * (1 + gamma)) + bend
+
+
 class Row:
     """One row that counts: loss, gradient and what bounds them, before s, D and grad_loss.
 
     magnitude: the sum of the loss's terms, each made positive.
     flushed: the part of the loss that probabilities which may be 0 can take away.
+    widening: what the bounds of accuracy are multiplied by.
     slopes: for each class the gradient, and its bound.
     """
 
     def __init__(self, x: list[mpf], a: list[mpf], one_hot: bool, case: dict[str, Any]) -> None:
-        self.loss, self.magnitude, self.flushed = mpf(0), mpf(0), mpf(0)
+        self.loss, self.magnitude, self.flushed, self.widening = mpf(0), mpf(0), mpf(0), mpf(1)
         self.slopes: list[tuple[mpf, mpf]] = []
         if case["options"].get("input_type", "logits") == "logits":
-            self.from_logits(x, a, one_hot, case["dtype"])
+            self.from_logits(x, a, one_hot, case)
         else:
             self.from_probabilities(x, a, case)
 
@@ -209,7 +233,9 @@ class Row:
         self.loss += term
         self.magnitude += abs(term)
 
-    def from_logits(self, z: list[mpf], a: list[mpf], one_hot: bool, dtype: str) -> None:
+    def from_logits(self, z: list[mpf], a: list[mpf], one_hot: bool, case: dict[str, Any]) -> None:
+        dtype, options = case["dtype"], case["options"]
+        gamma, epsilon, z_loss = (mpf(options.get(name, 0)) for name in ("focal_gamma", "poly_epsilon", "z_loss"))
         largest = max(z)
         if any(mp.isnan(value) for value in z) or mp.isinf(largest):
             self.loss = mp.nan
@@ -218,24 +244,39 @@ class Row:
         powers = [mp.exp(value) for value in z]
         total_power = mp.fsum(powers)
         lse = mp.log(total_power)
-        for a_c, z_c in zip(a, z):
-            if a_c != 0:
-                self.add_term(a_c * (lse - z_c))
-
-        total = mp.fsum(a)
+        lse_size = abs(largest) + mp.log(total_power / mp.exp(largest))
         p = [power / total_power for power in powers]
+        # The class's term of the loss, its slope b, and the sizes of both.
+        terms = [Term(lse - z_c, p_c, gamma, epsilon) for z_c, p_c in zip(z, p)]
+        for a_c, term in zip(a, terms):
+            if a_c != 0:
+                self.loss += a_c * term.f
+                self.magnitude += abs(a_c) * term.f_size
+        self.loss += z_loss * lse**2
+        self.magnitude += z_loss * lse_size**2
+        self.widening = 1 + gamma
+
+        total = mp.fsum(a_c * term.b for a_c, term in zip(a, terms) if a_c != 0) + 2 * z_loss * lse
+        total_size = mp.fsum(abs(a_c) * term.b_size for a_c, term in zip(a, terms) if a_c != 0)
+        if gamma == 0 and epsilon == 0:
+            total_size = abs(mp.fsum(a))
+        total_size += 2 * z_loss * lse_size
         lowest = max(p) * mpf(2) ** (-1022 if dtype == "f64" else -126)
         may_be_zero = [value if value < lowest else mpf(0) for value in p]
-        self.flushed = abs(total) * mp.fsum(may_be_zero)
-        for a_c, p_c, lost in zip(a, p, may_be_zero):
-            slope = total * p_c - a_c
-            larger = max(abs(total * p_c), abs(a_c))
-            precise = p_c >= mpf("1e-6") or abs(a_c) >= abs(total * p_c)
+        self.flushed = total_size * mp.fsum(may_be_zero)
+        for a_c, p_c, term, lost in zip(a, p, terms, may_be_zero):
+            mass = a_c * term.b if a_c != 0 else mpf(0)
+            mass_size = abs(a_c) * term.b_size if a_c != 0 else mpf(0)
+            precise = p_c >= mpf("1e-6") or mass_size >= total_size * p_c
             bound = mpf("1e-13") if dtype == "f64" else mpf("1e-6" if precise else "5e-6")
-            if one_hot and a_c != 0:
-                lost = mp.fsum(may_be_zero)
-            magnitude = abs(slope) if one_hot else larger
-            self.slopes.append((slope, bound * magnitude + abs(total) * lost))
+            if one_hot:
+                from_mass = mass_size * (1 - p_c) if a_c != 0 else (total_size - 2 * z_loss * lse_size) * p_c
+                size = from_mass + 2 * z_loss * lse_size * p_c
+                if a_c != 0:
+                    lost = mp.fsum(may_be_zero)
+            else:
+                size = max(total_size * p_c, mass_size)
+            self.slopes.append((total * p_c - mass, self.widening * bound * size + total_size * lost))
 
     def from_probabilities(self, x: list[mpf], a: list[mpf], case: dict[str, Any]) -> None:
         options = case["options"]
@@ -340,7 +381,7 @@ def results(
             bound = 2 * ulp(magnitude, "f32")
         else:
             bound = mpf("1e-6") * magnitude
-        losses[i] = (loss, bound + abs(s[i]) * row.flushed)
+        losses[i] = (loss, row.widening * bound + abs(s[i]) * row.flushed)
 
     if option["reduction"] == "none":
         total = losses

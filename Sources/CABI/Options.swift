@@ -53,12 +53,10 @@ extension LossCall {
         guard options.clip >= 0 && options.clip < 0.5 else {
             throw outOfRange("clip", options.clip, "at least 0 and below 0.5")
         }
-        if options.clip != 0 && inputType != .probs {
-            throw CallError(CE_ERROR_OPTION) {
-                $0.text("clip is for probabilities, but the input holds ")
-                $0.text(inputType == .logits ? "logits" : "logarithms of probabilities")
-            }
-        }
+        if options.clip != 0 { try require(.probs, for: "clip", inputType) }
+        try checkTerm("z_loss", options.z_loss, inputType)
+        try checkTerm("focal_gamma", options.focal_gamma, inputType)
+        try checkTerm("poly_epsilon", options.poly_epsilon, inputType, allowsNegative: true)
         guard options.threads >= 0 else {
             throw outOfRange("threads", Double(options.threads), "0 (the default) or more")
         }
@@ -74,9 +72,41 @@ extension LossCall {
             clipLow = options.clip
             clipHigh = 1 - options.clip
         }
+        terms.z_loss = options.z_loss
+        terms.focal_gamma = options.focal_gamma
+        terms.poly_epsilon = options.poly_epsilon
         gradLoss = options.grad_loss
         cancel = options.cancel.map { UnsafePointer($0) }
         threads = Int(options.threads)
+    }
+}
+
+/// A number that changes the loss of logits unless it is 0.
+private func checkTerm(
+    _ name: StaticString, _ value: Double, _ inputType: InputType, allowsNegative: Bool = false
+) throws(CallError) {
+    guard value.magnitude < .infinity && (allowsNegative || value >= 0) else {
+        throw outOfRange(name, value, allowsNegative ? "finite" : "finite and at least 0")
+    }
+    if value != 0 { try require(.logits, for: name, inputType) }
+}
+
+/// Refuses an option that goes with another input.
+private func require(_ wanted: InputType, for option: StaticString, _ given: InputType) throws(CallError) {
+    func content(_ type: InputType) -> StaticString {
+        switch type {
+        case .logits: "logits"
+        case .probs: "probabilities"
+        case .logProbs: "logarithms of probabilities"
+        }
+    }
+    if given == wanted { return }
+    throw CallError(CE_ERROR_OPTION) {
+        $0.text(option)
+        $0.text(" is for ")
+        $0.text(content(wanted))
+        $0.text(", but the input holds ")
+        $0.text(content(given))
     }
 }
 

@@ -25,6 +25,8 @@ public struct LossCall {
     /// Probabilities are clamped to this range.
     public var clipLow = -Double.infinity
     public var clipHigh = Double.infinity
+    /// Of logits.
+    public var terms = crossentropy_terms()
     public var gradLoss = 1.0
     public var cancel: UnsafePointer<Int32>?
     /// At most this many threads; 0: the process's number.

@@ -87,6 +87,8 @@ extension RowWorker {
         // Short rows lie one after the other, neighbours class by class.
         let apart = call.rows.step.input == 1 ? call.input.classStride : Int(CROSSENTROPY_GROUP)
         group.upcoming_stride = Int64(apart &* call.input.dtype.size)
+        group.terms = row.terms
+        group.grad_factor = gradFactor.map { $0.magnitude < .infinity ? $0 : .nan } ?? 0
         group.scratch = row.scratch
         group.blocks = row.blocks
         group.kept = call.keptBytes == 0 ? nil : extraMemory
@@ -101,7 +103,8 @@ extension RowWorker {
         let isCounted = shim_group_is_counted(&group)!
         let lossScale = shim_group_loss_scale(&group)!
         let gradScale = shim_group_grad_scale(&group)!
-        let factor = gradFactor.map { $0.magnitude < .infinity ? $0 : .nan } ?? 0
+        let sampleWeight = shim_group_sample_weight(&group)!
+        let factor = group.grad_factor
         let classes = UInt64(call.classes)
         let ignores = call.ignoreIndex != nil
         let ignored = call.ignoreIndex ?? 0
@@ -116,6 +119,7 @@ extension RowWorker {
             isCounted[i] = isCountedRow ? 1 : 0
             lossScale[i] = isIndex ? 1 : .nan
             gradScale[i] = isIndex ? factor : .nan
+            sampleWeight[i] = 1
             labels[i] = isIndex ? label : 0
         }
         if call.weight != nil || call.sampleWeight != nil {
@@ -124,6 +128,7 @@ extension RowWorker {
                 let w = call.weight.map { $0.double(at: Int(labels[i]) * $0.classStride) } ?? 1
                 if s == 0 || w == 0 { isCounted[i] = 0 }
                 lossScale[i] *= s * w
+                sampleWeight[i] = s
                 gradScale[i] = (s * gradScale[i]).magnitude < .infinity ? s * gradScale[i] * w : .nan
             }
         }

@@ -50,6 +50,7 @@ struct RowWorker {
             row.keep = 1 - call.labelSmoothing
             row.spread = call.labelSmoothing / Double(call.classes)
         }
+        row.terms = call.terms
         row.clip_low = call.clipLow
         row.clip_high = call.clipHigh
         row.scratch = pass.workspace.scratch(slot: slot)

@@ -74,19 +74,55 @@ func finish(_ group: GroupPointer, _ stats: LogSumExp) {
     let zero = DoubleLanes(repeating: 0)
     let nan = DoubleLanes(repeating: .nan)
     let isSkipped = lanes(&group.pointee.is_counted) .== zero
-    let target = lanes(&group.pointee.target)
-    let scaled = lanes(&group.pointee.loss_scale) * indexLoss(stats, target)
-    let isUndefined = stats.isUndefined .| (scaled .!= scaled)
-    store(scaled.replacing(with: nan, where: isUndefined).replacing(with: zero, where: isSkipped), &group.pointee.loss)
+    let terms = group.pointee.terms
+    let isPlain = !terms.isFocal && terms.z_loss == 0
+    let result = isPlain ? plain(group, stats) : withTerms(group, stats)
+    let isUndefined = stats.isUndefined .| (result.loss .!= result.loss)
+    store(
+        result.loss.replacing(with: nan, where: isUndefined).replacing(with: zero, where: isSkipped),
+        &group.pointee.loss)
     if group.pointee.grad == nil { return }
 
-    let scale = lanes(&group.pointee.grad_scale)
-    let isFilled = isUndefined .| isSkipped .| (scale .!= scale)
+    let isFilled = isUndefined .| isSkipped .| (result.probScale .!= result.probScale)
     let filler = nan.replacing(with: zero, where: isSkipped)
     store(stats.max, &group.pointee.max)
     store(stats.rest, &group.pointee.rest)
-    store(targetGradient(stats, target, scale).replacing(with: filler, where: isFilled), &group.pointee.target_grad)
+    store(result.probScale, &group.pointee.prob_scale)
+    store(result.targetGrad.replacing(with: filler, where: isFilled), &group.pointee.target_grad)
     store(zero.replacing(with: zero + 1, where: isFilled), &group.pointee.is_filled)
+}
+
+/// What a group comes to: the losses, and the gradients, which are probScale p_c but at the label.
+private struct Finished {
+    var loss: DoubleLanes
+    var probScale: DoubleLanes
+    var targetGrad: DoubleLanes
+}
+
+/// loss_scale (lse - z_y), and grad_scale (p_c - [c = y]).
+@inline(__always)
+private func plain(_ group: GroupPointer, _ stats: LogSumExp) -> Finished {
+    let target = lanes(&group.pointee.target)
+    let scale = lanes(&group.pointee.grad_scale)
+    return Finished(
+        loss: lanes(&group.pointee.loss_scale) * indexLoss(stats, target), probScale: scale,
+        targetGrad: group.pointee.grad == nil ? scale : targetGradient(stats, target, scale))
+}
+
+/// The same with f in place of -log p (see `focal`), and the z-loss, z_loss lse^2 times the row's weight.
+@inline(never)
+@_optimize(size)
+private func withTerms(_ group: GroupPointer, _ stats: LogSumExp) -> Finished {
+    let target = lanes(&group.pointee.target)
+    let terms = group.pointee.terms
+    let (p, other) = probability(target, stats)
+    let (f, b) = focal(terms, minusLogP: indexLoss(stats, target), p: p, other: other)
+    let (zLoss, zScale) = stats.zLoss(terms.z_loss, weight: lanes(&group.pointee.sample_weight))
+    let scale = lanes(&group.pointee.grad_scale) * b
+    let squareScale = DoubleLanes(repeating: group.pointee.grad_factor) * zScale
+    return Finished(
+        loss: lanes(&group.pointee.loss_scale) * f + zLoss, probScale: scale + squareScale,
+        targetGrad: squareScale * p - scale * other + DoubleLanes(repeating: 0))
 }
 
 /// Each row's gradient at its label.

@@ -12,6 +12,18 @@ struct LogSumExp {
     /// sum(exp(z_j - m)) over all elements.
     @inline(__always) var total: DoubleLanes { DoubleLanes(repeating: 1) + rest }
 
+    @inline(__always) var lse: DoubleLanes { max + log1p(rest) }
+
+    /// The z-loss of rows of a weight, z_loss lse^2, and what multiplies p_c in its gradient. 0, also where lse is infinite,
+    /// if there is none.
+    @inline(__always)
+    func zLoss(_ factor: Double, weight: DoubleLanes) -> (loss: DoubleLanes, scale: DoubleLanes) {
+        let zero = DoubleLanes(repeating: 0)
+        if factor == 0 { return (zero, zero) }
+        let product = weight * DoubleLanes(repeating: factor) * lse
+        return (product * lse, product + product)
+    }
+
     /// NaN or +infinity in the row, or nothing but -infinity.
     @inline(__always) var isUndefined: SIMDMask<SIMD16<Int64>> {
         let infinity = DoubleLanes(repeating: .infinity)

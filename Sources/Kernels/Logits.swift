@@ -58,14 +58,14 @@ func writeBlocks<T: Element>(_ group: GroupPointer, _ first: Int, _ count: Int, 
     let table = BlockTable(group.pointee.blocks, T.self)
     if group.rows > 1 {
         let stats = LogSumExp(max: lanes(&group.pointee.max), rest: lanes(&group.pointee.rest))
-        let factors = table[0].factors(stats, lanes(&group.pointee.grad_scale))
+        let factors = table[0].factors(stats, lanes(&group.pointee.prob_scale))
         for row in 0..<group.rows { writeBlock(group, row, 0, factors.lane(row)) }
         return
     }
     let stats = LogSumExp(
         max: DoubleLanes(repeating: get(&group.pointee.max, 0)),
         rest: DoubleLanes(repeating: get(&group.pointee.rest, 0)))
-    let scale = DoubleLanes(repeating: get(&group.pointee.grad_scale, 0))
+    let scale = DoubleLanes(repeating: get(&group.pointee.prob_scale, 0))
     var i = first
     while i < first &+ count {
         let factors = table[i / laneCount].factors(stats, scale)

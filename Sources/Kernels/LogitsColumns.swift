@@ -14,7 +14,7 @@ func logitsColumns<T: Element>(_ group: GroupPointer, _: T.Type) {
         let stats = LogSumExp(max: block.max, rest: block.sum * weights.1 * weights.0)
         finish(group, stats)
         if group.pointee.grad == nil { return }
-        let scale = lanes(&group.pointee.grad_scale)
+        let scale = lanes(&group.pointee.prob_scale)
         write(panel, 0, group.classes, ProbabilityFactor(scale: scale, weights: weights, total: stats.total))
     } else {
         // The exponentials of many blocks would not stay near; they are computed again.
@@ -27,7 +27,7 @@ func logitsColumns<T: Element>(_ group: GroupPointer, _: T.Type) {
             let block = table[start / blockSize]
             panel.read(start, count)
             _ = exponentials(panel, count, T.narrow(block.reference))
-            write(panel, start, count, block.factors(stats, lanes(&group.pointee.grad_scale)))
+            write(panel, start, count, block.factors(stats, lanes(&group.pointee.prob_scale)))
         }
     }
     writeTargets(group, T.self)

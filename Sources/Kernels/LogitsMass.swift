@@ -38,13 +38,61 @@ func logitsMass<T: Element>(_ row: crossentropy_row, _: T.Type) -> Double {
         row.fillGradient(with: T.nan)
         return .nan
     }
-    let loss = row.row_weight * (distance + (totalMass == 0 ? 0 : totalMass * log1p(stats.rest)[0]))
+    var losses = distance + (totalMass == 0 ? 0 : totalMass * log1p(stats.rest)[0])
+    var slopes = totalMass
+    if row.terms.isFocal { (losses, slopes) = focalSums(row, stats, T.self) }
+    let (zLoss, zScale) = stats.zLoss(row.terms.z_loss, weight: DoubleLanes(repeating: 1))
+    let loss = row.row_weight * (losses + zLoss[0])
     if loss != loss {
         row.fillGradient(with: T.nan)
     } else if let writer = row.writer(T.self) {
-        writeDifferences(row, stats, totalMass, writer)
+        writeDifferences(row, stats, slopes + zScale[0], writer)
     }
     return loss
+}
+
+/// Sums of f and b over the classes, each times its target mass (see `focal`).
+@inline(never)
+@_optimize(size)
+private func focalSums<T: Element>(_ row: crossentropy_row, _ stats: LogSumExp, _: T.Type) -> (Double, Double) {
+    let reader = row.reader(T.self)
+    var losses = 0.0
+    var slopes = 0.0
+    forEachBlock(row.count) { start, count in
+        let x = reader.block(start, count)
+        stageMass(row, start, count, into: row.massBlock)
+        let sums = stageSlopes(row, stats, x, count, T.self)
+        losses += sum(sums.0)
+        slopes += sum(sums.1)
+    }
+    return (losses, slopes)
+}
+
+/// Turns the staged target mass a_c of a block into a_c b_c. The sums of a_c f_c and a_c b_c, lane by lane.
+@inline(never)
+@_optimize(size)
+private func stageSlopes<T: Element>(
+    _ row: crossentropy_row, _ stats: LogSumExp, _ x: UnsafeRawPointer, _ count: Int, _: T.Type
+) -> (DoubleLanes, DoubleLanes) {
+    let zero = DoubleLanes(repeating: 0)
+    let mass = row.massBlock
+    var losses = zero
+    var slopes = zero
+    var i = 0
+    while i < count {
+        // Lanes beyond the end have no target mass.
+        let isWhole = i &+ laneCount <= count
+        let z = T.widen(isWhole ? T.loadLanes(x, i) : T.loadTail(x, i, count &- i, filler: 0))
+        let a = loadMass(mass, i)
+        let (p, other) = probability(z, stats)
+        let (f, b) = focal(row.terms, minusLogP: indexLoss(stats, z), p: p, other: other)
+        let slope = (a * b).replacing(with: zero, where: a .== zero)
+        Double.storeLanes(slope, UnsafeMutableRawPointer(mass), i)
+        losses += (a * f).replacing(with: zero, where: a .== zero)
+        slopes += slope
+        i &+= laneCount
+    }
+    return (losses, slopes)
 }
 
 /// Any finite reference will do where there is nothing but -infinity.
@@ -60,7 +108,8 @@ private func addDistance(
     distances += (a * (DoubleLanes(repeating: top) - x)).replacing(with: zero, where: a .== zero)
 }
 
-/// Gradient `grad_scale (A p_c - a_c)` for every class, A = sum a_c.
+/// Gradient `grad_scale (A p_c - a_c)` for every class, A = sum a_c; with terms, a_c b_c instead of a_c, and A with what the
+/// z-loss adds.
 @inline(__always)
 private func writeDifferences<T: Element>(
     _ row: crossentropy_row, _ stats: LogSumExp, _ totalMass: Double, _ writer: BlockWriter<T>
@@ -78,10 +127,13 @@ private func writeDifferences<T: Element>(
     let reader = row.reader(T.self)
     var largestIsWritten = false
     forEachBlock(row.count) { start, count in
-        let x = shifted(
-            reader.block(start, count), count, by: T.get(0, of: reference.shift), reader.scratch)
+        let block = reader.block(start, count)
+        if row.count > blockSize {  // else they are still there
+            stageMass(row, start, count, into: mass)
+            if row.terms.isFocal { _ = stageSlopes(row, stats, block, count, T.self) }
+        }
+        let x = shifted(block, count, by: T.get(0, of: reference.shift), reader.scratch)
         let g = writer.block(start)
-        if row.count > blockSize { stageMass(row, start, count, into: mass) }  // else it is still there
         // The largest element's probability is close to 1 in a confident row, so its difference is written as
         // (A - a_k) - A rest / (1 + rest) there. Looked for now, because g may be x.
         let largest =

@@ -146,8 +146,11 @@ static void status_strings(void) {
     }
 }
 
+/* The size of ce_options in the first release. */
+enum { FIRST_OPTIONS = 96 };
+
 static void options_init(void) {
-    static const size_t too_small[] = {0, 1, 8, sizeof(ce_options) - 1};
+    static const size_t too_small[] = {0, 1, 8, FIRST_OPTIONS - 1};
     struct {
         ce_options    known;
         unsigned char later[40];
@@ -176,6 +179,9 @@ static void options_init(void) {
     CHECK(room.known.cancel == NULL);
     CHECK(room.known.threads == 0);
     CHECK(room.known.reserved == 0);
+    CHECK(room.known.z_loss == 0);
+    CHECK(room.known.focal_gamma == 0);
+    CHECK(room.known.poly_epsilon == 0);
     CHECK(is_fill(room.later, sizeof room.later));
 
     /* A program built against a later header asks for more: it gets zeros, the old behaviour. */
@@ -186,10 +192,17 @@ static void options_init(void) {
     for (i = 0; i < 24; i++)
         CHECK(room.later[i] == 0);
     CHECK(is_fill(room.later + 24, sizeof room.later - 24));
+
+    /* One built against the first release's header. */
+    memset(&room, FILL, sizeof room);
+    CHECK(offsetof(ce_options, z_loss) == FIRST_OPTIONS);
+    CHECK(ce_options_init(&room.known, FIRST_OPTIONS) == CE_OK);
+    CHECK(room.known.size == FIRST_OPTIONS && room.known.reserved == 0);
+    CHECK(is_fill((unsigned char *)&room + FIRST_OPTIONS, sizeof room - FIRST_OPTIONS));
 }
 
 static void options_sizes(void) {
-    static const uint64_t too_small[] = {0, 1, 8, sizeof(ce_options) - 1};
+    static const uint64_t too_small[] = {0, 1, 8, FIRST_OPTIONS - 1};
     struct {
         ce_options    known;
         unsigned char later[64];
@@ -203,6 +216,11 @@ static void options_sizes(void) {
               CE_ERROR_OPTIONS_SIZE);
         CHECK(nothing_written());
     }
+    /* What lies behind the options of an older caller is not theirs. */
+    memset(&room, FILL, sizeof room);
+    CHECK(ce_options_init(&room.known, FIRST_OPTIONS) == CE_OK);
+    CHECK(ce_cross_entropy(&p.input, -1, &p.labels, &room.known, &p.one_loss, &p.grad) == CE_OK);
+    CHECK(loss_is_right());
     memset(&room, 0, sizeof room);
     CHECK(ce_options_init(&room.known, sizeof room) == CE_OK);
     CHECK(ce_cross_entropy(&p.input, -1, &p.labels, &room.known, &p.one_loss, &p.grad) == CE_OK);

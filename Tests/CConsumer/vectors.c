@@ -270,6 +270,9 @@ static void read_case(test_case *test) {
     test->options.clip = number();
     test->options.grad_loss = number();
     test->options.threads = (int32_t)integer();
+    test->options.z_loss = number();
+    test->options.focal_gamma = number();
+    test->options.poly_epsilon = number();
     expect("axis");
     test->axis = (int32_t)integer();
     expect("input");

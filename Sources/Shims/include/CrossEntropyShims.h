@@ -28,6 +28,13 @@
 #define CROSSENTROPY_BF16   1
 #define CROSSENTROPY_F16    2
 
+// What a loss of logits has beside -log p, see Terms.swift; all 0: nothing.
+typedef struct crossentropy_terms {
+    double z_loss;
+    double focal_gamma;
+    double poly_epsilon;
+} crossentropy_terms;
+
 // One row of the input, what it is compared with (logits with a class index excepted: see crossentropy_group), and where the results go. Strides are in elements.
 typedef struct crossentropy_row {
     const void   *input;         // the row's first class
@@ -42,6 +49,7 @@ typedef struct crossentropy_row {
     double        keep;          // 1 - label_smoothing
     double        spread;        // label_smoothing / classes
     double        label_mass;    // index kernels: w_y. Mass kernels with a label: keep * w_y
+    crossentropy_terms terms;    // logits
     double        clip_low;      // probs: the input is clamped to [clip_low, clip_high]
     double        clip_high;
     double        row_weight;    // multiplies the loss
@@ -67,10 +75,13 @@ typedef struct crossentropy_group {
     void       *grad;              // NULL: no gradient. May be input, with the same strides
     int64_t     grad_stride;
     int64_t     grad_row_stride;
+    crossentropy_terms terms;
+    double      grad_factor;       // multiplies the gradient of every row, beside its weights
     int64_t     label[CROSSENTROPY_GROUP];       // 0 in lanes without a row
     double      is_counted[CROSSENTROPY_GROUP];  // 0: the row's loss and gradient are 0, whatever it holds
     double      loss_scale[CROSSENTROPY_GROUP];  // multiplies the loss
     double      grad_scale[CROSSENTROPY_GROUP];  // multiplies the gradient; NaN: so is that
+    double      sample_weight[CROSSENTROPY_GROUP];  // multiplies the z-loss; part of loss_scale and grad_scale
     const void *upcoming;          // columns: what will be read next: a line per class, so many bytes apart
     int64_t     upcoming_stride;
     void       *scratch;           // shim_scratch_bytes() of this thread's own, 128-byte aligned
@@ -82,6 +93,7 @@ typedef struct crossentropy_group {
     double      target[CROSSENTROPY_GROUP];       // the input at the label
     double      max[CROSSENTROPY_GROUP];          // see LogSumExp.swift
     double      rest[CROSSENTROPY_GROUP];
+    double      prob_scale[CROSSENTROPY_GROUP];   // what multiplies the probabilities in the gradient
     double      target_grad[CROSSENTROPY_GROUP];  // the gradient of the label's class
     double      is_filled[CROSSENTROPY_GROUP];    // not 0: the gradient is target_grad throughout
 } crossentropy_group;
@@ -171,6 +183,7 @@ static inline int64_t *shim_group_labels(crossentropy_group *group) { return gro
 static inline double  *shim_group_is_counted(crossentropy_group *group) { return group->is_counted; }
 static inline double  *shim_group_loss_scale(crossentropy_group *group) { return group->loss_scale; }
 static inline double  *shim_group_grad_scale(crossentropy_group *group) { return group->grad_scale; }
+static inline double  *shim_group_sample_weight(crossentropy_group *group) { return group->sample_weight; }
 static inline double  *shim_group_loss(crossentropy_group *group) { return group->loss; }
 static inline void shim_set_group_kernel(crossentropy_kernels *table, int32_t type, crossentropy_group_kernel group) {
     table->group[type] = group;

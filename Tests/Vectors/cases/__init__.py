@@ -7,7 +7,7 @@ header; numbers are rounded to their dtype before anything is computed from them
 
 from __future__ import annotations
 
-from . import errors, halves, layouts, magnitudes, odd, options, ordinary, weights
+from . import errors, halves, layouts, magnitudes, odd, options, ordinary, terms, weights
 from .case import Case
 
 GROUPS = [
@@ -32,12 +32,17 @@ GROUPS = [
     halves.ordinary,
     halves.layouts,
     halves.ranges,
+    terms.terms,
+    terms.confident_terms,
+    terms.long_terms,
+    terms.odd_terms,
     odd.odd_nothing_counts,
     odd.odd_rows,
     odd.odd_targets,
     errors.label_errors,
     errors.option_errors,
     errors.shape_errors,
+    terms.term_errors,
 ]
 
 
