@@ -219,9 +219,13 @@ typedef struct ce_options {
                                  the softmax; default 0. LOGITS only */
     double   poly_epsilon;    /* finite: lse - z_c becomes (lse - z_c) + poly_epsilon (1 - p_c), "poly-1"; default 0.
                                  LOGITS only */
+    double   softcap;         /* c, finite, > 0: logits become c tanh(x / c), infinities stay; default 0: as they
+                                 are. LOGITS only */
+    double   logit_scale;     /* finite: logits are multiplied by it, before softcap; 1 / temperature. Default 0, which
+                                 means 1. LOGITS only */
 } ce_options;
 
-/* With these three the loss of a row is
+/* With z_loss, focal_gamma and poly_epsilon the loss of a row is
  *
  *     s_i (sum over c of  w_c q_c (1 - p_c)^gamma ((lse - z_c) + poly_epsilon (1 - p_c))  +  z_loss lse^2)
  *
@@ -229,7 +233,11 @@ typedef struct ce_options {
  * class weights as its alpha, and with poly_epsilon the poly-1 loss (Leng et al., 2022). Class weights do
  * not touch the z-loss. What the mean divides by does not depend on them. The bounds of the promises hold
  * times 1 + gamma, relative to the sum of the terms' magnitudes, where that of lse^2 counts as
- * (|m| + log(sum exp(z_c - m)))^2 for the largest logit m. */
+ * (|m| + log(sum exp(z_c - m)))^2 for the largest logit m.
+ *
+ * softcap and logit_scale come first: z is what they make of the input x, computed in f64 for every
+ * dtype and within a relative 1e-15; the promised bounds hold for those z. The gradient is with respect
+ * to x. */
 
 /* ce_options_init: writes the defaults into the first `size` bytes of *options; pass
  * sizeof(ce_options).

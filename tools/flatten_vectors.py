@@ -9,7 +9,7 @@ reads:
 
     case NAME
     options INPUT_TYPE REDUCTION MEAN_OVER EMPTY IGNORE_INDEX LABEL_SMOOTHING MEAN_DIVISOR CLIP
-            GRAD_LOSS THREADS Z_LOSS FOCAL_GAMMA POLY_EPSILON
+            GRAD_LOSS THREADS Z_LOSS FOCAL_GAMMA POLY_EPSILON SOFTCAP LOGIT_SCALE
     axis CLASS_AXIS
     input TENSOR
     target TENSOR
@@ -117,7 +117,7 @@ def lines(case: dict[str, Any], defaults: dict[str, Any]) -> Iterator[str]:
     for key in ("label_smoothing", "mean_divisor", "clip", "grad_loss"):
         words += [number(options[key])]
     words += [str(options["threads"])]
-    for key in ("z_loss", "focal_gamma", "poly_epsilon"):
+    for key in ("z_loss", "focal_gamma", "poly_epsilon", "softcap", "logit_scale"):
         words += [number(options[key])]
     yield " ".join(["options", *words])
     yield f"axis {case.get('class_axis', defaults['class_axis'])}"

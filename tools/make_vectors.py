@@ -44,6 +44,8 @@ DEFAULTS: dict[str, Any] = {
     "z_loss": 0.0,
     "focal_gamma": 0.0,
     "poly_epsilon": 0.0,
+    "softcap": 0.0,
+    "logit_scale": 0.0,
 }
 
 HEADER: dict[str, Any] = {
@@ -114,11 +116,15 @@ HEADER: dict[str, Any] = {
         "unit in the last place of that dtype at the exact value, which is at least 2^-25 (f16) or 2^-134 (bf16).",
         "z_loss, focal_gamma, poly_epsilon": "with v_c = 1 - p_c the row is L = s (sum a_c f_c + z_loss lse^2), "
         "f_c = v_c^gamma ((lse - z_c) + poly_epsilon v_c), and its gradient s (K p_c - a_c b_c), b_c = v_c^gamma (1 + "
-        "poly_epsilon p_c + gamma p_c ((lse - z_c) / v_c + poly_epsilon)), K = sum a_c b_c + 2 z_loss lse. All bounds are "
-        "multiplied by 1 + gamma. Magnitudes are what comes of the formulas with |poly_epsilon| for poly_epsilon, |a_c| "
-        "for a_c and E = |m| + log(sum exp(z - m)), m the largest logit, for |lse|: in M, and K' and b'_c in the gradient, "
-        "where m_c = b'_y |p_c - [c = y]| + 2 z_loss E p_c for one-hot rows of mass 1 (times |a_y|, but for the z-loss), else "
-        "max(K' p_c, |a_c| b'_c); |A| becomes K' in F and f_c.",
+        "poly_epsilon p_c + gamma p_c ((lse - z_c) / v_c + poly_epsilon)), K = sum a_c b_c + 2 z_loss lse. All bounds "
+        "are multiplied by 1 + gamma. Magnitudes are what comes of the formulas with |poly_epsilon| for poly_epsilon, "
+        "|a_c| for a_c and E = |m| + log(sum exp(z - m)), m the largest logit, for |lse|: in M, and K' and b'_c in the "
+        "gradient, where m_c = b'_y |p_c - [c = y]| + 2 z_loss E p_c for one-hot rows of mass 1 "
+        "(times |a_y|, but for the z-loss), else max(K' p_c, |a_c| b'_c); |A| becomes K' in F and f_c.",
+        "softcap, logit_scale": "all of the above is of z_c = softcap tanh(logit_scale x_c / softcap), or "
+        "logit_scale x_c without softcap (0), where logit_scale 0 is 1 and infinite x_c stay infinite; gradients are "
+        "multiplied by dz_c / dx_c. As z_c may be off by t |z_c|, t = 2^-50, T + t sum (K' p_c + |a_c| b'_c) |z_c| over finite "
+        "z_c, and for the gradient 2 (1 + gamma) t max |z_c| |r| m_c dz_c / dx_c more.",
         "ulp32": "the unit in the last place of binary32 at that magnitude, at least 2^-149.",
         "rounding": "tolerances are cut, not rounded up, to 6 digits; those below 1e-290 are "
         "rounded up to a binary64 number.",
@@ -199,17 +205,29 @@ def last_rounding(value: mpf, dtype: str) -> mpf:
     return half_smallest("f32") + ulp(value, dtype) / 2
 
 
-class Term:
-    """A class's term f of the loss with target mass 1, and its slope b; `_size`: with every part made positive."""
+def transformed(x: list[mpf], options: dict[str, Any]) -> tuple[list[mpf], list[mpf]]:
+    """The logits z that are meant by x, and dz/dx."""
+    scale, cap = mpf(options.get("logit_scale", 0)) or mpf(1), mpf(options.get("softcap", 0))
+    z, chain = [], []
+    for x_c in x:
+        y = scale * x_c
+        is_capped = cap != 0 and mp.isfinite(y)
+        z.append(cap * mp.tanh(y / cap) if is_capped else y)
+        chain.append(scale * mp.sech(y / cap) ** 2 if is_capped else scale if cap == 0 else mpf(0))
+    return z, chain
 
-    def __init__(self, minus_log_p: mpf, p: mpf, gamma: mpf, epsilon: mpf) -> None:
+
+class Term:
+    """The term f of the loss that a class with target mass a has, and its slope b; `_size`: all parts positive."""
+
+    def __init__(self, a: mpf, minus_log_p: mpf, p: mpf, gamma: mpf, epsilon: mpf) -> None:
         v = 1 - p
-        power = v**gamma  # 0^0 = 1
-        self.f = power * (minus_log_p + epsilon * v)
-        self.f_size = power * (minus_log_p + abs(epsilon) * v)
-        bend = (power / v * minus_log_p if v else power) * gamma * p if p else mpf(0)
-        self.b = power * (1 + epsilon * p * (1 + gamma)) + bend
-        self.b_size = power * (1 + abs(epsilon) * p * (1 + gamma)) + bend
+        power = v**gamma if gamma else mpf(1)
+        bend = (power / v * minus_log_p if v else power) * gamma * p if gamma and p else mpf(0)
+        self.f = a * power * (minus_log_p + epsilon * v)
+        self.f_size = abs(a) * power * (minus_log_p + abs(epsilon) * v)
+        self.b = a * (power * (1 + epsilon * p * (1 + gamma)) + bend)
+        self.b_size = abs(a) * (power * (1 + abs(epsilon) * p * (1 + gamma)) + bend)
 
 
 class Row:
@@ -217,15 +235,18 @@ class Row:
 
     magnitude: the sum of the loss's terms, each made positive.
     flushed: the part of the loss that probabilities which may be 0 can take away.
+    unsure: what rounding of transformed logits may change in the loss.
     widening: what the bounds of accuracy are multiplied by.
     slopes: for each class the gradient, and its bound.
     """
 
     def __init__(self, x: list[mpf], a: list[mpf], one_hot: bool, case: dict[str, Any]) -> None:
-        self.loss, self.magnitude, self.flushed, self.widening = mpf(0), mpf(0), mpf(0), mpf(1)
+        self.loss, self.magnitude, self.flushed, self.unsure, self.widening = mpf(0), mpf(0), mpf(0), mpf(0), mpf(1)
         self.slopes: list[tuple[mpf, mpf]] = []
         if case["options"].get("input_type", "logits") == "logits":
-            self.from_logits(x, a, one_hot, case)
+            z, chain = transformed(x, case["options"])
+            self.from_logits(z, a, one_hot, case)
+            self.slopes = [(slope * d, bound * abs(d)) for (slope, bound), d in zip(self.slopes, chain)]
         else:
             self.from_probabilities(x, a, case)
 
@@ -246,37 +267,40 @@ class Row:
         lse = mp.log(total_power)
         lse_size = abs(largest) + mp.log(total_power / mp.exp(largest))
         p = [power / total_power for power in powers]
-        # The class's term of the loss, its slope b, and the sizes of both.
-        terms = [Term(lse - z_c, p_c, gamma, epsilon) for z_c, p_c in zip(z, p)]
-        for a_c, term in zip(a, terms):
-            if a_c != 0:
-                self.loss += a_c * term.f
-                self.magnitude += abs(a_c) * term.f_size
-        self.loss += z_loss * lse**2
-        self.magnitude += z_loss * lse_size**2
+        # Of classes without target mass there is no term.
+        terms = [Term(a_c, lse - z_c, p_c, gamma, epsilon) if a_c else None for a_c, z_c, p_c in zip(a, z, p)]
+        present = [term for term in terms if term]
+        self.loss = mp.fsum(term.f for term in present) + z_loss * lse**2
+        self.magnitude = mp.fsum(term.f_size for term in present) + z_loss * lse_size**2
         self.widening = 1 + gamma
 
-        total = mp.fsum(a_c * term.b for a_c, term in zip(a, terms) if a_c != 0) + 2 * z_loss * lse
-        total_size = mp.fsum(abs(a_c) * term.b_size for a_c, term in zip(a, terms) if a_c != 0)
+        total = mp.fsum(term.b for term in present) + 2 * z_loss * lse
+        total_size = mp.fsum(term.b_size for term in present)
         if gamma == 0 and epsilon == 0:
             total_size = abs(mp.fsum(a))
         total_size += 2 * z_loss * lse_size
         lowest = max(p) * mpf(2) ** (-1022 if dtype == "f64" else -126)
         may_be_zero = [value if value < lowest else mpf(0) for value in p]
         self.flushed = total_size * mp.fsum(may_be_zero)
-        for a_c, p_c, term, lost in zip(a, p, terms, may_be_zero):
-            mass = a_c * term.b if a_c != 0 else mpf(0)
-            mass_size = abs(a_c) * term.b_size if a_c != 0 else mpf(0)
+        farthest = mpf(0)
+        if "softcap" in options or "logit_scale" in options:
+            off = [mpf(2) ** -50 * abs(z_c) if mp.isfinite(z_c) else mpf(0) for z_c in z]
+            farthest = max(off)
+            self.unsure = mp.fsum(
+                (total_size * p_c + (term.b_size if term else 0)) * off_c for p_c, term, off_c in zip(p, terms, off)
+            )
+        for p_c, term, lost in zip(p, terms, may_be_zero):
+            mass, mass_size = (term.b, term.b_size) if term else (mpf(0), mpf(0))
             precise = p_c >= mpf("1e-6") or mass_size >= total_size * p_c
             bound = mpf("1e-13") if dtype == "f64" else mpf("1e-6" if precise else "5e-6")
             if one_hot:
-                from_mass = mass_size * (1 - p_c) if a_c != 0 else (total_size - 2 * z_loss * lse_size) * p_c
+                from_mass = mass_size * (1 - p_c) if term else (total_size - 2 * z_loss * lse_size) * p_c
                 size = from_mass + 2 * z_loss * lse_size * p_c
-                if a_c != 0:
+                if term:
                     lost = mp.fsum(may_be_zero)
             else:
                 size = max(total_size * p_c, mass_size)
-            self.slopes.append((total * p_c - mass, self.widening * bound * size + total_size * lost))
+            self.slopes.append((total * p_c - mass, self.widening * (bound + 2 * farthest) * size + total_size * lost))
 
     def from_probabilities(self, x: list[mpf], a: list[mpf], case: dict[str, Any]) -> None:
         options = case["options"]
@@ -381,7 +405,7 @@ def results(
             bound = 2 * ulp(magnitude, "f32")
         else:
             bound = mpf("1e-6") * magnitude
-        losses[i] = (loss, row.widening * bound + abs(s[i]) * row.flushed)
+        losses[i] = (loss, row.widening * bound + abs(s[i]) * (row.flushed + row.unsure))
 
     if option["reduction"] == "none":
         total = losses

@@ -72,6 +72,12 @@ extension LossCall {
             clipLow = options.clip
             clipHigh = 1 - options.clip
         }
+        try checkTerm("softcap", options.softcap, inputType)
+        let scale = options.logit_scale == 0 ? 1 : options.logit_scale
+        if scale != 1 { try checkTerm("logit_scale", scale, inputType, allowsNegative: true) }
+        if scale != 1 || options.softcap != 0 {
+            transform = crossentropy_transform(logit_scale: scale, softcap: options.softcap, applies: 1)
+        }
         terms.z_loss = options.z_loss
         terms.focal_gamma = options.focal_gamma
         terms.poly_epsilon = options.poly_epsilon

@@ -27,6 +27,7 @@ public struct LossCall {
     public var clipHigh = Double.infinity
     /// Of logits.
     public var terms = crossentropy_terms()
+    public var transform = crossentropy_transform()
     public var gradLoss = 1.0
     public var cancel: UnsafePointer<Int32>?
     /// At most this many threads; 0: the process's number.
@@ -47,6 +48,9 @@ public struct LossCall {
         self.input = input
         self.target = target
     }
+
+    /// f32 for f32 and 16-bit input, unless the logits are transformed.
+    var computesInDoubles: Bool { input.dtype == .f64 || transform.applies != 0 }
 
     var isIndexTarget: Bool { !target.dtype.isFloatingPoint }
 

@@ -20,9 +20,10 @@ public enum DType: Int32 {
     /// 16 bits that the kernels for f32 read and write.
     public var isHalf: Bool { self == .f16 || self == .bf16 }
 
-    /// The kernels' name for it.
-    var format: Int32 {
+    /// The kernels' name for it; of those for f64, if `inDoubles`.
+    func format(inDoubles: Bool) -> Int32 {
         switch self {
+        case .f32 where inDoubles: CROSSENTROPY_F32
         case .bf16: CROSSENTROPY_BF16
         case .f16: CROSSENTROPY_F16
         default: CROSSENTROPY_NATIVE

@@ -7,14 +7,19 @@ extension LossCall {
     /// Whether groups are taken class by class: short rows, and rows that are neighbours in memory while their classes are
     /// not.
     var usesColumns: Bool {
-        usesGroups
+        usesGroups && transform.applies == 0
             && (classes <= CROSSENTROPY_COLUMN_CLASSES || (input.classStride != 1 && rows.step.input == 1))
     }
 
     /// Room for a group's exponentials, where they cannot wait in the gradient's memory and would stay near the core.
     var keptBytes: Int {
-        guard let grad, usesGroups, !usesColumns, grad.dtype.isHalf || grad.classStride != 1 else { return 0 }
-        let (bytes, overflow) = classes.multipliedReportingOverflow(by: rowsPerGroup * (grad.dtype == .f64 ? 8 : 4))
+        guard let grad, usesGroups, !usesColumns else { return 0 }
+        if grad.dtype.format(inDoubles: computesInDoubles) == CROSSENTROPY_NATIVE && grad.classStride == 1
+            && transform.applies == 0
+        {
+            return 0
+        }
+        let (bytes, overflow) = classes.multipliedReportingOverflow(by: rowsPerGroup * (computesInDoubles ? 8 : 4))
         return overflow || bytes > 1 << 20 ? 0 : bytes
     }
 
@@ -88,6 +93,7 @@ extension RowWorker {
         let apart = call.rows.step.input == 1 ? call.input.classStride : Int(CROSSENTROPY_GROUP)
         group.upcoming_stride = Int64(apart &* call.input.dtype.size)
         group.terms = row.terms
+        group.transform = row.transform
         group.grad_factor = gradFactor.map { $0.magnitude < .infinity ? $0 : .nan } ?? 0
         group.scratch = row.scratch
         group.blocks = row.blocks

@@ -24,7 +24,8 @@ struct RowWorker {
         gradFactor = pass.gradFactor
         sum = pass.workspace.sum(slot: slot)
         let kernels = withUnsafePointer(to: &Processor.state.pointee.kernels) { $0 }
-        let type: Int32 = call.input.dtype == .f64 ? 1 : 0
+        let inDoubles = call.computesInDoubles
+        let type: Int32 = inDoubles ? 1 : 0
         if what == .mass {
             kernel = kernels.pointee.total_mass
         } else if call.needsMass {
@@ -39,11 +40,11 @@ struct RowWorker {
         row = crossentropy_row()
         row.classes = Int64(call.classes)
         row.input_stride = Int64(call.input.classStride)
-        row.input_format = call.input.dtype.format
+        row.input_format = call.input.dtype.format(inDoubles: inDoubles)
         row.target_stride = Int64(call.target.classStride)
         row.target_is_f64 = call.target.dtype == .f64 ? 1 : 0
         row.grad_stride = Int64(call.grad?.classStride ?? 0)
-        row.grad_format = call.grad?.dtype.format ?? CROSSENTROPY_NATIVE
+        row.grad_format = call.grad?.dtype.format(inDoubles: inDoubles) ?? CROSSENTROPY_NATIVE
         if let weights = pass.workspace.classWeights { row.weight = UnsafePointer(weights) }
         row.keep = 1
         if what == .loss {
@@ -51,6 +52,7 @@ struct RowWorker {
             row.spread = call.labelSmoothing / Double(call.classes)
         }
         row.terms = call.terms
+        row.transform = call.transform
         row.clip_low = call.clipLow
         row.clip_high = call.clipHigh
         row.scratch = pass.workspace.scratch(slot: slot)

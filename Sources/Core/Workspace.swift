@@ -15,7 +15,9 @@ struct Workspace {
 
     init?(threads: Int, for call: LossCall) {
         self.threads = threads
-        scratchBytes = Int(shim_scratch_bytes(Int64(call.classes), call.usesColumns ? 1 : 0))
+        scratchBytes = Int(
+            shim_scratch_bytes(
+                Int64(call.classes), call.usesColumns ? 1 : 0, call.transform.applies == 0 ? 0 : 1))
         blocksBytes = Int(shim_blocks_bytes(Int64(call.classes), call.usesColumns ? 1 : 0))
         extraBytes = ((RowTile(for: call)?.bytes(call) ?? call.keptBytes) + 127) & ~127
         let view = call.needsMass ? call.weight : nil

@@ -76,13 +76,25 @@ public struct CrossEntropyLoss: Sendable {
     /// eps in 0 ..< 0.5: probabilities are clamped to eps ... 1 - eps, with a gradient of 0 where that changes them. 0: no
     /// clipping. Only for ``InputType/probs``.
     public var clip = 0.0
+    /// z, at least 0: adds z lse² to the loss of each row; sample weights multiply it, class weights do not. Only for
+    /// ``InputType/logits``, like the four that follow.
+    public var zLoss = 0.0
+    /// γ, at least 0: each term of the loss is multiplied by (1 - p)^γ. Class weights are what is called α there.
+    public var focalGamma = 0.0
+    /// ε: adds ε (1 - p) to each -log p, the poly-1 loss; with ``focalGamma`` before that multiplication.
+    public var polyEpsilon = 0.0
+    /// c > 0: logits x become c tanh(x / c) before anything else; infinities stay. `nil`: as they are.
+    public var softcap: Double?
+    /// Logits are multiplied by it, before ``softcap``; the inverse of a temperature. Not 0.
+    public var logitScale = 1.0
     /// The most threads to use, the calling one included; 0: as many as the process may use.
     public var threads = 0
 
     public init(
         inputType: InputType = .logits, reduction: Reduction = .mean, meanOver: MeanOver = .weight,
         empty: EmptyPolicy = .nan, ignoreIndex: Int64? = -100, labelSmoothing: Double = 0,
-        classWeights: [Double]? = nil, clip: Double = 0, threads: Int = 0
+        classWeights: [Double]? = nil, clip: Double = 0, zLoss: Double = 0, focalGamma: Double = 0,
+        polyEpsilon: Double = 0, softcap: Double? = nil, logitScale: Double = 1, threads: Int = 0
     ) {
         self.inputType = inputType
         self.reduction = reduction
@@ -92,11 +104,19 @@ public struct CrossEntropyLoss: Sendable {
         self.labelSmoothing = labelSmoothing
         self.classWeights = classWeights
         self.clip = clip
+        self.zLoss = zLoss
+        self.focalGamma = focalGamma
+        self.polyEpsilon = polyEpsilon
+        self.softcap = softcap
+        self.logitScale = logitScale
         self.threads = threads
     }
 
     /// The options as C sees them, without the weights.
-    private func options(keepingRows: Bool, gradLoss: Double) -> ce_options {
+    private func options(keepingRows: Bool, gradLoss: Double) throws(CrossEntropyError) -> ce_options {
+        // For C, 0 means that there is none.
+        if softcap == 0 { throw CrossEntropyError(.option, "softcap is 0; it must be finite and above 0, or nil") }
+        if logitScale == 0 { throw CrossEntropyError(.option, "logitScale is 0; it must be finite and not 0") }
         var options = ce_options()
         ce_options_init(&options, MemoryLayout<ce_options>.size)
         options.input_type = inputType.rawValue
@@ -113,6 +133,11 @@ public struct CrossEntropyLoss: Sendable {
         options.ignore_index = ignoreIndex ?? .min
         options.label_smoothing = labelSmoothing
         options.clip = clip
+        options.z_loss = zLoss
+        options.focal_gamma = focalGamma
+        options.poly_epsilon = polyEpsilon
+        options.softcap = softcap ?? 0
+        options.logit_scale = logitScale
         options.grad_loss = gradLoss
         options.threads = Int32(clamping: threads)
         return options
@@ -145,7 +170,7 @@ public struct CrossEntropyLoss: Sendable {
                         try TensorView.withTensor(sampleWeight) { sampleWeight throws(CrossEntropyError) in
                             try TensorView.withTensor(loss) { loss throws(CrossEntropyError) in
                                 try TensorView.withTensor(gradient) { gradient throws(CrossEntropyError) in
-                                    var options = options(keepingRows: keepingRows, gradLoss: gradLoss)
+                                    var options = try options(keepingRows: keepingRows, gradLoss: gradLoss)
                                     options.weight = weight
                                     options.sample_weight = sampleWeight
                                     return ce_cross_entropy(

@@ -4,18 +4,22 @@ import Shims
 /// memory layout they come from; so their partial sums are always the same.
 let blockSize = Int(CROSSENTROPY_BLOCK)
 
-/// A row's classes, block by block. Where they are not neighbours in memory, or not of the kernel's type, a block is
-/// gathered into the row's scratch space first, so that there is one kernel for every layout and format.
+/// A row's classes, block by block. Where they are not neighbours in memory, or not of the kernel's type, or not yet the logits
+/// that are meant, a block is gathered into the row's scratch space first, so that there is one kernel for all of these.
 struct BlockReader<T: Element> {
     let base: UnsafeRawPointer
     let stride: Int
     let storage: Storage<T>
     let scratch: UnsafeMutableRawPointer
+    let transform: crossentropy_transform
+
+    @inline(__always) var isTransformed: Bool { T.self == Double.self && transform.applies != 0 }
 
     @inline(__always)
     func block(_ start: Int, _ count: Int) -> UnsafeRawPointer {
-        if stride == 1 && storage.isNative { return base + start &* MemoryLayout<T>.size }
+        if stride == 1 && storage.isNative && !isTransformed { return base + start &* MemoryLayout<T>.size }
         storage.gather(base, start &* stride, stride, count, scratch)
+        if isTransformed { transform.apply(scratch, count) }
         return UnsafeRawPointer(scratch)
     }
 }
@@ -44,9 +48,11 @@ struct BlockWriter<T: Element> {
     let stride: Int
     let storage: Storage<T>
     let scratch: UnsafeMutableRawPointer
+    /// What the gradient is of.
+    let reader: BlockReader<T>
 
     /// Whether blocks are written where they belong at once.
-    @inline(__always) var isDirect: Bool { stride == 1 && storage.isNative }
+    @inline(__always) var isDirect: Bool { stride == 1 && storage.isNative && !reader.isTransformed }
 
     @inline(__always)
     func block(_ start: Int) -> UnsafeMutableRawPointer {
@@ -61,6 +67,12 @@ struct BlockWriter<T: Element> {
 
     @inline(__always)
     func write(_ block: UnsafeMutableRawPointer, _ start: Int, _ count: Int) {
+        if reader.isTransformed {
+            // The input once more, from where the gradient may be about to go.
+            let x = reader.scratch + 3 &* blockSize &* MemoryLayout<Double>.size
+            reader.storage.gather(reader.base, start &* reader.stride, reader.stride, count, x)
+            reader.transform.chain(block, x, count)
+        }
         storage.scatter(UnsafeRawPointer(block), count, base, start &* stride, stride)
     }
 
@@ -81,7 +93,8 @@ extension crossentropy_row {
 
     @inline(__always) func reader<T: Element>(_: T.Type) -> BlockReader<T> {
         BlockReader(
-            base: input, stride: Int(input_stride), storage: Storage(format: input_format), scratch: scratchBlock(0))
+            base: input, stride: Int(input_stride), storage: Storage(format: input_format), scratch: scratchBlock(0),
+            transform: transform)
     }
 
     @inline(__always) var massBlock: UnsafeMutablePointer<Double> {
@@ -95,7 +108,8 @@ extension crossentropy_row {
     @inline(__always) func writer<T: Element>(_: T.Type) -> BlockWriter<T>? {
         grad.map {
             BlockWriter(
-                base: $0, stride: Int(grad_stride), storage: Storage(format: grad_format), scratch: scratchBlock(2))
+                base: $0, stride: Int(grad_stride), storage: Storage(format: grad_format), scratch: scratchBlock(2),
+                reader: reader(T.self))
         }
     }
 

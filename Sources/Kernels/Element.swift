@@ -38,6 +38,9 @@ protocol Element: BinaryFloatingPoint & BitwiseCopyable & SIMDScalar {
 
     static func widen(_ lanes: Lanes) -> DoubleLanes
     static func narrow(_ lanes: DoubleLanes) -> Lanes
+    /// From and to f32, rounded to nearest.
+    static func lanes(of singles: SIMD16<Float>) -> Lanes
+    static func singles(_ lanes: Lanes) -> SIMD16<Float>
 
     /// exp(x - m) in the units that `reference` describes, for t = x - reference.shift.
     static func exp(_ t: Lanes, _ reference: ExpReference<Self>) -> Lanes
@@ -203,6 +206,9 @@ extension Float: Element {
         for lane in 0..<laneCount { narrow[lane] = Float(lanes[lane]) }
         return narrow
     }
+
+    @inline(__always) static func lanes(of singles: SIMD16<Float>) -> Lanes { singles }
+    @inline(__always) static func singles(_ lanes: Lanes) -> SIMD16<Float> { lanes }
 }
 
 extension Double: Element {
@@ -275,6 +281,8 @@ extension Double: Element {
 
     @inline(__always) static func widen(_ lanes: Lanes) -> DoubleLanes { lanes }
     @inline(__always) static func narrow(_ lanes: DoubleLanes) -> Lanes { lanes }
+    @inline(__always) static func lanes(of singles: SIMD16<Float>) -> Lanes { Float.widen(singles) }
+    @inline(__always) static func singles(_ lanes: Lanes) -> SIMD16<Float> { Float.narrow(lanes) }
 }
 
 // self + a b, rounded once. The x86-64 baseline has no such instruction: there it is 16 calls of libm, kept in one place

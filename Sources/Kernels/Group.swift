@@ -66,6 +66,15 @@ func readTargets<T: Element>(_ group: GroupPointer, _: T.Type) {
             Double.store(Double(x), UnsafeMutableRawPointer(target), row)
         }
     }
+    if T.self == Double.self && group.pointee.transform.applies != 0 { transformTargets(group) }
+}
+
+@inline(never)
+@_optimize(size)
+private func transformTargets(_ group: GroupPointer) {
+    let x = lanes(&group.pointee.target)
+    store(group.pointee.transform.slope(x), &group.pointee.target_slope)
+    store(group.pointee.transform(x), &group.pointee.target)
 }
 
 /// Losses, and what the gradients need.
@@ -76,7 +85,8 @@ func finish(_ group: GroupPointer, _ stats: LogSumExp) {
     let isSkipped = lanes(&group.pointee.is_counted) .== zero
     let terms = group.pointee.terms
     let isPlain = !terms.isFocal && terms.z_loss == 0
-    let result = isPlain ? plain(group, stats) : withTerms(group, stats)
+    var result = isPlain ? plain(group, stats) : withTerms(group, stats)
+    if group.pointee.transform.applies != 0 { result.targetGrad *= lanes(&group.pointee.target_slope) }
     let isUndefined = stats.isUndefined .| (result.loss .!= result.loss)
     store(
         result.loss.replacing(with: nan, where: isUndefined).replacing(with: zero, where: isSkipped),

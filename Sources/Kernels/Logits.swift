@@ -138,7 +138,7 @@ private func reader<T: Element>(_ group: GroupPointer, _ row: Int, _: T.Type) ->
     let storage = group.input(T.self)
     return BlockReader(
         base: group.pointee.input + group.inputPlace(row, 0) &* storage.size, stride: Int(group.pointee.input_stride),
-        storage: storage, scratch: group.pointee.scratch)
+        storage: storage, scratch: group.pointee.scratch, transform: group.pointee.transform)
 }
 
 /// Room for a block less its reference, beside the gathered one.
@@ -152,5 +152,6 @@ private func writer<T: Element>(_ group: GroupPointer, _ row: Int, _: T.Type) ->
     let storage = group.grad(T.self)
     return BlockWriter(
         base: group.pointee.grad + group.gradPlace(row, 0) &* storage.size, stride: Int(group.pointee.grad_stride),
-        storage: storage, scratch: group.pointee.scratch + 2 &* blockSize &* MemoryLayout<Double>.size)
+        storage: storage, scratch: group.pointee.scratch + 2 &* blockSize &* MemoryLayout<Double>.size,
+        reader: reader(group, row, T.self))
 }

@@ -1,18 +1,20 @@
 import Shims
 
-/// How the numbers of an input or a gradient lie in memory: as the kernel's own type, or as one of the 16-bit formats, which
-/// the kernels for f32 read and write. These are widened exactly and rounded to nearest, ties to even.
+/// How the numbers of an input or a gradient lie in memory: as the kernel's own type, or as a narrower one. These are widened
+/// exactly and rounded to nearest, ties to even; from f64 to 16 bits by way of f32.
 struct Storage<T: Element> {
     let format: Int32
 
-    /// Always so where the kernel's own type is f64.
-    @inline(__always) var isNative: Bool { T.self == Double.self || format == CROSSENTROPY_NATIVE }
+    @inline(__always) var isNative: Bool { format == CROSSENTROPY_NATIVE }
+    /// Only where the kernel's own type is f64.
+    @inline(__always) private var isSingle: Bool { T.self == Double.self && format == CROSSENTROPY_F32 }
     /// Bytes of a number.
-    @inline(__always) var size: Int { isNative ? MemoryLayout<T>.size : 2 }
+    @inline(__always) var size: Int { isNative ? MemoryLayout<T>.size : isSingle ? 4 : 2 }
 
     @inline(__always)
     func load(_ base: UnsafeRawPointer, _ index: Int) -> T {
         if isNative { return T.load(base, index) }
+        if isSingle { return T(Float.load(base, index)) }
         let bits = Halves(repeating: base.loadUnaligned(fromByteOffset: 2 &* index, as: UInt16.self))
         return T(widened(bits)[0])
     }
@@ -20,6 +22,7 @@ struct Storage<T: Element> {
     @inline(__always)
     func store(_ value: T, _ base: UnsafeMutableRawPointer, _ index: Int) {
         if isNative { return T.store(value, base, index) }
+        if isSingle { return Float.store(Float(value), base, index) }
         let bits = narrowed(SIMD16(repeating: Float(value)))[0]
         base.storeBytes(of: bits, toByteOffset: 2 &* index, as: UInt16.self)
     }
@@ -32,6 +35,13 @@ struct Storage<T: Element> {
     @inline(__always)
     private func narrowed(_ x: SIMD16<Float>) -> Halves { format == CROSSENTROPY_BF16 ? toBF16(x) : toF16(x) }
 
+    @inline(__always)
+    private func singles(_ base: UnsafeRawPointer, _ index: Int) -> SIMD16<Float> {
+        isSingle
+            ? Float.loadLanes(base, index)
+            : widened(base.loadUnaligned(fromByteOffset: 2 &* index, as: Halves.self))
+    }
+
     /// Numbers from `start` on, `stride` apart, to `copy` side by side.
     @inline(never)
     func gather(_ base: UnsafeRawPointer, _ start: Int, _ stride: Int, _ count: Int, _ copy: UnsafeMutableRawPointer) {
@@ -42,8 +52,7 @@ struct Storage<T: Element> {
         var i = 0
         if stride == 1 {
             while i &+ laneCount <= count {
-                let bits = base.loadUnaligned(fromByteOffset: 2 &* (start &+ i), as: Halves.self)
-                copy.storeBytes(of: widened(bits), toByteOffset: 4 &* i, as: SIMD16<Float>.self)
+                T.storeLanes(T.lanes(of: singles(base, start &+ i)), copy, i)
                 i &+= laneCount
             }
         }
@@ -65,8 +74,12 @@ struct Storage<T: Element> {
         var i = 0
         if stride == 1 {
             while i &+ laneCount <= count {
-                let bits = narrowed(copy.loadUnaligned(fromByteOffset: 4 &* i, as: SIMD16<Float>.self))
-                base.storeBytes(of: bits, toByteOffset: 2 &* (start &+ i), as: Halves.self)
+                let x = T.singles(T.loadLanes(copy, i))
+                if isSingle {
+                    Float.storeLanes(x, base, start &+ i)
+                } else {
+                    base.storeBytes(of: narrowed(x), toByteOffset: 2 &* (start &+ i), as: Halves.self)
+                }
                 i &+= laneCount
             }
         }

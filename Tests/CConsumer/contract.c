@@ -182,6 +182,8 @@ static void options_init(void) {
     CHECK(room.known.z_loss == 0);
     CHECK(room.known.focal_gamma == 0);
     CHECK(room.known.poly_epsilon == 0);
+    CHECK(room.known.softcap == 0);
+    CHECK(room.known.logit_scale == 0);
     CHECK(is_fill(room.later, sizeof room.later));
 
     /* A program built against a later header asks for more: it gets zeros, the old behaviour. */

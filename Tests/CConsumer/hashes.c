@@ -59,6 +59,7 @@ typedef struct {
     double      label_smoothing;
     int32_t     reduction, mean_over;
     double      clip;
+    double      z_loss, focal_gamma, poly_epsilon, softcap, logit_scale;
     int         is_faint; /* grad_loss is so small that gradients are subnormal */
     int         largest;  /* on shapes up to this size */
     int         on_16bit; /* for f16 and bf16, too, up to one size less */
@@ -106,6 +107,12 @@ static const operation OPERATIONS[] = {
     {"log_probs_index_weighted_mean", .input = LOG_PROBS, .is_weighted = 1, .mean_over = MASS},
     {"log_probs_distribution_none", .input = LOG_PROBS, .is_distribution = 1, .label_smoothing = 0.1,
      .reduction = NONE},
+    {"terms_index_weighted_none", .is_weighted = 1, .reduction = NONE, .z_loss = 0x1p-6, .focal_gamma = 2,
+     .poly_epsilon = 0.5, .on_16bit = 1},
+    {"terms_special_distribution_sum", .input = SPECIAL, .is_distribution = 1, .reduction = SUM, .z_loss = 0x1p-6,
+     .focal_gamma = 0.5, .poly_epsilon = -0.5},
+    {"capped_special_none", .input = SPECIAL, .reduction = NONE, .softcap = 30, .on_16bit = 1},
+    {"scaled_distribution_weighted_mean", .is_distribution = 1, .is_weighted = 1, .logit_scale = -0.7, .on_16bit = 1},
 };
 
 /* The lengths of the rows' dimensions, and of the class axis, which stands in place `axis` among them. */
@@ -641,6 +648,11 @@ static ce_options options_for(const problem *p, const configuration *how) {
     options.reduction = p->op->reduction;
     options.mean_over = p->op->mean_over;
     options.label_smoothing = p->op->label_smoothing;
+    options.z_loss = p->op->z_loss;
+    options.focal_gamma = p->op->focal_gamma;
+    options.poly_epsilon = p->op->poly_epsilon;
+    options.softcap = p->op->softcap;
+    options.logit_scale = p->op->logit_scale;
     options.clip = p->op->clip;
     options.threads = how->threads > 0 ? how->threads : 1;
     if (p->op->is_faint)

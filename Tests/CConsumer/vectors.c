@@ -273,6 +273,8 @@ static void read_case(test_case *test) {
     test->options.z_loss = number();
     test->options.focal_gamma = number();
     test->options.poly_epsilon = number();
+    test->options.softcap = number();
+    test->options.logit_scale = number();
     expect("axis");
     test->axis = (int32_t)integer();
     expect("input");

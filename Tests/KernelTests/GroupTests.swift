@@ -17,7 +17,7 @@ func runGroup<T: BinaryFloatingPoint>(
     }
     var g = x
     let isColumns: Int32 = byColumns ? 1 : 0
-    let scratchBytes = shim_scratch_bytes(Int64(classes), isColumns)
+    let scratchBytes = shim_scratch_bytes(Int64(classes), isColumns, 0)
     let scratch = UnsafeMutableRawPointer.allocate(
         byteCount: scratchBytes + shim_blocks_bytes(Int64(classes), isColumns), alignment: 128)
     defer { scratch.deallocate() }

@@ -55,10 +55,10 @@ final class Row<T: BinaryFloatingPoint> {
         row.row_weight = 1
         row.grad_scale = gradScale
         let scratch = UnsafeMutableRawPointer.allocate(
-            byteCount: shim_scratch_bytes(row.classes, 0) + shim_blocks_bytes(row.classes, 0), alignment: 128)
+            byteCount: shim_scratch_bytes(row.classes, 0, 0) + shim_blocks_bytes(row.classes, 0), alignment: 128)
         defer { scratch.deallocate() }
         row.scratch = scratch
-        row.blocks = scratch + shim_scratch_bytes(row.classes, 0)
+        row.blocks = scratch + shim_scratch_bytes(row.classes, 0, 0)
         let isMass = target != nil || weight != nil || smoothing != 0
         if kind == 0 && !isMass {
             return runGroup([self], table, byColumns: false, strides: (stride, classes * stride), isInPlace: isInPlace)[

@@ -66,6 +66,11 @@ public struct VectorCase {
         }
         loss.labelSmoothing = number(options["label_smoothing"] ?? 0)
         loss.clip = number(options["clip"] ?? 0)
+        loss.zLoss = number(options["z_loss"] ?? 0)
+        loss.focalGamma = number(options["focal_gamma"] ?? 0)
+        loss.polyEpsilon = number(options["poly_epsilon"] ?? 0)
+        loss.softcap = options["softcap"].map(number)
+        loss.logitScale = number(options["logit_scale"] ?? 1)
         loss.threads = (options["threads"] as? NSNumber)?.intValue ?? threads
 
         let input = Storage(fields, "x", dtypeKey: "dtype", shapeKey: "shape")!

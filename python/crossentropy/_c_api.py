@@ -121,6 +121,11 @@ class Options(ctypes.Structure):
         ("cancel", POINTER(c_int32)),
         ("threads", c_int32),
         ("reserved", c_int32),
+        ("z_loss", c_double),
+        ("focal_gamma", c_double),
+        ("poly_epsilon", c_double),
+        ("softcap", c_double),
+        ("logit_scale", c_double),
     ]
 
 
@@ -287,6 +292,7 @@ def cross_entropy(
     sample_weight: Array | None,
     choices: tuple[int, int, int, int],
     numbers: tuple[int, float, float, float, float],
+    terms: tuple[float, float, float, float, float],
     threads: int,
     loss: Array | None,
     grad: Array | None,
@@ -295,7 +301,8 @@ def cross_entropy(
     """``ce_cross_entropy``; a status other than CE_OK is raised as an exception.
 
     ``choices``: input_type, reduction, mean_over, empty. ``numbers``: ignore_index, label_smoothing, mean_divisor,
-    clip, grad_loss. Returns ``loss``; or a new scalar where that is None, of the dtype that x is computed in.
+    clip, grad_loss. ``terms``: z_loss, focal_gamma, poly_epsilon, softcap, logit_scale. Returns
+    ``loss``; or a new scalar where that is None: f64 for f64 x, else f32.
 
     With ``interruptible`` an exception from a signal handler, such as KeyboardInterrupt, ends the
     computation; it costs the start of a thread. Without it such an exception waits for the result.
@@ -319,7 +326,7 @@ def cross_entropy(
         w, s = place(frame.WEIGHT, weight), place(frame.SAMPLE_WEIGHT, sample_weight)
         cancel = c_int32(0) if interruptible else None
         flag = 0 if cancel is None else ctypes.addressof(cancel)
-        _pack_options(frame.memory, 0, _OPTIONS_SIZE, *choices, *numbers, w, s, flag, threads, 0)
+        _pack_options(frame.memory, 0, _OPTIONS_SIZE, *choices, *numbers, w, s, flag, threads, 0, *terms)
         if cancel is None:
             status = _cross_entropy(*arguments)
             message = _text(_last_error_message()) if status else ""

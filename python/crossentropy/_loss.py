@@ -32,6 +32,11 @@ def cross_entropy(
     reduction: str = "mean",
     mean_over: str | SupportsFloat = "weight",
     empty: str = "nan",
+    z_loss: SupportsFloat = 0.0,
+    softcap: SupportsFloat | None = None,
+    logit_scale: SupportsFloat = 1.0,
+    focal_gamma: SupportsFloat = 0.0,
+    poly_epsilon: SupportsFloat = 0.0,
     clip: SupportsFloat = 0.0,
     out: Output | None = None,
     threads: SupportsIndex | None = None,
@@ -72,6 +77,14 @@ def cross_entropy(
             number.
         empty: the mean where that divisor is 0. ``"nan"``: NaN; ``"zero"``: 0; ``"error"``:
             `EmptyError`.
+        z_loss: at least 0; adds :math:`z\_loss \cdot lse^2` to the loss of each row, times s alone. For
+            logits, like the four that follow.
+        softcap: c above 0; x becomes :math:`c \tanh(x / c)` before anything else. Infinities stay.
+        logit_scale: x is multiplied by it, before ``softcap``; the inverse of a temperature.
+        focal_gamma: :math:`\gamma`, at least 0; each term of the loss is multiplied by
+            :math:`(1 - p_c)^\gamma`. ``weight`` is what is called alpha there.
+        poly_epsilon: :math:`\epsilon`; adds :math:`\epsilon (1 - p_c)` to each :math:`-\log p_c`, the
+            poly-1 loss; with ``focal_gamma`` before that multiplication.
         clip: e in [0, 0.5); probabilities are clamped to [e, 1 - e]. For ``input_type="probs"``.
         out: float32 or float64 array for the result: of the rows' shape for ``"none"``, of one
             element otherwise. Of NumPy, or of another package that lets others write to its arrays.
@@ -114,7 +127,8 @@ def cross_entropy(
     """
     return _compute(
         x, target, axis, input_type, weight, sample_weight, ignore_index, label_smoothing,
-        reduction, mean_over, empty, clip, 1.0, out, threads, None, False,
+        reduction, mean_over, empty, _terms(z_loss, focal_gamma, poly_epsilon, softcap, logit_scale), clip, 1.0, out,
+        threads, None, False,
     )[0]  # fmt: skip
 
 
@@ -131,6 +145,11 @@ def cross_entropy_with_grad(
     reduction: str = "mean",
     mean_over: str | SupportsFloat = "weight",
     empty: str = "nan",
+    z_loss: SupportsFloat = 0.0,
+    softcap: SupportsFloat | None = None,
+    logit_scale: SupportsFloat = 1.0,
+    focal_gamma: SupportsFloat = 0.0,
+    poly_epsilon: SupportsFloat = 0.0,
     clip: SupportsFloat = 0.0,
     out: Output | None = None,
     threads: SupportsIndex | None = None,
@@ -182,7 +201,8 @@ def cross_entropy_with_grad(
     """
     return _compute(
         x, target, axis, input_type, weight, sample_weight, ignore_index, label_smoothing,
-        reduction, mean_over, empty, clip, grad_loss, out, threads, grad, True,
+        reduction, mean_over, empty, _terms(z_loss, focal_gamma, poly_epsilon, softcap, logit_scale), clip, grad_loss,
+        out, threads, grad, True,
     )  # fmt: skip
 
 
@@ -229,7 +249,7 @@ def nll_loss(
     """
     return _compute(
         log_probs, target, axis, "log_probs", weight, sample_weight, ignore_index, label_smoothing,
-        reduction, mean_over, empty, 0.0, 1.0, out, threads, None, False,
+        reduction, mean_over, empty, _NO_TERMS, 0.0, 1.0, out, threads, None, False,
     )[0]  # fmt: skip
 
 
@@ -245,6 +265,7 @@ def _compute(
     reduction: str,
     mean_over: str | SupportsFloat,
     empty: str,
+    terms: tuple[float, float, float, float, float],
     clip: SupportsFloat,
     grad_loss: SupportsFloat,
     out: Output | None,
@@ -295,6 +316,7 @@ def _compute(
         sample_weight,
         choices,
         numbers,
+        terms,
         0 if threads is None else thread_count("threads", threads),
         loss,
         gradient,
@@ -345,6 +367,35 @@ def _number(name: str, value: SupportsFloat) -> float:
         raise ArgumentTypeError(text) from None
     except OverflowError:
         raise ArgumentValueError(f"{name} is too large for a float") from None
+
+
+# z_loss, focal_gamma, poly_epsilon, softcap and logit_scale at their defaults, as the library has them.
+_NO_TERMS = (0.0, 0.0, 0.0, 0.0, 0.0)
+
+
+def _terms(
+    z_loss: SupportsFloat,
+    focal_gamma: SupportsFloat,
+    poly_epsilon: SupportsFloat,
+    softcap: SupportsFloat | None,
+    logit_scale: SupportsFloat,
+) -> tuple[float, float, float, float, float]:
+    """What changes the loss of logits. For the library 0 means that there is no cap or scale; here it would be one."""
+    if softcap is None and z_loss == focal_gamma == poly_epsilon == 0.0 and logit_scale == 1.0:
+        return _NO_TERMS
+    cap = 0.0 if softcap is None else _number("softcap", softcap)
+    if softcap is not None and cap == 0:
+        raise ArgumentValueError(f"softcap is {cap}, but must be finite and above 0, or None")
+    scale = _number("logit_scale", logit_scale)
+    if scale == 0:
+        raise ArgumentValueError(f"logit_scale is {scale}, but must be finite and not 0")
+    return (
+        _number("z_loss", z_loss),
+        _number("focal_gamma", focal_gamma),
+        _number("poly_epsilon", poly_epsilon),
+        cap,
+        0.0 if scale == 1.0 else scale,
+    )
 
 
 def _divisor(mean_over: SupportsFloat) -> float:

@@ -67,7 +67,9 @@ def test_every_parameter_is_documented(function: Any) -> None:
 def test_nll_loss_takes_what_cross_entropy_takes() -> None:
     whole = inspect.signature(ce.cross_entropy).parameters
     part = inspect.signature(ce.nll_loss).parameters
-    assert set(whole) - set(part) == {"x", "input_type", "clip"}
+    assert set(whole) - set(part) == {
+        "x", "input_type", "clip", "z_loss", "softcap", "logit_scale", "focal_gamma", "poly_epsilon",
+    }  # fmt: skip
     assert all(part[name] == whole[name] for name in part if name != "log_probs")
 
 

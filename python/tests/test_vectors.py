@@ -41,6 +41,8 @@ ERRORS = {
 }
 
 
+TERMS = ("z_loss", "focal_gamma", "poly_epsilon", "softcap", "logit_scale")
+
 # Where the package has another name for a thing than the header.
 NAMES = {"input": "x", "loss": "out", "mean_divisor": "mean_over"}
 
@@ -85,7 +87,7 @@ def arguments(case: Case) -> dict[str, Any]:
     if options.get("mean_over") == "divisor":
         options["mean_over"] = float(options.pop("mean_divisor", 0.0))
     options.pop("mean_divisor", None)
-    for number in ("label_smoothing", "clip", "grad_loss"):
+    for number in ("label_smoothing", "clip", "grad_loss", *TERMS):
         if number in options:
             options[number] = float(options[number])
     for weight in ("weight", "sample_weight"):

@@ -23,10 +23,18 @@
 // another instruction set. Core reaches it through this table alone and never imports it, so that no
 // compiled code can wander from one instruction set into another.
 
-// How numbers lie in memory: as the kernel's own type (f32 or f64), or, for f32 kernels, as 16 bits.
+// How numbers lie in memory: as the kernel's own type (f32 or f64), as 16 bits, or, for f64 kernels, as f32.
 #define CROSSENTROPY_NATIVE 0
 #define CROSSENTROPY_BF16   1
 #define CROSSENTROPY_F16    2
+#define CROSSENTROPY_F32    3
+
+// What is done to logits before anything else, see Transform.swift; f64 kernels only.
+typedef struct crossentropy_transform {
+    double  logit_scale;
+    double  softcap;  // 0: none
+    int64_t applies;  // 0: logits are taken as they are
+} crossentropy_transform;
 
 // What a loss of logits has beside -log p, see Terms.swift; all 0: nothing.
 typedef struct crossentropy_terms {
@@ -49,7 +57,8 @@ typedef struct crossentropy_row {
     double        keep;          // 1 - label_smoothing
     double        spread;        // label_smoothing / classes
     double        label_mass;    // index kernels: w_y. Mass kernels with a label: keep * w_y
-    crossentropy_terms terms;    // logits
+    crossentropy_terms terms;          // logits
+    crossentropy_transform transform;  // logits
     double        clip_low;      // probs: the input is clamped to [clip_low, clip_high]
     double        clip_high;
     double        row_weight;    // multiplies the loss
@@ -76,6 +85,7 @@ typedef struct crossentropy_group {
     int64_t     grad_stride;
     int64_t     grad_row_stride;
     crossentropy_terms terms;
+    crossentropy_transform transform;
     double      grad_factor;       // multiplies the gradient of every row, beside its weights
     int64_t     label[CROSSENTROPY_GROUP];       // 0 in lanes without a row
     double      is_counted[CROSSENTROPY_GROUP];  // 0: the row's loss and gradient are 0, whatever it holds
@@ -90,7 +100,8 @@ typedef struct crossentropy_group {
     // Results.
     double      loss[CROSSENTROPY_GROUP];
     // In between.
-    double      target[CROSSENTROPY_GROUP];       // the input at the label
+    double      target[CROSSENTROPY_GROUP];       // the logit of the label
+    double      target_slope[CROSSENTROPY_GROUP]; // its derivative, if there is a transform
     double      max[CROSSENTROPY_GROUP];          // see LogSumExp.swift
     double      rest[CROSSENTROPY_GROUP];
     double      prob_scale[CROSSENTROPY_GROUP];   // what multiplies the probabilities in the gradient
@@ -104,12 +115,12 @@ typedef struct crossentropy_group {
 // Classes per block: small enough that a block of f64 and its target mass stay near the core while it is
 // looked at twice, large enough that the work per block does not count.
 #define CROSSENTROPY_BLOCK 4096
-// Room for three blocks of doubles (the gathered input, the target mass, the gradient before it is scattered); for columns,
-// for a block of each row.
-static inline size_t shim_scratch_bytes(int64_t classes, int by_columns) {
+// Room for four blocks of doubles (the gathered input, the target mass, the gradient before it is scattered, the input before
+// a transform); for columns, for a block of each row.
+static inline size_t shim_scratch_bytes(int64_t classes, int by_columns, int transforms) {
     const int64_t block  = classes < CROSSENTROPY_BLOCK ? classes : CROSSENTROPY_BLOCK;
     const size_t  column = ((size_t)block + 3 * CROSSENTROPY_GROUP) * CROSSENTROPY_GROUP * 8;
-    const size_t  row    = 3 * CROSSENTROPY_BLOCK * 8;
+    const size_t  row    = (transforms ? 4 : 3) * CROSSENTROPY_BLOCK * 8;
     return by_columns ? column : row;
 }
 // Four doubles (see BlockTable.swift) for each of 16 blocks of one row, or for one block of each of 16 rows.

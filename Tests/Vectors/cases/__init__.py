@@ -36,6 +36,7 @@ GROUPS = [
     terms.confident_terms,
     terms.long_terms,
     terms.odd_terms,
+    terms.transforms,
     odd.odd_nothing_counts,
     odd.odd_rows,
     odd.odd_targets,

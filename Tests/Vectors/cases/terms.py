@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
-from .case import DTYPES, INF, NAN, ROWS, TARGET_KINDS, TARGETS, Case, case, numbers, sampled
+from .case import DTYPES, HALVES, INF, NAN, ROWS, TARGET_KINDS, TARGETS, Case, case, numbers, sampled
 
 # The cases are tables, which one argument a line would hide:
 # fmt: off
@@ -27,8 +27,9 @@ def terms() -> Iterator[Case]:
         )
     for name, options in TERMS.items():
         yield case(
-            f"terms_{name}_weights", "Class weights multiply all but the z-loss, sample weights all; an ignored row has "
-            "none.", [*x, [1.0, 2.0, 3.0]], [2, 0, 1, -100], weight=[0.3, 1.7, 0.9], sample_weight=[0.5, 2.0, 1.25, 3.0],
+            f"terms_{name}_weights", "Class weights multiply all but the z-loss, sample weights all; an ignored row "
+            "has none.", [*x, [1.0, 2.0, 3.0]], [2, 0, 1, -100],
+            weight=[0.3, 1.7, 0.9], sample_weight=[0.5, 2.0, 1.25, 3.0],
             grad_loss=-1.5, **options,
         )
         yield case(
@@ -99,7 +100,8 @@ def odd_terms() -> Iterator[Case]:
     for name, options in TERMS.items():
         yield case(
             f"terms_{name}_odd_rows", "NaN, infinities and impossible classes, as without terms.",
-            [[NAN, 1.0, 2.0], [INF, 1.0, 2.0], [-INF, -INF, -INF], [-INF, 1.0, 2.0], [-INF, 1.0, 2.0], [-INF, 0.5, -INF]],
+            [[NAN, 1.0, 2.0], [INF, 1.0, 2.0], [-INF, -INF, -INF], [-INF, 1.0, 2.0], [-INF, 1.0, 2.0],
+             [-INF, 0.5, -INF]],
             [0, 1, 2, 0, 1, 1], reduction="none", **options,
         )
         yield case(
@@ -111,15 +113,75 @@ def odd_terms() -> Iterator[Case]:
                target_dtype="i64", z_loss=1.0, focal_gamma=1.0)
 
 
+TRANSFORMS = {
+    "softcap": {"softcap": 2.5},
+    "scale": {"logit_scale": 0.7},
+    "both": {"softcap": 30.0, "logit_scale": 3.0},
+}
+
+
+def transforms() -> Iterator[Case]:
+    x = ROWS["logits"]
+    for (name, options), kind, dtype in itertools.product(TRANSFORMS.items(), TARGET_KINDS, (*DTYPES, *HALVES)):
+        yield case(
+            f"transform_{name}_{kind}_{dtype}", "Logits that are capped, scaled or both, of every type.",
+            x, TARGETS[kind], dtype=dtype, reduction="none", **options,
+        )
+    for name, options in TRANSFORMS.items():
+        yield case(
+            f"transform_{name}_everything", "With weights, smoothing and all terms.",
+            [*x, [1.0, 2.0, 3.0]], [2, 0, 1, -100], weight=[0.3, 1.7, 0.9], sample_weight=[0.5, 2.0, 1.25, 3.0],
+            label_smoothing=0.1, **TERMS["all"], **options,
+        )
+        yield case(
+            f"transform_{name}_axis_0", "With the classes not side by side.",
+            [[0.3, 1.5, 0.4], [-1.2, 0.2, 0.9], [2.1, -0.7, -2.2]], [2, 0, 1], class_axis=0, **options,
+        )
+        yield case(
+            f"transform_{name}_f32_grad_of_bf16", "A gradient of another type than the input.", x, [2, 0, 1],
+            dtype="bf16", grad_dtype="f32", **options,
+        )
+        yield case(
+            f"transform_{name}_long", "Rows of several blocks.", numbers(78), [5, 4999], shape=[2, 5000],
+            grad_at=sampled(2, 5000, [5, 4999]), **options,
+        )
+        yield case(
+            f"transform_{name}_odd", "NaN and infinities are what they are without a transform.",
+            [[NAN, 1.0, 2.0], [INF, 1.0, 2.0], [-INF, -INF, -INF], [-INF, 1.0, 2.0], [-INF, 1.0, 2.0]],
+            [0, 1, 2, 0, 1], reduction="none", **options,
+        )
+        yield case(
+            f"transform_{name}_odd_distribution", "The same for distributions.",
+            [[NAN, 1.0, 2.0], [-INF, 1.0, 2.0], [-INF, 1.0, 2.0]],
+            [[0.5, 0.5, 0.0], [0.5, 0.5, 0.0], [0.0, 0.5, 0.5]], reduction="none", **options,
+        )
+        yield case(
+            f"transform_{name}_confident", "Far out in the cap's flat part the gradient keeps its digits.",
+            [[300.0, -200.0, 10.0], [10.0, 90.0, -90.0]], [0, 2], dtype="f64", reduction="none", **options,
+        )
+    yield case("transform_wide_cap", "A cap far beyond the logits hardly changes them.", x, [2, 0, 1], dtype="f64",
+               softcap=1e9, reduction="none")
+    yield case("transform_tiny_logits", "Near 0 the cap keeps the logits' digits.",
+               [[1e-12, -3e-12], [1e-200, 0.0]], [0, 1],
+               dtype="f64", softcap=4.0, reduction="none")
+    yield case("transform_negative_scale", "A negative scale turns the logits round.", x, [2, 0, 1], logit_scale=-1.5)
+    yield case("transform_negative_scale_infinity", "And makes +infinity of an impossible class.",
+               [[-INF, 1.0], [INF, 1.0]], [1, 1], logit_scale=-1.0, reduction="none")
+    yield case("transform_scale_one", "A scale of 1 is none.", x, [2, 0, 1], logit_scale=1.0)
+
+
 def term_errors() -> Iterator[Case]:
     x = ROWS["probs"]
-    for name, value, kind in itertools.product(("z_loss", "focal_gamma", "poly_epsilon"), (0.5,), ("probs", "log_probs")):
+    names = ("z_loss", "focal_gamma", "poly_epsilon", "softcap", "logit_scale")
+    for name, value, kind in itertools.product(names, (0.5,), ("probs", "log_probs")):
         yield case(
             f"error_{name}_{kind}", "Only logits have a softmax to look at.", x, [2, 0, 1], input_type=kind,
             status="CE_ERROR_OPTION", message_contains=[name, "logits", "probabilities"], **{name: value},
         )
     for name, value in (("z_loss", -1.0), ("z_loss", NAN), ("z_loss", INF), ("focal_gamma", -0.5), ("focal_gamma", NAN),
-                        ("focal_gamma", INF), ("poly_epsilon", NAN), ("poly_epsilon", INF), ("poly_epsilon", -INF)):
+                        ("focal_gamma", INF), ("poly_epsilon", NAN), ("poly_epsilon", INF), ("poly_epsilon", -INF),
+                        ("softcap", -1.0), ("softcap", NAN), ("softcap", INF), ("logit_scale", NAN),
+                        ("logit_scale", INF)):
         yield case(
             f"error_{name}_{value}".replace("-", "minus_").replace(".", "_"), "Outside the option's range.",
             x, [2, 0, 1], status="CE_ERROR_OPTION", message_contains=[name, "finite"], **{name: value},
