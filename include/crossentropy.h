@@ -188,7 +188,8 @@ enum {
 /* ce_options.ignore_index: this value ignores no label. */
 #define CE_IGNORE_NONE INT64_MIN
 
-struct ce_tensor; /* below */
+struct ce_tensor;    /* below */
+struct ce_row_stats; /* below */
 
 /* ce_options: append-only. A caller states with `size` how much of it the caller knows; fields
  * beyond that have their defaults. In later fields 0 will always mean what was done before the field
@@ -223,6 +224,8 @@ typedef struct ce_options {
                                  are. LOGITS only */
     double   logit_scale;     /* finite: logits are multiplied by it, before softcap; 1 / temperature. Default 0, which
                                  means 1. LOGITS only */
+    const struct ce_row_stats *row_stats; /* what else of each row is to be written, see below; NULL: nothing.
+                                             LOGITS only */
 } ce_options;
 
 /* With z_loss, focal_gamma and poly_epsilon the loss of a row is
@@ -330,6 +333,65 @@ typedef struct ce_tensor {
 CE_API int32_t ce_cross_entropy(const ce_tensor *input, int32_t class_axis, const ce_tensor *target,
                                 const ce_options *options, const ce_tensor *loss,
                                 const ce_tensor *grad);
+
+/* ---------------------------------------------------------------------------------------------
+ * Softmax, log-sum-exp, and what a row tells beside its loss
+ *
+ * All of them take logits of the dtypes, shapes and strides of ce_cross_entropy's input and, of the
+ * options, look at softcap, logit_scale, threads and cancel, and ce_compute_row_stats also at
+ * ignore_index; the others must be valid and change nothing. Accuracy, reproducibility and errors are
+ * those of the loss: probabilities within a relative 1e-6 (f32, f16, bf16 input; 5e-6 below 1e-6) or
+ * 1e-13 (f64), their logarithms, lse and entropy within 1e-6 and 1e-13 relative to the larger of their
+ * parts (m - z_c and log(sum exp(z - m)); m and the latter).
+ * ------------------------------------------------------------------------------------------- */
+
+/* ce_softmax: probabilities p_c = exp(z_c - lse) along the class axis; ce_log_softmax: z_c - lse.
+ *
+ *   output   the input's shape, and its dtype (for f16 and bf16 input also f32); it may be the input
+ *            itself, any other overlap is an error
+ *
+ * A logit of -infinity has probability 0, and its logarithm is -infinity. Rows with NaN or +infinity, or
+ * nothing but -infinity, become NaN throughout. */
+CE_API int32_t ce_softmax(const ce_tensor *input, int32_t class_axis, const ce_options *options,
+                          const ce_tensor *output);
+CE_API int32_t ce_log_softmax(const ce_tensor *input, int32_t class_axis, const ce_options *options,
+                              const ce_tensor *output);
+
+/* ce_logsumexp: lse = log(sum of exp(z_c)) of each row.
+ *
+ *   output   f32 or f64, the shape of the input without the class axis
+ *
+ * +infinity if the row holds +infinity, -infinity if it holds nothing but -infinity, else NaN if it holds
+ * NaN. */
+CE_API int32_t ce_logsumexp(const ce_tensor *input, int32_t class_axis, const ce_options *options,
+                            const ce_tensor *output);
+
+/* ce_row_stats: where a number for each row is to go; each pointer NULL, or room for as many numbers
+ * as there are rows, in row-major order of the input's shape without the class axis. p is the softmax
+ * of the logits. Rows with +infinity, or with nothing but -infinity, have lse, max and argmax, and NaN
+ * and -1 for the rest; other rows with NaN have NaN and -1 throughout. */
+typedef struct ce_row_stats {
+    uint64_t size;        /* sizeof(ce_row_stats) of the caller */
+    double  *lse;         /* log(sum of exp(z_c)) */
+    double  *max;         /* the largest logit */
+    int64_t *argmax;      /* the class of the largest logit, the first of several */
+    double  *entropy;     /* -sum(p log p), in nats, from 0 to log(classes) */
+    double  *target_prob; /* p of the label; NaN where there is no label, in rows that are ignored, and where a weight
+                             is 0 in a call for a loss */
+    int64_t *target_rank; /* how many classes are ahead of the label's: those of larger logits, and of equal ones
+                             those of lower index. 0: the prediction is right; below k: among the k best. -1 where
+                             target_prob is NaN */
+} ce_row_stats;
+
+/* ce_compute_row_stats: these alone, in one pass. To get them from the pass of a loss, see
+ * ce_options.row_stats (with distributions or label smoothing it is a pass more).
+ *
+ *   labels   class indices, as for ce_cross_entropy; NULL: there is no target
+ *   stats    not NULL
+ *
+ * Returns what ce_cross_entropy returns. */
+CE_API int32_t ce_compute_row_stats(const ce_tensor *input, int32_t class_axis, const ce_tensor *labels,
+                                    const ce_options *options, const ce_row_stats *stats);
 
 /* ---------------------------------------------------------------------------------------------
  * Threads

@@ -85,6 +85,9 @@ HEADER: dict[str, Any] = {
         "loss, loss_tol": "one number, or one a row with reduction none",
         "grad, grad_tol": "the whole gradient in row-major order, or, where grad_at is given, the "
         "elements of those row-major indices",
+        "statistics": "of calls for logits, what ce_compute_row_stats gives (labels only for index targets), one "
+        "number a row, in f64, and what ce_softmax and ce_log_softmax give, in the dtype of the input, for the "
+        "elements that grad lists; softcap and logit_scale are the case's. lse is also what ce_logsumexp gives in f64",
     },
     "generators": {
         "lcg": "state = seed; for each number: state = (state * 6364136223846793005 + "
@@ -122,9 +125,13 @@ HEADER: dict[str, Any] = {
         "gradient, where m_c = b'_y |p_c - [c = y]| + 2 z_loss E p_c for one-hot rows of mass 1 "
         "(times |a_y|, but for the z-loss), else max(K' p_c, |a_c| b'_c); |A| becomes K' in F and f_c.",
         "softcap, logit_scale": "all of the above is of z_c = softcap tanh(logit_scale x_c / softcap), or "
-        "logit_scale x_c without softcap (0), where logit_scale 0 is 1 and infinite x_c stay infinite; gradients are "
-        "multiplied by dz_c / dx_c. As z_c may be off by t |z_c|, t = 2^-50, T + t sum (K' p_c + |a_c| b'_c) |z_c| over "
-        "finite z_c, and for the gradient 2 (1 + gamma) t max |z_c| |r| m_c dz_c / dx_c more.",
+        "logit_scale x_c without softcap (0), where logit_scale 0 is 1 and infinite x_c stay infinite; gradients "
+        "are multiplied by dz_c / dx_c. As z_c may be off by t |z_c|, t = 2^-50, T + t sum (K' p_c + |a_c| b'_c) |z_c| "
+        "over finite z_c, and for the gradient 2 (1 + gamma) t max |z_c| |r| m_c dz_c / dx_c more.",
+        "statistics": "b = 1e-13 for f64 input, else 1e-6; m the largest logit, l = log(sum exp(z - m)); F = the sum of "
+        "the p that may be 0; o = 2^-50 max |z_c| with softcap or logit_scale, else 0. lse: b max(|m|, l) + F + o. max: 2 "
+        "o. entropy: b H + 4 o H + the part of those p + F. p, in softmax and of the target: (b + 2 o) p, with 5e-6 for b "
+        "where p < 1e-6 and the input is not f64, + p if it may be 0. log_softmax: b max(m - z_c, l) + F + 2 o. All + h.",
         "ulp32": "the unit in the last place of binary32 at that magnitude, at least 2^-149.",
         "rounding": "tolerances are cut, not rounded up, to 6 digits; those below 1e-290 are "
         "rounded up to a binary64 number.",
@@ -328,6 +335,89 @@ class Row:
             self.slopes = [(mp.nan, mpf(0))] * len(x)
 
 
+class Statistics:
+    """What a row of logits tells beside its loss, as pairs of value and tolerance."""
+
+    def __init__(self, z: list[mpf], label: int | None, dtype: str, off: mpf) -> None:
+        bound = mpf("1e-13" if dtype == "f64" else "1e-6")
+        undefined = (mp.nan, mpf(0))
+        self.entropy = self.target_prob = undefined
+        self.softmax = [undefined] * len(z)
+        self.log_softmax = [undefined] * len(z)
+        self.target_rank = -1
+        largest = max((value for value in z if not mp.isnan(value)), default=mp.nan)
+        if mp.isinf(largest) and (largest > 0 or not any(mp.isnan(value) for value in z)):
+            self.lse = self.max = (largest, mpf(0))
+            self.argmax = z.index(largest)
+            return
+        if any(mp.isnan(value) for value in z):
+            self.lse = self.max = undefined
+            self.argmax = -1
+            return
+        self.max, self.argmax = (largest, 2 * off), z.index(largest)
+        powers = [mp.exp(value - largest) for value in z]
+        total = mp.fsum(powers)
+        log_total = mp.log(total)
+        p = [power / total for power in powers]
+        lowest = max(p) * mpf(2) ** (-1022 if dtype == "f64" else -126)
+        may_be_zero = [value if value < lowest else mpf(0) for value in p]
+        flushed = mp.fsum(may_be_zero)
+        self.lse = (largest + log_total, bound * max(abs(largest), log_total) + flushed + off)
+        terms = [-value * mp.log(value) if value else mpf(0) for value in p]
+        entropy = mp.fsum(terms)
+        lost = mp.fsum(term for term, zero in zip(terms, may_be_zero) if zero) + flushed
+        self.entropy = (entropy, (bound + 2 * off) * entropy + lost + 2 * off * mp.fsum(
+            value * abs(mp.log(value)) for value in p if value))  # fmt: skip
+        for c, (z_c, value, zero) in enumerate(zip(z, p, may_be_zero)):
+            relative = mpf("5e-6") if dtype != "f64" and value < mpf("1e-6") else bound
+            self.softmax[c] = (value, (relative + 2 * off) * value + zero)
+            if mp.isinf(z_c):
+                self.log_softmax[c] = (z_c, mpf(0))
+            else:
+                gap = largest - z_c
+                self.log_softmax[c] = (-gap - log_total, bound * max(gap, log_total) + flushed + 2 * off)
+        if label is not None:
+            self.target_prob = self.softmax[label]
+            before = sum(value > z[label] for value in z)
+            self.target_rank = before + sum(value == z[label] for value in z[:label])
+
+
+def statistics(case: dict[str, Any]) -> dict[str, Any]:
+    """The fields of the rows' statistics, of cases with logits in rows that are not too long."""
+    shape, axis = case["shape"], case.get("class_axis", -1) % len(case["shape"])
+    option = {**DEFAULTS, **case["options"]}
+    classes, inner = shape[axis], math.prod(shape[axis + 1 :])
+    if option["input_type"] != "logits" or math.prod(shape) > 12000:
+        return {}
+    starts = [outer * classes * inner + column for outer in range(math.prod(shape[:axis])) for column in range(inner)]
+    x = exact(case, "")
+    indexed = case["target_dtype"] not in ("f32", "f64")
+    labels = [int(label) for label in exact(case, "target_")] if indexed else [None] * len(starts)
+    rows = []
+    for start, label in zip(starts, labels):
+        z, _ = transformed([x[place] for place in range(start, start + classes * inner, inner)], case["options"])
+        off = mpf(0)
+        if "softcap" in case["options"] or "logit_scale" in case["options"]:
+            off = mpf(2) ** -50 * max((abs(value) for value in z if mp.isfinite(value)), default=mpf(0))
+        ignored = indexed and label == option["ignore_index"]
+        rows.append(Statistics(z, None if ignored else label, case["dtype"], off))
+    fields: dict[str, Any] = {}
+    for name in ("lse", "max", "entropy", "target_prob"):
+        fields[name], fields[name + "_tol"] = texts([getattr(row, name) for row in rows], "f64")
+    fields["argmax"] = [row.argmax for row in rows]
+    fields["target_rank"] = [row.target_rank for row in rows]
+    places = case.get("grad_at", range(math.prod(shape)))
+    if len(places) <= 200:
+        number = {start: i for i, start in enumerate(starts)}
+        for name in ("softmax", "log_softmax"):
+            pairs = []
+            for place in places:
+                c = place // inner % classes
+                pairs.append(getattr(rows[number[place - c * inner]], name)[c])
+            fields[name], fields[name + "_tol"] = texts(pairs, case["dtype"])
+    return {"statistics": fields}
+
+
 def expected(case: dict[str, Any]) -> dict[str, Any]:
     """The fields that say what the case must give."""
     option = {**DEFAULTS, **case["options"]}
@@ -503,6 +593,7 @@ def finished(case: dict[str, Any]) -> dict[str, Any]:
     case.setdefault("status", "CE_OK")
     if case["status"] == "CE_OK":
         case.update(expected(case))
+        case.update(statistics(case))
     elif case["status"] == "CE_ERROR_EMPTY":
         case.setdefault("message_contains", [])
     first = [key for key in FIELD_ORDER if key in case]
@@ -516,7 +607,7 @@ FIELD_ORDER = [
     "weight_dtype", "weight_shape", "weight_strides", "weight_offset", "weight",
     "sample_weight_dtype", "sample_weight_shape", "sample_weight_strides", "sample_weight_offset",
     "sample_weight", "options", "loss_dtype", "grad_dtype", "outputs", "status", "message_contains",
-    "loss", "loss_tol", "grad_at", "grad", "grad_tol",
+    "loss", "loss_tol", "grad_at", "grad", "grad_tol", "statistics",
 ]  # fmt: skip
 
 

@@ -7,13 +7,19 @@ func crossEntropy(
     _ input: UnsafePointer<ce_tensor>?, _ classAxis: Int32, _ target: UnsafePointer<ce_tensor>?,
     _ options: UnsafePointer<ce_options>?, _ loss: UnsafePointer<ce_tensor>?, _ grad: UnsafePointer<ce_tensor>?
 ) -> Int32 {
+    run { storage throws(CallError) in
+        try checkedCall(input, classAxis, target, try readOptions(options), loss, grad, &storage)
+    }
+}
+
+/// Runs the call that `check` makes; the status of whatever goes wrong.
+func run(_ check: (inout CallStorage) throws(CallError) -> LossCall) -> Int32 {
     // The host's rounding mode, flush-to-zero and unmasked exceptions stay outside, of sums and divisors too.
     let hostFloatControl = shim_float_control_enter()
     defer { shim_float_control_leave(hostFloatControl) }
     return CallStorage.with { storage in
         do throws(CallError) {
-            let call = try checkedCall(
-                input, classAxis, target, try readOptions(options), loss, grad, &storage)
+            let call = try check(&storage)
             do throws(LossFailure) {
                 try call.run()
             } catch {
@@ -44,14 +50,6 @@ private func checkedCall(
     // Shapes
     let axis = try checkedAxis(classAxis, of: input)
     let classes = input.length(axis)
-    if classes < 1 {
-        throw CallError(CE_ERROR_SHAPE) {
-            $0.text("input has shape ")
-            $0.shape(input)
-            $0.text(" and so no class: the class axis is dimension ")
-            $0.number(axis)
-        }
-    }
     let isIndexTarget = !target.dtype.isFloatingPoint
     if isIndexTarget {
         try checkShape(target, "target", equals: input, without: axis, "input without its class axis")
@@ -70,15 +68,7 @@ private func checkedCall(
     if let sampleWeight {
         try checkShape(sampleWeight, "sample_weight", equals: input, without: axis, "input without its class axis")
     }
-    if let grad {
-        try checkShape(grad, "grad", equals: input, "input")
-        if grad.dtype != input.dtype && !(input.dtype.isHalf && grad.dtype == .f32) {
-            throw CallError(CE_ERROR_DTYPE) {
-                $0.text("grad must have the dtype of input")
-                if input.dtype.isHalf { $0.text(", or f32") }
-            }
-        }
-    }
+    if let grad { try checkLikeInput(grad, "grad", input) }
 
     var call = LossCall(
         classes: classes, rows: storage.rowSpace(),
@@ -112,6 +102,10 @@ private func checkedCall(
     try checkApart(grad, "grad", weight, "weight")
     try checkApart(grad, "grad", sampleWeight, "sample_weight")
 
+    call.statistics = try checkedStatistics(
+        options.row_stats, rows: input.count(without: axis), apartFrom: input, target, weight, sampleWeight, loss, grad,
+        &storage)
+
     call.weight = weight.map { Operand(data: $0.data, dtype: $0.dtype, classStride: $0.stride(0)) }
     call.sampleWeight = sampleWeight.map { Operand(data: $0.data, dtype: $0.dtype) }
     call.loss = loss.map { Operand(data: $0.data, dtype: $0.dtype) }
@@ -132,7 +126,20 @@ private func checkedCall(
     return call
 }
 
-private func checkedAxis(_ axis: Int32, of input: TensorView) throws(CallError) -> Int {
+/// Throws unless an output has the shape and a dtype that go with the input.
+func checkLikeInput(_ view: TensorView, _ name: StaticString, _ input: TensorView) throws(CallError) {
+    try checkShape(view, name, equals: input, "input")
+    if view.dtype != input.dtype && !(input.dtype.isHalf && view.dtype == .f32) {
+        throw CallError(CE_ERROR_DTYPE) {
+            $0.text(name)
+            $0.text(" must have the dtype of input")
+            if input.dtype.isHalf { $0.text(", or f32") }
+        }
+    }
+}
+
+/// The class axis as a number from 0 on; there is at least one class.
+func checkedAxis(_ axis: Int32, of input: TensorView) throws(CallError) -> Int {
     let position = axis < 0 ? Int(axis) + input.ndim : Int(axis)
     guard position >= 0 && position < input.ndim else {
         throw CallError(CE_ERROR_SHAPE) {
@@ -143,12 +150,20 @@ private func checkedAxis(_ axis: Int32, of input: TensorView) throws(CallError) 
             $0.text(input.ndim == 1 ? " dimension" : " dimensions")
         }
     }
+    if input.length(position) < 1 {
+        throw CallError(CE_ERROR_SHAPE) {
+            $0.text("input has shape ")
+            $0.shape(input)
+            $0.text(" and so no class: the class axis is dimension ")
+            $0.number(position)
+        }
+    }
     return position
 }
 
 extension TensorView {
     /// The stride of the class axis; a single class counts as contiguous.
-    fileprivate func classStride(_ axis: Int) -> Int { length(axis) == 1 ? 1 : stride(axis) }
+    func classStride(_ axis: Int) -> Int { length(axis) == 1 ? 1 : stride(axis) }
 }
 
 extension CallError {

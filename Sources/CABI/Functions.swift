@@ -134,6 +134,42 @@ private func isReductionNone(_ options: UnsafePointer<ce_options>?) -> Bool {
     return options.reduction == CE_REDUCTION_NONE
 }
 
+@implementation @_cdecl("ce_softmax")
+public func ce_softmax(
+    _ input: UnsafePointer<ce_tensor>?, _ class_axis: Int32, _ options: UnsafePointer<ce_options>?,
+    _ output: UnsafePointer<ce_tensor>?
+) -> Int32 {
+    guard let output else { return nullPointer("output").status }
+    return softmax(.softmax, input, class_axis, nil, options, perRow: nil, perClass: output, nil)
+}
+
+@implementation @_cdecl("ce_log_softmax")
+public func ce_log_softmax(
+    _ input: UnsafePointer<ce_tensor>?, _ class_axis: Int32, _ options: UnsafePointer<ce_options>?,
+    _ output: UnsafePointer<ce_tensor>?
+) -> Int32 {
+    guard let output else { return nullPointer("output").status }
+    return softmax(.logSoftmax, input, class_axis, nil, options, perRow: nil, perClass: output, nil)
+}
+
+@implementation @_cdecl("ce_logsumexp")
+public func ce_logsumexp(
+    _ input: UnsafePointer<ce_tensor>?, _ class_axis: Int32, _ options: UnsafePointer<ce_options>?,
+    _ output: UnsafePointer<ce_tensor>?
+) -> Int32 {
+    guard let output else { return nullPointer("output").status }
+    return softmax(.softmax, input, class_axis, nil, options, perRow: output, perClass: nil, nil)
+}
+
+@implementation @_cdecl("ce_compute_row_stats")
+public func ce_compute_row_stats(
+    _ input: UnsafePointer<ce_tensor>?, _ class_axis: Int32, _ labels: UnsafePointer<ce_tensor>?,
+    _ options: UnsafePointer<ce_options>?, _ stats: UnsafePointer<ce_row_stats>?
+) -> Int32 {
+    guard let stats else { return nullPointer("stats").status }
+    return softmax(.softmax, input, class_axis, labels, options, perRow: nil, perClass: nil, stats)
+}
+
 @implementation @_cdecl("ce_set_num_threads")
 public func ce_set_num_threads(_ count: Int32) -> Int32 {
     guard count >= 0 else {

@@ -54,6 +54,7 @@ extension LossCall {
             throw outOfRange("clip", options.clip, "at least 0 and below 0.5")
         }
         if options.clip != 0 { try require(.probs, for: "clip", inputType) }
+        if options.row_stats != nil { try require(.logits, for: "row_stats", inputType) }
         try checkTerm("z_loss", options.z_loss, inputType)
         try checkTerm("focal_gamma", options.focal_gamma, inputType)
         try checkTerm("poly_epsilon", options.poly_epsilon, inputType, allowsNegative: true)

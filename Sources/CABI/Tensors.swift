@@ -7,6 +7,7 @@ enum AcceptedTypes {
     case single  // f32 or f64
     case singleOrHalf
     case integerOrSingle
+    case integer
 }
 
 /// `nil` if the pointer is NULL.
@@ -28,13 +29,22 @@ func view(
             $0.number(Int(tensor.dtype))
         }
     }
-    if !(dtype.isFloatingPoint || accepted == .integerOrSingle) || (dtype.isHalf && accepted != .singleOrHalf) {
+    let isAccepted =
+        switch accepted {
+        case .single: dtype.isFloatingPoint && !dtype.isHalf
+        case .singleOrHalf: dtype.isFloatingPoint
+        case .integerOrSingle: !dtype.isHalf
+        case .integer: !dtype.isFloatingPoint
+        }
+    if !isAccepted {
         throw CallError(CE_ERROR_DTYPE) {
             $0.text(name)
-            $0.text(
-                accepted == .singleOrHalf
-                    ? " must be f32, f64, f16 or bf16"
-                    : accepted == .single ? " must be f32 or f64" : " must be integers, f32 or f64")
+            switch accepted {
+            case .single: $0.text(" must be f32 or f64")
+            case .singleOrHalf: $0.text(" must be f32, f64, f16 or bf16")
+            case .integerOrSingle: $0.text(" must be integers, f32 or f64")
+            case .integer: $0.text(" must be integers")
+            }
         }
     }
     guard tensor.ndim >= 0 && tensor.ndim <= CE_MAX_NDIM else {
@@ -119,7 +129,7 @@ private func sum(_ a: Int, _ b: Int, _ name: StaticString) throws(CallError) -> 
     return result
 }
 
-private func overflowError(_ name: StaticString) -> CallError {
+func overflowError(_ name: StaticString) -> CallError {
     CallError(CE_ERROR_OVERFLOW) {
         $0.text("the size of ")
         $0.text(name)

@@ -16,8 +16,8 @@ extension LossCall {
         let worker = RowWorker(
             RowPass(call: self, what: .loss, workspace: workspace, gradFactor: gradFactor, rowsPerPiece: 1), slot: 0)
         var isCancelled = false
-        rows.forEachRow(in: 0..<rows.count) { _, offsets in
-            isCancelled = !run(worker, offsets, blocks, workspace)
+        rows.forEachRow(in: 0..<rows.count) { row, offsets in
+            isCancelled = !run(worker, row, offsets, blocks, workspace)
             return !isCancelled
         }
         if isCancelled { throw .cancelled }
@@ -26,7 +26,7 @@ extension LossCall {
 
     /// One row; false if the call was cancelled.
     @inline(never)
-    private func run(_ worker: RowWorker, _ offsets: RowOffsets, _ blocks: Int, _ workspace: Workspace) -> Bool {
+    private func run(_ worker: RowWorker, _ row: Int, _ offsets: RowOffsets, _ blocks: Int, _ workspace: Workspace) -> Bool {
         var share = LongRow(
             group: worker.emptyGroup(), kernels: worker.longRowKernels, blockCount: blocks, workspace: workspace,
             cancel: cancel)
@@ -40,6 +40,7 @@ extension LossCall {
         } else {
             worker.clearGradients(offsets, 1)
         }
+        statistics?.store(&share.group, row, 1)
         worker.keep(shim_group_loss(&share.group)[0], at: offsets.loss)
         return shim_load_i32(&share.isCancelled) == 0
     }

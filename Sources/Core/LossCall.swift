@@ -3,6 +3,9 @@ import Shims
 public enum InputType: Int32 { case logits, probs, logProbs }
 public enum Reduction: Int32 { case mean, sum, none }
 public enum MeanOver: Int32 { case weight, mass, count, divisor }
+/// What a call is for: the loss of logits, probabilities or their logarithms, and its gradient; or without targets, lse in
+/// place of the loss, and the softmax or its logarithm in place of the gradient.
+public enum Mode: Int32 { case loss, softmax, logSoftmax }
 public enum EmptyPolicy: Int32 { case nan, zero, error }
 
 /// What stops a checked call. Nothing has been written then, except after `cancelled`.
@@ -15,6 +18,7 @@ public enum LossFailure: Error {
 
 /// A loss over checked views: everything that a call was given, in the form that the loops use.
 public struct LossCall {
+    public var mode = Mode.loss
     public var inputType = InputType.logits
     public var reduction = Reduction.mean
     public var meanOver = MeanOver.weight
@@ -36,11 +40,14 @@ public struct LossCall {
     public var classes: Int
     public var rows: RowSpace
     public var input: Operand
+    /// Without a target, which only other modes than `loss` allow, there are no labels to be read.
     public var target: Operand
+    public var hasTarget = true
     public var weight: Operand?
     public var sampleWeight: Operand?
     public var loss: Operand?
     public var grad: Operand?
+    public var statistics: RowStatistics?
 
     public init(classes: Int, rows: RowSpace, input: Operand, target: Operand) {
         self.classes = classes
@@ -81,6 +88,7 @@ public struct LossCall {
         let isEmpty = reduction == .mean && meanOver != .divisor && divisor == 0
         if isEmpty && empty == .error { throw .empty }
 
+        if statistics != nil && !usesGroups { try runForStatistics() }
         let gradFactor: Double? = isEmpty ? (empty == .zero ? nil : .nan) : gradLoss / divisor
         let total =
             sharesRows(threads: workspace.threads)
@@ -89,6 +97,26 @@ public struct LossCall {
         guard reduction != .none, let loss else { return }
         let value = isEmpty ? (empty == .zero ? 0 : .nan) : total.divided(by: divisor)
         loss.store(value, at: 0)
+    }
+
+    /// Where the loss looks at the target mass of all classes, a pass of its own; before a gradient may take the input's place.
+    private func runForStatistics() throws(LossFailure) {
+        var call = self
+        call.mode = .softmax
+        call.labelSmoothing = 0
+        call.reduction = .none
+        call.weight = nil
+        call.sampleWeight = nil
+        call.loss = nil
+        call.grad = nil
+        if !isIndexTarget { call.withoutTarget() }
+        try call.run()
+    }
+
+    /// Puts labels that are never read in the target's place.
+    public mutating func withoutTarget() {
+        hasTarget = false
+        target = Operand(data: input.data, dtype: .i64)
     }
 
     /// The divisor is a sum over classes, which only the kernels can make.
@@ -100,6 +128,7 @@ public struct LossCall {
 
     /// Checks every label, and finds what the losses will be divided by (1 where they are not).
     private func scanTargets() throws(LossFailure) -> Double {
+        if !hasTarget { return 1 }
         // A sum of ones needs no adding up.
         let addsWeights =
             reduction == .mean && (meanOver == .weight || meanOver == .mass)

@@ -7,7 +7,7 @@ extension LossCall {
     /// Whether groups are taken class by class: short rows, and rows that are neighbours in memory while their classes are
     /// not.
     var usesColumns: Bool {
-        usesGroups && transform.applies == 0
+        usesGroups && transform.applies == 0 && statistics == nil
             && (classes <= CROSSENTROPY_COLUMN_CLASSES || (input.classStride != 1 && rows.step.input == 1))
     }
 
@@ -37,9 +37,10 @@ extension RowWorker {
                 return true
             }
         } else {
-            call.rows.forEachRun(in: rows, limit: call.rowsPerGroup) { _, first, count in
+            call.rows.forEachRun(in: rows, limit: call.rowsPerGroup) { row, first, count in
                 prepare(&group, count, first)
                 run(&group, count, first)
+                call.statistics?.store(&group, row, count)
                 return true
             }
         }
@@ -84,6 +85,8 @@ extension RowWorker {
         group.classes = row.classes
         group.input_stride = row.input_stride
         group.input_row_stride = Int64(call.rows.step.input)
+        group.mode = call.mode.rawValue
+        group.wants_statistics = call.statistics == nil ? 0 : 1
         group.by_columns = call.usesColumns ? 1 : 0
         group.input_format = row.input_format
         group.grad_format = row.grad_format
@@ -112,10 +115,14 @@ extension RowWorker {
         let sampleWeight = shim_group_sample_weight(&group)!
         let factor = group.grad_factor
         let classes = UInt64(call.classes)
-        let ignores = call.ignoreIndex != nil
+        let ignores = call.hasTarget && call.ignoreIndex != nil
         let ignored = call.ignoreIndex ?? 0
         for i in count..<Int(CROSSENTROPY_GROUP) { labels[i] = 0 }
-        call.target.copyLabels(at: first.target, count, step.target, to: labels)
+        if call.hasTarget {
+            call.target.copyLabels(at: first.target, count, step.target, to: labels)
+        } else {
+            for i in 0..<count { labels[i] = 0 }
+        }
         // Without weights, which is the usual case.
         for i in 0..<Int(CROSSENTROPY_GROUP) {
             let label = labels[i]

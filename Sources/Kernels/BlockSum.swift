@@ -104,7 +104,7 @@ private func add<T: Element>(_ e: T.Lanes, _ sums: inout DoubleLanes, _ top: ino
 }
 
 @inline(__always)
-private func total<T: Element>(_ max: T, _ reference: T, _ sums: DoubleLanes, _ tops: T.Lanes) -> BlockSum<T> {
+func total<T: Element>(_ max: T, _ reference: T, _ sums: DoubleLanes, _ tops: T.Lanes) -> BlockSum<T> {
     let top = T.largestLane(tops)
     let others = T.zeroingFirst(tops, equalTo: top)
     return BlockSum(max: max, reference: reference, sum: sum(sums + T.widen(others)), top: top)
@@ -112,13 +112,13 @@ private func total<T: Element>(_ max: T, _ reference: T, _ sums: DoubleLanes, _ 
 
 /// The largest of the first 16 elements.
 @inline(__always)
-private func firstLargest<T: Element>(_ x: UnsafeRawPointer, _ count: Int, _: T.Type) -> T {
+func firstLargest<T: Element>(_ x: UnsafeRawPointer, _ count: Int, _: T.Type) -> T {
     T.largestLane(count < laneCount ? T.loadTail(x, 0, count, filler: -.infinity) : T.loadLanes(x, 0))
 }
 
 /// The largest element; NaNs are passed over.
 @inline(never)
-private func largest<T: Element>(_ x: UnsafeRawPointer, _ count: Int, _: T.Type) -> T {
+func largest<T: Element>(_ x: UnsafeRawPointer, _ count: Int, _: T.Type) -> T {
     var a = T.splat(-.infinity)
     var b = a
     var i = 0
@@ -150,4 +150,18 @@ private func subtract<T: Element>(
     _ x: UnsafeRawPointer, _ count: Int, _ shift: T, _ difference: UnsafeMutableRawPointer
 ) {
     for i in 0..<count { T.store(T.load(x, i) - shift, difference, i) }
+}
+
+/// The first class that holds `value`; `nil` if none does.
+@inline(never)
+func firstIndex<T: Element>(of value: T, _ x: UnsafeRawPointer, _ count: Int) -> Int? {
+    let lanes = T.splat(value)
+    var i = 0
+    while i &+ laneCount <= count && !T.isAny(T.loadLanes(x, i), equalTo: lanes) { i &+= laneCount }
+    let end = i &+ laneCount < count ? i &+ laneCount : count
+    while i < end {
+        if T.load(x, i) == value { return i }
+        i &+= 1
+    }
+    return nil
 }

@@ -11,7 +11,7 @@ struct BlockReader<T: Element> {
     let stride: Int
     let storage: Storage<T>
     let scratch: UnsafeMutableRawPointer
-    let transform: crossentropy_transform
+    var transform: crossentropy_transform
 
     @inline(__always) var isTransformed: Bool { T.self == Double.self && transform.applies != 0 }
 

@@ -38,6 +38,10 @@ protocol Element: BinaryFloatingPoint & BitwiseCopyable & SIMDScalar {
 
     static func widen(_ lanes: Lanes) -> DoubleLanes
     static func narrow(_ lanes: DoubleLanes) -> Lanes
+    /// `a` in the first `count` lanes, `b` in the others.
+    static func lanes(first count: Int, _ a: Lanes, _ b: Lanes) -> Lanes
+    /// One more in lanes with x > bar.
+    static func counting(_ count: Lanes, where x: Lanes, isAbove bar: Lanes) -> Lanes
     /// From and to f32, rounded to nearest.
     static func lanes(of singles: SIMD16<Float>) -> Lanes
     static func singles(_ lanes: Lanes) -> SIMD16<Float>
@@ -209,6 +213,18 @@ extension Float: Element {
 
     @inline(__always) static func lanes(of singles: SIMD16<Float>) -> Lanes { singles }
     @inline(__always) static func singles(_ lanes: Lanes) -> SIMD16<Float> { lanes }
+
+    @inline(__always)
+    static func lanes(first count: Int, _ a: Lanes, _ b: Lanes) -> Lanes {
+        let numbers = Bits(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+        let limit = Int32(count < 0 ? 0 : count > laneCount ? laneCount : count)
+        return b.replacing(with: a, where: numbers .< Bits(repeating: limit))
+    }
+
+    @inline(__always)
+    static func counting(_ count: Lanes, where x: Lanes, isAbove bar: Lanes) -> Lanes {
+        count.replacing(with: count + Lanes(repeating: 1), where: x .> bar)
+    }
 }
 
 extension Double: Element {
@@ -283,6 +299,18 @@ extension Double: Element {
     @inline(__always) static func narrow(_ lanes: DoubleLanes) -> Lanes { lanes }
     @inline(__always) static func lanes(of singles: SIMD16<Float>) -> Lanes { Float.widen(singles) }
     @inline(__always) static func singles(_ lanes: Lanes) -> SIMD16<Float> { Float.narrow(lanes) }
+
+    @inline(__always)
+    static func lanes(first count: Int, _ a: Lanes, _ b: Lanes) -> Lanes {
+        let numbers = Bits(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+        let limit = Int64(count < 0 ? 0 : count > laneCount ? laneCount : count)
+        return b.replacing(with: a, where: numbers .< Bits(repeating: limit))
+    }
+
+    @inline(__always)
+    static func counting(_ count: Lanes, where x: Lanes, isAbove bar: Lanes) -> Lanes {
+        count.replacing(with: count + Lanes(repeating: 1), where: x .> bar)
+    }
 }
 
 // self + a b, rounded once. The x86-64 baseline has no such instruction: there it is 16 calls of libm, kept in one place

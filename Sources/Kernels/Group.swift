@@ -85,6 +85,7 @@ func finish(_ group: GroupPointer, _ stats: LogSumExp) {
     let isSkipped = lanes(&group.pointee.is_counted) .== zero
     let terms = group.pointee.terms
     let isPlain = !terms.isFocal && terms.z_loss == 0
+    if group.pointee.mode != CROSSENTROPY_LOSS { return finishSoftmax(group, stats) }
     var result = isPlain ? plain(group, stats) : withTerms(group, stats)
     if group.pointee.transform.applies != 0 { result.targetGrad *= lanes(&group.pointee.target_slope) }
     let isUndefined = stats.isUndefined .| (result.loss .!= result.loss)
@@ -100,6 +101,20 @@ func finish(_ group: GroupPointer, _ stats: LogSumExp) {
     store(result.probScale, &group.pointee.prob_scale)
     store(result.targetGrad.replacing(with: filler, where: isFilled), &group.pointee.target_grad)
     store(zero.replacing(with: zero + 1, where: isFilled), &group.pointee.is_filled)
+}
+
+/// Without targets: lse, and what probabilities or their logarithms need.
+@inline(never)
+@_optimize(size)
+private func finishSoftmax(_ group: GroupPointer, _ stats: LogSumExp) {
+    let zero = DoubleLanes(repeating: 0)
+    let one = DoubleLanes(repeating: 1)
+    store(stats.lse, &group.pointee.loss)
+    store(stats.max, &group.pointee.max)
+    store(stats.rest, &group.pointee.rest)
+    store(group.pointee.mode == CROSSENTROPY_SOFTMAX ? one : log1p(stats.rest), &group.pointee.prob_scale)
+    store(DoubleLanes(repeating: .nan), &group.pointee.target_grad)
+    store(zero.replacing(with: one, where: stats.isUndefined), &group.pointee.is_filled)
 }
 
 /// What a group comes to: the losses, and the gradients, which are probScale p_c but at the label.
@@ -138,6 +153,7 @@ private func withTerms(_ group: GroupPointer, _ stats: LogSumExp) -> Finished {
 /// Each row's gradient at its label.
 @inline(__always)
 func writeTargets<T: Element>(_ group: GroupPointer, _: T.Type) {
+    if group.pointee.mode != CROSSENTROPY_LOSS { return }
     for row in 0..<group.rows {
         group.grad(T.self).store(
             T(get(&group.pointee.target_grad, row)), group.pointee.grad, group.gradPlace(row, group.label(row)))

@@ -12,7 +12,12 @@ struct LogSumExp {
     /// sum(exp(z_j - m)) over all elements.
     @inline(__always) var total: DoubleLanes { DoubleLanes(repeating: 1) + rest }
 
-    @inline(__always) var lse: DoubleLanes { max + log1p(rest) }
+    /// log(sum(exp(z_j))): +infinity where one is in the row, -infinity where nothing else is; NaN otherwise where one is.
+    @inline(never) var lse: DoubleLanes {
+        let isInfinite = (max .== DoubleLanes(repeating: .infinity))
+            .| ((max .== DoubleLanes(repeating: -.infinity)) .& (rest .== DoubleLanes(repeating: 0)))
+        return (max + log1p(rest)).replacing(with: max, where: isInfinite)
+    }
 
     /// The z-loss of rows of a weight, z_loss lse^2, and what multiplies p_c in its gradient. 0, also where lse is infinite,
     /// if there is none.
@@ -86,7 +91,7 @@ struct BlockTable<T: Element> {
 
     @inline(__always)
     private func place(_ entry: Int, _ part: Int) -> UnsafeMutableRawPointer {
-        base + (entry &* 4 &+ part) &* MemoryLayout<DoubleLanes>.size
+        base + (entry &* 7 &+ part) &* MemoryLayout<DoubleLanes>.size
     }
 
     @inline(__always)
@@ -116,12 +121,27 @@ struct BlockTable<T: Element> {
         Double.store(Double(block.top), place(entry, 3), lane)
     }
 
+    // Where statistics are wanted.
+
+    @inline(__always)
+    func set(_ entry: Int, _ lane: Int, to statistics: BlockStatistics) {
+        Double.store(statistics.distance, place(entry, 4), lane)
+        Double.store(statistics.ahead, place(entry, 5), lane)
+        Double.store(statistics.argmax, place(entry, 6), lane)
+    }
+
+    @inline(__always) func distances(_ entry: Int) -> DoubleLanes { Double.loadLanes(place(entry, 4), 0) }
+    @inline(__always) func aheads(_ entry: Int) -> DoubleLanes { Double.loadLanes(place(entry, 5), 0) }
+    @inline(__always) func argmaxes(_ entry: Int) -> DoubleLanes { Double.loadLanes(place(entry, 6), 0) }
+
     /// Makes room for that many sums in lanes. Those without one hold zeros, not what was there before, which might be slow
     /// to compute with.
     @inline(__always)
     func prepare(_ lanes: Int) {
         let zero = DoubleLanes(repeating: 0)
-        self[(lanes &- 1) / laneCount] = BlockSums(max: zero, reference: zero, sum: zero, top: zero)
+        let last = (lanes &- 1) / laneCount
+        self[last] = BlockSums(max: zero, reference: zero, sum: zero, top: zero)
+        for part in 4..<7 { Double.storeLanes(zero, place(last, part), 0) }
     }
 
     /// Of 16 rows with `count` blocks each, an entry per block.

@@ -17,7 +17,7 @@ func logitsGroup<T: Element>(_ group: GroupPointer, _: T.Type) {
 /// is not like the kernel's own, beside it. `nil`: they are computed again.
 @inline(__always)
 private func kept<T: Element>(_ group: GroupPointer, _ row: Int, _ start: Int, _: T.Type) -> UnsafeMutableRawPointer? {
-    if group.pointee.grad == nil { return nil }
+    if group.pointee.grad == nil || group.pointee.mode == CROSSENTROPY_LOG_SOFTMAX { return nil }
     let writer = writer(group, row, T.self)
     if writer.isDirect { return writer.block(start) }
     return group.pointee.kept.map { $0 + (row &* group.classes &+ start) &* MemoryLayout<T>.size }
@@ -37,13 +37,19 @@ func sumBlocks<T: Element>(_ group: GroupPointer, _ first: Int, _ count: Int, _:
             let x = reader.block(start, size)
             let block: BlockSum<T>
             let upcoming = reader.upcoming(start)
-            if let kept = kept(group, row, start, T.self) {
+            // By rows, or by the blocks of the only row.
+            let lane = group.rows > 1 ? row : i
+            if group.pointee.wants_statistics != 0 {
+                let statistics: BlockStatistics
+                (block, statistics) = statisticsBlockSum(
+                    x, start, size, kept: kept(group, row, start, T.self), target: T(get(&group.pointee.target, row)),
+                    label: group.label(row), upcoming, scratch: shiftBlock(group))
+                table.set(lane / laneCount, lane % laneCount, to: statistics)
+            } else if let kept = kept(group, row, start, T.self) {
                 block = keepingBlockSum(x, size, kept: kept, upcoming, scratch: shiftBlock(group), T.self)
             } else {
                 block = blockSum(x, size, upcoming, scratch: shiftBlock(group), T.self)
             }
-            // By rows, or by the blocks of the only row.
-            let lane = group.rows > 1 ? row : i
             table.set(lane / laneCount, lane % laneCount, to: block)
         }
     }
@@ -51,7 +57,9 @@ func sumBlocks<T: Element>(_ group: GroupPointer, _ first: Int, _ count: Int, _:
 
 func finish<T: Element>(_ group: GroupPointer, _: T.Type) {
     let table = BlockTable(group.pointee.blocks, T.self)
-    finish(group, group.rows > 1 ? table.ofRows(1) : table.ofRow(blockCount(group)))
+    let stats = group.rows > 1 ? table.ofRows(1) : table.ofRow(blockCount(group))
+    finish(group, stats)
+    if group.pointee.wants_statistics != 0 { finishStatistics(group, stats, table) }
 }
 
 func writeBlocks<T: Element>(_ group: GroupPointer, _ first: Int, _ count: Int, _: T.Type) {
@@ -86,6 +94,13 @@ private func writeBlock<T: Element>(_ group: GroupPointer, _ row: Int, _ block: 
         writer.fill(start, count, with: atLabel)
         return
     }
+    if group.pointee.mode == CROSSENTROPY_LOG_SOFTMAX {
+        let x = reader(group, row, T.self).block(start, count)
+        logProbabilities(
+            x, writer.block(start), count, get(&group.pointee.max, row), get(&group.pointee.prob_scale, row), T.self)
+        writer.finish(start, count)
+        return
+    }
     if let kept = kept(group, row, start, T.self) {
         scale(kept, count, factor)
         if !writer.isDirect { writer.write(kept, start, count) }
@@ -96,6 +111,7 @@ private func writeBlock<T: Element>(_ group: GroupPointer, _ row: Int, _ block: 
         probabilities(reader.block(start, count), writer.block(start), count, reference, factor, shiftBlock(group))
         writer.finish(start, count)
     }
+    if group.pointee.mode != CROSSENTROPY_LOSS { return }
     let label = group.label(row)
     if label >= start && label < start &+ count { writer.store(atLabel, at: label) }
 }
@@ -106,6 +122,21 @@ private func scale<T: Element>(_ e: UnsafeMutableRawPointer, _ count: Int, _ fac
         T.storeLanes(factor(T.loadLanes(UnsafeRawPointer(e), i)), e, i)
     } tail: { i, n in
         T.storeTail(factor(T.loadTail(UnsafeRawPointer(e), i, n, filler: 0)), e, i, n)
+    }
+}
+
+/// log p_c = (z_c - m) - log1p(rest), both at most 0.
+@inline(never)
+private func logProbabilities<T: Element>(
+    _ x: UnsafeRawPointer, _ result: UnsafeMutableRawPointer, _ count: Int, _ max: Double, _ logOfTotal: Double,
+    _: T.Type
+) {
+    let m = DoubleLanes(repeating: max)
+    let l = DoubleLanes(repeating: logOfTotal)
+    forEachVector(count) { i in
+        T.storeLanes(T.narrow((T.widen(T.loadLanes(x, i)) - m) - l), result, i)
+    } tail: { i, n in
+        T.storeTail(T.narrow((T.widen(T.loadTail(x, i, n, filler: 0)) - m) - l), result, i, n)
     }
 }
 
@@ -150,8 +181,10 @@ private func shiftBlock(_ group: GroupPointer) -> UnsafeMutableRawPointer {
 @inline(__always)
 private func writer<T: Element>(_ group: GroupPointer, _ row: Int, _: T.Type) -> BlockWriter<T> {
     let storage = group.grad(T.self)
+    var reader = reader(group, row, T.self)
+    if group.pointee.mode != CROSSENTROPY_LOSS { reader.transform.applies = 0 }  // there is no derivative to be made
     return BlockWriter(
         base: group.pointee.grad + group.gradPlace(row, 0) &* storage.size, stride: Int(group.pointee.grad_stride),
         storage: storage, scratch: group.pointee.scratch + 2 &* blockSize &* MemoryLayout<Double>.size,
-        reader: reader(group, row, T.self))
+        reader: reader)
 }

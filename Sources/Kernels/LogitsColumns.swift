@@ -14,6 +14,7 @@ func logitsColumns<T: Element>(_ group: GroupPointer, _: T.Type) {
         let stats = LogSumExp(max: block.max, rest: block.sum * weights.1 * weights.0)
         finish(group, stats)
         if group.pointee.grad == nil { return }
+        if group.pointee.mode == CROSSENTROPY_LOG_SOFTMAX { return writeLogarithms(panel) }
         let scale = lanes(&group.pointee.prob_scale)
         write(panel, 0, group.classes, ProbabilityFactor(scale: scale, weights: weights, total: stats.total))
     } else {
@@ -23,6 +24,7 @@ func logitsColumns<T: Element>(_ group: GroupPointer, _: T.Type) {
         let stats = table.ofRows((group.classes &+ blockSize &- 1) / blockSize)
         finish(group, stats)
         if group.pointee.grad == nil { return }
+        if group.pointee.mode == CROSSENTROPY_LOG_SOFTMAX { return writeLogarithms(panel) }
         forEachBlock(group.classes) { start, count in
             let block = table[start / blockSize]
             panel.read(start, count)
@@ -31,6 +33,22 @@ func logitsColumns<T: Element>(_ group: GroupPointer, _: T.Type) {
         }
     }
     writeTargets(group, T.self)
+}
+
+/// log p_c = (z_c - m) - log1p(rest), both at most 0.
+@inline(never)
+@_optimize(size)
+private func writeLogarithms<T: Element>(_ panel: Panel<T>) {
+    let m = lanes(&panel.group.pointee.max)
+    let l = lanes(&panel.group.pointee.prob_scale)
+    let isFilled = T.narrow(lanes(&panel.group.pointee.is_filled))
+    forEachBlock(panel.group.classes) { start, count in
+        panel.read(start, count)
+        for c in 0..<count {
+            panel[c] = T.select(isFilled, T.splat(.nan), T.narrow((T.widen(panel[c]) - m) - l))
+        }
+        panel.write(start, count)
+    }
 }
 
 @inline(never)

@@ -137,7 +137,7 @@ private func writeDifferences<T: Element>(
         // The largest element's probability is close to 1 in a confident row, so its difference is written as
         // (A - a_k) - A rest / (1 + rest) there. Looked for now, because g may be x.
         let largest =
-            largestIsWritten || rest >= 1 ? nil : firstIndex(of: max - T.get(0, of: reference.shift), x, count)
+            largestIsWritten || rest >= 1 || max == -.infinity ? nil : firstIndex(of: max - T.get(0, of: reference.shift), x, count)
         forEachVector(count) { i in
             let p = T.widen(T.exp(T.loadLanes(x, i), reference)) * factor
             T.storeLanes(T.narrow(p.fusedAdding(loadMass(mass, i), minusScale)), g, i)
@@ -152,19 +152,4 @@ private func writeDifferences<T: Element>(
         }
         writer.finish(start, count)
     }
-}
-
-/// The first class that holds `value`; `nil` if none does, or if it is -infinity.
-@inline(__always)
-private func firstIndex<T: Element>(of value: T, _ x: UnsafeRawPointer, _ count: Int) -> Int? {
-    if value == -.infinity { return nil }
-    let lanes = T.splat(value)
-    var i = 0
-    while i &+ laneCount <= count && !T.isAny(T.loadLanes(x, i), equalTo: lanes) { i &+= laneCount }
-    let end = i &+ laneCount < count ? i &+ laneCount : count
-    while i < end {
-        if T.load(x, i) == value { return i }
-        i &+= 1
-    }
-    return nil
 }

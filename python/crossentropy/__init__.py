@@ -18,6 +18,7 @@ from ._errors import (
 )
 from ._loss import cross_entropy, cross_entropy_with_grad, nll_loss
 from ._runtime import Info, get_num_threads, info, set_num_threads
+from ._softmax import RowStats, log_softmax, logsumexp, row_stats, softmax
 
 __all__ = [
     "ArgumentTypeError",
@@ -26,11 +27,16 @@ __all__ = [
     "EmptyError",
     "Info",
     "LabelError",
+    "RowStats",
     "__version__",
     "cross_entropy",
     "cross_entropy_with_grad",
     "get_num_threads",
     "info",
+    "log_softmax",
+    "logsumexp",
     "nll_loss",
+    "row_stats",
     "set_num_threads",
+    "softmax",
 ]

@@ -126,6 +126,21 @@ class Options(ctypes.Structure):
         ("poly_epsilon", c_double),
         ("softcap", c_double),
         ("logit_scale", c_double),
+        ("row_stats", c_void_p),
+    ]
+
+
+class RowStats(ctypes.Structure):
+    """``ce_row_stats``: where a number for each row is to go."""
+
+    _fields_ = [
+        ("size", c_uint64),
+        ("lse", c_void_p),
+        ("max", c_void_p),
+        ("argmax", c_void_p),
+        ("entropy", c_void_p),
+        ("target_prob", c_void_p),
+        ("target_rank", c_void_p),
     ]
 
 
@@ -200,6 +215,11 @@ _set_num_threads = _function("ce_set_num_threads", c_int32, c_int32)
 _get_num_threads = _function("ce_get_num_threads", c_int32)
 # Addresses as numbers: the structures lie in a `_Frame`.
 _cross_entropy = _function("ce_cross_entropy", c_int32, c_void_p, c_int32, *[c_void_p] * 4)
+_softmax = {
+    name: _function(f"ce_{name}", c_int32, c_void_p, c_int32, *[c_void_p] * 2)
+    for name in ("softmax", "log_softmax", "logsumexp")
+}
+_compute_row_stats = _function("ce_compute_row_stats", c_int32, c_void_p, c_int32, *[c_void_p] * 3)
 
 # ----------------------------------------------------------------------------------------------
 # Calling
@@ -218,6 +238,7 @@ def _packer(structure: type[ctypes.Structure], extra: str = "") -> struct.Struct
 
 MAX_NDIM = 64
 _pack_options = _packer(Options).pack_into
+_pack_row_stats = _packer(RowStats).pack_into
 _pack_tensor = [_packer(Tensor, f"{ndim}q").pack_into for ndim in range(MAX_NDIM + 1)]
 
 
@@ -233,10 +254,10 @@ class _Frame:
     TENSOR = ctypes.sizeof(Tensor)
     SHAPE = 8 * MAX_NDIM
     SLOT = TENSOR + 2 * SHAPE
-    X, TARGET, LOSS, GRAD, WEIGHT, SAMPLE_WEIGHT = range(SCALAR + 8, SCALAR + 8 + 6 * SLOT, SLOT)
+    X, TARGET, LOSS, GRAD, WEIGHT, SAMPLE_WEIGHT, ROW_STATS = range(SCALAR + 8, SCALAR + 8 + 7 * SLOT, SLOT)
 
     def __init__(self) -> None:
-        self.memory = (ctypes.c_char * (self.SAMPLE_WEIGHT + self.SLOT))()
+        self.memory = (ctypes.c_char * (self.ROW_STATS + ctypes.sizeof(RowStats)))()
         self.base = ctypes.addressof(self.memory)
 
     def place(self, slot: int, array: Array | None) -> int:
@@ -259,6 +280,14 @@ class _Frame:
         dtype, ndim = DTYPES.get(array.dtype, BFLOAT16), len(shape)
         _pack_tensor[ndim](self.memory, slot, address, dtype, ndim, start + self.TENSOR, strides, *shape)
         return start
+
+    def place_row_stats(self, arrays: tuple[Array, ...] | None) -> int:
+        """The address of pointers to contiguous arrays, those of ``RowStats``; 0 for None."""
+        if arrays is None:
+            return 0
+        addresses = [array.__array_interface__["data"][0] for array in arrays]
+        _pack_row_stats(self.memory, self.ROW_STATS, ctypes.sizeof(RowStats), *addresses)
+        return self.base + self.ROW_STATS
 
     def place_scalar(self, slot: int, dtype: int) -> int:
         """The address of a view of the number."""
@@ -296,6 +325,7 @@ def cross_entropy(
     threads: int,
     loss: Array | None,
     grad: Array | None,
+    row_stats: tuple[Array, ...] | None,
     interruptible: bool,
 ) -> Any:
     """``ce_cross_entropy``; a status other than CE_OK is raised as an exception.
@@ -324,16 +354,11 @@ def cross_entropy(
             view if grad is x else place(frame.GRAD, grad),
         )
         w, s = place(frame.WEIGHT, weight), place(frame.SAMPLE_WEIGHT, sample_weight)
+        stats = 0 if row_stats is None else frame.place_row_stats(row_stats)
         cancel = c_int32(0) if interruptible else None
         flag = 0 if cancel is None else ctypes.addressof(cancel)
-        _pack_options(frame.memory, 0, _OPTIONS_SIZE, *choices, *numbers, w, s, flag, threads, 0, *terms)
-        if cancel is None:
-            status = _cross_entropy(*arguments)
-            message = _text(_last_error_message()) if status else ""
-        else:
-            status, message = _run_interruptibly(arguments, cancel)
-        if status:
-            _raise(status, message)
+        _pack_options(frame.memory, 0, _OPTIONS_SIZE, *choices, *numbers, w, s, flag, threads, 0, *terms, stats)
+        _run(_cross_entropy, arguments, cancel)
         if loss is not None:
             return loss
         return (np.float64 if is_f64 else np.float32)(
@@ -343,14 +368,64 @@ def cross_entropy(
         _frames.append(frame)
 
 
-def _run_interruptibly(arguments: tuple[int, ...], cancel: c_int32) -> tuple[int, str]:
+_DEFAULT_NUMBERS = (0.0, 0.0, 0.0, 1.0)  # label_smoothing, mean_divisor, clip, grad_loss
+
+
+def of_logits(
+    name: str,
+    x: Array,
+    axis: int,
+    labels: Array | None,
+    ignore_index: int,
+    softcap: float,
+    logit_scale: float,
+    threads: int,
+    output: Array | tuple[Array, ...],
+    interruptible: bool,
+) -> None:
+    """``ce_softmax``, ``ce_log_softmax``, ``ce_logsumexp``; or, with the arrays of ``RowStats`` as ``output``,
+    ``ce_compute_row_stats``."""
+    try:
+        frame = _frames.pop()
+    except IndexError:
+        frame = _Frame()
+    try:
+        place, base = frame.place, frame.base
+        view = place(frame.X, x)
+        cancel = c_int32(0) if interruptible else None
+        flag = 0 if cancel is None else ctypes.addressof(cancel)
+        _pack_options(
+            frame.memory, 0, _OPTIONS_SIZE, 0, 0, 0, 0, ignore_index, *_DEFAULT_NUMBERS, 0, 0, flag, threads, 0,
+            0.0, 0.0, 0.0, softcap, logit_scale, 0,
+        )  # fmt: skip
+        if isinstance(output, tuple):
+            stats = frame.place_row_stats(output)
+            _run(_compute_row_stats, (view, axis, place(frame.TARGET, labels), base, stats), cancel)
+        else:
+            _run(_softmax[name], (view, axis, base, view if output is x else place(frame.GRAD, output)), cancel)
+    finally:
+        _frames.append(frame)
+
+
+def _run(function: Any, arguments: tuple[int, ...], cancel: c_int32 | None) -> None:
+    """Calls; with ``cancel`` so that it can be interrupted. A status other than CE_OK is raised."""
+    if cancel is None:
+        status = function(*arguments)
+        message = _text(_last_error_message()) if status else ""
+    else:
+        status, message = _run_interruptibly(function, arguments, cancel)
+    if status:
+        _raise(status, message)
+
+
+def _run_interruptibly(function: Any, arguments: tuple[int, ...], cancel: c_int32) -> tuple[int, str]:
     """Status and message, from another thread: Python runs signal handlers in the main thread, and only while that
     executes Python code or waits for a lock."""
     results = []
     done = threading.Event()
 
     def call() -> tuple[int, str]:
-        status = _cross_entropy(*arguments)
+        status = function(*arguments)
         # The message belongs to the thread that made the call, so it is fetched there.
         return status, _text(_last_error_message()) if status else ""
 

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import operator
-import threading
 from typing import Any, SupportsFloat, SupportsIndex
 
 import numpy as np
 
-from . import _arrays, _c_api
+from . import _arguments, _arrays, _c_api, _softmax
 from ._arrays import ArrayLike, Output
-from ._errors import ArgumentTypeError, ArgumentValueError
 
 __all__ = ["cross_entropy", "cross_entropy_with_grad", "nll_loss"]
-
-# From this many elements of x, where even one thread of an old machine needs tens of milliseconds,
-# a call can be interrupted; below, the start of a thread would be felt more than the waiting.
-_INTERRUPTIBLE_FROM = 1 << 23
 
 
 def cross_entropy(
@@ -40,6 +33,7 @@ def cross_entropy(
     clip: SupportsFloat = 0.0,
     out: Output | None = None,
     threads: SupportsIndex | None = None,
+    row_stats: bool = False,
 ) -> Any:
     r"""Cross-entropy of predictions with labels or with distributions over classes.
 
@@ -90,6 +84,9 @@ def cross_entropy(
             element otherwise. Of NumPy, or of another package that lets others write to its arrays.
         threads: the most threads to use; None: as many as `get_num_threads` says.
 
+        row_stats: also return the `RowStats` of the rows, from the same pass (one more for distributions
+            and smoothing). For logits.
+
     Returns:
         ``out`` if it is given. Otherwise float64 for float64 ``x`` and float32 for all others: a
         scalar, or for ``reduction="none"`` an array of the shape of ``x`` without ``axis`` (a
@@ -127,9 +124,9 @@ def cross_entropy(
     """
     return _compute(
         x, target, axis, input_type, weight, sample_weight, ignore_index, label_smoothing,
-        reduction, mean_over, empty, _terms(z_loss, focal_gamma, poly_epsilon, softcap, logit_scale), clip, 1.0, out,
-        threads, None, False,
-    )[0]  # fmt: skip
+        reduction, mean_over, empty, _arguments.terms(z_loss, focal_gamma, poly_epsilon, softcap, logit_scale), clip,
+        1.0, out, threads, None, False, row_stats,
+    )  # fmt: skip
 
 
 def cross_entropy_with_grad(
@@ -153,9 +150,10 @@ def cross_entropy_with_grad(
     clip: SupportsFloat = 0.0,
     out: Output | None = None,
     threads: SupportsIndex | None = None,
+    row_stats: bool = False,
     grad_loss: SupportsFloat = 1.0,
     grad: Output | None = None,
-) -> tuple[Any, Any]:
+) -> Any:
     r"""The loss of `cross_entropy` and its derivative with respect to ``x``, in one pass.
 
     For a row of logits with target mass :math:`a_c = w_c q_c`, :math:`A = \sum_c a_c` and
@@ -175,8 +173,8 @@ def cross_entropy_with_grad(
             dtype and the package of ``x``, as for the loss.
 
     Returns:
-        The loss as from `cross_entropy`, and the gradient: ``grad`` if it is given. With
-        ``reduction="none"`` each row of it is the gradient of that row's own loss.
+        The loss as from `cross_entropy`, the gradient (``grad`` if it is given), and with ``row_stats`` the `RowStats`.
+        With ``reduction="none"`` each row of it is the gradient of that row's own loss.
 
     Raises:
         As `cross_entropy`; after an error ``grad`` too is as it was. The exception is Ctrl-C, which
@@ -201,8 +199,8 @@ def cross_entropy_with_grad(
     """
     return _compute(
         x, target, axis, input_type, weight, sample_weight, ignore_index, label_smoothing,
-        reduction, mean_over, empty, _terms(z_loss, focal_gamma, poly_epsilon, softcap, logit_scale), clip, grad_loss,
-        out, threads, grad, True,
+        reduction, mean_over, empty, _arguments.terms(z_loss, focal_gamma, poly_epsilon, softcap, logit_scale), clip,
+        grad_loss, out, threads, grad, True, row_stats,
     )  # fmt: skip
 
 
@@ -249,8 +247,8 @@ def nll_loss(
     """
     return _compute(
         log_probs, target, axis, "log_probs", weight, sample_weight, ignore_index, label_smoothing,
-        reduction, mean_over, empty, _NO_TERMS, 0.0, 1.0, out, threads, None, False,
-    )[0]  # fmt: skip
+        reduction, mean_over, empty, _arguments.NO_TERMS, 0.0, 1.0, out, threads, None, False, False,
+    )  # fmt: skip
 
 
 def _compute(
@@ -272,31 +270,32 @@ def _compute(
     threads: SupportsIndex | None,
     grad: Output | None,
     with_grad: bool,
-) -> tuple[Any, Any]:
-    """Loss and gradient (None unless ``with_grad``). What only Python can get wrong is refused
-    here; what any language can, by the library, before it writes anything."""
+    row_stats: bool,
+) -> Any:
+    """The loss, or a tuple of it, the gradient and the statistics, as far as these are wanted. What only Python can get
+    wrong is refused here; what any language can, by the library, before it writes anything."""
     given, x = x, _arrays.predictions(x)
     target = _arrays.target(target)
     weight = _arrays.weights("weight", weight)
     sample_weight = _arrays.weights("sample_weight", sample_weight)
-    axis = _axis(axis, x.ndim)
+    axis = _arguments.axis(axis, x.ndim)
 
     if isinstance(mean_over, str):
-        over, divisor = _choice("mean_over", mean_over, _c_api.MEAN_OVER, " or a number above 0"), 0.0
+        over, divisor = _arguments.choice("mean_over", mean_over, _c_api.MEAN_OVER, " or a number above 0"), 0.0
     else:
-        over, divisor = _c_api.MEAN_OVER_DIVISOR, _divisor(mean_over)
+        over, divisor = _c_api.MEAN_OVER_DIVISOR, _arguments.divisor(mean_over)
     choices = (
-        _choice("input_type", input_type, _c_api.INPUT_TYPES),
-        _choice("reduction", reduction, _c_api.REDUCTIONS),
+        _arguments.choice("input_type", input_type, _c_api.INPUT_TYPES),
+        _arguments.choice("reduction", reduction, _c_api.REDUCTIONS),
         over,
-        _choice("empty", empty, _c_api.EMPTY),
+        _arguments.choice("empty", empty, _c_api.EMPTY),
     )
     numbers = (
-        _ignore_index(ignore_index),
-        _number("label_smoothing", label_smoothing),
+        _arguments.ignore_index(ignore_index),
+        _arguments.real_number("label_smoothing", label_smoothing),
         divisor,
-        _number("clip", clip),
-        _number("grad_loss", grad_loss),
+        _arguments.real_number("clip", clip),
+        _arguments.real_number("grad_loss", grad_loss),
     )
 
     loss = None  # a scalar
@@ -308,6 +307,8 @@ def _compute(
     if with_grad:
         gradient = np.empty_like(x) if grad is None else _arrays.output("grad", grad, halves=True)
 
+    stats = _softmax.empty_row_stats(x, axis) if row_stats else None
+
     result = _c_api.cross_entropy(
         x,
         axis,
@@ -317,114 +318,20 @@ def _compute(
         choices,
         numbers,
         terms,
-        0 if threads is None else thread_count("threads", threads),
+        0 if threads is None else _arguments.thread_count("threads", threads),
         loss,
         gradient,
-        x.size >= _INTERRUPTIBLE_FROM and threading.current_thread() is threading.main_thread(),
+        stats,
+        _arguments.is_interruptible(x),
     )
     if given is not x:
         if out is None:
             result = _arrays.like(given, result)
         if with_grad and grad is None:
             gradient = _arrays.like(given, gradient)
-    return (result if out is None else out), (gradient if grad is None else grad)
-
-
-def _axis(axis: SupportsIndex, ndim: int) -> int:
-    if ndim == 0:
-        raise ArgumentValueError("x has no dimension, but must have one, the classes, at least")
-    number = axis if axis.__class__ is int else _integer("axis", axis)
-    if not -ndim <= number < ndim:
-        raise ArgumentValueError(
-            f"axis {number} is out of range: x has {ndim} dimension{'s' * (ndim > 1)} ({-ndim} to {ndim - 1})"
-        )
-    return number % ndim
-
-
-def _choice(name: str, value: str, accepted: dict[str, int], other: str = "") -> int:
-    """The number that the library has for one of the ``accepted`` names."""
-    if value.__class__ is str and value in accepted:
-        return accepted[value]
-    names = ", ".join(f'"{each}"' for each in accepted) + other
-    if not isinstance(value, str):
-        raise ArgumentTypeError(f"{name} must be one of {names}, not {type(value).__name__}")
-    from difflib import get_close_matches  # only here, as it takes a millisecond to import
-
-    near = get_close_matches(value.lower(), accepted, n=1, cutoff=0.4)
-    hint = f'. Did you mean "{near[0]}"?' if near else ""
-    raise ArgumentValueError(f'{name} is "{value}", but must be one of {names}{hint}')
-
-
-def _number(name: str, value: SupportsFloat) -> float:
-    if value.__class__ is float:
-        return value
-    if isinstance(value, (str, bytes)):  # float() would read them
-        raise ArgumentTypeError(f"{name} must be a number, not {type(value).__name__}")
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        text = f"{name} must be a number, not {type(value).__name__}"
-        raise ArgumentTypeError(text) from None
-    except OverflowError:
-        raise ArgumentValueError(f"{name} is too large for a float") from None
-
-
-# z_loss, focal_gamma, poly_epsilon, softcap and logit_scale at their defaults, as the library has them.
-_NO_TERMS = (0.0, 0.0, 0.0, 0.0, 0.0)
-
-
-def _terms(
-    z_loss: SupportsFloat,
-    focal_gamma: SupportsFloat,
-    poly_epsilon: SupportsFloat,
-    softcap: SupportsFloat | None,
-    logit_scale: SupportsFloat,
-) -> tuple[float, float, float, float, float]:
-    """What changes the loss of logits. For the library 0 means that there is no cap or scale; here it would be one."""
-    if softcap is None and z_loss == focal_gamma == poly_epsilon == 0.0 and logit_scale == 1.0:
-        return _NO_TERMS
-    cap = 0.0 if softcap is None else _number("softcap", softcap)
-    if softcap is not None and cap == 0:
-        raise ArgumentValueError(f"softcap is {cap}, but must be finite and above 0, or None")
-    scale = _number("logit_scale", logit_scale)
-    if scale == 0:
-        raise ArgumentValueError(f"logit_scale is {scale}, but must be finite and not 0")
-    return (
-        _number("z_loss", z_loss),
-        _number("focal_gamma", focal_gamma),
-        _number("poly_epsilon", poly_epsilon),
-        cap,
-        0.0 if scale == 1.0 else scale,
-    )
-
-
-def _divisor(mean_over: SupportsFloat) -> float:
-    number = _number("mean_over", mean_over)
-    if not 0 < number < float("inf"):
-        raise ArgumentValueError(f"mean_over is {number}, but a number there must be above 0 and finite")
-    return number
-
-
-def _integer(name: str, value: SupportsIndex) -> int:
-    try:
-        return operator.index(value)
-    except TypeError:
-        text = f"{name} must be an integer, not {type(value).__name__}"
-        raise ArgumentTypeError(text) from None
-
-
-def _ignore_index(value: SupportsIndex | None) -> int:
-    if value is None:
-        return _c_api.IGNORE_NONE
-    number = _integer("ignore_index", value)
-    if not -(2**63) < number < 2**63:
-        raise ArgumentValueError(f"ignore_index is {number}, but must be above -2**63 and below 2**63, or None")
-    return number
-
-
-def thread_count(name: str, value: SupportsIndex) -> int:
-    """A number of threads for the library, which itself takes very large ones as its maximum."""
-    number = _integer(name, value)
-    if number < 1:
-        raise ArgumentValueError(f"{name} is {number}, but must be 1 or more, or None")
-    return min(number, 2**31 - 1)
+    results = [result if out is None else out]
+    if with_grad:
+        results.append(gradient if grad is None else grad)
+    if row_stats:
+        results.append(stats)
+    return results[0] if len(results) == 1 else tuple(results)

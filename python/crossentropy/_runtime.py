@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import SupportsIndex, TypedDict
 
 from . import _c_api
-from ._loss import thread_count
+from ._arguments import thread_count
 
 __all__ = ["Info", "get_num_threads", "info", "set_num_threads"]
 

@@ -18,10 +18,11 @@ from typing import Any, SupportsFloat
 import numpy as np
 
 from . import _arrays
+from ._arguments import real_number
 from ._arrays import ArrayLike
 from ._c_api import FLOAT16, FLOATS, Array, is_bfloat16
 from ._errors import ArgumentTypeError, ArgumentValueError
-from ._loss import _number, cross_entropy
+from ._loss import cross_entropy
 
 __all__ = ["log_loss", "log_loss_scorer"]
 
@@ -151,7 +152,7 @@ def _probabilities(y_proba: ArrayLike) -> tuple[Array, float]:
 def _eps(eps: SupportsFloat | str) -> float:
     if isinstance(eps, str):
         raise ArgumentValueError(f'eps is "{eps}", but must be a number in [0, 0.5), or "auto"')
-    number = _number("eps", eps)
+    number = real_number("eps", eps)
     if not 0 <= number < 0.5:
         raise ArgumentValueError(f'eps is {number}, but must be a number in [0, 0.5), or "auto"')
     return number

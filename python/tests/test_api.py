@@ -23,7 +23,7 @@ import numpy as np
 import pytest
 
 import crossentropy as ce
-from crossentropy import _c_api, _loss, _runtime
+from crossentropy import _arguments, _c_api, _loss, _runtime, _softmax
 
 PACKAGE = Path(ce.__file__).parent
 
@@ -44,7 +44,7 @@ def python(program: str, **environment: str) -> subprocess.CompletedProcess[str]
 # ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("module", [ce, _loss, _runtime], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [ce, _loss, _runtime, _softmax], ids=lambda module: module.__name__)
 def test_examples_in_the_documentation(module: types.ModuleType) -> None:
     result = doctest.testmod(module)
     assert result.attempted > 0
@@ -69,6 +69,7 @@ def test_nll_loss_takes_what_cross_entropy_takes() -> None:
     part = inspect.signature(ce.nll_loss).parameters
     assert set(whole) - set(part) == {
         "x", "input_type", "clip", "z_loss", "softcap", "logit_scale", "focal_gamma", "poly_epsilon",
+        "row_stats",
     }  # fmt: skip
     assert all(part[name] == whole[name] for name in part if name != "log_probs")
 
@@ -142,17 +143,8 @@ def test_library_of_the_environment_is_the_only_one_tried() -> None:
     assert result.stdout.strip() == _c_api.LIBRARY_PATH
 
 
-FUNCTIONS = [
-    "ce_version_string",
-    "ce_build_info",
-    "ce_isa",
-    "ce_status_string",
-    "ce_last_error_message",
-    "ce_options_init",
-    "ce_set_num_threads",
-    "ce_get_num_threads",
-    "ce_cross_entropy",
-]
+HEADER = (PACKAGE.parents[1] / "include" / "crossentropy.h").read_text()
+FUNCTIONS = set(re.findall(r"^CE_API [\w *]*\b(ce_\w+)\(", HEADER, re.MULTILINE)) - {"ce_version"}
 
 
 def library_of_version(number: int, folder: Path) -> Path:
@@ -465,7 +457,7 @@ def test_ctrl_c_ends_a_long_call() -> None:
 def test_interruptible_calls_give_what_others_give(monkeypatch: pytest.MonkeyPatch) -> None:
     x, target = large_problem()
     expected = ce.cross_entropy_with_grad(x, target)
-    monkeypatch.setattr(_loss, "_INTERRUPTIBLE_FROM", 0)
+    monkeypatch.setattr(_arguments, "INTERRUPTIBLE_FROM", 0)
     loss, grad = ce.cross_entropy_with_grad(x, target)
     assert loss == expected[0]
     assert np.array_equal(grad, expected[1])
@@ -477,7 +469,7 @@ def test_a_long_call_works_where_no_thread_can_be_started(monkeypatch: pytest.Mo
     def refuse(thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(_loss, "_INTERRUPTIBLE_FROM", 0)
+    monkeypatch.setattr(_arguments, "INTERRUPTIBLE_FROM", 0)
     monkeypatch.setattr(threading.Thread, "start", refuse)
     assert ce.cross_entropy([[0.0, 0.0]], [1]) == pytest.approx(np.log(2))
 

@@ -70,6 +70,11 @@ typedef struct crossentropy_row {
     void         *blocks;        // shim_blocks_bytes(), likewise
 } crossentropy_row;
 
+// What a group is for: losses and gradients; or the probabilities of all classes, or their logarithms, in place of gradients.
+#define CROSSENTROPY_LOSS        0
+#define CROSSENTROPY_SOFTMAX     1
+#define CROSSENTROPY_LOG_SOFTMAX 2
+
 // Up to CROSSENTROPY_GROUP rows of logits with class indices; where statistics stand side by side, a row in each lane.
 #define CROSSENTROPY_GROUP 16
 typedef struct crossentropy_group {
@@ -78,6 +83,8 @@ typedef struct crossentropy_group {
     int64_t     input_stride;      // from class to class
     int64_t     input_row_stride;  // from row to row
     int64_t     rows;              // 1 to CROSSENTROPY_GROUP; 1 if there are more than CROSSENTROPY_BLOCK classes one by one
+    int32_t     mode;              // CROSSENTROPY_LOSS ...
+    int32_t     wants_statistics;  // row by row only
     int32_t     by_columns;        // class by class across the rows, rather than row by row
     int32_t     input_format;      // CROSSENTROPY_NATIVE ...
     int32_t     grad_format;
@@ -97,14 +104,21 @@ typedef struct crossentropy_group {
     void       *scratch;           // shim_scratch_bytes() of this thread's own, 128-byte aligned
     void       *blocks;            // shim_blocks_bytes(), likewise: statistics of the blocks
     void       *kept;              // room for the exponentials of all the rows, or NULL
-    // Results.
-    double      loss[CROSSENTROPY_GROUP];
+    // Results; the statistics, where they are wanted, as crossentropy.h describes them.
+    double      loss[CROSSENTROPY_GROUP];  // lse, if the mode is not CROSSENTROPY_LOSS
+    double      lse[CROSSENTROPY_GROUP];
+    double      largest[CROSSENTROPY_GROUP];
+    double      argmax[CROSSENTROPY_GROUP];
+    double      entropy[CROSSENTROPY_GROUP];
+    double      target_prob[CROSSENTROPY_GROUP];
+    double      target_rank[CROSSENTROPY_GROUP];
     // In between.
     double      target[CROSSENTROPY_GROUP];       // the logit of the label
     double      target_slope[CROSSENTROPY_GROUP]; // its derivative, if there is a transform
     double      max[CROSSENTROPY_GROUP];          // see LogSumExp.swift
     double      rest[CROSSENTROPY_GROUP];
-    double      prob_scale[CROSSENTROPY_GROUP];   // what multiplies the probabilities in the gradient
+    double      prob_scale[CROSSENTROPY_GROUP];   // what multiplies the probabilities in the gradient; for their logarithms
+                                                  // instead: log1p(rest)
     double      target_grad[CROSSENTROPY_GROUP];  // the gradient of the label's class
     double      is_filled[CROSSENTROPY_GROUP];    // not 0: the gradient is target_grad throughout
 } crossentropy_group;
@@ -123,10 +137,10 @@ static inline size_t shim_scratch_bytes(int64_t classes, int by_columns, int tra
     const size_t  row    = (transforms ? 4 : 3) * CROSSENTROPY_BLOCK * 8;
     return by_columns ? column : row;
 }
-// Four doubles (see BlockTable.swift) for each of 16 blocks of one row, or for one block of each of 16 rows.
+// Seven doubles (see BlockTable) for each of 16 blocks of one row, or for one block of each of 16 rows.
 static inline size_t shim_blocks_bytes(int64_t classes, int by_columns) {
     const size_t blocks = (size_t)(classes / CROSSENTROPY_BLOCK) + 1;
-    return (by_columns ? blocks : blocks / CROSSENTROPY_GROUP + 1) * CROSSENTROPY_GROUP * 4 * 8;
+    return (by_columns ? blocks : blocks / CROSSENTROPY_GROUP + 1) * CROSSENTROPY_GROUP * 7 * 8;
 }
 
 // The row's loss, weighted; its gradient is written to row->grad.
@@ -195,6 +209,12 @@ static inline double  *shim_group_is_counted(crossentropy_group *group) { return
 static inline double  *shim_group_loss_scale(crossentropy_group *group) { return group->loss_scale; }
 static inline double  *shim_group_grad_scale(crossentropy_group *group) { return group->grad_scale; }
 static inline double  *shim_group_sample_weight(crossentropy_group *group) { return group->sample_weight; }
+static inline double  *shim_group_lse(crossentropy_group *group) { return group->lse; }
+static inline double  *shim_group_largest(crossentropy_group *group) { return group->largest; }
+static inline double  *shim_group_argmax(crossentropy_group *group) { return group->argmax; }
+static inline double  *shim_group_entropy(crossentropy_group *group) { return group->entropy; }
+static inline double  *shim_group_target_prob(crossentropy_group *group) { return group->target_prob; }
+static inline double  *shim_group_target_rank(crossentropy_group *group) { return group->target_rank; }
 static inline double  *shim_group_loss(crossentropy_group *group) { return group->loss; }
 static inline void shim_set_group_kernel(crossentropy_kernels *table, int32_t type, crossentropy_group_kernel group) {
     table->group[type] = group;

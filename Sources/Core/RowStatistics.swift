@@ -1,0 +1,35 @@
+import Shims
+
+/// Where what a row tells beside its loss is to go: memory for one number a row each, of any alignment, or `nil`. Rows are numbered
+/// as in `RowSpace`.
+public struct RowStatistics {
+    public var lse: UnsafeMutablePointer<Double>?
+    public var largest: UnsafeMutablePointer<Double>?
+    public var argmax: UnsafeMutablePointer<Int64>?
+    public var entropy: UnsafeMutablePointer<Double>?
+    public var targetProb: UnsafeMutablePointer<Double>?
+    public var targetRank: UnsafeMutablePointer<Int64>?
+
+    public init() {}
+
+    /// Stores what a group's kernel has found out about `count` rows from `first` on.
+    func store(_ group: inout crossentropy_group, _ first: Int, _ count: Int) {
+        func copy(_ values: UnsafeMutablePointer<Double>, to place: UnsafeMutablePointer<Double>?) {
+            guard let place = UnsafeMutableRawPointer(place) else { return }
+            for i in 0..<count { place.storeBytes(of: values[i], toByteOffset: (first + i) * 8, as: Double.self) }
+        }
+        func copy(_ values: UnsafeMutablePointer<Double>, to place: UnsafeMutablePointer<Int64>?) {
+            guard let place = UnsafeMutableRawPointer(place) else { return }
+            for i in 0..<count {
+                let number = Int64(values[i])  // a class's, or -1
+                place.storeBytes(of: number, toByteOffset: (first + i) * 8, as: Int64.self)
+            }
+        }
+        copy(shim_group_lse(&group), to: lse)
+        copy(shim_group_largest(&group), to: largest)
+        copy(shim_group_argmax(&group), to: argmax)
+        copy(shim_group_entropy(&group), to: entropy)
+        copy(shim_group_target_prob(&group), to: targetProb)
+        copy(shim_group_target_rank(&group), to: targetRank)
+    }
+}

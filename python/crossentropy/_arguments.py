@@ -1,0 +1,120 @@
+"""Arguments that are no arrays: checked, and in the form that the library takes."""
+
+from __future__ import annotations
+
+import operator
+import threading
+from typing import SupportsFloat, SupportsIndex
+
+from . import _c_api
+from ._c_api import Array
+from ._errors import ArgumentTypeError, ArgumentValueError
+
+# From this many elements of x, where even one thread of an old machine needs tens of milliseconds,
+# a call can be interrupted; below, the start of a thread would be felt more than the waiting.
+INTERRUPTIBLE_FROM = 1 << 23
+
+
+def is_interruptible(x: Array) -> bool:
+    """Whether Ctrl-C is to end a call on ``x``."""
+    return x.size >= INTERRUPTIBLE_FROM and threading.current_thread() is threading.main_thread()
+
+
+def axis(axis: SupportsIndex, ndim: int) -> int:
+    if ndim == 0:
+        raise ArgumentValueError("x has no dimension, but must have one, the classes, at least")
+    number = axis if axis.__class__ is int else integer("axis", axis)
+    if not -ndim <= number < ndim:
+        raise ArgumentValueError(
+            f"axis {number} is out of range: x has {ndim} dimension{'s' * (ndim > 1)} ({-ndim} to {ndim - 1})"
+        )
+    return number % ndim
+
+
+def choice(name: str, value: str, accepted: dict[str, int], other: str = "") -> int:
+    """The number that the library has for one of the ``accepted`` names."""
+    if value.__class__ is str and value in accepted:
+        return accepted[value]
+    names = ", ".join(f'"{each}"' for each in accepted) + other
+    if not isinstance(value, str):
+        raise ArgumentTypeError(f"{name} must be one of {names}, not {type(value).__name__}")
+    from difflib import get_close_matches  # only here, as it takes a millisecond to import
+
+    near = get_close_matches(value.lower(), accepted, n=1, cutoff=0.4)
+    hint = f'. Did you mean "{near[0]}"?' if near else ""
+    raise ArgumentValueError(f'{name} is "{value}", but must be one of {names}{hint}')
+
+
+def real_number(name: str, value: SupportsFloat) -> float:
+    if value.__class__ is float:
+        return value
+    if isinstance(value, (str, bytes)):  # float() would read them
+        raise ArgumentTypeError(f"{name} must be a number, not {type(value).__name__}")
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        text = f"{name} must be a number, not {type(value).__name__}"
+        raise ArgumentTypeError(text) from None
+    except OverflowError:
+        raise ArgumentValueError(f"{name} is too large for a float") from None
+
+
+# z_loss, focal_gamma, poly_epsilon, softcap and logit_scale at their defaults, as the library has them.
+NO_TERMS = (0.0, 0.0, 0.0, 0.0, 0.0)
+
+
+def terms(
+    z_loss: SupportsFloat,
+    focal_gamma: SupportsFloat,
+    poly_epsilon: SupportsFloat,
+    softcap: SupportsFloat | None,
+    logit_scale: SupportsFloat,
+) -> tuple[float, float, float, float, float]:
+    """What changes the loss of logits. For the library 0 means that there is no cap or scale; here it would be one."""
+    if softcap is None and z_loss == focal_gamma == poly_epsilon == 0.0 and logit_scale == 1.0:
+        return NO_TERMS
+    cap = 0.0 if softcap is None else real_number("softcap", softcap)
+    if softcap is not None and cap == 0:
+        raise ArgumentValueError(f"softcap is {cap}, but must be finite and above 0, or None")
+    scale = real_number("logit_scale", logit_scale)
+    if scale == 0:
+        raise ArgumentValueError(f"logit_scale is {scale}, but must be finite and not 0")
+    return (
+        real_number("z_loss", z_loss),
+        real_number("focal_gamma", focal_gamma),
+        real_number("poly_epsilon", poly_epsilon),
+        cap,
+        0.0 if scale == 1.0 else scale,
+    )
+
+
+def divisor(mean_over: SupportsFloat) -> float:
+    number = real_number("mean_over", mean_over)
+    if not 0 < number < float("inf"):
+        raise ArgumentValueError(f"mean_over is {number}, but a number there must be above 0 and finite")
+    return number
+
+
+def integer(name: str, value: SupportsIndex) -> int:
+    try:
+        return operator.index(value)
+    except TypeError:
+        text = f"{name} must be an integer, not {type(value).__name__}"
+        raise ArgumentTypeError(text) from None
+
+
+def ignore_index(value: SupportsIndex | None) -> int:
+    if value is None:
+        return _c_api.IGNORE_NONE
+    number = integer("ignore_index", value)
+    if not -(2**63) < number < 2**63:
+        raise ArgumentValueError(f"ignore_index is {number}, but must be above -2**63 and below 2**63, or None")
+    return number
+
+
+def thread_count(name: str, value: SupportsIndex) -> int:
+    """A number of threads for the library, which itself takes very large ones as its maximum."""
+    number = integer(name, value)
+    if number < 1:
+        raise ArgumentValueError(f"{name} is {number}, but must be 1 or more, or None")
+    return min(number, 2**31 - 1)
