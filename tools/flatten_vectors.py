@@ -19,6 +19,8 @@ reads:
     status CODE COUNT                      COUNT lines follow, each a text the message contains
     loss COUNT (WANT TOL)...
     grad COUNT (INDEX WANT TOL)...         INDEX counts in row-major order of the input's shape
+    statistics ROWS (LSE TOL MAX TOL ENTROPY TOL TARGET_PROB TOL ARGMAX TARGET_RANK)...    ROWS -1: not listed
+    softmax COUNT (INDEX WANT TOL LOG_WANT LOG_TOL)...
 
 and a TENSOR
 
@@ -139,6 +141,24 @@ def lines(case: dict[str, Any], defaults: dict[str, Any]) -> Iterator[str]:
     triples = zip(places, grads, case.get("grad_tol", []))
     words = [f"{place} {number(want)} {number(tol)}" for place, want, tol in triples]
     yield " ".join([f"grad {len(words)}", *words])
+    if "statistics" not in case:
+        yield "statistics -1"
+        yield "softmax 0"
+        return
+    statistics = case["statistics"]
+    names = ("lse", "max", "entropy", "target_prob")
+    words = []
+    for i, (argmax, rank) in enumerate(zip(statistics["argmax"], statistics["target_rank"])):
+        words += [number(statistics[key][i]) for name in names for key in (name, name + "_tol")]
+        words += [str(argmax), str(rank)]
+    yield " ".join([f"statistics {len(statistics['argmax'])}", *words])
+    wanted = statistics.get("softmax", [])
+    places = case.get("grad_at", range(len(wanted)))
+    keys = ("softmax", "softmax_tol", "log_softmax", "log_softmax_tol")
+    words = []
+    for i, place in enumerate(places if wanted else ()):
+        words += [str(place), *(number(statistics[key][i]) for key in keys)]
+    yield " ".join([f"softmax {len(wanted)}", *words])
 
 
 def main() -> None:

@@ -130,7 +130,7 @@ HEADER: dict[str, Any] = {
         "over finite z_c, and for the gradient 2 (1 + gamma) t max |z_c| |r| m_c dz_c / dx_c more.",
         "statistics": "b = 1e-13 for f64 input, else 1e-6; m the largest logit, l = log(sum exp(z - m)); F = the sum of "
         "the p that may be 0; o = 2^-50 max |z_c| with softcap or logit_scale, else 0. lse: b max(|m|, l) + F + o. max: 2 "
-        "o. entropy: b H + 4 o H + the part of those p + F. p, in softmax and of the target: (b + 2 o) p, with 5e-6 for b "
+        "o + a unit in the last place of f64. entropy: b H + 4 o H + the part of those p + 2 F. p, in softmax and of the target: (b + 2 o) p, with 5e-6 for b "
         "where p < 1e-6 and the input is not f64, + p if it may be 0. log_softmax: b max(m - z_c, l) + F + 2 o. All + h.",
         "ulp32": "the unit in the last place of binary32 at that magnitude, at least 2^-149.",
         "rounding": "tolerances are cut, not rounded up, to 6 digits; those below 1e-290 are "
@@ -354,7 +354,7 @@ class Statistics:
             self.lse = self.max = undefined
             self.argmax = -1
             return
-        self.max, self.argmax = (largest, 2 * off), z.index(largest)
+        self.max, self.argmax = (largest, 2 * off + ulp(largest, "f64")), z.index(largest)
         powers = [mp.exp(value - largest) for value in z]
         total = mp.fsum(powers)
         log_total = mp.log(total)
@@ -365,7 +365,7 @@ class Statistics:
         self.lse = (largest + log_total, bound * max(abs(largest), log_total) + flushed + off)
         terms = [-value * mp.log(value) if value else mpf(0) for value in p]
         entropy = mp.fsum(terms)
-        lost = mp.fsum(term for term, zero in zip(terms, may_be_zero) if zero) + flushed
+        lost = mp.fsum(term for term, zero in zip(terms, may_be_zero) if zero) + 2 * flushed
         self.entropy = (entropy, (bound + 2 * off) * entropy + lost + 2 * off * mp.fsum(
             value * abs(mp.log(value)) for value in p if value))  # fmt: skip
         for c, (z_c, value, zero) in enumerate(zip(z, p, may_be_zero)):

@@ -26,7 +26,9 @@ extension LossCall {
 
     /// One row; false if the call was cancelled.
     @inline(never)
-    private func run(_ worker: RowWorker, _ row: Int, _ offsets: RowOffsets, _ blocks: Int, _ workspace: Workspace) -> Bool {
+    private func run(_ worker: RowWorker, _ row: Int, _ offsets: RowOffsets, _ blocks: Int, _ workspace: Workspace)
+        -> Bool
+    {
         var share = LongRow(
             group: worker.emptyGroup(), kernels: worker.longRowKernels, blockCount: blocks, workspace: workspace,
             cancel: cancel)

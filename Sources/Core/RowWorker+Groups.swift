@@ -115,7 +115,7 @@ extension RowWorker {
         let sampleWeight = shim_group_sample_weight(&group)!
         let factor = group.grad_factor
         let classes = UInt64(call.classes)
-        let ignores = call.hasTarget && call.ignoreIndex != nil
+        let ignores = call.ignoreIndex != nil
         let ignored = call.ignoreIndex ?? 0
         for i in count..<Int(CROSSENTROPY_GROUP) { labels[i] = 0 }
         if call.hasTarget {
@@ -128,7 +128,7 @@ extension RowWorker {
             let label = labels[i]
             // Labels were checked, but the caller's memory may have changed since.
             let isIndex = UInt64(bitPattern: label) < classes
-            let isCountedRow = i < count && !(ignores && label == ignored)
+            let isCountedRow = i < count && call.hasTarget && !(ignores && label == ignored)
             isCounted[i] = isCountedRow ? 1 : 0
             lossScale[i] = isIndex ? 1 : .nan
             gradScale[i] = isIndex ? factor : .nan

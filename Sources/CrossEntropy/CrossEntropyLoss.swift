@@ -114,9 +114,6 @@ public struct CrossEntropyLoss: Sendable {
 
     /// The options as C sees them, without the weights.
     private func options(keepingRows: Bool, gradLoss: Double) throws(CrossEntropyError) -> ce_options {
-        // For C, 0 means that there is none.
-        if softcap == 0 { throw CrossEntropyError(.option, "softcap is 0; it must be finite and above 0, or nil") }
-        if logitScale == 0 { throw CrossEntropyError(.option, "logitScale is 0; it must be finite and not 0") }
         var options = ce_options()
         ce_options_init(&options, MemoryLayout<ce_options>.size)
         options.input_type = inputType.rawValue
@@ -136,11 +133,23 @@ public struct CrossEntropyLoss: Sendable {
         options.z_loss = zLoss
         options.focal_gamma = focalGamma
         options.poly_epsilon = polyEpsilon
-        options.softcap = softcap ?? 0
-        options.logit_scale = logitScale
+        options.softcap = try Self.checkedSoftcap(softcap)
+        options.logit_scale = try Self.checkedScale(logitScale, "logitScale")
         options.grad_loss = gradLoss
         options.threads = Int32(clamping: threads)
         return options
+    }
+
+    // For C, 0 means that there is none.
+
+    static func checkedSoftcap(_ softcap: Double?) throws(CrossEntropyError) -> Double {
+        if softcap == 0 { throw CrossEntropyError(.option, "softcap is 0; it must be finite and above 0, or nil") }
+        return softcap ?? 0
+    }
+
+    static func checkedScale(_ scale: Double, _ name: String) throws(CrossEntropyError) -> Double {
+        if scale == 0 { throw CrossEntropyError(.option, "\(name) is 0; it must be finite and not 0") }
+        return scale
     }
 
     /// The general call: views of any shape and strides, into the caller's memory.

@@ -14,7 +14,8 @@ struct LogSumExp {
 
     /// log(sum(exp(z_j))): +infinity where one is in the row, -infinity where nothing else is; NaN otherwise where one is.
     @inline(never) var lse: DoubleLanes {
-        let isInfinite = (max .== DoubleLanes(repeating: .infinity))
+        let isInfinite =
+            (max .== DoubleLanes(repeating: .infinity))
             .| ((max .== DoubleLanes(repeating: -.infinity)) .& (rest .== DoubleLanes(repeating: 0)))
         return (max + log1p(rest)).replacing(with: max, where: isInfinite)
     }

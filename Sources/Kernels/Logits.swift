@@ -32,6 +32,7 @@ func sumBlocks<T: Element>(_ group: GroupPointer, _ first: Int, _ count: Int, _:
     let table = BlockTable(group.pointee.blocks, T.self)
     for row in 0..<group.rows {
         let reader = reader(group, row, T.self)
+        var best = -T.infinity
         for i in first..<first &+ count {
             let (start, size) = extent(group, i)
             let x = reader.block(start, size)
@@ -42,9 +43,11 @@ func sumBlocks<T: Element>(_ group: GroupPointer, _ first: Int, _ count: Int, _:
             if group.pointee.wants_statistics != 0 {
                 let statistics: BlockStatistics
                 (block, statistics) = statisticsBlockSum(
-                    x, start, size, kept: kept(group, row, start, T.self), target: T(get(&group.pointee.target, row)),
+                    x, start, size, best: best, kept: kept(group, row, start, T.self) ?? spareBlock(group),
+                    target: T(get(&group.pointee.target, row)),
                     label: group.label(row), upcoming, scratch: shiftBlock(group))
                 table.set(lane / laneCount, lane % laneCount, to: statistics)
+                best = block.max > best ? block.max : best
             } else if let kept = kept(group, row, start, T.self) {
                 block = keepingBlockSum(x, size, kept: kept, upcoming, scratch: shiftBlock(group), T.self)
             } else {
@@ -176,6 +179,12 @@ private func reader<T: Element>(_ group: GroupPointer, _ row: Int, _: T.Type) ->
 @inline(__always)
 private func shiftBlock(_ group: GroupPointer) -> UnsafeMutableRawPointer {
     group.pointee.scratch + blockSize &* MemoryLayout<Double>.size
+}
+
+/// Room for exponentials that nobody wants.
+@inline(__always)
+private func spareBlock(_ group: GroupPointer) -> UnsafeMutableRawPointer {
+    group.pointee.scratch + 2 &* blockSize &* MemoryLayout<Double>.size
 }
 
 @inline(__always)

@@ -137,7 +137,8 @@ private func writeDifferences<T: Element>(
         // The largest element's probability is close to 1 in a confident row, so its difference is written as
         // (A - a_k) - A rest / (1 + rest) there. Looked for now, because g may be x.
         let largest =
-            largestIsWritten || rest >= 1 || max == -.infinity ? nil : firstIndex(of: max - T.get(0, of: reference.shift), x, count)
+            largestIsWritten || rest >= 1 || max == -.infinity
+            ? nil : firstIndex(of: max - T.get(0, of: reference.shift), x, count)
         forEachVector(count) { i in
             let p = T.widen(T.exp(T.loadLanes(x, i), reference)) * factor
             T.storeLanes(T.narrow(p.fusedAdding(loadMass(mass, i), minusScale)), g, i)

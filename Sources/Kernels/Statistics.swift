@@ -18,54 +18,61 @@ struct BlockStatistics {
 ///
 /// - Parameters:
 ///   - start: The block's first class.
-///   - kept: Where exponentials go, if they are wanted; may be `block`.
+///   - best: The largest element of the blocks before; if this block has none above it, its argmax is not looked for.
+///   - kept: Where exponentials go; may be `block`.
 @inline(never)
 func statisticsBlockSum<T: Element>(
-    _ block: UnsafeRawPointer, _ start: Int, _ count: Int, kept: UnsafeMutableRawPointer?, target: T, label: Int,
+    _ block: UnsafeRawPointer, _ start: Int, _ count: Int, best: T, kept: UnsafeMutableRawPointer, target: T,
+    label: Int,
     _ upcoming: Upcoming, scratch: UnsafeMutableRawPointer
 ) -> (BlockSum<T>, BlockStatistics) {
     let max = largest(block, count, T.self)
     let guess = firstLargest(block, count, T.self)
     let m = T.get(0, of: blockReference(guess: T.splat(guess), max: T.splat(max), T.self))
     let reference = T.expReference(T.splat(m))
-    let argmax = firstIndex(of: max, block, count) ?? 0
+    let argmax = max > best || start == 0 ? firstIndex(of: max, block, count) ?? 0 : 0
     let shift = T.get(0, of: reference.shift)
     let x = shifted(block, count, by: shift, scratch)
-    let shiftedMax = T.widen(T.splat(max - shift))
+    let shiftedMax = T.splat(max - shift)
 
     // Before the label's class equal logits are ahead of it, too.
     let position = label &- start
-    let threshold = T.splat(target - shift)
-    let lower = T.splat((target - shift).nextDown)
+    let threshold = T.splat(target)
+    let lower = T.splat(target.nextDown)
     var top = T.splat(0)
     var sums = DoubleLanes(repeating: 0)
     var distances = sums
     var ahead = T.splat(0)
-    @inline(__always) func add(_ x: T.Lanes, _ e: T.Lanes, _ i: Int) {
-        let wide = T.widen(e)
-        sums += T.widen(T.minimum(top, e))
-        top = T.maximum(top, e)
-        // Where e is 0, x may be -infinity.
-        let product = wide * (shiftedMax - T.widen(x))
-        distances += product.replacing(with: DoubleLanes(repeating: 0), where: wide .== DoubleLanes(repeating: 0))
-        let bar = T.lanes(first: position &- i, lower, threshold)
-        ahead = T.counting(ahead, where: x, isAbove: bar)
-    }
     forEachVector(count) { i in
         upcoming.prefetch(i)
+        let z = T.loadLanes(block, i)
         let x = T.loadLanes(x, i)
         let e = T.exp(x, reference)
-        add(x, e, i)
-        if let kept { T.storeLanes(e, kept, i) }
+        T.storeLanes(e, kept, i)
+        sums += T.widen(T.minimum(top, e))
+        top = T.maximum(top, e)
+        distances += T.widen(distance(x, e, shiftedMax, T.self))
+        ahead = T.counting(ahead, where: z, isAbove: T.lanes(first: position &- i, lower, threshold))
     } tail: { i, n in
+        let z = T.loadTail(block, i, n, filler: -.infinity)
         let x = T.loadTail(x, i, n, filler: -.infinity)
         let e = T.exp(x, reference)
-        add(x, e, i)
-        if let kept { T.storeTail(e, kept, i, n) }
+        T.storeTail(e, kept, i, n)
+        sums += T.widen(T.minimum(top, e))
+        top = T.maximum(top, e)
+        distances += T.widen(distance(x, e, shiftedMax, T.self))
+        ahead = T.counting(ahead, where: z, isAbove: T.lanes(first: position &- i, lower, threshold))
     }
     let statistics = BlockStatistics(
         distance: sum(distances), ahead: sum(T.widen(ahead)), argmax: Double(start &+ argmax))
     return (total(max, m, sums, top), statistics)
+}
+
+/// e (max - x): two more roundings to the error of e, which is below 1 ulp. An x that is far below all with e != 0 stands for
+/// -infinity.
+@inline(__always)
+private func distance<T: Element>(_ x: T.Lanes, _ e: T.Lanes, _ max: T.Lanes, _: T.Type) -> T.Lanes {
+    T.product(e, T.difference(max, T.maximum(T.splat(-0x1p100), x)))
 }
 
 /// Statistics of a group's rows, from those of their blocks.

@@ -8,7 +8,6 @@ import Shims
 extension crossentropy_transform {
     /// z of sixteen x. Error: below 6 units in the last place.
     @inline(never)
-    @_optimize(size)
     func callAsFunction(_ x: DoubleLanes) -> DoubleLanes {
         let scaled = DoubleLanes(repeating: logit_scale) * x
         if softcap == 0 { return scaled }
@@ -29,7 +28,6 @@ extension crossentropy_transform {
 
     /// dz/dx: s (1 - tanh(s x / c)^2) = 4 s e / (1 + e)^2 for e = exp(-2 |s x / c|), which does not cancel.
     @inline(never)
-    @_optimize(size)
     func slope(_ x: DoubleLanes) -> DoubleLanes {
         let scale = DoubleLanes(repeating: logit_scale)
         if softcap == 0 { return scale }

@@ -51,8 +51,13 @@ typedef enum {
     LOG_PROBS
 } content;
 
+/* What is called: the loss and its gradient; or log-sum-exp in the place of the loss, and the softmax or its logarithm in that
+ * of the gradient. */
+typedef enum { LOSS, SOFTMAX, LOG_SOFTMAX } function;
+
 typedef struct {
     const char *name;
+    function    function;
     content     input;
     int         is_distribution;
     int         is_weighted; /* class and sample weights; index targets: some labels are ignored, too */
@@ -85,7 +90,7 @@ static const type TYPES[] = {
 
 static int is_16bit(const type *t) { return t->dtype == CE_F16 || t->dtype == CE_BF16; }
 
-/* What is not said is 0: logits, class indices, the mean. */
+/* What is not said is 0: a loss, logits, class indices, the mean. */
 static const operation OPERATIONS[] = {
     {"index_none", .reduction = NONE, .largest = 3, .on_16bit = 1},
     {"index_mean", .reduction = MEAN},
@@ -112,6 +117,9 @@ static const operation OPERATIONS[] = {
     {"terms_special_distribution_sum", .input = SPECIAL, .is_distribution = 1, .reduction = SUM, .z_loss = 0x1p-6,
      .focal_gamma = 0.5, .poly_epsilon = -0.5},
     {"capped_special_none", .input = SPECIAL, .reduction = NONE, .softcap = 30, .on_16bit = 1},
+    {"softmax", .function = SOFTMAX, .reduction = NONE, .largest = 2, .on_16bit = 1},
+    {"softmax_special_capped", .function = SOFTMAX, .input = SPECIAL, .reduction = NONE, .softcap = 30},
+    {"log_softmax_special", .function = LOG_SOFTMAX, .input = SPECIAL, .reduction = NONE, .largest = 2, .on_16bit = 1},
     {"scaled_distribution_weighted_mean", .is_distribution = 1, .is_weighted = 1, .logit_scale = -0.7, .on_16bit = 1},
 };
 
@@ -621,10 +629,13 @@ static int is_meant(const problem *p, const configuration *how) {
 static int can_state(const problem *p, const configuration *how) {
     int is_flat = p->shape->axis == 1 && p->shape->length[1] == 1;
     switch (how->call) {
-    case PLAIN_CALL: return !p->op->is_distribution && is_flat && !is_16bit(p->type);
+    case PLAIN_CALL: return p->op->function == LOSS && !p->op->is_distribution && is_flat && !is_16bit(p->type);
     case WIDENED: case WIDE_GRADIENT: return is_16bit(p->type);
     case PIECES: return is_flat && (p->op->reduction != MEAN || p->divisor > 0);
-    case INFINITE_GRAD_LOSS: return p->op->input == PLAIN || p->op->input == TIES || p->op->input == SPECIAL;
+    case INFINITE_GRAD_LOSS:
+        if (p->op->function != LOSS)
+            return 0;
+        return p->op->input == PLAIN || p->op->input == TIES || p->op->input == SPECIAL;
     default: return 1;
     }
 }
@@ -717,6 +728,15 @@ static int32_t call_whole(call *made, const problem *p) {
     if (p->weight != NULL) {
         made->options.weight = &made->weight.view;
         made->options.sample_weight = &made->sample_weight.view;
+    }
+    if (p->op->function != LOSS) {
+        int32_t status = CE_OK;
+        if (made->with_loss)
+            status = ce_logsumexp(&made->input.view, made->axis, &made->options, &made->loss.view);
+        if (made->with_grad && status == CE_OK)
+            status = (p->op->function == SOFTMAX ? ce_softmax : ce_log_softmax)(&made->input.view, made->axis,
+                                                                                &made->options, &grad);
+        return status;
     }
     return ce_cross_entropy(&made->input.view, made->axis, &made->target.view, &made->options,
                             made->with_loss ? &made->loss.view : NULL, made->with_grad ? &grad : NULL);

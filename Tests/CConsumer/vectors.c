@@ -51,7 +51,13 @@ typedef struct {
     int64_t    losses, grads;
     double    *loss, *loss_tol, *grad, *grad_tol;
     int64_t   *grad_at;
+    int64_t    rows;       /* with statistics; -1: the case has none */
+    double    *statistics; /* ROW_NUMBERS for each */
+    int64_t    softmaxes;
+    double    *softmax;    /* for each: index, probability, tolerance, logarithm, tolerance */
 } test_case;
+
+enum { ROW_NUMBERS = 10, CLASS_NUMBERS = 5 };
 
 /* The outputs of one call. */
 typedef struct {
@@ -321,6 +327,16 @@ static void read_case(test_case *test) {
         test->grad[k] = number();
         test->grad_tol[k] = number();
     }
+    expect("statistics");
+    test->rows = integer();
+    test->statistics = allocate((size_t)(test->rows < 0 ? 0 : test->rows) * ROW_NUMBERS * sizeof(double));
+    for (k = 0; k < test->rows * ROW_NUMBERS; k++)
+        test->statistics[k] = number();
+    expect("softmax");
+    test->softmaxes = integer();
+    test->softmax = allocate((size_t)test->softmaxes * CLASS_NUMBERS * sizeof(double));
+    for (k = 0; k < test->softmaxes * CLASS_NUMBERS; k++)
+        test->softmax[k] = number();
 }
 
 static void free_case(test_case *test) {
@@ -333,6 +349,8 @@ static void free_case(test_case *test) {
     free(test->grad_at);
     free(test->grad);
     free(test->grad_tol);
+    free(test->statistics);
+    free(test->softmax);
 }
 
 /* Tensors of this program's own ------------------------------------------------------------ */
@@ -625,6 +643,129 @@ static void check_numbers(const test_case *test, const outcome *base) {
                      test->grad[i], test->grad_tol[i]);
 }
 
+/* Without a loss ---------------------------------------------------------------------------- */
+
+/* Room for the statistics of `rows` rows, at an odd address. */
+typedef struct {
+    unsigned char *memory;
+    ce_row_stats   places;
+} statistics;
+
+static statistics make_statistics(int64_t rows) {
+    statistics made;
+    size_t     column = (size_t)rows * 8;
+    made.memory = allocate(1 + 6 * column);
+    memset(made.memory, FILL, 1 + 6 * column);
+    made.places.size = sizeof(ce_row_stats);
+    made.places.lse = (void *)(made.memory + 1);
+    made.places.max = (void *)(made.memory + 1 + column);
+    made.places.argmax = (void *)(made.memory + 1 + 2 * column);
+    made.places.entropy = (void *)(made.memory + 1 + 3 * column);
+    made.places.target_prob = (void *)(made.memory + 1 + 4 * column);
+    made.places.target_rank = (void *)(made.memory + 1 + 5 * column);
+    return made;
+}
+
+static double double_at(const double *place, int64_t i) {
+    double number;
+    memcpy(&number, (const unsigned char *)place + 8 * i, sizeof number);
+    return number;
+}
+
+static double integer_at(const int64_t *place, int64_t i) {
+    int64_t number;
+    memcpy(&number, (const unsigned char *)place + 8 * i, sizeof number);
+    return (double)number;
+}
+
+static int32_t is_index(const test_case *test) { return test->target.view.dtype >= CE_I8; }
+
+/* Statistics alone, those from the pass of the loss, lse, softmax and its logarithm, in place too, with one thread and with
+ * three, from elsewhere in memory. */
+static void run_statistics(const test_case *test, const outcome *base) {
+    static const char *const names[] = {"one thread", "three threads", "elsewhere"};
+    const ce_tensor *input = &test->input.view;
+    int64_t          shape[MAX_NDIM], i;
+    int32_t          ndim, variant;
+    ce_options       options = test->options;
+    statistics       first = make_statistics(test->rows < 0 ? 0 : test->rows);
+    tensor           lse, prob, logs, moved;
+    test_case        rows = *test;
+    if (test->rows < 0) {
+        free(first.memory);
+        return;
+    }
+    rows.options.reduction = CE_REDUCTION_NONE;
+    ndim = loss_shape(&rows, shape);
+    make_tensor(&lse, CE_F64, ndim, shape, ELSEWHERE);
+    make_tensor(&prob, input->dtype, input->ndim, test->input.shape, ROW_MAJOR);
+    make_tensor(&logs, input->dtype, input->ndim, test->input.shape, ELSEWHERE);
+    make_tensor(&moved, input->dtype, input->ndim, test->input.shape, ELSEWHERE);
+    copy_elements(input, &moved.view);
+    if (ce_compute_row_stats(input, test->axis, is_index(test) ? &test->target.view : NULL, &options, &first.places) ||
+        ce_logsumexp(input, test->axis, &options, &lse.view) ||
+        ce_softmax(input, test->axis, &options, &prob.view) ||
+        ce_log_softmax(input, test->axis, &options, &logs.view))
+        complain(test, "statistics: %s", ce_last_error_message());
+    for (i = 0; i < test->rows; i++) {
+        const double *want = test->statistics + i * ROW_NUMBERS;
+        check_number(test, "lse", i, double_at(first.places.lse, i), want[0], want[1]);
+        check_number(test, "logsumexp", i, float_at(&lse.view, i), want[0], want[1]);
+        check_number(test, "max", i, double_at(first.places.max, i), want[2], want[3]);
+        check_number(test, "entropy", i, double_at(first.places.entropy, i), want[4], want[5]);
+        check_number(test, "target_prob", i, double_at(first.places.target_prob, i), want[6], want[7]);
+        check_number(test, "argmax", i, integer_at(first.places.argmax, i), want[8], 0);
+        check_number(test, "target_rank", i, integer_at(first.places.target_rank, i), want[9], 0);
+    }
+    for (i = 0; i < test->softmaxes; i++) {
+        const double *want = test->softmax + i * CLASS_NUMBERS;
+        int64_t       at = (int64_t)want[0];
+        check_number(test, "softmax", at, float_at(&prob.view, at), want[1], want[2]);
+        check_number(test, "log_softmax", at, float_at(&logs.view, at), want[3], want[4]);
+    }
+    for (variant = 0; variant < 3; variant++) {
+        const ce_tensor *from = variant == 2 ? &moved.view : input;
+        statistics       other = make_statistics(test->rows), in_pass = make_statistics(test->rows);
+        tensor           again;
+        options = test->options;
+        options.threads = variant == 0 ? 1 : variant == 1 ? 3 : 0;
+        make_tensor(&again, input->dtype, input->ndim, test->input.shape, ROW_MAJOR);
+        if (ce_compute_row_stats(from, test->axis, is_index(test) ? &test->target.view : NULL, &options, &other.places) ||
+            ce_softmax(from, test->axis, &options, &again.view))
+            complain(test, "statistics, %s: %s", names[variant], ce_last_error_message());
+        if (memcmp(other.memory, first.memory, 1 + 6 * (size_t)test->rows * 8) != 0)
+            complain(test, "statistics, %s: other bits", names[variant]);
+        if (!same_bits(&again.view, &prob.view))
+            complain(test, "softmax, %s: other bits", names[variant]);
+        copy_elements(input, &again.view);
+        if (ce_log_softmax(&again.view, test->axis, &options, &again.view) || !same_bits(&again.view, &logs.view))
+            complain(test, "log_softmax in place, %s: other bits", names[variant]);
+        /* Rows of weight 0 have no target there, so not where there are weights. */
+        if (!test->has_weight && !test->has_sample_weight && test->with_grad && distinct(from) &&
+            test->grad_dtype == input->dtype) {
+            outcome got;
+            copy_elements(input, &again.view);
+            make_outputs(test, &got, ROW_MAJOR);
+            options.row_stats = &in_pass.places;
+            if (ce_cross_entropy(&again.view, test->axis, &test->target.view, &options, &got.loss.view, &again.view))
+                complain(test, "statistics of a loss: %s", ce_last_error_message());
+            if (memcmp(in_pass.memory, first.memory, 1 + 6 * (size_t)test->rows * 8) != 0)
+                complain(test, "statistics of a loss, %s: other bits", names[variant]);
+            if (!same_bits(&got.loss.view, &base->loss.view) || !same_bits(&again.view, &base->grad.view))
+                complain(test, "statistics of a loss, %s: loss or gradient have other bits", names[variant]);
+            free_outputs(&got);
+        }
+        free(again.memory);
+        free(other.memory);
+        free(in_pass.memory);
+    }
+    free(first.memory);
+    free(lse.memory);
+    free(prob.memory);
+    free(logs.memory);
+    free(moved.memory);
+}
+
 static void check_message(const test_case *test) {
     const char *message = ce_last_error_message();
     int         i;
@@ -694,6 +835,8 @@ static void run_case(const test_case *test, FILE *results) {
         if (distinct(&test->input.view) && test->grad_dtype == test->input.view.dtype)
             run_in_place(test, &base);
     }
+    if (base.status == CE_OK)
+        run_statistics(test, &base);
     for (i = 0; i < 4; i++) {
         if (inputs[i]->bytes > 0 && memcmp(before[i], inputs[i]->memory, inputs[i]->bytes) != 0)
             complain(test, "%s has changed", names[i]);

@@ -79,9 +79,7 @@ public struct VectorCase {
         let weight = Storage(fields, "weight")
         let sampleWeight = Storage(fields, "sample_weight")
         let axis = (fields["class_axis"] as? NSNumber)?.intValue ?? -1
-        var rowShape = shape
-        let position = axis < 0 ? axis + shape.count : axis
-        if shape.indices.contains(position) { rowShape.remove(at: position) }
+        let rowShape = rowShape(shape, axis)
         let keepsRows = reduction == "none"
         let dtype = fields["dtype"] as! String
         let losses = Storage(
@@ -105,6 +103,51 @@ public struct VectorCase {
         return outcome
     }
 
+    /// Runs what gives the statistics of the case's rows, if it lists them; what is wrong with the results.
+    public func complaintAboutStatistics(threads: Int = 0) -> String? {
+        guard let wanted = fields["statistics"] as? [String: Any] else { return nil }
+        let options = fields["options"] as! [String: Any]
+        var logits = Logits(
+            softcap: options["softcap"].map(number), scale: number(options["logit_scale"] ?? 1), threads: threads)
+        if let ignored = options["ignore_index"] {
+            logits.ignoreIndex = ignored as? String == "none" ? nil : Int64(integerText(ignored))
+        }
+        let input = Storage(fields, "x", dtypeKey: "dtype", shapeKey: "shape")!
+        let isIndexed = !["f32", "f64"].contains(fields["target_dtype"] as! String)
+        let labels = isIndexed ? Storage(fields, "target") : nil
+        let axis = (fields["class_axis"] as? NSNumber)?.intValue ?? -1
+        func differs(_ name: String, _ got: [Double]) -> String? {
+            let want = numbers(wanted[name]!)
+            let tolerance = (wanted[name + "_tol"]).map(numbers) ?? [Double](repeating: 0, count: want.count)
+            guard got.count == want.count else { return "\(name): \(got.count) numbers instead of \(want.count)" }
+            for i in want.indices {
+                if let text = mismatch(got[i], want[i], tolerance[i]) { return "\(name)[\(i)] \(text)" }
+            }
+            return nil
+        }
+        do throws(CrossEntropyError) {
+            let statistics = try logits.statistics(input.view, classAxis: axis, labels: labels?.view)
+            let lse = Storage(zeros: rowShape(input.shape, axis), "f64")
+            try logits.logSumExp(input.view, classAxis: axis, output: lse.view)
+            var complaint =
+                differs("lse", statistics.lse) ?? differs("lse", lse.elements()) ?? differs("max", statistics.max)
+                ?? differs("argmax", statistics.argmax.map(Double.init)) ?? differs("entropy", statistics.entropy)
+                ?? differs("target_prob", statistics.targetProbability)
+                ?? differs("target_rank", statistics.targetRank.map(Double.init))
+            guard complaint == nil, wanted["softmax"] != nil else { return complaint }
+            let output = Storage(zeros: input.shape, fields["dtype"] as! String)
+            let places = gradAt ?? Array(0..<input.shape.reduce(1, *))
+            try logits.softmax(input.view, classAxis: axis, output: output.view)
+            var all = output.elements()
+            complaint = differs("softmax", places.map { all[$0] })
+            try logits.logSoftmax(input.view, classAxis: axis, output: output.view)
+            all = output.elements()
+            return complaint ?? differs("log_softmax", places.map { all[$0] })
+        } catch {
+            return error.message
+        }
+    }
+
     /// What is wrong with an outcome; `nil` if nothing is.
     public func complaint(about outcome: Outcome) -> String? {
         guard outcome.status == status else {
@@ -124,6 +167,14 @@ public struct VectorCase {
         }
         return nil
     }
+}
+
+/// A shape without its class axis.
+private func rowShape(_ shape: [Int], _ axis: Int) -> [Int] {
+    var rows = shape
+    let position = axis < 0 ? axis + shape.count : axis
+    if shape.indices.contains(position) { rows.remove(at: position) }
+    return rows
 }
 
 private let statusCodes = [

@@ -28,6 +28,8 @@ def main() -> None:
             logits = (spread * rng.standard_normal((rows, classes))).astype(dtype)
             logits[0, classes // 2] = -np.inf
             logits[-1, -1] = np.nan
+            for result in (*ce.row_stats(logits, labels), ce.log_softmax(logits), ce.softmax(logits, softcap=50.0)):
+                digest.update(np.ascontiguousarray(result).tobytes())
             probabilities = rng.random((rows, classes)).astype(dtype)
             for x, input_type in (
                 (logits, "logits"),

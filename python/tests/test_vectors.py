@@ -153,6 +153,32 @@ def test_vector(case: Case) -> None:
         assert_within(out, case["loss"], case["loss_tol"])
 
 
+STATISTICS = [case for case in CASES if "statistics" in case]
+
+
+@pytest.mark.parametrize("case", STATISTICS, ids=[case["name"] for case in STATISTICS])
+def test_statistics(case: Case) -> None:
+    want = case["statistics"]
+    x, options = array(case, case["x"]), arguments(case)
+    chosen = {key: options[key] for key in ("axis", "softcap", "logit_scale") if key in options}
+    labels = None if case["target_dtype"] in ("f32", "f64") else array(case, case["target"], "target_")
+    ignored = {key: options[key] for key in ("ignore_index",) if key in options}
+    got = ce.row_stats(x, labels, **chosen, **ignored)
+    for name in ("lse", "max", "entropy", "target_prob"):
+        assert_within(getattr(got, name), want[name], want[name + "_tol"])
+    assert got.argmax.reshape(-1).tolist() == want["argmax"]
+    assert got.target_rank.reshape(-1).tolist() == want["target_rank"]
+    rows = np.empty(got.lse.shape)
+    assert ce.logsumexp(x, out=rows, **chosen) is rows
+    assert_within(rows, want["lse"], want["lse_tol"])
+    if "softmax" in want:
+        at = case.get("grad_at", slice(None))
+        for name, function in (("softmax", ce.softmax), ("log_softmax", ce.log_softmax)):
+            result = function(x, **chosen)
+            assert_within(np.ascontiguousarray(result).reshape(-1)[at], want[name], want[name + "_tol"])
+            assert function(x, out=x.copy(), **chosen).tobytes() == np.ascontiguousarray(result).tobytes()
+
+
 def rowwise(case: Case, x: Array) -> bool:
     """Whether the loss is one a row. (Cases with an axis that is out of range never get one.)"""
     axis = case.get("class_axis", -1)

@@ -1,0 +1,54 @@
+import CCrossEntropy
+
+/// What rows of logits tell beside a loss; one number for each row.
+///
+/// Rows with +infinity, or with nothing but -infinity, have `lse`, `max` and `argmax`, and NaN and -1 for the rest; other
+/// rows with NaN have NaN and -1 throughout.
+public struct RowStatistics: Equatable, Sendable {
+    /// log Σ exp(z[c]).
+    public var lse: [Double]
+    /// The largest logit.
+    public var max: [Double]
+    /// The class of the largest logit, the first of several.
+    public var argmax: [Int64]
+    /// -Σ p log p in nats, from 0 to log(classes).
+    public var entropy: [Double]
+    /// The probability of the label; NaN without labels and in rows that are ignored.
+    public var targetProbability: [Double]
+    /// How many classes are ahead of the label's: those of larger logits, and of equal ones those of lower index. 0: the
+    /// prediction is right; -1 where ``targetProbability`` is NaN.
+    public var targetRank: [Int64]
+
+    init(rows: Int) {
+        lse = [Double](repeating: .nan, count: rows)
+        max = lse
+        entropy = lse
+        targetProbability = lse
+        argmax = [Int64](repeating: -1, count: rows)
+        targetRank = argmax
+    }
+
+    /// Whether each row's label is among the `k` best classes.
+    public func correct(k: Int = 1) -> [Bool] { targetRank.map { $0 >= 0 && $0 < k } }
+
+    /// Calls `body` with where C is to write the numbers.
+    mutating func withPlaces(_ body: (UnsafePointer<ce_row_stats>) -> Void) {
+        lse.withUnsafeMutableBufferPointer { lse in
+            max.withUnsafeMutableBufferPointer { max in
+                argmax.withUnsafeMutableBufferPointer { argmax in
+                    entropy.withUnsafeMutableBufferPointer { entropy in
+                        targetProbability.withUnsafeMutableBufferPointer { probability in
+                            targetRank.withUnsafeMutableBufferPointer { rank in
+                                var stats = ce_row_stats(
+                                    size: UInt64(MemoryLayout<ce_row_stats>.size), lse: lse.baseAddress,
+                                    max: max.baseAddress, argmax: argmax.baseAddress, entropy: entropy.baseAddress,
+                                    target_prob: probability.baseAddress, target_rank: rank.baseAddress)
+                                body(&stats)
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
