@@ -226,6 +226,12 @@ typedef struct ce_options {
                                  means 1. LOGITS only */
     const struct ce_row_stats *row_stats; /* what else of each row is to be written, see below; NULL: nothing.
                                              LOGITS only */
+    const struct ce_tensor *mask; /* any integers, shape of the input without the class axis: rows where it is 0 are
+                                     ignored, whatever their target; NULL: no row is */
+    const struct ce_tensor *ignore_indices; /* i64, one dimension: rows with one of these labels are ignored, beside
+                                     those with ignore_index; NULL: none. Index targets only */
+    const struct ce_tensor *grad_losses; /* f32 or f64, shape of the input without the class axis: upstream gradient of
+                                     each row's loss, multiplies grad beside grad_loss; NULL: all 1. Reduction NONE only */
 } ce_options;
 
 /* With z_loss, focal_gamma and poly_epsilon the loss of a row is

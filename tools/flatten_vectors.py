@@ -15,6 +15,7 @@ reads:
     target TENSOR
     weight TENSOR or -
     sample_weight TENSOR or -
+    mask, ignore_indices, grad_losses: likewise
     outputs LOSS_DTYPE GRAD_DTYPE WITH_GRAD           1 or 0
     status CODE COUNT                      COUNT lines follow, each a text the message contains
     loss COUNT (WANT TOL)...
@@ -125,7 +126,7 @@ def lines(case: dict[str, Any], defaults: dict[str, Any]) -> Iterator[str]:
     yield f"axis {case.get('class_axis', defaults['class_axis'])}"
     yield "input " + tensor(case, "", case["x"])
     yield "target " + tensor(case, "target_", case["target"])
-    for key in ("weight", "sample_weight"):
+    for key in ("weight", "sample_weight", "mask", "ignore_indices", "grad_losses"):
         yield f"{key} " + (tensor(case, key + "_", case[key]) if key in case else "-")
     loss_dtype = "f32" if case["dtype"] in ("f16", "bf16") else case["dtype"]
     words = [code(DTYPES, case.get("loss_dtype", loss_dtype)), code(DTYPES, case.get("grad_dtype", case["dtype"]))]

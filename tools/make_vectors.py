@@ -74,6 +74,9 @@ HEADER: dict[str, Any] = {
         "x": "the input's numbers, or a generator",
         "target": "class indices (an integer target_dtype: i8 to i64, u8 to u64) or distributions "
         "(f32, f64), with target_shape, and target_strides and target_offset like the input's",
+        "mask, ignore_indices, grad_losses": "rows that count (not 0), labels that are ignored beside ignore_index, "
+        "upstream gradients of the rows; with *_dtype and *_shape; absent: all, none, all 1. The row's r is "
+        "multiplied by its upstream gradient",
         "weight, sample_weight": "class and row weights with *_dtype, *_shape, *_strides, *_offset; absent: all 1",
         "options": "each option that is not at its default; see defaults. ignore_index 'none' is "
         "CE_IGNORE_NONE; a bare number in place of an option's name is an unknown code",
@@ -128,10 +131,11 @@ HEADER: dict[str, Any] = {
         "logit_scale x_c without softcap (0), where logit_scale 0 is 1 and infinite x_c stay infinite; gradients "
         "are multiplied by dz_c / dx_c. As z_c may be off by t |z_c|, t = 2^-50, T + t sum (K' p_c + |a_c| b'_c) |z_c| "
         "over finite z_c, and for the gradient 2 (1 + gamma) t max |z_c| |r| m_c dz_c / dx_c more.",
-        "statistics": "b = 1e-13 for f64 input, else 1e-6; m the largest logit, l = log(sum exp(z - m)); F = the sum of "
-        "the p that may be 0; o = 2^-50 max |z_c| with softcap or logit_scale, else 0. lse: b max(|m|, l) + F + o. max: 2 "
-        "o + a unit in the last place of f64. entropy: b H + 4 o H + the part of those p + 2 F. p, in softmax and of the target: (b + 2 o) p, with 5e-6 for b "
-        "where p < 1e-6 and the input is not f64, + p if it may be 0. log_softmax: b max(m - z_c, l) + F + 2 o. All + h.",
+        "statistics": "b = 1e-13 for f64 input, else 1e-6; m the largest logit, l = log(sum exp(z - m)); F = the sum "
+        "of the p that may be 0; o = 2^-50 max |z_c| with softcap or logit_scale, else 0. lse: b max(|m|, l) + F + o. "
+        "max: 2 o + a unit in the last place of f64. entropy: b H + 4 o H + the part of those p + 2 F. p, in softmax "
+        "and of the target: (b + 2 o) p, with 5e-6 for b where p < 1e-6 and the input is not f64, + p if it may be 0. "
+        "log_softmax: b max(m - z_c, l) + F + 2 o. All + h.",
         "ulp32": "the unit in the last place of binary32 at that magnitude, at least 2^-149.",
         "rounding": "tolerances are cut, not rounded up, to 6 digits; those below 1e-290 are "
         "rounded up to a binary64 number.",
@@ -387,7 +391,8 @@ def statistics(case: dict[str, Any]) -> dict[str, Any]:
     shape, axis = case["shape"], case.get("class_axis", -1) % len(case["shape"])
     option = {**DEFAULTS, **case["options"]}
     classes, inner = shape[axis], math.prod(shape[axis + 1 :])
-    if option["input_type"] != "logits" or math.prod(shape) > 12000:
+    masked = "mask" in case or "ignore_indices" in case
+    if option["input_type"] != "logits" or math.prod(shape) > 12000 or masked:
         return {}
     starts = [outer * classes * inner + column for outer in range(math.prod(shape[:axis])) for column in range(inner)]
     x = exact(case, "")
@@ -404,6 +409,8 @@ def statistics(case: dict[str, Any]) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for name in ("lse", "max", "entropy", "target_prob"):
         fields[name], fields[name + "_tol"] = texts([getattr(row, name) for row in rows], "f64")
+        if name == "max":  # mostly numbers of the input, which not every reader gets right from 20 digits
+            fields[name] = [Raw(repr(float(text))) if isinstance(text, Raw) else text for text in fields[name]]
     fields["argmax"] = [row.argmax for row in rows]
     fields["target_rank"] = [row.target_rank for row in rows]
     places = case.get("grad_at", range(math.prod(shape)))
@@ -434,9 +441,12 @@ def expected(case: dict[str, Any]) -> dict[str, Any]:
     divisor = mpf(0)
     for i, start in enumerate(starts):
         places = range(start, start + classes * inner, inner)
+        if "mask" in case and case["mask"][i] == 0:
+            rows.append(None)
+            continue
         if indexed:
             label = int(target[i])
-            if label == option["ignore_index"]:
+            if label == option["ignore_index"] or label in case.get("ignore_indices", ()):
                 rows.append(None)
                 continue
             assert 0 <= label < classes, case["name"]
@@ -510,6 +520,7 @@ def results(
         total = [(value, bound + once_more)]
 
     wanted = case.get("grad_at")
+    upstream = exact(case, "grad_losses_") if "grad_losses" in case else [mpf(1)] * len(rows)
     grads: dict[int, tuple[mpf, mpf]] = {}
     for i, (start, row) in enumerate(zip(starts, rows)):
         for c in range(classes):
@@ -519,7 +530,7 @@ def results(
             elif nothing:
                 grads[place] = (mp.nan, mpf(0))
             elif wanted is None or place in wanted:
-                r = s[i] * mpf(option["grad_loss"]) / divisor
+                r = s[i] * mpf(option["grad_loss"]) * upstream[i] / divisor
                 slope, bound = row.slopes[c]
                 grads[place] = (r * slope, abs(r) * bound)
     order = sorted(grads) if wanted is None else wanted
@@ -586,7 +597,7 @@ def finished(case: dict[str, Any]) -> dict[str, Any]:
     case["options"] = {key: case.pop(key) for key in DEFAULTS if key in case}
     case["options"] = {k: v for k, v in case["options"].items() if v != DEFAULTS[k]}
     for prefix, key in (("", "x"), ("target_", "target"), ("weight_", "weight"),
-                        ("sample_weight_", "sample_weight")):  # fmt: skip
+                        ("sample_weight_", "sample_weight"), ("grad_losses_", "grad_losses")):  # fmt: skip
         dtype = case.get(prefix + "dtype")
         if isinstance(case.get(key), list) and dtype in FORMATS:
             case[key] = [rounded(value, dtype) for value in case[key]]
@@ -602,11 +613,13 @@ def finished(case: dict[str, Any]) -> dict[str, Any]:
 
 
 FIELD_ORDER = [
-    "name", "why", "level", "dtype", "shape", "class_axis", "strides", "offset", "buffer_size", "x",
-    "target_dtype", "target_shape", "target_strides", "target_offset", "target",
+    "name", "why", "level", "dtype", "shape", "class_axis", "strides", "offset", "buffer_size",
+    "x", "target_dtype", "target_shape", "target_strides", "target_offset", "target",
     "weight_dtype", "weight_shape", "weight_strides", "weight_offset", "weight",
     "sample_weight_dtype", "sample_weight_shape", "sample_weight_strides", "sample_weight_offset",
-    "sample_weight", "options", "loss_dtype", "grad_dtype", "outputs", "status", "message_contains",
+    "sample_weight", "mask_dtype", "mask_shape", "mask", "ignore_indices_dtype",
+    "ignore_indices_shape", "ignore_indices", "grad_losses_dtype", "grad_losses_shape",
+    "grad_losses", "options", "loss_dtype", "grad_dtype", "outputs", "status", "message_contains",
     "loss", "loss_tol", "grad_at", "grad", "grad_tol", "statistics",
 ]  # fmt: skip
 

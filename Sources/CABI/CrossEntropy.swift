@@ -41,6 +41,9 @@ private func checkedCall(
     let target = try view(target, "target", .integerOrSingle, &storage)
     let weight = try optionalView(options.weight, "weight", .single, &storage)
     let sampleWeight = try optionalView(options.sample_weight, "sample_weight", .single, &storage)
+    let mask = try optionalView(options.mask, "mask", .integer, &storage)
+    let ignored = try optionalView(options.ignore_indices, "ignore_indices", .integer, &storage)
+    let gradLosses = try optionalView(options.grad_losses, "grad_losses", .single, &storage)
     let loss = try optionalView(loss, "loss", .single, &storage)
     let grad = try optionalView(grad, "grad", .singleOrHalf, &storage)
     if loss == nil && grad == nil {
@@ -67,6 +70,26 @@ private func checkedCall(
     }
     if let sampleWeight {
         try checkShape(sampleWeight, "sample_weight", equals: input, without: axis, "input without its class axis")
+    }
+    if let mask { try checkShape(mask, "mask", equals: input, without: axis, "input without its class axis") }
+    if let gradLosses {
+        try checkShape(gradLosses, "grad_losses", equals: input, without: axis, "input without its class axis")
+        if options.reduction != CE_REDUCTION_NONE {
+            throw CallError(CE_ERROR_OPTION) {
+                $0.text("grad_losses is for reduction none: a mean or a sum has one upstream gradient, grad_loss")
+            }
+        }
+    }
+    if let ignored {
+        if !isIndexTarget {
+            throw CallError(CE_ERROR_OPTION) { $0.text("ignore_indices is for labels, but target holds distributions") }
+        }
+        guard ignored.dtype == .i64, ignored.ndim == 1, ignored.count() < 2 || ignored.stride(0) == 1 else {
+            throw CallError(CE_ERROR_SHAPE) {
+                $0.text("ignore_indices must be contiguous i64 of one dimension, but has shape ")
+                $0.shape(ignored)
+            }
+        }
     }
     if let grad { try checkLikeInput(grad, "grad", input) }
 
@@ -96,11 +119,17 @@ private func checkedCall(
     try checkApart(loss, "loss", target, "target")
     try checkApart(loss, "loss", weight, "weight")
     try checkApart(loss, "loss", sampleWeight, "sample_weight")
+    try checkApart(loss, "loss", mask, "mask")
+    try checkApart(loss, "loss", gradLosses, "grad_losses")
+    try checkApart(loss, "loss", ignored, "ignore_indices")
     try checkApart(loss, "loss", grad, "grad")
     if let grad, !grad.isSame(as: input) { try checkApart(grad, "grad", input, "input") }
     try checkApart(grad, "grad", target, "target")
     try checkApart(grad, "grad", weight, "weight")
     try checkApart(grad, "grad", sampleWeight, "sample_weight")
+    try checkApart(grad, "grad", mask, "mask")
+    try checkApart(grad, "grad", gradLosses, "grad_losses")
+    try checkApart(grad, "grad", ignored, "ignore_indices")
 
     call.statistics = try checkedStatistics(
         options.row_stats, rows: input.count(without: axis), apartFrom: input, target, weight, sampleWeight, loss, grad,
@@ -108,6 +137,9 @@ private func checkedCall(
 
     call.weight = weight.map { Operand(data: $0.data, dtype: $0.dtype, classStride: $0.stride(0)) }
     call.sampleWeight = sampleWeight.map { Operand(data: $0.data, dtype: $0.dtype) }
+    call.mask = mask.map { Operand(data: $0.data, dtype: $0.dtype) }
+    call.gradLosses = gradLosses.map { Operand(data: $0.data, dtype: $0.dtype) }
+    call.ignoreIndices = ignored.map { UnsafeRawBufferPointer(start: $0.data, count: $0.count() * 8) }
     call.loss = loss.map { Operand(data: $0.data, dtype: $0.dtype) }
     call.grad = grad.map { Operand(data: $0.data, dtype: $0.dtype, classStride: $0.classStride(axis)) }
     if input.count(without: axis) == 0 {
@@ -121,7 +153,7 @@ private func checkedCall(
         call.rows.append(
             input.length(d), input: input.stride(d), target: target.stride(isIndexTarget ? row : d),
             sampleWeight: sampleWeight?.stride(row) ?? 0, loss: keepsLosses ? loss?.stride(row) ?? 0 : 0,
-            grad: grad?.stride(d) ?? 0)
+            grad: grad?.stride(d) ?? 0, mask: mask?.stride(row) ?? 0, gradLoss: gradLosses?.stride(row) ?? 0)
     }
     return call
 }

@@ -31,7 +31,7 @@ struct TensorView {
     }
 }
 
-/// Room for the dimensions of a call's tensors, eight at most, and of its rows, on the stack.
+/// Room for the dimensions of a call's tensors, ten at most, and of its rows, on the stack.
 struct CallStorage {
     private let tensors: UnsafeMutablePointer<TensorDimension>
     private let rows: UnsafeMutablePointer<RowDimension>
@@ -39,7 +39,7 @@ struct CallStorage {
 
     /// Calls `body` with storage that lasts until it returns.
     static func with(_ body: (inout CallStorage) -> Int32) -> Int32 {
-        var tensors = InlineArray<512, TensorDimension>(repeating: TensorDimension())
+        var tensors = InlineArray<640, TensorDimension>(repeating: TensorDimension())
         var rows = InlineArray<64, RowDimension>(repeating: RowDimension())
         return withUnsafeMutablePointer(to: &tensors) { tensors in
             withUnsafeMutablePointer(to: &rows) { rows in

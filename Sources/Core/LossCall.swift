@@ -45,6 +45,12 @@ public struct LossCall {
     public var hasTarget = true
     public var weight: Operand?
     public var sampleWeight: Operand?
+    /// Integers; rows where it is 0 are ignored.
+    public var mask: Operand?
+    /// Multiplies the gradient of each row.
+    public var gradLosses: Operand?
+    /// Rows with one of these labels are ignored, beside those with `ignoreIndex`; of any alignment.
+    public var ignoreIndices: UnsafeRawBufferPointer?
     public var loss: Operand?
     public var grad: Operand?
     public var statistics: RowStatistics?
@@ -62,9 +68,17 @@ public struct LossCall {
     var isIndexTarget: Bool { !target.dtype.isFloatingPoint }
 
     func isIgnored(_ label: Label) -> Bool {
-        guard let ignoreIndex else { return false }
-        return label.isEqual(to: ignoreIndex)
+        if let ignoreIndex, label.isEqual(to: ignoreIndex) { return true }
+        guard let ignoreIndices else { return false }
+        for i in stride(from: 0, to: ignoreIndices.count, by: 8) {
+            if label.isEqual(to: ignoreIndices.loadUnaligned(fromByteOffset: i, as: Int64.self)) { return true }
+        }
+        return false
     }
+
+    /// Whether a row is left out by the mask.
+    @inline(__always)
+    func isMasked(at offset: Int) -> Bool { mask.map { $0.label(at: offset).isEqual(to: 0) } ?? false }
 
     /// Whether every class of a row may have target mass, rather than the label's class alone.
     var needsMass: Bool { !isIndexTarget || labelSmoothing != 0 }
@@ -107,6 +121,7 @@ public struct LossCall {
         call.reduction = .none
         call.weight = nil
         call.sampleWeight = nil
+        call.gradLosses = nil
         call.loss = nil
         call.grad = nil
         if !isIndexTarget { call.withoutTarget() }
@@ -133,15 +148,18 @@ public struct LossCall {
         let addsWeights =
             reduction == .mean && (meanOver == .weight || meanOver == .mass)
             && (sampleWeight != nil || (weight != nil && isIndexTarget))
-        guard isIndexTarget || addsWeights else { return meanDivisor(counting: rows.count) }
+        guard isIndexTarget || addsWeights || mask != nil else { return meanDivisor(counting: rows.count) }
         // The usual case quickly; if a label is bad, the other way finds out which.
-        if !addsWeights, let counted = countedRows() { return meanDivisor(counting: counted) }
+        if !addsWeights && mask == nil && ignoreIndices == nil, let counted = countedRows() {
+            return meanDivisor(counting: counted)
+        }
 
         var counted = 0
         var weights = ExactSum()
         var failure: LossFailure?
         rows.forEachRow(in: 0..<rows.count) { row, offsets in
             var w = 1.0
+            if isMasked(at: offsets.mask) { return true }
             if isIndexTarget {
                 let label = target.label(at: offsets.target)
                 if isIgnored(label) { return true }

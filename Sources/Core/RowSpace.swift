@@ -9,22 +9,25 @@ public struct RowOffsets {
     var sampleWeight = 0
     var loss = 0
     var grad = 0
+    var mask = 0
+    var gradLoss = 0
 
     static func + (a: RowOffsets, b: RowOffsets) -> RowOffsets {
         RowOffsets(
             input: a.input &+ b.input, target: a.target &+ b.target, sampleWeight: a.sampleWeight &+ b.sampleWeight,
-            loss: a.loss &+ b.loss, grad: a.grad &+ b.grad)
+            loss: a.loss &+ b.loss, grad: a.grad &+ b.grad, mask: a.mask &+ b.mask,
+            gradLoss: a.gradLoss &+ b.gradLoss)
     }
 
     static func * (a: RowOffsets, n: Int) -> RowOffsets {
         RowOffsets(
             input: a.input &* n, target: a.target &* n, sampleWeight: a.sampleWeight &* n, loss: a.loss &* n,
-            grad: a.grad &* n)
+            grad: a.grad &* n, mask: a.mask &* n, gradLoss: a.gradLoss &* n)
     }
 
     static func == (a: RowOffsets, b: RowOffsets) -> Bool {
         a.input == b.input && a.target == b.target && a.sampleWeight == b.sampleWeight && a.loss == b.loss
-            && a.grad == b.grad
+            && a.grad == b.grad && a.mask == b.mask && a.gradLoss == b.gradLoss
     }
 }
 
@@ -49,10 +52,13 @@ public struct RowSpace {
     public init(storage: UnsafeMutablePointer<RowDimension>) { dimensions = storage }
 
     /// Adds a dimension inside those added so far.
-    public mutating func append(_ length: Int, input: Int, target: Int, sampleWeight: Int, loss: Int, grad: Int) {
+    public mutating func append(
+        _ length: Int, input: Int, target: Int, sampleWeight: Int, loss: Int, grad: Int, mask: Int = 0, gradLoss: Int = 0
+    ) {
         count *= length
         if length == 1 { return }
-        let step = RowOffsets(input: input, target: target, sampleWeight: sampleWeight, loss: loss, grad: grad)
+        let step = RowOffsets(input: input, target: target, sampleWeight: sampleWeight, loss: loss, grad: grad, mask: mask,
+            gradLoss: gradLoss)
         if ndim > 0 && dimensions[ndim - 1].step == step * length {
             dimensions[ndim - 1].length *= length
             dimensions[ndim - 1].step = step

@@ -113,6 +113,7 @@ extension RowWorker {
         let lossScale = shim_group_loss_scale(&group)!
         let gradScale = shim_group_grad_scale(&group)!
         let sampleWeight = shim_group_sample_weight(&group)!
+        let gradWeight = shim_group_grad_weight(&group)!
         let factor = group.grad_factor
         let classes = UInt64(call.classes)
         let ignores = call.ignoreIndex != nil
@@ -123,17 +124,19 @@ extension RowWorker {
         } else {
             for i in 0..<count { labels[i] = 0 }
         }
+        if call.mask != nil || call.ignoreIndices != nil { leaveOut(labels, count, first) }
         // Without weights, which is the usual case.
         for i in 0..<Int(CROSSENTROPY_GROUP) {
             let label = labels[i]
             // Labels were checked, but the caller's memory may have changed since.
-            let isIndex = UInt64(bitPattern: label) < classes
-            let isCountedRow = i < count && call.hasTarget && !(ignores && label == ignored)
+            let isIndex = UInt64(bitPattern: label) < classes || label == Self.leftOut
+            let isCountedRow = i < count && call.hasTarget && !(ignores && label == ignored) && label != Self.leftOut
             isCounted[i] = isCountedRow ? 1 : 0
             lossScale[i] = isIndex ? 1 : .nan
             gradScale[i] = isIndex ? factor : .nan
             sampleWeight[i] = 1
-            labels[i] = isIndex ? label : 0
+            gradWeight[i] = 1
+            labels[i] = isIndex && label != Self.leftOut ? label : 0
         }
         if call.weight != nil || call.sampleWeight != nil {
             for i in 0..<count where isCounted[i] != 0 {
@@ -142,13 +145,34 @@ extension RowWorker {
                 if s == 0 || w == 0 { isCounted[i] = 0 }
                 lossScale[i] *= s * w
                 sampleWeight[i] = s
+                gradWeight[i] = s
                 gradScale[i] = (s * gradScale[i]).magnitude < .infinity ? s * gradScale[i] * w : .nan
+            }
+        }
+        if let gradLosses = call.gradLosses {
+            for i in 0..<count {
+                let g = gradLosses.double(at: first.gradLoss + i * step.gradLoss)
+                gradWeight[i] *= g
+                gradScale[i] = (g * gradScale[i]).magnitude < .infinity ? g * gradScale[i] : .nan
             }
         }
         group.rows = Int64(count)
         group.input = UnsafeRawPointer(call.input.element(first.input))
         group.upcoming = group.input + call.rows.step.input &* count &* call.input.dtype.size
         group.grad = gradFactor == nil ? nil : call.grad?.element(first.grad)
+    }
+
+    /// Stands for the label of a row that a mask or one of several ignored labels leaves out.
+    private static var leftOut: Int64 { .min }
+
+    @inline(never)
+    private func leaveOut(_ labels: UnsafeMutablePointer<Int64>, _ count: Int, _ first: RowOffsets) {
+        for i in 0..<count {
+            let offsets = first + call.rows.step * i
+            if call.isMasked(at: offsets.mask) || (call.hasTarget && call.isIgnored(call.target.label(at: offsets.target))) {
+                labels[i] = Self.leftOut
+            }
+        }
     }
 
     /// Of an empty mean that is to be 0, the gradients are too.

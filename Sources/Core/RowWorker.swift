@@ -94,8 +94,10 @@ struct RowWorker {
     /// The row's loss (or target mass), weighted. Its gradient, if asked for, is written.
     mutating func value(of offsets: RowOffsets) -> Double {
         let s = call.sampleWeight?.double(at: offsets.sampleWeight) ?? 1
-        var isSkipped = s == 0
-        if call.isIndexTarget {
+        var isSkipped = s == 0 || call.isMasked(at: offsets.mask)
+        if isSkipped {
+            // Whatever the label is.
+        } else if call.isIndexTarget {
             let label = call.target.label(at: offsets.target)
             if call.isIgnored(label) {
                 isSkipped = true
@@ -120,6 +122,7 @@ struct RowWorker {
         row.input = UnsafeRawPointer(call.input.element(offsets.input))
         row.row_weight = s
         row.grad_scale = s * (gradFactor ?? 0)
+        if let gradLosses = call.gradLosses { row.grad_scale *= gradLosses.double(at: offsets.gradLoss) }
         row.grad = nil
         if what == .loss, gradFactor != nil, row.grad_scale.magnitude < .infinity {
             row.grad = call.grad?.element(offsets.grad)

@@ -69,6 +69,8 @@ public struct CrossEntropyLoss: Sendable {
     public var empty = EmptyPolicy.nan
     /// Rows with this label contribute nothing; `nil`: no label is ignored. Labels only, not distributions.
     public var ignoreIndex: Int64? = -100
+    /// Rows with one of these labels contribute nothing either.
+    public var ignoreIndices: [Int64] = []
     /// e in 0...1: the target distribution q becomes (1 - e) q + e / C.
     public var labelSmoothing = 0.0
     /// w, one for each class; `nil`: all 1.
@@ -161,7 +163,11 @@ public struct CrossEntropyLoss: Sendable {
     ///     the input.
     ///   - classWeight: A weight for each class, in place of ``classWeights``.
     ///   - sampleWeight: A weight for each row, with the shape of the input without the class axis.
+    ///   - mask: Integers, with the shape of the input without the class axis: rows where it is 0 contribute nothing,
+    ///     whatever their target.
     ///   - gradLoss: Upstream gradient: multiplies the gradient.
+    ///   - gradLosses: With `keepingRows`, the upstream gradient of each row's loss, with the shape of the input without the
+    ///     class axis.
     ///   - loss: One number, or with `keepingRows` one for each row; `nil`: only the gradient is wanted.
     ///   - keepingRows: Each row's loss is stored, and the gradient is that of each row's own loss.
     ///   - gradient: Of the input's shape and type (for 16-bit input also `Float`), or `nil`. It may be the input itself,
@@ -169,34 +175,46 @@ public struct CrossEntropyLoss: Sendable {
     /// - Throws: ``CrossEntropyError``; then nothing has been written.
     public func evaluate(
         _ input: TensorView, classAxis: Int = -1, target: TensorView, classWeight: TensorView? = nil,
-        sampleWeight: TensorView? = nil, gradLoss: Double = 1, loss: TensorView?, keepingRows: Bool = false,
+        sampleWeight: TensorView? = nil, mask: TensorView? = nil, gradLoss: Double = 1,
+        gradLosses: TensorView? = nil, loss: TensorView?, keepingRows: Bool = false,
         gradient: TensorView? = nil
     ) throws(CrossEntropyError) {
         func call(_ weight: TensorView?) throws(CrossEntropyError) {
-            let status = try TensorView.withTensor(input) { input throws(CrossEntropyError) in
-                try TensorView.withTensor(target) { target throws(CrossEntropyError) in
-                    try TensorView.withTensor(weight) { weight throws(CrossEntropyError) in
-                        try TensorView.withTensor(sampleWeight) { sampleWeight throws(CrossEntropyError) in
-                            try TensorView.withTensor(loss) { loss throws(CrossEntropyError) in
-                                try TensorView.withTensor(gradient) { gradient throws(CrossEntropyError) in
-                                    var options = try options(keepingRows: keepingRows, gradLoss: gradLoss)
-                                    options.weight = weight
-                                    options.sample_weight = sampleWeight
-                                    return ce_cross_entropy(
-                                        input, Int32(clamping: classAxis), target, &options, loss, gradient)
-                                }
-                            }
-                        }
-                    }
+            let views = [input, target, weight, sampleWeight, mask, gradLosses, loss, gradient]
+            try TensorView.withTensors(views) { tensors throws(CrossEntropyError) in
+                try withIgnoreIndices { ignored throws(CrossEntropyError) in
+                    var options = try options(keepingRows: keepingRows, gradLoss: gradLoss)
+                    options.weight = tensors[2]
+                    options.sample_weight = tensors[3]
+                    options.mask = tensors[4]
+                    options.grad_losses = tensors[5]
+                    options.ignore_indices = ignored
+                    let status = ce_cross_entropy(
+                        tensors[0], Int32(clamping: classAxis), tensors[1], &options, tensors[6], tensors[7])
+                    if status != CE_OK { throw CrossEntropyError(status: status) }
                 }
             }
-            if status != CE_OK { throw CrossEntropyError(status: status) }
         }
         guard classWeight == nil, let classWeights else { return try call(classWeight) }
         var failure: CrossEntropyError?
         classWeights.withUnsafeBufferPointer { weights in
             do throws(CrossEntropyError) {
                 try call(TensorView(reading: weights.baseAddress, shape: [weights.count]))
+            } catch {
+                failure = error
+            }
+        }
+        if let failure { throw failure }
+    }
+
+    private func withIgnoreIndices(
+        _ body: (UnsafePointer<ce_tensor>?) throws(CrossEntropyError) -> Void
+    ) throws(CrossEntropyError) {
+        if ignoreIndices.isEmpty { return try body(nil) }
+        var failure: CrossEntropyError?
+        ignoreIndices.withUnsafeBufferPointer { labels in
+            do throws(CrossEntropyError) {
+                try TensorView.withTensor(TensorView(labels: labels.baseAddress, shape: [labels.count]), body)
             } catch {
                 failure = error
             }

@@ -58,6 +58,17 @@ public struct TensorView {
         self.init(data: UnsafeMutableRawPointer(bits), dtype: format.rawValue, shape: shape, strides: strides)
     }
 
+    /// Calls `body` with the views as C sees them, and `nil` for no view.
+    static func withTensors(
+        _ views: [TensorView?], _ body: ([UnsafePointer<ce_tensor>?]) throws(CrossEntropyError) -> Void
+    ) throws(CrossEntropyError) {
+        func add(_ tensors: [UnsafePointer<ce_tensor>?]) throws(CrossEntropyError) {
+            if tensors.count == views.count { return try body(tensors) }
+            try withTensor(views[tensors.count]) { tensor throws(CrossEntropyError) in try add(tensors + [tensor]) }
+        }
+        try add([])
+    }
+
     /// Calls `body` with the view as C sees it, or with `nil` for no view.
     static func withTensor<R>(
         _ view: TensorView?, _ body: (UnsafePointer<ce_tensor>?) throws(CrossEntropyError) -> R

@@ -142,11 +142,12 @@ private func withTerms(_ group: GroupPointer, _ stats: LogSumExp) -> Finished {
     let terms = group.pointee.terms
     let (p, other) = probability(target, stats)
     let (f, b) = focal(terms, minusLogP: indexLoss(stats, target), p: p, other: other)
-    let (zLoss, zScale) = stats.zLoss(terms.z_loss, weight: lanes(&group.pointee.sample_weight))
+    let (zLoss, zScale) = stats.zLoss(terms.z_loss)
     let scale = lanes(&group.pointee.grad_scale) * b
-    let squareScale = DoubleLanes(repeating: group.pointee.grad_factor) * zScale
+    let squareScale = lanes(&group.pointee.grad_weight) * DoubleLanes(repeating: group.pointee.grad_factor) * zScale
     return Finished(
-        loss: lanes(&group.pointee.loss_scale) * f + zLoss, probScale: scale + squareScale,
+        loss: lanes(&group.pointee.loss_scale) * f + lanes(&group.pointee.sample_weight) * zLoss,
+        probScale: scale + squareScale,
         targetGrad: squareScale * p - scale * other + DoubleLanes(repeating: 0))
 }
 

@@ -20,13 +20,12 @@ struct LogSumExp {
         return (max + log1p(rest)).replacing(with: max, where: isInfinite)
     }
 
-    /// The z-loss of rows of a weight, z_loss lse^2, and what multiplies p_c in its gradient. 0, also where lse is infinite,
-    /// if there is none.
+    /// The z-loss, z_loss lse^2, and what multiplies p_c in its gradient. 0, also where lse is infinite, if there is none.
     @inline(__always)
-    func zLoss(_ factor: Double, weight: DoubleLanes) -> (loss: DoubleLanes, scale: DoubleLanes) {
+    func zLoss(_ factor: Double) -> (loss: DoubleLanes, scale: DoubleLanes) {
         let zero = DoubleLanes(repeating: 0)
         if factor == 0 { return (zero, zero) }
-        let product = weight * DoubleLanes(repeating: factor) * lse
+        let product = DoubleLanes(repeating: factor) * lse
         return (product * lse, product + product)
     }
 

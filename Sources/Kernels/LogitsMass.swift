@@ -41,7 +41,7 @@ func logitsMass<T: Element>(_ row: crossentropy_row, _: T.Type) -> Double {
     var losses = distance + (totalMass == 0 ? 0 : totalMass * log1p(stats.rest)[0])
     var slopes = totalMass
     if row.terms.isFocal { (losses, slopes) = focalSums(row, stats, T.self) }
-    let (zLoss, zScale) = stats.zLoss(row.terms.z_loss, weight: DoubleLanes(repeating: 1))
+    let (zLoss, zScale) = stats.zLoss(row.terms.z_loss)
     let loss = row.row_weight * (losses + zLoss[0])
     if loss != loss {
         row.fillGradient(with: T.nan)

@@ -184,6 +184,10 @@ static void options_init(void) {
     CHECK(room.known.poly_epsilon == 0);
     CHECK(room.known.softcap == 0);
     CHECK(room.known.logit_scale == 0);
+    CHECK(room.known.row_stats == NULL);
+    CHECK(room.known.mask == NULL);
+    CHECK(room.known.ignore_indices == NULL);
+    CHECK(room.known.grad_losses == NULL);
     CHECK(is_fill(room.later, sizeof room.later));
 
     /* A program built against a later header asks for more: it gets zeros, the old behaviour. */

@@ -41,8 +41,8 @@ typedef struct {
     char       name[WORD];
     int32_t    axis;
     ce_options options;
-    tensor     input, target, weight, sample_weight;
-    int        has_weight, has_sample_weight;
+    tensor     input, target, weight, sample_weight, mask, ignore_indices, grad_losses;
+    int        has_weight, has_sample_weight, has_mask, has_ignore_indices, has_grad_losses;
     int32_t    loss_dtype, grad_dtype;
     int        with_grad;
     int32_t    status;
@@ -295,6 +295,15 @@ static void read_case(test_case *test) {
         test->options.weight = &test->weight.view;
     if (test->has_sample_weight)
         test->options.sample_weight = &test->sample_weight.view;
+    expect("mask");
+    if ((test->has_mask = read_tensor(&test->mask)) != 0)
+        test->options.mask = &test->mask.view;
+    expect("ignore_indices");
+    if ((test->has_ignore_indices = read_tensor(&test->ignore_indices)) != 0)
+        test->options.ignore_indices = &test->ignore_indices.view;
+    expect("grad_losses");
+    if ((test->has_grad_losses = read_tensor(&test->grad_losses)) != 0)
+        test->options.grad_losses = &test->grad_losses.view;
     expect("outputs");
     test->loss_dtype = (int32_t)integer();
     test->grad_dtype = (int32_t)integer();
@@ -344,6 +353,9 @@ static void free_case(test_case *test) {
     free(test->target.memory);
     free(test->weight.memory);
     free(test->sample_weight.memory);
+    free(test->mask.memory);
+    free(test->ignore_indices.memory);
+    free(test->grad_losses.memory);
     free(test->loss);
     free(test->loss_tol);
     free(test->grad_at);
@@ -510,16 +522,21 @@ static void run_variant(const test_case *test, const outcome *base, const char *
     free_outputs(&got);
 }
 
+/* Tensors that a case may have and that are only read, but for ignore_indices, which cannot lie elsewhere. */
+enum { INPUTS = 6 };
+
 /* The call with every tensor elsewhere in memory. */
 static void run_elsewhere(const test_case *test, const outcome *base) {
-    const tensor *originals[4] = {&test->input, &test->target, &test->weight, &test->sample_weight};
-    int           present[4] = {1, 1, test->has_weight, test->has_sample_weight};
-    tensor        moved[4];
+    const tensor *originals[INPUTS] = {&test->input, &test->target, &test->weight, &test->sample_weight, &test->mask,
+                                       &test->grad_losses};
+    int           present[INPUTS] = {1, 1, test->has_weight, test->has_sample_weight, test->has_mask,
+                                     test->has_grad_losses};
+    tensor        moved[INPUTS];
     outcome       got;
     ce_options    options = test->options;
     int           i;
     memset(moved, 0, sizeof moved);
-    for (i = 0; i < 4; i++) {
+    for (i = 0; i < INPUTS; i++) {
         const ce_tensor *view = &originals[i]->view;
         if (!present[i])
             continue;
@@ -528,12 +545,14 @@ static void run_elsewhere(const test_case *test, const outcome *base) {
     }
     options.weight = present[2] ? &moved[2].view : NULL;
     options.sample_weight = present[3] ? &moved[3].view : NULL;
+    options.mask = present[4] ? &moved[4].view : NULL;
+    options.grad_losses = present[5] ? &moved[5].view : NULL;
     make_outputs(test, &got, ELSEWHERE);
     got.status = ce_cross_entropy(&moved[0].view, test->axis, &moved[1].view, &options,
                                   &got.loss.view, &got.grad.view);
     compare(test, "elsewhere in memory", &got, base, 1, 1);
     free_outputs(&got);
-    for (i = 0; i < 4; i++)
+    for (i = 0; i < INPUTS; i++)
         free(moved[i].memory);
 }
 
@@ -576,7 +595,7 @@ static void run_plain(const test_case *test, const outcome *base) {
     if (input->ndim < 1 || input->ndim > CE_MAX_NDIM || !is_float(input->dtype) || test->loss_dtype != input->dtype ||
         test->grad_dtype != input->dtype || (test->axis != -1 && test->axis != input->ndim - 1) || count_of(input) < 0 ||
         target->dtype < CE_I8 || target->dtype > CE_U64 || target->ndim != input->ndim - 1 ||
-        (test->has_sample_weight && input->ndim != 2))
+        ((test->has_sample_weight || test->has_mask || test->has_grad_losses) && input->ndim != 2))
         return;
     for (i = 0; i < target->ndim; i++) {
         fits = fits && target->shape[i] == input->shape[i];
@@ -796,12 +815,13 @@ static void write_results(FILE *out, const test_case *test, const outcome *base)
 }
 
 static void run_case(const test_case *test, FILE *results) {
-    const tensor  *inputs[4] = {&test->input, &test->target, &test->weight, &test->sample_weight};
-    const char    *names[4] = {"input", "target", "weight", "sample_weight"};
-    unsigned char *before[4];
+    const tensor  *inputs[INPUTS] = {&test->input, &test->target, &test->weight, &test->sample_weight, &test->mask,
+                                     &test->grad_losses};
+    const char    *names[INPUTS] = {"input", "target", "weight", "sample_weight", "mask", "grad_losses"};
+    unsigned char *before[INPUTS];
     outcome        base, same;
     int            i;
-    for (i = 0; i < 4; i++) {
+    for (i = 0; i < INPUTS; i++) {
         before[i] = allocate(inputs[i]->bytes);
         if (inputs[i]->bytes > 0)
             memcpy(before[i], inputs[i]->memory, inputs[i]->bytes);
@@ -837,7 +857,7 @@ static void run_case(const test_case *test, FILE *results) {
     }
     if (base.status == CE_OK)
         run_statistics(test, &base);
-    for (i = 0; i < 4; i++) {
+    for (i = 0; i < INPUTS; i++) {
         if (inputs[i]->bytes > 0 && memcmp(before[i], inputs[i]->memory, inputs[i]->bytes) != 0)
             complain(test, "%s has changed", names[i]);
         free(before[i]);

@@ -78,6 +78,9 @@ public struct VectorCase {
         let target = Storage(fields, "target")!
         let weight = Storage(fields, "weight")
         let sampleWeight = Storage(fields, "sample_weight")
+        let mask = Storage(fields, "mask")
+        let gradLosses = Storage(fields, "grad_losses")
+        loss.ignoreIndices = (fields["ignore_indices"] as? [Any] ?? []).map { Int64(integerText($0))! }
         let axis = (fields["class_axis"] as? NSNumber)?.intValue ?? -1
         let rowShape = rowShape(shape, axis)
         let keepsRows = reduction == "none"
@@ -92,7 +95,8 @@ public struct VectorCase {
         do throws(CrossEntropyError) {
             try loss.evaluate(
                 input.view, classAxis: axis, target: target.view, classWeight: weight?.view,
-                sampleWeight: sampleWeight?.view, gradLoss: number(options["grad_loss"] ?? 1), loss: losses.view,
+                sampleWeight: sampleWeight?.view, mask: mask?.view, gradLoss: number(options["grad_loss"] ?? 1),
+                gradLosses: gradLosses?.view, loss: losses.view,
                 keepingRows: keepsRows, gradient: hasGradient ? grads.view : nil)
             outcome.loss = losses.elements()
             if hasGradient { outcome.grad = grads.elements() }
@@ -191,7 +195,7 @@ private func mismatch(_ got: Double, _ want: Double, _ tolerance: Double) -> Str
 private func number(_ value: Any) -> Double {
     switch value {
     case let text as String: Double(text)!
-    case let number as NSNumber: number.doubleValue
+    case let number as NSNumber: Double(number.stringValue)!  // doubleValue may be off in the last place
     default: fatalError("not a number: \(value)")
     }
 }

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import operator
 import threading
+from collections.abc import Iterable, Sequence
 from typing import SupportsFloat, SupportsIndex
+
+import numpy as np
 
 from . import _c_api
 from ._c_api import Array
@@ -101,6 +104,15 @@ def integer(name: str, value: SupportsIndex) -> int:
     except TypeError:
         text = f"{name} must be an integer, not {type(value).__name__}"
         raise ArgumentTypeError(text) from None
+
+
+def ignored(value: SupportsIndex | Sequence[SupportsIndex] | None) -> tuple[int, Array | None]:
+    """One label that is ignored, and where there are others, all of them."""
+    if value is None or value.__class__ is int or hasattr(value, "__index__"):
+        return ignore_index(value), None
+    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+        raise ArgumentTypeError(f"ignore_index must be an integer, several or None, not {type(value).__name__}")
+    return _c_api.IGNORE_NONE, np.array([ignore_index(each) for each in value], np.int64)
 
 
 def ignore_index(value: SupportsIndex | None) -> int:

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _dlpack
+from ._arguments import real_number
 from ._c_api import DTYPES, FLOATS, Array, is_bfloat16, is_half
 from ._errors import ArgumentTypeError, ArgumentValueError
 
@@ -69,6 +70,23 @@ def weights(name: str, value: ArrayLike | None) -> Array | None:
     if array.dtype.kind != "f" or array.dtype.newbyteorder("=") not in FLOATS:
         raise _wrong_dtype(name, array, "float32 or float64")
     return _native(array)
+
+
+def mask(value: ArrayLike) -> Array:
+    """Booleans or integers; booleans are bytes of 0 and 1."""
+    array = as_array("mask", value)
+    if array.dtype == np.bool_:
+        return _native(array.view(np.uint8))
+    if array.dtype.kind not in "iu":
+        raise _wrong_dtype("mask", array, "booleans or integers")
+    return _native(array)
+
+
+def upstream(grad_loss: Any) -> tuple[float, Array | None]:
+    """A number for all rows, or an array with one for each."""
+    if isinstance(grad_loss, (int, float)) or getattr(grad_loss, "ndim", 0) == 0:
+        return real_number("grad_loss", grad_loss), None
+    return 1.0, weights("grad_loss", grad_loss)
 
 
 def output(name: str, value: Any, halves: bool = False) -> Array:

@@ -127,6 +127,9 @@ class Options(ctypes.Structure):
         ("softcap", c_double),
         ("logit_scale", c_double),
         ("row_stats", c_void_p),
+        ("mask", POINTER(Tensor)),
+        ("ignore_indices", POINTER(Tensor)),
+        ("grad_losses", POINTER(Tensor)),
     ]
 
 
@@ -254,7 +257,9 @@ class _Frame:
     TENSOR = ctypes.sizeof(Tensor)
     SHAPE = 8 * MAX_NDIM
     SLOT = TENSOR + 2 * SHAPE
-    X, TARGET, LOSS, GRAD, WEIGHT, SAMPLE_WEIGHT, ROW_STATS = range(SCALAR + 8, SCALAR + 8 + 7 * SLOT, SLOT)
+    X, TARGET, LOSS, GRAD, WEIGHT, SAMPLE_WEIGHT, MASK, IGNORED, GRAD_LOSSES, ROW_STATS = range(
+        SCALAR + 8, SCALAR + 8 + 10 * SLOT, SLOT
+    )
 
     def __init__(self) -> None:
         self.memory = (ctypes.c_char * (self.ROW_STATS + ctypes.sizeof(RowStats)))()
@@ -296,6 +301,9 @@ class _Frame:
         return start
 
 
+_PER_ROW_SLOTS = (_Frame.MASK, _Frame.IGNORED, _Frame.GRAD_LOSSES)
+NO_ARRAYS: tuple[Array | None, Array | None, Array | None] = (None, None, None)
+
 _frames: list[_Frame] = []
 _first_byte: Any = ctypes.c_char.from_buffer
 _addressof = ctypes.addressof
@@ -326,13 +334,15 @@ def cross_entropy(
     loss: Array | None,
     grad: Array | None,
     row_stats: tuple[Array, ...] | None,
+    per_row: tuple[Array | None, Array | None, Array | None],
     interruptible: bool,
 ) -> Any:
     """``ce_cross_entropy``; a status other than CE_OK is raised as an exception.
 
     ``choices``: input_type, reduction, mean_over, empty. ``numbers``: ignore_index, label_smoothing, mean_divisor,
-    clip, grad_loss. ``terms``: z_loss, focal_gamma, poly_epsilon, softcap, logit_scale. Returns
-    ``loss``; or a new scalar where that is None: f64 for f64 x, else f32.
+    clip, grad_loss. ``terms``: z_loss, focal_gamma, poly_epsilon, softcap, logit_scale.
+    ``per_row``: mask, ignore_indices, grad_losses. Returns ``loss``; or a new scalar where that is None: f64
+    for f64 x, else f32.
 
     With ``interruptible`` an exception from a signal handler, such as KeyboardInterrupt, ends the
     computation; it costs the start of a thread. Without it such an exception waits for the result.
@@ -357,7 +367,10 @@ def cross_entropy(
         stats = 0 if row_stats is None else frame.place_row_stats(row_stats)
         cancel = c_int32(0) if interruptible else None
         flag = 0 if cancel is None else ctypes.addressof(cancel)
-        _pack_options(frame.memory, 0, _OPTIONS_SIZE, *choices, *numbers, w, s, flag, threads, 0, *terms, stats)
+        others = (0, 0, 0) if per_row is NO_ARRAYS else map(place, _PER_ROW_SLOTS, per_row)
+        _pack_options(
+            frame.memory, 0, _OPTIONS_SIZE, *choices, *numbers, w, s, flag, threads, 0, *terms, stats, *others
+        )
         _run(_cross_entropy, arguments, cancel)
         if loss is not None:
             return loss
@@ -396,7 +409,7 @@ def of_logits(
         flag = 0 if cancel is None else ctypes.addressof(cancel)
         _pack_options(
             frame.memory, 0, _OPTIONS_SIZE, 0, 0, 0, 0, ignore_index, *_DEFAULT_NUMBERS, 0, 0, flag, threads, 0,
-            0.0, 0.0, 0.0, softcap, logit_scale, 0,
+            0.0, 0.0, 0.0, softcap, logit_scale, 0, 0, 0, 0,
         )  # fmt: skip
         if isinstance(output, tuple):
             stats = frame.place_row_stats(output)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, SupportsFloat, SupportsIndex
 
 import numpy as np
@@ -20,7 +21,8 @@ def cross_entropy(
     input_type: str = "logits",
     weight: ArrayLike | None = None,
     sample_weight: ArrayLike | None = None,
-    ignore_index: SupportsIndex | None = -100,
+    mask: ArrayLike | None = None,
+    ignore_index: SupportsIndex | Sequence[SupportsIndex] | None = -100,
     label_smoothing: SupportsFloat = 0.0,
     reduction: str = "mean",
     mean_over: str | SupportsFloat = "weight",
@@ -61,8 +63,10 @@ def cross_entropy(
             logarithms, so that it is :math:`-s \sum w_c q_c x_c`.
         weight: weights w of the classes, shape [C].
         sample_weight: weights s of the rows, with the shape of ``x`` without ``axis``.
-        ignore_index: rows with this label count for nothing, whatever they hold; None: every row
-            counts. Labels only.
+        mask: booleans or integers, with the shape of ``x`` without ``axis``: rows where it is False or
+            0 count for nothing, whatever they and their targets hold.
+        ignore_index: rows with this label, or one of several, count for nothing, whatever they hold;
+            None: every row counts. Labels only.
         label_smoothing: e in [0, 1]; q becomes :math:`(1-e)\,q + e/C`.
         reduction: ``"mean"``, ``"sum"``, or ``"none"`` for the loss of each row.
         mean_over: what the mean divides by. ``"weight"``: the sum of :math:`s_i w_{y_i}` for
@@ -123,7 +127,7 @@ def cross_entropy(
         (2,)
     """
     return _compute(
-        x, target, axis, input_type, weight, sample_weight, ignore_index, label_smoothing,
+        x, target, axis, input_type, weight, sample_weight, mask, ignore_index, label_smoothing,
         reduction, mean_over, empty, _arguments.terms(z_loss, focal_gamma, poly_epsilon, softcap, logit_scale), clip,
         1.0, out, threads, None, False, row_stats,
     )  # fmt: skip
@@ -137,7 +141,8 @@ def cross_entropy_with_grad(
     input_type: str = "logits",
     weight: ArrayLike | None = None,
     sample_weight: ArrayLike | None = None,
-    ignore_index: SupportsIndex | None = -100,
+    mask: ArrayLike | None = None,
+    ignore_index: SupportsIndex | Sequence[SupportsIndex] | None = -100,
     label_smoothing: SupportsFloat = 0.0,
     reduction: str = "mean",
     mean_over: str | SupportsFloat = "weight",
@@ -151,7 +156,7 @@ def cross_entropy_with_grad(
     out: Output | None = None,
     threads: SupportsIndex | None = None,
     row_stats: bool = False,
-    grad_loss: SupportsFloat = 1.0,
+    grad_loss: SupportsFloat | ArrayLike = 1.0,
     grad: Output | None = None,
 ) -> Any:
     r"""The loss of `cross_entropy` and its derivative with respect to ``x``, in one pass.
@@ -166,7 +171,8 @@ def cross_entropy_with_grad(
 
     Args:
         x, target, axis, ..., threads: as in `cross_entropy`.
-        grad_loss: upstream gradient, a number that multiplies ``grad`` and not the loss.
+        grad_loss: upstream gradient, a number that multiplies ``grad`` and not the loss; with
+            ``reduction="none"`` also a float32 or float64 array of the rows' shape, a number for each.
         grad: array for the gradient, of the shape and dtype of ``x``; for float16 and bfloat16 ``x``
             also float32. 16 bits are the float32 gradient rounded to nearest, ties to even.
             ``grad=x`` replaces ``x``; any other overlap is an error. None: a new array, of the
@@ -198,7 +204,7 @@ def cross_entropy_with_grad(
          [ 0.5      -0.5     ]]
     """
     return _compute(
-        x, target, axis, input_type, weight, sample_weight, ignore_index, label_smoothing,
+        x, target, axis, input_type, weight, sample_weight, mask, ignore_index, label_smoothing,
         reduction, mean_over, empty, _arguments.terms(z_loss, focal_gamma, poly_epsilon, softcap, logit_scale), clip,
         grad_loss, out, threads, grad, True, row_stats,
     )  # fmt: skip
@@ -211,7 +217,8 @@ def nll_loss(
     axis: SupportsIndex = -1,
     weight: ArrayLike | None = None,
     sample_weight: ArrayLike | None = None,
-    ignore_index: SupportsIndex | None = -100,
+    mask: ArrayLike | None = None,
+    ignore_index: SupportsIndex | Sequence[SupportsIndex] | None = -100,
     label_smoothing: SupportsFloat = 0.0,
     reduction: str = "mean",
     mean_over: str | SupportsFloat = "weight",
@@ -246,7 +253,7 @@ def nll_loss(
         0.4581454
     """
     return _compute(
-        log_probs, target, axis, "log_probs", weight, sample_weight, ignore_index, label_smoothing,
+        log_probs, target, axis, "log_probs", weight, sample_weight, mask, ignore_index, label_smoothing,
         reduction, mean_over, empty, _arguments.NO_TERMS, 0.0, 1.0, out, threads, None, False, False,
     )  # fmt: skip
 
@@ -258,14 +265,15 @@ def _compute(
     input_type: str,
     weight: ArrayLike | None,
     sample_weight: ArrayLike | None,
-    ignore_index: SupportsIndex | None,
+    mask: ArrayLike | None,
+    ignore_index: SupportsIndex | Sequence[SupportsIndex] | None,
     label_smoothing: SupportsFloat,
     reduction: str,
     mean_over: str | SupportsFloat,
     empty: str,
     terms: tuple[float, float, float, float, float],
     clip: SupportsFloat,
-    grad_loss: SupportsFloat,
+    grad_loss: SupportsFloat | ArrayLike,
     out: Output | None,
     threads: SupportsIndex | None,
     grad: Output | None,
@@ -290,12 +298,17 @@ def _compute(
         over,
         _arguments.choice("empty", empty, _c_api.EMPTY),
     )
+    ignored, ignored_too = _arguments.ignored(ignore_index)
+    scale, upstream = _arrays.upstream(grad_loss)
+    per_row = _c_api.NO_ARRAYS
+    if mask is not None or ignored_too is not None or upstream is not None:
+        per_row = (None if mask is None else _arrays.mask(mask), ignored_too, upstream)
     numbers = (
-        _arguments.ignore_index(ignore_index),
+        ignored,
         _arguments.real_number("label_smoothing", label_smoothing),
         divisor,
         _arguments.real_number("clip", clip),
-        _arguments.real_number("grad_loss", grad_loss),
+        scale,
     )
 
     loss = None  # a scalar
@@ -322,6 +335,7 @@ def _compute(
         loss,
         gradient,
         stats,
+        per_row,
         _arguments.is_interruptible(x),
     )
     if given is not x:

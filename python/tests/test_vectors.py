@@ -44,7 +44,7 @@ ERRORS = {
 TERMS = ("z_loss", "focal_gamma", "poly_epsilon", "softcap", "logit_scale")
 
 # Where the package has another name for a thing than the header.
-NAMES = {"input": "x", "loss": "out", "mean_divisor": "mean_over"}
+NAMES = {"input": "x", "loss": "out", "mean_divisor": "mean_over", "ignore_ind": "ignore_index"}
 
 
 def named_dtype(name: str) -> np.dtype[Any]:
@@ -90,7 +90,14 @@ def arguments(case: Case) -> dict[str, Any]:
     for number in ("label_smoothing", "clip", "grad_loss", *TERMS):
         if number in options:
             options[number] = float(options[number])
-    for weight in ("weight", "sample_weight"):
+    if "ignore_indices" in case:
+        also = options.pop("ignore_index", -100)
+        options["ignore_index"] = [*case["ignore_indices"], *([] if also is None else [also])]
+    if "grad_losses" in case:
+        # The package takes either; so the case's scalar goes into the array, if that is exact.
+        scale = options.pop("grad_loss", 1.0)
+        options["grad_loss"] = array(case, case["grad_losses"], "grad_losses_") * scale
+    for weight in ("weight", "sample_weight", "mask"):
         if weight in case:
             options[weight] = array(case, case[weight], weight + "_")
     return {"axis": case.get("class_axis", -1), **options}

@@ -98,7 +98,8 @@ typedef struct crossentropy_group {
     double      is_counted[CROSSENTROPY_GROUP];  // 0: the row's loss and gradient are 0, whatever it holds
     double      loss_scale[CROSSENTROPY_GROUP];  // multiplies the loss
     double      grad_scale[CROSSENTROPY_GROUP];  // multiplies the gradient; NaN: so is that
-    double      sample_weight[CROSSENTROPY_GROUP];  // multiplies the z-loss; part of loss_scale and grad_scale
+    double      sample_weight[CROSSENTROPY_GROUP];  // multiplies the z-loss; part of loss_scale
+    double      grad_weight[CROSSENTROPY_GROUP];    // multiplies the gradient of the z-loss; part of grad_scale
     const void *upcoming;          // columns: what will be read next: a line per class, so many bytes apart
     int64_t     upcoming_stride;
     void       *scratch;           // shim_scratch_bytes() of this thread's own, 128-byte aligned
@@ -215,6 +216,7 @@ static inline double  *shim_group_argmax(crossentropy_group *group) { return gro
 static inline double  *shim_group_entropy(crossentropy_group *group) { return group->entropy; }
 static inline double  *shim_group_target_prob(crossentropy_group *group) { return group->target_prob; }
 static inline double  *shim_group_target_rank(crossentropy_group *group) { return group->target_rank; }
+static inline double  *shim_group_grad_weight(crossentropy_group *group) { return group->grad_weight; }
 static inline double  *shim_group_loss(crossentropy_group *group) { return group->loss; }
 static inline void shim_set_group_kernel(crossentropy_kernels *table, int32_t type, crossentropy_group_kernel group) {
     table->group[type] = group;

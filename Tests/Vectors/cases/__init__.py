@@ -7,7 +7,7 @@ header; numbers are rounded to their dtype before anything is computed from them
 
 from __future__ import annotations
 
-from . import errors, halves, layouts, magnitudes, odd, options, ordinary, terms, weights
+from . import errors, halves, layouts, magnitudes, odd, options, ordinary, rows, terms, weights
 from .case import Case
 
 GROUPS = [
@@ -32,6 +32,9 @@ GROUPS = [
     halves.ordinary,
     halves.layouts,
     halves.ranges,
+    rows.masks,
+    rows.several_ignored,
+    rows.upstream,
     terms.terms,
     terms.confident_terms,
     terms.long_terms,
@@ -44,6 +47,7 @@ GROUPS = [
     errors.option_errors,
     errors.shape_errors,
     terms.term_errors,
+    rows.row_errors,
 ]
 
 

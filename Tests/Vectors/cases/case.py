@@ -62,6 +62,11 @@ def case(name: str, why: str, x: Any, target: Any, **fields: Any) -> Case:
             made[key + "_dtype"] = dtype if dtype in DTYPES else "f32"
             made[key + "_shape"] = shape_of(fields[key])
             fields[key] = flat(fields[key])
+    for key, kind in (("mask", "u8"), ("ignore_indices", "i64"), ("grad_losses", dtype if dtype in DTYPES else "f32")):
+        if key in fields:
+            made.setdefault(key + "_dtype", kind)
+            made[key + "_shape"] = shape_of(fields[key])
+            fields[key] = flat(fields[key])
     made.update(fields)
     if not isinstance(made["x"], dict):
         made["x"] = flat(made["x"])
