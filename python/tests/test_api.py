@@ -223,6 +223,20 @@ def test_kinds_of_results_of_16_bits(dtype: Any) -> None:
         assert ce.cross_entropy_with_grad(empty, [], reduction="none")[1].dtype == dtype
 
 
+def test_bits_of_bfloat16_are_bfloat16() -> None:
+    """For callers, such as crossentropy.torch, who have such numbers but no NumPy dtype for them."""
+    x = np.random.default_rng(0).standard_normal((3, 4)).astype(ml_dtypes.bfloat16)
+    expected_loss, expected_grad = ce.cross_entropy_with_grad(x, [0, 1, 2])
+    for bits in (x.view(_c_api.BFLOAT16_BITS), x.T.copy().T.view(_c_api.BFLOAT16_BITS)):
+        loss, grad = ce.cross_entropy_with_grad(bits, [0, 1, 2])
+        assert loss == expected_loss
+        assert grad.dtype == bits.dtype
+        np.testing.assert_array_equal(grad.view(np.uint16), expected_grad.view(np.uint16))
+    for other in (np.dtype([("float16", np.uint16)]), np.dtype("V2")):
+        with pytest.raises(ce.ArgumentTypeError, match="x has dtype"):
+            ce.cross_entropy(x.view(other), [0, 1, 2])
+
+
 def test_confident_loss_keeps_its_accuracy() -> None:
     loss = ce.cross_entropy(np.array([[80, 0]], np.float32), [0])
     assert loss == pytest.approx(1.8048513878454153e-35, rel=1e-6)
