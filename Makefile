@@ -14,13 +14,14 @@ VENV     = .venv
 IN_VENV  = PYTHONPATH=python:. $(VENV)/bin/python
 
 .PHONY: help run test build bench bench-quick gap install update-hashes clean format lint
-.PHONY: test-exhaustive test-swift test-c test-arm64 test-python test-library test-dependant test-vectors
+.PHONY: test-exhaustive test-torch test-swift test-c test-arm64 test-python test-library test-dependant test-vectors
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make run                   build, compare Swift, C, Python and NumPy, train on real digits, write a report'
 	@echo 'make test                  every test and the linters'
 	@echo 'make test-exhaustive       the exponential of all 2^32 inputs'
+	@echo 'make test-torch            crossentropy.torch beside PyTorch (which it installs outside the checkout)'
 	@echo 'make build                 $(LIBRARY)'
 	@echo 'make update-hashes         Tests/Hashes/hashes.txt anew, after a change that means to change bits'
 	@echo 'make bench                 beside NumPy, PyTorch, JAX ... (installs them outside the checkout)'
@@ -94,6 +95,15 @@ $(BENCH)/ready: benchmarks/requirements.txt
 	done
 	@touch $@
 
+# Likewise PyTorch, for the tests of crossentropy.torch.
+TORCH = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/crossentropy-torch
+
+$(TORCH)/ready: python/tests/requirements-torch.txt
+	@tools/require.sh python
+	$(PYTHON) -m venv $(TORCH)/venv
+	$(TORCH)/venv/bin/pip install -q --disable-pip-version-check -r $<
+	@touch $@
+
 bench: $(BENCH)/ready build
 	PYTHONPATH=python:. $(BENCH)/venv/bin/python -m benchmarks --picture docs/bench.svg
 
@@ -146,6 +156,11 @@ test-python: $(VENV)/ready build
 	@# The other instruction sets, on everything that computes; the full suite ran on the best one.
 	$(call logged,python-avx2,CROSSENTROPY_ISA=avx2 $(IN_VENV) -m pytest -q python/tests)
 	$(call logged,python-baseline,CROSSENTROPY_ISA=baseline $(IN_VENV) -m pytest -q python/tests)
+
+# Not part of `make test`, which does not install PyTorch for itself and skips them.
+test-torch: $(TORCH)/ready build
+	@tools/require.sh g++
+	$(call logged,torch,PYTHONPATH=python:. $(TORCH)/venv/bin/python -m pytest -q python/tests/test_torch.py)
 
 test-dependant:
 	@tools/require.sh swift

@@ -1,0 +1,684 @@
+"""`crossentropy.torch` beside PyTorch itself, and in PyTorch's own checks. `make test-torch` runs it."""
+
+from __future__ import annotations
+
+import doctest
+import inspect
+import itertools
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed; `make test-torch` installs it and runs these")
+
+import torch.nn.functional as F  # noqa: E402  (after importorskip)
+from torch.autograd import gradcheck, gradgradcheck  # noqa: E402
+from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
+
+import crossentropy as ce  # noqa: E402
+import crossentropy.torch as cet  # noqa: E402
+
+# What PyTorch says of its own interfaces.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Backwards compatibility.*undefined gradient:UserWarning"),
+    pytest.mark.filterwarnings("ignore:.*torch.jit.*deprecated:FutureWarning"),
+    pytest.mark.filterwarnings("ignore:.*torch.jit.*deprecated:DeprecationWarning"),
+]
+
+# Relative to the largest element. PyTorch's own error, as ours is far smaller; with 16 bits, in which PyTorch also adds
+# up, ours against PyTorch in float64: one rounding, and for bfloat16 gradients another after the upstream gradient.
+TOLERANCE = {torch.float64: 1e-12, torch.float32: 2e-6, torch.bfloat16: 2 * 2**-8, torch.float16: 2**-11}
+SHAPES = [(7,), (6, 5), (4, 5, 3), (2, 9, 3, 4), (3, 1)]
+REDUCTIONS = ["mean", "sum", "none"]
+
+
+def problem(shape: tuple[int, ...], dtype: Any, kind: str, weighted: bool, seed: int = 0) -> tuple[Any, ...]:
+    """Leaf tensors: input, target (labels of which some are -100, or distributions), class weights or None."""
+    random = torch.Generator().manual_seed(seed)
+    rows, classes = (shape[:1] + shape[2:], shape[1]) if len(shape) > 1 else ((), shape[0])
+    x = (3 * torch.randn(shape, generator=random, dtype=torch.float64)).to(dtype).requires_grad_()
+    if kind == "labels":
+        target = torch.randint(classes, rows, generator=random)
+        if rows:
+            target[torch.rand(rows, generator=random) < 0.2] = -100
+            target[(0,) * len(rows)], target[(-1,) * len(rows)] = 0, -100
+    else:
+        target = torch.rand(shape, generator=random, dtype=torch.float64).to(dtype).requires_grad_()
+    weight = (0.5 + torch.rand(classes, generator=random, dtype=torch.float64)).to(dtype) if weighted else None
+    return x, target, weight
+
+
+def agree(ours: Any, theirs: Any, exact: Any = None) -> None:
+    """That ours is like PyTorch's, and near it, or near what PyTorch makes of the same numbers in float64."""
+    assert ours.dtype == theirs.dtype
+    assert ours.shape == theirs.shape
+    expected = (theirs if exact is None else exact).double()
+    error = (ours.double() - expected).abs().max() / expected.abs().max().clamp(min=1e-30)
+    assert error.item() <= TOLERANCE[ours.dtype]
+
+
+def differentiated(loss: Any, *leaves: Any) -> tuple[Any, ...]:
+    """The loss, and gradients under an upstream gradient that differs from row to row."""
+    upstream = torch.arange(1, loss.numel() + 1).reshape(loss.shape).to(loss.dtype)
+    return (loss.detach(), *torch.autograd.grad(loss, leaves, upstream))
+
+
+def compare(name: str, x: Any, target: Any, weight: Any = None, **options: Any) -> None:
+    """Losses and gradients of the functions called ``name``."""
+
+    def results(function: Any, *tensors: Any) -> tuple[Any, ...]:
+        leaves = [each for each in tensors[:2] if each.requires_grad]
+        return differentiated(function(*tensors, **options), *leaves)
+
+    def widened(tensor: Any) -> Any:
+        if tensor is None or not tensor.is_floating_point():
+            return tensor
+        return tensor.detach().double().requires_grad_(tensor.requires_grad)
+
+    ours, theirs = results(getattr(cet, name), x, target, weight), results(getattr(F, name), x, target, weight)
+    exact: Any = [None] * len(ours)
+    if x.dtype.itemsize == 2:
+        exact = results(getattr(F, name), widened(x), widened(target), widened(weight))
+    for each in zip(ours, theirs, exact):
+        agree(*each)
+
+
+# ----------------------------------------------------------------------------------------------
+# The same as PyTorch
+# ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["labels", "distributions"])
+@pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_cross_entropy_is_pytorchs(shape: tuple[int, ...], dtype: Any, kind: str) -> None:
+    for reduction, smoothing, weighted in itertools.product(REDUCTIONS, [0.0, 0.3], [False, True]):
+        x, target, weight = problem(shape, dtype, kind, weighted)
+        compare("cross_entropy", x, target, weight, reduction=reduction, label_smoothing=smoothing)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_nll_loss_is_pytorchs(shape: tuple[int, ...], dtype: Any) -> None:
+    for reduction, weighted, ignore_index in itertools.product(REDUCTIONS, [False, True], [-100, 0]):
+        x, target, weight = problem(shape, dtype, "labels", weighted)
+        if ignore_index == 0:
+            target = target.clamp(min=0)
+            if len(shape) == 1 or shape[1] == 1:
+                continue  # nothing but ignored rows
+            target.view(-1)[0] = 1
+        compare("nll_loss", x, target, weight, reduction=reduction, ignore_index=ignore_index)
+
+
+@pytest.mark.parametrize("name", ["cross_entropy", "nll_loss"])
+@pytest.mark.parametrize("flags", list(itertools.product([None, True, False], repeat=2)), ids=str)
+@pytest.mark.filterwarnings("ignore:size_average and reduce args:UserWarning")
+def test_the_deprecated_flags_mean_what_they_do_in_pytorch(name: str, flags: tuple[Any, Any]) -> None:
+    x, target, _ = problem((6, 5), torch.float64, "labels", False)
+    size_average, reduce = flags
+    arguments = {"size_average": size_average, "reduce": reduce, "reduction": "sum"}
+    compare(name, x, target, **arguments)
+
+
+@pytest.mark.parametrize("name", ["cross_entropy", "nll_loss", "CrossEntropyLoss", "NLLLoss"])
+def test_signatures_begin_with_pytorchs(name: str) -> None:
+    theirs = getattr(F, name, None) or getattr(torch.nn, name)
+    ours = list(inspect.signature(getattr(cet, name)).parameters.values())
+    count = 0
+    for parameter, own in zip(inspect.signature(theirs).parameters.values(), ours):
+        assert (own.name, own.default, own.kind) == (parameter.name, parameter.default, parameter.kind)
+        count += 1
+    assert count == len(inspect.signature(theirs).parameters)
+    assert all(own.kind is own.KEYWORD_ONLY for own in ours[count:])
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("CrossEntropyLoss", {}),
+        ("CrossEntropyLoss", {"label_smoothing": 0.1, "reduction": "sum", "ignore_index": 2}),
+        ("NLLLoss", {}),
+        ("NLLLoss", {"reduction": "none", "ignore_index": 2}),
+    ],
+)
+def test_modules_are_pytorchs(name: str, options: dict[str, Any]) -> None:
+    x, target, weight = problem((6, 5), torch.float64, "labels", True)
+    target = target.clamp(min=0)
+    ours, theirs = (getattr(module, name)(weight, **options) for module in (cet, torch.nn))
+    assert isinstance(ours, type(theirs))
+    assert ours.state_dict().keys() == theirs.state_dict().keys() == {"weight"}
+    assert repr(ours) == repr(theirs)
+    for mine, other in zip(differentiated(ours(x, target), x), differentiated(theirs(x, target), x)):
+        agree(mine, other)
+
+
+def test_modules_pass_on_what_pytorch_does_not_have() -> None:
+    x, target, _ = problem((6, 5), torch.float32, "labels", False)
+    extras = {"mean_over": "count", "empty": "zero", "dtype": torch.float64, "threads": 1}
+    s = torch.rand(6)
+    for module, function in ((cet.CrossEntropyLoss, cet.cross_entropy), (cet.NLLLoss, cet.nll_loss)):
+        expected = function(x, target, sample_weight=s, **extras)
+        assert expected.dtype == torch.float64
+        assert torch.equal(module(**extras)(x, target, sample_weight=s), expected)
+        assert module(**extras)(x, torch.full_like(target, -100)).item() == 0
+
+
+def test_the_dtype_of_the_loss_is_pytorchs() -> None:
+    for x_dtype, q_dtype in itertools.product(TOLERANCE, repeat=2):
+        x, q = torch.randn(4, 5).to(x_dtype), torch.rand(4, 5).to(q_dtype)
+        assert cet.cross_entropy(x, q).dtype == F.cross_entropy(x, q).dtype
+    x, q = torch.randn(4, 5), torch.rand(4, 5)
+    weight = torch.rand(5).double()
+    assert cet.cross_entropy(x, q, weight).dtype == F.cross_entropy(x, q, weight).dtype == torch.float64
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
+def test_under_autocast_the_loss_is_pytorchs(dtype: Any) -> None:
+    x, target, _ = problem((6, 5), dtype, "labels", False)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        compare("cross_entropy", x, target)
+
+
+def test_a_single_row_may_have_its_label_in_a_list() -> None:
+    x = torch.randn(5)
+    y = torch.tensor([3])
+    for reduction in REDUCTIONS:
+        agree(cet.cross_entropy(x, y, reduction=reduction), F.cross_entropy(x, y, reduction=reduction))
+
+
+@pytest.mark.parametrize("kind", ["labels", "distributions"])
+def test_empty_batches_are_pytorchs(kind: str) -> None:
+    x = torch.randn(0, 5, requires_grad=True)
+    target = torch.zeros(0, dtype=torch.int64) if kind == "labels" else torch.rand(0, 5)
+    for reduction in REDUCTIONS:
+        ours, theirs = (f(x, target, reduction=reduction) for f in (cet.cross_entropy, F.cross_entropy))
+        assert torch.equal(ours.isnan(), theirs.isnan())
+        assert ours.shape == theirs.shape
+        (grad,) = torch.autograd.grad(ours.sum(), x)
+        assert grad.shape == x.shape
+
+
+def test_any_layout() -> None:
+    x = torch.randn(3, 5, 4, 2, dtype=torch.float64)
+    target = torch.randint(5, (3, 4, 2))
+    for view in (x.to(memory_format=torch.channels_last), x.permute(3, 2, 1, 0).contiguous().permute(3, 2, 1, 0)):
+        compare("cross_entropy", view.detach().requires_grad_(), target)
+    compare("cross_entropy", x[:, :, ::2, :1].detach().requires_grad_(), target[:, ::2, :1])
+    repeated = torch.randn(5, dtype=torch.float64).expand(6, 5)  # with stride 0
+    compare("cross_entropy", repeated.detach().requires_grad_(), torch.arange(6) % 5)
+
+
+# ----------------------------------------------------------------------------------------------
+# Better than PyTorch
+# ----------------------------------------------------------------------------------------------
+
+
+def test_confident_predictions_have_a_loss() -> None:
+    x = torch.tensor([[80.0, 0.0]])
+    y = torch.tensor([0])
+    assert F.cross_entropy(x, y).item() == 0  # what PyTorch says
+    assert cet.cross_entropy(x, y).item() == pytest.approx(np.exp(-80.0), rel=1e-6)
+
+
+@pytest.mark.parametrize("strange", [float("nan"), float("inf"), -float("inf")], ids=str)
+def test_ignored_rows_have_no_gradient_whatever_they_hold(strange: float) -> None:
+    x = torch.tensor([[1.0, 2.0, 3.0], [strange] * 3], requires_grad=True)
+    y = torch.tensor([0, -100])
+    (theirs,) = torch.autograd.grad(F.cross_entropy(x, y), x)
+    assert theirs[1].isnan().all()  # what PyTorch says
+    (ours,) = torch.autograd.grad(cet.cross_entropy(x, y), x, create_graph=True)
+    assert torch.equal(ours[1], torch.zeros(3))
+    torch.testing.assert_close(ours[0], theirs[0])
+    (second,) = torch.autograd.grad(ours.square().sum(), x)
+    assert torch.equal(second[1], torch.zeros(3))
+    assert second[0].isfinite().all()
+
+
+def test_impossible_classes_without_mass_count_for_nothing() -> None:
+    x = torch.tensor([[1.0, 2.0, -float("inf")]], requires_grad=True)
+    q = torch.tensor([[0.25, 0.75, 0.0]], requires_grad=True)
+    assert F.cross_entropy(x, q).isnan()  # what PyTorch says
+    expected = F.cross_entropy(x[:, :2], q[:, :2])
+    loss = cet.cross_entropy(x, q)
+    torch.testing.assert_close(loss, expected)
+    for ours, theirs in zip(torch.autograd.grad(loss, (x, q)), torch.autograd.grad(expected, (x, q))):
+        torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.int16, torch.int32, torch.uint8, torch.uint16])
+def test_labels_of_any_integer_dtype(dtype: Any) -> None:
+    x, y = torch.randn(6, 5), torch.randint(5, (6,))
+    assert torch.equal(cet.cross_entropy(x, y.to(dtype), ignore_index=None), cet.cross_entropy(x, y))
+
+
+def test_float16_gradients_survive_until_the_upstream_gradient_comes() -> None:
+    """A mean over 4096 rows makes gradients that float16 cannot hold; a GradScaler's factor brings them back."""
+    x = torch.zeros(4096, 1000, dtype=torch.float16, requires_grad=True)
+    loss = cet.cross_entropy(x, torch.zeros(4096, dtype=torch.int64), dtype=torch.float32)
+    (loss * 2.0**16).backward()
+    assert x.grad[0, 1].item() == pytest.approx(2.0**16 / 4096 / 1000, rel=2**-11)
+
+
+def test_the_loss_of_bfloat16_logits_in_float32() -> None:
+    x = torch.tensor([[9.0, 0.5], [0.25, 3.0]], dtype=torch.bfloat16, requires_grad=True)
+    y = torch.tensor([0, 1])
+    loss = cet.cross_entropy(x, y, dtype=torch.float32)
+    assert loss.dtype == torch.float32
+    torch.testing.assert_close(loss, F.cross_entropy(x.float(), y))
+    loss.backward()
+    assert x.grad.dtype == torch.bfloat16
+
+
+def test_bfloat16_needs_no_further_package() -> None:
+    program = (
+        "import sys; sys.modules['ml_dtypes'] = None\n"
+        "import torch, crossentropy.torch as cet\n"
+        "x = torch.tensor([[1.0, 2.0]], dtype=torch.bfloat16, requires_grad=True)\n"
+        "cet.cross_entropy(x, torch.tensor([0])).backward()\n"
+        "print(x.grad.tolist())"
+    )
+    assert run(program) == "[[-0.73046875, 0.73046875]]"
+
+
+def run(program: str) -> str:
+    environment = {"PYTHONPATH": str(Path(ce.__file__).parent.parent), "PATH": ""}
+    return subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True, timeout=120
+    ).stdout.strip()
+
+
+def test_pytorch_is_imported_only_when_asked_for_and_its_compiler_not_at_all() -> None:
+    assert run("import crossentropy, sys; print('torch' in sys.modules)") == "False"
+    program = (
+        "import crossentropy.torch as cet, torch, sys\n"
+        "cet.cross_entropy(torch.zeros(2, 3, requires_grad=True), torch.tensor([0, 1])).backward()\n"
+        "print('torch._dynamo' in sys.modules)"
+    )
+    assert run(program) == "False"
+
+
+# ----------------------------------------------------------------------------------------------
+# What PyTorch does not have
+# ----------------------------------------------------------------------------------------------
+
+POLICIES: list[dict[str, Any]] = [
+    {"mean_over": "count"},
+    {"mean_over": "mass"},
+    {"mean_over": 7},
+    {"reduction": "sum"},
+    {"reduction": "none"},
+    {"label_smoothing": 0.2, "mean_over": "mass"},
+    {"empty": "zero", "threads": 1},
+]
+
+
+@pytest.mark.parametrize("kind", ["labels", "distributions"])
+@pytest.mark.parametrize("options", POLICIES, ids=str)
+def test_policies_and_sample_weights_are_those_of_the_arrays(options: dict[str, Any], kind: str) -> None:
+    x, target, weight = problem((4, 5, 3), torch.float64, kind, True)
+    s = torch.rand(4, 3, dtype=torch.float64)
+    loss = cet.cross_entropy(x, target, weight, sample_weight=s, **options)
+    expected, grad = ce.cross_entropy_with_grad(
+        x.detach().numpy(), target.detach().numpy(), axis=1, weight=weight.numpy(), sample_weight=s.numpy(), **options
+    )
+    np.testing.assert_array_equal(loss.detach().numpy(), expected)
+    np.testing.assert_array_equal(torch.autograd.grad(loss.sum(), x)[0].numpy(), grad)
+
+
+# ----------------------------------------------------------------------------------------------
+# Derivatives
+# ----------------------------------------------------------------------------------------------
+
+DERIVATIVES: list[dict[str, Any]] = [
+    {},
+    {"label_smoothing": 0.3},
+    {"reduction": "sum"},
+    {"reduction": "none", "label_smoothing": 0.1},
+    {"mean_over": "mass"},
+    {"mean_over": "count", "label_smoothing": 0.1},
+    {"mean_over": 2.5},
+]
+
+
+@pytest.mark.parametrize("weights", [False, True], ids=["plain", "weighted"])
+@pytest.mark.parametrize("kind", ["labels", "distributions"])
+@pytest.mark.parametrize("options", DERIVATIVES, ids=str)
+def test_first_and_second_derivatives(options: dict[str, Any], kind: str, weights: bool) -> None:
+    x, target, weight = problem((2, 3, 2), torch.float64, kind, weights)
+    s = torch.tensor([[0.5, 2.0], [0.0, 1.5]], dtype=torch.float64) if weights else None
+
+    def loss(x: Any, target: Any) -> Any:
+        return cet.cross_entropy(x, target, weight, sample_weight=s, **options)
+
+    assert gradcheck(loss, (x, target))
+    assert gradgradcheck(loss, (x, target))
+    if kind == "distributions":  # each alone
+        assert gradcheck(loss, (x.detach(), target))
+        assert gradgradcheck(loss, (x.detach(), target))
+        assert gradgradcheck(loss, (x, target.detach()))
+
+
+@pytest.mark.parametrize("kind", ["labels", "distributions"])
+def test_derivatives_of_nll_loss(kind: str) -> None:
+    x, target, weight = problem((5, 4), torch.float64, kind, True)
+
+    def loss(x: Any, target: Any) -> Any:
+        return cet.nll_loss(x.log_softmax(1), target, weight)
+
+    assert gradcheck(loss, (x, target))
+    assert gradgradcheck(loss, (x, target))
+    if kind == "distributions":
+        assert gradgradcheck(lambda x, q: cet.nll_loss(x, q, weight), (x, target))
+
+
+def test_third_derivatives_are_pytorchs() -> None:
+    x, target, _ = problem((3, 4), torch.float64, "distributions", False)
+    direction = torch.randn(3, 4, dtype=torch.float64)
+
+    def third(loss: Any) -> tuple[Any, ...]:
+        (first,) = torch.autograd.grad(loss(x, target), x, create_graph=True)
+        (second,) = torch.autograd.grad((first * direction).sum(), x, create_graph=True)
+        return torch.autograd.grad((second * direction.square()).sum(), (x, target))
+
+    for ours, theirs in zip(third(cet.cross_entropy), third(F.cross_entropy)):
+        torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+def test_second_derivatives_of_16_bits(dtype: Any) -> None:
+    x, target, _ = problem((6, 5), dtype, "distributions", False)
+
+    def second(x: Any, target: Any, loss: Any) -> tuple[Any, ...]:
+        (first,) = torch.autograd.grad(loss(x, target), x, create_graph=True)
+        return torch.autograd.grad(first.double().square().sum(), (x, target))
+
+    exact = [tensor.detach().double().requires_grad_() for tensor in (x, target)]
+    for ours, theirs in zip(second(x, target, cet.cross_entropy), second(*exact, F.cross_entropy)):
+        assert ours.dtype == dtype
+        torch.testing.assert_close(ours.double(), theirs, rtol=0.02, atol=0.02 * theirs.abs().max().item())
+
+
+def test_means_of_nothing_can_be_differentiated() -> None:
+    x = torch.randn(2, 3, dtype=torch.float64, requires_grad=True)
+    ignored = torch.tensor([-100, -100])
+    for empty in ("nan", "zero"):
+        (first,) = torch.autograd.grad(cet.cross_entropy(x, ignored, empty=empty), x, create_graph=True)
+        assert torch.equal(first, torch.zeros_like(x))
+        (second,) = torch.autograd.grad(first.sum(), x)
+        assert torch.equal(second, torch.zeros_like(x))
+    q, s = torch.rand(2, 3, dtype=torch.float64, requires_grad=True), torch.tensor([1.0, -1.0])
+    for empty, expected in (("nan", float("nan")), ("zero", 0.0)):  # weights that cancel out
+        loss = cet.cross_entropy(x, q, sample_weight=s, empty=empty)
+        for grad in torch.autograd.grad(loss, (x, q)):
+            np.testing.assert_array_equal(grad.numpy(), np.full((2, 3), expected))
+
+
+# ----------------------------------------------------------------------------------------------
+# The gradient is made once, along with the loss, and then handed on
+# ----------------------------------------------------------------------------------------------
+
+
+class Log(TorchDispatchMode):
+    """The names of operations whose result has ``size`` elements, views excepted."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size, self.names = size, []
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        results = function(*args, **(kwargs or {}))
+        tensors = results if isinstance(results, tuple) else [results]
+        sizes = [each.numel() for each in tensors if torch.is_tensor(each)]
+        if self.size in sizes and str(function) not in ("aten.detach.default", "aten.view.default"):
+            self.names.append(str(function))
+        return results
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16], ids=str)
+def test_a_training_step_computes_and_copies_nothing_else(dtype: Any) -> None:
+    x, target, _ = problem((6, 5), dtype, "labels", False)
+    logits = x.view_as(x)
+    with Log(logits.numel()) as log:
+        cet.cross_entropy(logits, target, dtype=torch.float32).backward()
+    assert log.names == ["crossentropy.cross_entropy.default"]
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_other_upstream_gradients_scale_it_where_it_lies(reduction: str) -> None:
+    x, target, _ = problem((6, 5), torch.float32, "labels", False)
+    with Log(x.numel()) as log:
+        (3 * cet.cross_entropy(x, target, reduction=reduction).sum()).backward()
+    assert log.names == ["crossentropy.cross_entropy.default", "aten.mul_.Tensor"]
+    (expected,) = torch.autograd.grad(3 * F.cross_entropy(x, target, reduction=reduction).sum(), x)
+    torch.testing.assert_close(x.grad, expected)
+
+
+def test_a_loss_without_a_gradient_computes_none() -> None:
+    x, target, _ = problem((6, 5), torch.float32, "labels", False)
+    _, grad = torch.ops.crossentropy.cross_entropy(
+        x.detach(), target, None, None, False, 1, "logits", -100, 0.0, "mean", "weight", None, "nan", None
+    )
+    assert grad.numel() == 0
+    with torch.no_grad():
+        assert not cet.cross_entropy(x, target).requires_grad
+    assert not cet.cross_entropy(x.detach(), target).requires_grad
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.5])
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_a_retained_graph_gives_the_same_gradient_again(reduction: str, factor: float) -> None:
+    x, target, _ = problem((6, 5), torch.float64, "labels", False)
+    loss = factor * cet.cross_entropy(x, target, reduction=reduction).sum()
+    (expected,) = torch.autograd.grad(loss, x, retain_graph=True)
+    expected = expected.clone()
+    for times in (1, 2, 3):  # the accumulated gradient must not be the graph's
+        loss.backward(retain_graph=times < 3)
+        torch.testing.assert_close(x.grad, times * expected)
+
+
+def test_gradients_carry_no_graph_unless_asked_for() -> None:
+    x, target, _ = problem((6, 5), torch.float64, "labels", False)
+    assert not torch.autograd.grad(cet.cross_entropy(x, target), x)[0].requires_grad
+    assert torch.autograd.grad(cet.cross_entropy(x, target), x, create_graph=True)[0].requires_grad
+
+
+def test_large_gradients_are_laid_out_like_their_logits() -> None:
+    y = torch.randint(2, (2, 1024, 512))
+    for x in (torch.randn(2, 2, 1024, 512), torch.randn(2, 2, 1024, 512).to(memory_format=torch.channels_last)):
+        leaf = x.detach().requires_grad_()
+        (grad,) = torch.autograd.grad(cet.cross_entropy(leaf, y), leaf)
+        assert grad.stride() == x.stride()
+        torch.testing.assert_close(grad, torch.autograd.grad(F.cross_entropy(leaf, y), leaf)[0])
+
+
+# ----------------------------------------------------------------------------------------------
+# Compilers, torch.func, fake tensors
+# ----------------------------------------------------------------------------------------------
+
+
+def operator_arguments(kind: str, **changes: Any) -> tuple[Any, ...]:
+    x, target, weight = problem((4, 5, 3), torch.float64, kind, True)
+    s = torch.rand(4, 3, dtype=torch.float64)
+    values = {
+        "axis": 1, "input_type": "logits", "ignore_index": -100, "label_smoothing": 0.1, "reduction": "mean",
+        "mean_over": "weight", "divisor": None, "empty": "nan", "threads": None, **changes,
+    }  # fmt: skip
+    return (x, target, weight, s, True, *values.values())
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning")  # the check's own
+@pytest.mark.parametrize("kind", ["labels", "distributions"])
+@pytest.mark.parametrize("changes", [{}, {"reduction": "none"}, {"mean_over": None, "divisor": 3.0}], ids=str)
+def test_the_operator_passes_pytorchs_own_check(kind: str, changes: dict[str, Any]) -> None:
+    torch.library.opcheck(torch.ops.crossentropy.cross_entropy.default, operator_arguments(kind, **changes))
+
+
+@pytest.mark.parametrize("kind", ["labels", "distributions"])
+@pytest.mark.parametrize("backend", ["aot_eager", "inductor"])
+def test_compiled_graphs_stay_whole(backend: str, kind: str) -> None:
+    x, target, _ = problem((6, 5), torch.float32, kind, False)
+    leaves = [each for each in (x, target) if each.requires_grad]
+
+    def step(x: Any, target: Any) -> Any:
+        return cet.cross_entropy(2 * x, target, label_smoothing=0.1, reduction="none").square().sum()
+
+    compiled = torch.compile(step, fullgraph=True, backend=backend)
+    for ours, theirs in zip(differentiated(compiled(x, target), *leaves), differentiated(step(x, target), *leaves)):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_compiled_modules_under_autocast() -> None:
+    x, target, weight = problem((6, 5), torch.bfloat16, "labels", True)
+    loss = cet.CrossEntropyLoss(weight)
+    compiled = torch.compile(loss, fullgraph=True, backend="aot_eager")
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        results = [differentiated(each(x, target), x) for each in (compiled, loss)]
+    for ours, theirs in zip(*results):
+        assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize("options", DERIVATIVES[:4], ids=str)
+def test_torch_func(options: dict[str, Any]) -> None:
+    x, target, _ = problem((6, 5), torch.float64, "labels", False)
+    x = x.detach()
+    ours = lambda x: cet.cross_entropy(x, target, **options).sum()  # noqa: E731
+    theirs = lambda x: F.cross_entropy(x, target, **options).sum()  # noqa: E731
+    torch.testing.assert_close(torch.func.grad(ours)(x), torch.func.grad(theirs)(x))
+    twice = torch.func.jacrev(torch.func.jacrev(ours))(x)
+    torch.testing.assert_close(twice, torch.func.hessian(theirs)(x))
+
+
+@pytest.mark.parametrize("kind", ["labels", "distributions"])
+@pytest.mark.parametrize("options", DERIVATIVES[:4], ids=str)
+def test_vmap(options: dict[str, Any], kind: str) -> None:
+    x, target, _ = problem((3, 6, 5), torch.float64, kind, False)  # [batch, rows, classes]
+    x, target = x.detach(), target.detach()
+    if kind == "labels":
+        target = torch.randint(5, (3, 6))
+        target[0, 0] = -100
+
+    def whole(loss: Any, **kwargs: Any) -> Any:
+        return lambda x, target: loss(x, target, **options, **kwargs)
+
+    for dims in ((0, 0), (1, None), (None, 0)):
+        # One of the batch for where there is none; another axis for dimension 1.
+        arguments = tuple(a[0] if dim is None else a.movedim(0, dim) for a, dim in zip((x, target), dims))
+        ours = torch.func.vmap(whole(cet.cross_entropy), dims)(*arguments)
+        expected = [
+            F.cross_entropy(*[a if dim is None else a.select(dim, i) for a, dim in zip(arguments, dims)], **options)
+            for i in range(3)
+        ]
+        torch.testing.assert_close(ours, torch.stack(expected))
+
+    scalar = lambda x, target: cet.cross_entropy(x, target, **options).sum()  # noqa: E731
+    per_sample = torch.func.vmap(torch.func.grad(scalar))(x, target)
+    summed = torch.func.grad(lambda x: torch.func.vmap(scalar)(x, target).sum())(x)
+    leaf = x.clone().requires_grad_()
+    expected = sum(F.cross_entropy(leaf[i], target[i], **options).sum() for i in range(3))
+    (expected,) = torch.autograd.grad(expected, leaf)
+    torch.testing.assert_close(per_sample, expected)
+    torch.testing.assert_close(summed, expected)
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_vmap_over_class_weights(reduction: str) -> None:
+    x, target, _ = problem((6, 5), torch.float64, "labels", False)
+    weights = torch.rand(3, 5, dtype=torch.float64)
+    ours = torch.func.vmap(lambda w: cet.cross_entropy(x.detach(), target, w, reduction=reduction))(weights)
+    theirs = [F.cross_entropy(x.detach(), target, w, reduction=reduction) for w in weights]
+    torch.testing.assert_close(ours, torch.stack(theirs))
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_batches_of_upstream_gradients(reduction: str) -> None:
+    x, target, _ = problem((6, 5), torch.float64, "labels", False)
+    loss = cet.cross_entropy(x, target, reduction=reduction)
+    upstream = torch.randn(3, *loss.shape, dtype=torch.float64)
+    (ours,) = torch.autograd.grad(loss, x, upstream, is_grads_batched=True)
+    expected = [torch.autograd.grad(F.cross_entropy(x, target, reduction=reduction), x, each)[0] for each in upstream]
+    torch.testing.assert_close(ours, torch.stack(expected))
+
+
+def test_recomputed_in_the_backward_pass() -> None:
+    from torch.utils.checkpoint import checkpoint
+
+    x, target, _ = problem((6, 5), torch.float64, "labels", False)
+    loss = checkpoint(lambda x: cet.cross_entropy(2 * x, target), x, use_reentrant=False)
+    (ours,) = torch.autograd.grad(loss, x)
+    torch.testing.assert_close(ours, torch.autograd.grad(F.cross_entropy(2 * x, target), x)[0])
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_meta_tensors_have_shapes(reduction: str) -> None:
+    x = torch.empty(4, 5, 3, device="meta", dtype=torch.bfloat16, requires_grad=True)
+    target = torch.empty(4, 3, device="meta", dtype=torch.int64)
+    ours, theirs = (f(x, target, reduction=reduction) for f in (cet.cross_entropy, F.cross_entropy))
+    assert (ours.device.type, ours.shape, ours.dtype) == ("meta", theirs.shape, theirs.dtype)
+    ours.sum().backward()
+    assert (x.grad.shape, x.grad.dtype) == (x.shape, x.dtype)
+
+
+# ----------------------------------------------------------------------------------------------
+# Errors
+# ----------------------------------------------------------------------------------------------
+
+
+def test_errors_say_what_is_accepted() -> None:
+    x, y, w = torch.zeros(2, 3), torch.tensor([0, 1]), torch.ones(3)
+    cases: list[tuple[tuple[Any, ...], dict[str, Any], type[Exception], str]] = [
+        ((x, y + 2), {}, ce.LabelError, "label 3 in row 1 is out of range: there are 3 classes"),
+        ((x, x), {"ignore_index": 1}, ce.ArgumentValueError, "ignore_index is 1, but target holds distributions"),
+        ((x, y[:1]), {}, ce.ArgumentValueError, "shape"),
+        ((x.long(), y), {}, ce.ArgumentTypeError, "input has dtype torch.int64, but must be float32, float64"),
+        ((x.to(torch.float8_e4m3fn), y), {}, ce.ArgumentTypeError, "input has dtype torch.float8_e4m3fn"),
+        ((x, y.bool()), {}, ce.ArgumentTypeError, "target has dtype bool"),
+        ((x.numpy(), y), {}, ce.ArgumentTypeError, "input must be a tensor, not ndarray"),
+        ((x, None), {}, ce.ArgumentTypeError, "target must be a tensor, not NoneType"),
+        ((x[0, 0], y), {}, ce.ArgumentValueError, "input has no dimension"),
+        ((x, y), {"weight": w.requires_grad_()}, ce.ArgumentValueError, "weight requires a gradient"),
+        ((x, y), {"sample_weight": w[:2]}, ce.ArgumentValueError, "sample_weight requires a gradient"),
+        ((x, y), {"reduction": "avg"}, ce.ArgumentValueError, 'reduction is "avg", but must be one of'),
+        ((x, y), {"label_smoothing": -0.1}, ce.ArgumentValueError, "label_smoothing"),
+        ((x, y), {"mean_over": "rows"}, ce.ArgumentValueError, 'mean_over is "rows"'),
+        ((x, y), {"mean_over": 0}, ce.ArgumentValueError, "mean_over is 0.0"),
+        ((x, y - 100), {"empty": "error", "ignore_index": -99}, ce.LabelError, "label -100"),
+        ((x, y * 0 - 100), {"empty": "error"}, ce.EmptyError, "no row counts"),
+    ]
+    for arguments, options, error, text in cases:
+        with pytest.raises(error) as caught:
+            cet.cross_entropy(*arguments, **options)
+        assert text in str(caught.value)
+
+
+def test_tensors_elsewhere_are_refused() -> None:
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    with FakeTensorMode():
+        x = torch.empty(2, 3, device="cuda")
+        with pytest.raises(
+            ce.ArgumentValueError, match=r"input is on cuda:0, but must be on the CPU: input.cpu\(\) helps"
+        ):
+            cet.cross_entropy(x, torch.zeros(2, dtype=torch.int64))
+
+
+# ----------------------------------------------------------------------------------------------
+# Documentation
+# ----------------------------------------------------------------------------------------------
+
+
+def test_examples_in_the_documentation() -> None:
+    result = doctest.testmod(cet)
+    assert result.attempted > 8
+    assert result.failed == 0
+
+
+@pytest.mark.parametrize("name", ["cross_entropy", "nll_loss"])
+def test_extras_have_the_names_and_defaults_of_the_arrays_functions(name: str) -> None:
+    arrays = inspect.signature(getattr(ce, name)).parameters
+    ours = inspect.signature(getattr(cet, name)).parameters
+    extras = [each for each in ours.values() if each.kind is each.KEYWORD_ONLY and each.name != "dtype"]
+    assert {each.name: each.default for each in extras} == {each.name: arrays[each.name].default for each in extras}
