@@ -25,6 +25,7 @@ from torch.nn import _reduction
 
 from ._c_api import BFLOAT16_BITS, Array
 from ._errors import ArgumentTypeError, ArgumentValueError
+from ._loss import _number
 from ._loss import cross_entropy as _loss_of_arrays
 from ._loss import cross_entropy_with_grad as _loss_and_grad_of_arrays
 
@@ -265,7 +266,7 @@ def _loss(
         reduction = _reduction.legacy_get_string(size_average, reduce)
     if input.dim() == 1 and target.shape == (1,) and not soft:
         target = target[0]  # as in PyTorch
-    name, divisor = (mean_over, None) if isinstance(mean_over, str) else (None, float(mean_over))
+    name, divisor = (mean_over, None) if isinstance(mean_over, str) else (None, _number("mean_over", mean_over))
     options = _Options(
         axis=min(1, input.dim() - 1),
         input_type=input_type,
@@ -364,7 +365,7 @@ def _outputs(x: Tensor, options: _Options, with_grad: bool) -> tuple[Tensor, Ten
     dtype = torch.float32 if x.dtype == torch.float16 else x.dtype
     if not with_grad:
         return loss, x.new_empty(0, dtype=dtype)
-    if x.numel() < _HUGE_FROM or x.device.type != "cpu" or type(x) is not Tensor:
+    if type(x) is not Tensor or x.device.type != "cpu" or x.numel() < _HUGE_FROM:
         return loss, torch.empty_like(x, dtype=dtype)
     strides = torch.empty_like(x, dtype=dtype, device="meta").stride()
     memory = torch.from_numpy(np.empty(x.numel() * dtype.itemsize, np.uint8))
@@ -461,7 +462,8 @@ def _differentiable(*arguments: Any) -> tuple[Tensor, Tensor]:
 
 
 def _scaled(grad: Tensor, d_loss: Tensor, options: _Options) -> Tensor:
-    """The gradient times the upstream one, in the same memory where nobody can need it again."""
+    """The gradient times the upstream one; in the same memory where nobody can need it again, since the functions
+    above give it to nobody and the graph, if it is not kept, is about to drop it."""
     mean_or_sum = options.reduction != "none"
     factor = d_loss if mean_or_sum else d_loss.unsqueeze(options.axis)
     if type(factor) is Tensor and not torch.is_grad_enabled() and not _graph_is_kept():
@@ -473,7 +475,7 @@ def _scaled(grad: Tensor, d_loss: Tensor, options: _Options) -> Tensor:
     return grad * factor
 
 
-# Not public, but the only one to know. Where it is missing, gradients are copied when they are scaled.
+# PyTorch's public interface does not say. Where this function is missing, scaled gradients take new memory.
 _graph_is_kept = getattr(torch._C._autograd, "_get_current_graph_task_keep_graph", lambda: True)
 
 

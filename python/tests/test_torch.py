@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import importlib.util
 import inspect
 import itertools
 import subprocess
@@ -442,9 +443,12 @@ class Log(TorchDispatchMode):
 def test_a_training_step_computes_and_copies_nothing_else(dtype: Any) -> None:
     x, target, _ = problem((6, 5), dtype, "labels", False)
     logits = x.view_as(x)
-    with Log(logits.numel()) as log:
-        cet.cross_entropy(logits, target, dtype=torch.float32).backward()
-    assert log.names == ["crossentropy.cross_entropy.default"]
+    with Log(logits.numel()) as forward:
+        loss = cet.cross_entropy(logits, target, dtype=torch.float32)
+    assert forward.names == ["crossentropy.cross_entropy.default"]
+    with Log(logits.numel()) as backward:
+        loss.backward()
+    assert backward.names == []
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)
@@ -463,9 +467,11 @@ def test_a_loss_without_a_gradient_computes_none() -> None:
         x.detach(), target, None, None, False, 1, "logits", -100, 0.0, "mean", "weight", None, "nan", None
     )
     assert grad.numel() == 0
-    with torch.no_grad():
-        assert not cet.cross_entropy(x, target).requires_grad
-    assert not cet.cross_entropy(x.detach(), target).requires_grad
+    with Log(x.numel()) as log:
+        assert not cet.cross_entropy(x.detach(), target).requires_grad
+        with torch.no_grad():
+            assert not cet.cross_entropy(x, target).requires_grad
+    assert log.names == []
 
 
 @pytest.mark.parametrize("factor", [1.0, 0.5])
@@ -493,6 +499,18 @@ def test_large_gradients_are_laid_out_like_their_logits() -> None:
         (grad,) = torch.autograd.grad(cet.cross_entropy(leaf, y), leaf)
         assert grad.stride() == x.stride()
         torch.testing.assert_close(grad, torch.autograd.grad(F.cross_entropy(leaf, y), leaf)[0])
+
+
+def test_the_example_has_the_same_curve_with_either_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    path = Path(__file__).parents[2] / "examples" / "torch_training.py"
+    specification = importlib.util.spec_from_file_location("torch_training", path)
+    example = importlib.util.module_from_spec(specification)
+    monkeypatch.setitem(sys.modules, "torch_training", example)  # where its dataclass looks itself up
+    specification.loader.exec_module(example)
+    monkeypatch.setattr(example, "STEPS", 5)
+    ours, theirs = (example.train(module.CrossEntropyLoss()).losses for module in (cet, torch.nn))
+    np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+    assert ours[-1] < ours[0]
 
 
 # ----------------------------------------------------------------------------------------------
@@ -529,6 +547,17 @@ def test_compiled_graphs_stay_whole(backend: str, kind: str) -> None:
     compiled = torch.compile(step, fullgraph=True, backend=backend)
     for ours, theirs in zip(differentiated(compiled(x, target), *leaves), differentiated(step(x, target), *leaves)):
         torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("mean_over", ["count", 3])
+def test_compiled_graphs_have_any_number_of_rows(mean_over: Any) -> None:
+    compiled = torch.compile(cet.cross_entropy, fullgraph=True, backend="aot_eager", dynamic=True)
+    for rows in (2, 3, 300_000):  # the last one with memory from NumPy
+        x, target, _ = problem((rows, 5), torch.float32, "labels", False)
+        with torch.compiler.set_stance("fail_on_recompile" if rows > 2 else "default"):
+            results = [differentiated(f(x, target, mean_over=mean_over), x) for f in (compiled, cet.cross_entropy)]
+        for ours, theirs in zip(*results):
+            assert torch.equal(ours, theirs)
 
 
 def test_compiled_modules_under_autocast() -> None:
@@ -645,6 +674,7 @@ def test_errors_say_what_is_accepted() -> None:
         ((x, y), {"label_smoothing": -0.1}, ce.ArgumentValueError, "label_smoothing"),
         ((x, y), {"mean_over": "rows"}, ce.ArgumentValueError, 'mean_over is "rows"'),
         ((x, y), {"mean_over": 0}, ce.ArgumentValueError, "mean_over is 0.0"),
+        ((x, y), {"mean_over": None}, ce.ArgumentTypeError, "mean_over must be a number, not NoneType"),
         ((x, y - 100), {"empty": "error", "ignore_index": -99}, ce.LabelError, "label -100"),
         ((x, y * 0 - 100), {"empty": "error"}, ce.EmptyError, "no row counts"),
     ]
