@@ -486,6 +486,17 @@ def test_a_retained_graph_gives_the_same_gradient_again(reduction: str, factor: 
         torch.testing.assert_close(x.grad, times * expected)
 
 
+@pytest.mark.parametrize("retain", [True, False])
+@pytest.mark.parametrize("factor", [1.0, 2.0])
+def test_the_upstream_gradient_can_be_differentiated(factor: float, retain: bool) -> None:
+    x, target, _ = problem((6, 5), torch.float64, "labels", False)
+    k = torch.tensor(factor, dtype=torch.float64, requires_grad=True)
+    loss = k * cet.cross_entropy(x, target)
+    (grad,) = torch.autograd.grad(loss, x, create_graph=True, retain_graph=retain)
+    (slope,) = torch.autograd.grad(grad[0, 0], k)
+    torch.testing.assert_close(factor * slope, grad[0, 0].detach())
+
+
 def test_gradients_carry_no_graph_unless_asked_for() -> None:
     x, target, _ = problem((6, 5), torch.float64, "labels", False)
     assert not torch.autograd.grad(cet.cross_entropy(x, target), x)[0].requires_grad
