@@ -239,6 +239,16 @@ def test_ignored_rows_have_no_gradient_whatever_they_hold(strange: float) -> Non
     assert second[0].isfinite().all()
 
 
+def test_rows_of_weightless_labels_have_no_gradient_whatever_they_hold() -> None:
+    x = torch.tensor([[1.0, 2.0, 3.0], [float("nan")] * 3], requires_grad=True)
+    weight = torch.tensor([1.0, 0.0, 1.0])
+    (first,) = torch.autograd.grad(cet.cross_entropy(x, torch.tensor([0, 1]), weight), x, create_graph=True)
+    (second,) = torch.autograd.grad(first.square().sum(), x)
+    for grad in (first, second):
+        assert torch.equal(grad[1], torch.zeros(3))
+        assert grad[0].isfinite().all()
+
+
 def test_impossible_classes_without_mass_count_for_nothing() -> None:
     x = torch.tensor([[1.0, 2.0, -float("inf")]], requires_grad=True)
     q = torch.tensor([[0.25, 0.75, 0.0]], requires_grad=True)
@@ -376,6 +386,20 @@ def test_derivatives_of_nll_loss(kind: str) -> None:
         assert gradgradcheck(lambda x, q: cet.nll_loss(x, q, weight), (x, target))
 
 
+@pytest.mark.parametrize("kind", ["labels", "distributions"])
+def test_gradient_penalties_are_pytorchs(kind: str) -> None:
+    """Derivatives of a sum of the loss and of something made from its gradient."""
+    x, target, _ = problem((3, 4), torch.float64, kind, False)
+    leaves = [each for each in (x, target) if each.requires_grad]
+
+    def penalised(function: Any) -> Any:
+        loss = function(x, target)
+        return loss + torch.autograd.grad(loss, x, create_graph=True)[0].square().sum()
+
+    for ours, theirs in zip(*(torch.autograd.grad(penalised(f), leaves) for f in (cet.cross_entropy, F.cross_entropy))):
+        torch.testing.assert_close(ours, theirs)
+
+
 def test_third_derivatives_are_pytorchs() -> None:
     x, target, _ = problem((3, 4), torch.float64, "distributions", False)
     direction = torch.randn(3, 4, dtype=torch.float64)
@@ -406,8 +430,9 @@ def test_second_derivatives_of_16_bits(dtype: Any) -> None:
 def test_means_of_nothing_can_be_differentiated() -> None:
     x = torch.randn(2, 3, dtype=torch.float64, requires_grad=True)
     ignored = torch.tensor([-100, -100])
-    for empty in ("nan", "zero"):
-        (first,) = torch.autograd.grad(cet.cross_entropy(x, ignored, empty=empty), x, create_graph=True)
+    for empty, smoothing in itertools.product(("nan", "zero"), (0.0, 0.1)):
+        loss = cet.cross_entropy(x, ignored, empty=empty, label_smoothing=smoothing)
+        (first,) = torch.autograd.grad(loss, x, create_graph=True)
         assert torch.equal(first, torch.zeros_like(x))
         (second,) = torch.autograd.grad(first.sum(), x)
         assert torch.equal(second, torch.zeros_like(x))
@@ -434,7 +459,7 @@ class Log(TorchDispatchMode):
         results = function(*args, **(kwargs or {}))
         tensors = results if isinstance(results, tuple) else [results]
         sizes = [each.numel() for each in tensors if torch.is_tensor(each)]
-        if self.size in sizes and str(function) not in ("aten.detach.default", "aten.view.default"):
+        if self.size in sizes and not function.is_view:
             self.names.append(str(function))
         return results
 
@@ -622,6 +647,13 @@ def test_vmap(options: dict[str, Any], kind: str) -> None:
     (expected,) = torch.autograd.grad(expected, leaf)
     torch.testing.assert_close(per_sample, expected)
     torch.testing.assert_close(summed, expected)
+
+
+def test_vmap_over_losses_of_rows_is_one_call() -> None:
+    x, target = torch.randn(3, 6, 5), torch.randint(5, (3, 6))
+    with Log(target.numel()) as log:
+        torch.func.vmap(lambda x, target: cet.cross_entropy(x, target, reduction="none"))(x, target)
+    assert log.names == ["crossentropy.cross_entropy.default"]
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)
