@@ -21,7 +21,7 @@ import torch
 import crossentropy.torch
 
 VOCABULARY, SUCCESSORS, WIDTH = 10_000, 4, 64
-BATCH, STEPS, RATE = 512, 80, 0.01
+BATCH, STEPS, RATE = 512, 160, 0.01
 SAME = 1e-3  # how far apart the losses of a step may be, relatively: rounding errors grow from step to step
 
 
