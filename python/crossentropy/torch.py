@@ -23,9 +23,9 @@ import torch
 from torch import Tensor
 from torch.nn import _reduction
 
+from ._arguments import real_number
 from ._c_api import BFLOAT16_BITS, Array
 from ._errors import ArgumentTypeError, ArgumentValueError
-from ._loss import _number
 from ._loss import cross_entropy as _loss_of_arrays
 from ._loss import cross_entropy_with_grad as _loss_and_grad_of_arrays
 
@@ -53,6 +53,11 @@ def cross_entropy(
     sample_weight: Tensor | None = None,
     mean_over: str | SupportsFloat = "weight",
     empty: str = "nan",
+    z_loss: float = 0.0,
+    softcap: float | None = None,
+    logit_scale: float = 1.0,
+    focal_gamma: float = 0.0,
+    poly_epsilon: float = 0.0,
     dtype: torch.dtype | None = None,
     threads: int | None = None,
 ) -> Tensor:
@@ -77,6 +82,7 @@ def cross_entropy(
         mean_over: what the mean divides by: ``"weight"``, as PyTorch does; ``"mass"``; ``"count"``; or a positive
             number. See `crossentropy.cross_entropy`.
         empty: the mean where that is 0: ``"nan"``, as in PyTorch, ``"zero"`` or ``"error"``.
+        z_loss, softcap, logit_scale, focal_gamma, poly_epsilon: as in `crossentropy.cross_entropy`.
         dtype: of the result. None: as in PyTorch, which is the dtype of ``input`` (promoted with that of ``weight``
             and of distributions), and float32 for 16 bits under `torch.autocast`. The loss is computed in float32 at
             least, and rounded to it once.
@@ -102,6 +108,7 @@ def cross_entropy(
     return _loss(
         input, target, weight, sample_weight, size_average, reduce, dtype,
         "logits", ignore_index, label_smoothing, reduction, mean_over, empty, threads,
+        _Terms(z_loss, softcap, logit_scale, focal_gamma, poly_epsilon),
     )  # fmt: skip
 
 
@@ -165,17 +172,25 @@ class CrossEntropyLoss(torch.nn.CrossEntropyLoss):
         *,
         mean_over: str | SupportsFloat = "weight",
         empty: str = "nan",
+        z_loss: float = 0.0,
+        softcap: float | None = None,
+        logit_scale: float = 1.0,
+        focal_gamma: float = 0.0,
+        poly_epsilon: float = 0.0,
         dtype: torch.dtype | None = None,
         threads: int | None = None,
     ) -> None:
         super().__init__(weight, size_average, ignore_index, reduce, reduction, label_smoothing)
         self.mean_over, self.empty, self.dtype, self.threads = mean_over, empty, dtype, threads
+        self.z_loss, self.softcap, self.logit_scale = z_loss, softcap, logit_scale
+        self.focal_gamma, self.poly_epsilon = focal_gamma, poly_epsilon
 
     def forward(self, input: Tensor, target: Tensor, *, sample_weight: Tensor | None = None) -> Tensor:
         return cross_entropy(
             input, target, self.weight, ignore_index=self.ignore_index, reduction=self.reduction,
             label_smoothing=self.label_smoothing, sample_weight=sample_weight, mean_over=self.mean_over,
-            empty=self.empty, dtype=self.dtype, threads=self.threads,
+            empty=self.empty, z_loss=self.z_loss, softcap=self.softcap, logit_scale=self.logit_scale,
+            focal_gamma=self.focal_gamma, poly_epsilon=self.poly_epsilon, dtype=self.dtype, threads=self.threads,
         )  # fmt: skip
 
 
@@ -219,6 +234,16 @@ class NLLLoss(torch.nn.NLLLoss):
 # ----------------------------------------------------------------------------------------------
 
 
+class _Terms(NamedTuple):
+    """What changes the loss of logits, see `crossentropy.cross_entropy`; the defaults change nothing."""
+
+    z_loss: float = 0.0
+    softcap: float | None = None
+    logit_scale: float = 1.0
+    focal_gamma: float = 0.0
+    poly_epsilon: float = 0.0
+
+
 class _Options(NamedTuple):
     """Arguments of `crossentropy.cross_entropy` that are no tensors, in the order of the operator's schema."""
 
@@ -231,11 +256,17 @@ class _Options(NamedTuple):
     divisor: float | None  # where mean_over is a number; one of the two is None, as a schema has no unions
     empty: str
     threads: int | None
+    z_loss: float
+    softcap: float | None
+    logit_scale: float
+    focal_gamma: float
+    poly_epsilon: float
 
 
 _OPTIONS_SCHEMA = (
     "int axis, str input_type, int? ignore_index, float label_smoothing, str reduction, str? mean_over, "
-    "float? divisor, str empty, int? threads"
+    "float? divisor, str empty, int? threads, "
+    "float z_loss, float? softcap, float logit_scale, float focal_gamma, float poly_epsilon"
 )
 
 
@@ -254,6 +285,7 @@ def _loss(
     mean_over: str | SupportsFloat,
     empty: str,
     threads: int | None,
+    terms: _Terms = _Terms(),  # noqa: B008
 ) -> Tensor:
     _check(input, target, weight, sample_weight)
     soft = target.is_floating_point()
@@ -266,7 +298,7 @@ def _loss(
         reduction = _reduction.legacy_get_string(size_average, reduce)
     if input.dim() == 1 and target.shape == (1,) and not soft:
         target = target[0]  # as in PyTorch
-    name, divisor = (mean_over, None) if isinstance(mean_over, str) else (None, _number("mean_over", mean_over))
+    name, divisor = (mean_over, None) if isinstance(mean_over, str) else (None, real_number("mean_over", mean_over))
     options = _Options(
         axis=min(1, input.dim() - 1),
         input_type=input_type,
@@ -277,6 +309,7 @@ def _loss(
         divisor=divisor,
         empty=empty,
         threads=threads,
+        **terms._asdict(),
     )
     with_grad = input.requires_grad and torch.is_grad_enabled()
     loss, _ = _differentiable(input, target, weight, sample_weight, with_grad, *options)
@@ -514,9 +547,22 @@ def _formula(
 
     # Rows that count for nothing, whatever they hold; and in the others, impossible classes without mass.
     x = torch.where(s.unsqueeze(axis) == 0, 0, x)
+    if options.logit_scale != 1:
+        x = options.logit_scale * x
+    if options.softcap is not None:
+        x = torch.where(x.isinf(), x, options.softcap * torch.tanh(x / options.softcap))
     minus_log_p = -torch.log_softmax(x, axis) if options.input_type == "logits" else -x
     minus_log_p = torch.where((mass == 0) & (minus_log_p == torch.inf), 0, minus_log_p)
-    losses = s * (mass * minus_log_p).sum(axis)
+    terms = minus_log_p
+    if options.focal_gamma != 0 or options.poly_epsilon != 0:
+        v = -torch.expm1(-minus_log_p)
+        terms = minus_log_p + options.poly_epsilon * v
+        if options.focal_gamma != 0:
+            terms = v**options.focal_gamma * terms
+    row_losses = (mass * terms).sum(axis)
+    if options.z_loss != 0:
+        row_losses = row_losses + options.z_loss * torch.logsumexp(x, axis) ** 2
+    losses = s * row_losses
     return losses if options.reduction == "none" else losses.sum()
 
 

@@ -352,6 +352,9 @@ DERIVATIVES: list[dict[str, Any]] = [
     {"mean_over": "mass"},
     {"mean_over": "count", "label_smoothing": 0.1},
     {"mean_over": 2.5},
+    {"z_loss": 0.2},
+    {"focal_gamma": 2.0, "poly_epsilon": 0.5},
+    {"softcap": 2.0, "logit_scale": 1.5, "label_smoothing": 0.1},
 ]
 
 
@@ -371,6 +374,16 @@ def test_first_and_second_derivatives(options: dict[str, Any], kind: str, weight
         assert gradcheck(loss, (x.detach(), target))
         assert gradgradcheck(loss, (x.detach(), target))
         assert gradgradcheck(loss, (x, target.detach()))
+
+
+@pytest.mark.parametrize("kind", ["labels", "distributions"])
+def test_terms_are_those_of_the_package(kind: str) -> None:
+    x, target, _ = problem((5, 4), torch.float64, kind, False)
+    terms = {"z_loss": 0.1, "softcap": 3.0, "logit_scale": 2.0, "focal_gamma": 1.5, "poly_epsilon": -0.5}
+    arrays = x.detach().numpy(), target.detach().numpy()
+    assert cet.CrossEntropyLoss(**terms)(x, target).item() == ce.cross_entropy(*arrays, **terms)
+    with pytest.raises(ce.ArgumentValueError, match="focal_gamma"):
+        cet.cross_entropy(x, target, focal_gamma=-1.0)
 
 
 @pytest.mark.parametrize("kind", ["labels", "distributions"])
@@ -489,7 +502,25 @@ def test_other_upstream_gradients_scale_it_where_it_lies(reduction: str) -> None
 def test_a_loss_without_a_gradient_computes_none() -> None:
     x, target, _ = problem((6, 5), torch.float32, "labels", False)
     _, grad = torch.ops.crossentropy.cross_entropy(
-        x.detach(), target, None, None, False, 1, "logits", -100, 0.0, "mean", "weight", None, "nan", None
+        x.detach(),
+        target,
+        None,
+        None,
+        False,
+        1,
+        "logits",
+        -100,
+        0.0,
+        "mean",
+        "weight",
+        None,
+        "nan",
+        None,
+        0.0,
+        None,
+        1.0,
+        0.0,
+        0.0,
     )
     assert grad.numel() == 0
     with Log(x.numel()) as log:
@@ -559,7 +590,8 @@ def operator_arguments(kind: str, **changes: Any) -> tuple[Any, ...]:
     s = torch.rand(4, 3, dtype=torch.float64)
     values = {
         "axis": 1, "input_type": "logits", "ignore_index": -100, "label_smoothing": 0.1, "reduction": "mean",
-        "mean_over": "weight", "divisor": None, "empty": "nan", "threads": None, **changes,
+        "mean_over": "weight", "divisor": None, "empty": "nan", "threads": None, "z_loss": 0.0,
+        "softcap": None, "logit_scale": 1.0, "focal_gamma": 0.0, "poly_epsilon": 0.0, **changes,
     }  # fmt: skip
     return (x, target, weight, s, True, *values.values())
 
