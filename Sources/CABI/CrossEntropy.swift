@@ -70,13 +70,10 @@ private func checkedCall(
     if let sampleWeight {
         try checkShape(sampleWeight, "sample_weight", equals: input, without: axis, "input without its class axis")
     }
-    if let grad {
-        try checkShape(grad, "grad", equals: input, "input")
-        if grad.dtype != input.dtype && !(input.dtype.isHalf && grad.dtype == .f32) {
-            throw CallError(CE_ERROR_DTYPE) {
-                $0.text("grad must have the dtype of input")
-                if input.dtype.isHalf { $0.text(", or f32") }
-            }
+    if let grad { try checkGradient(grad, of: input) }
+    if options.pos_weight != nil {
+        throw CallError(CE_ERROR_OPTION) {
+            $0.text("pos_weight is for binary cross-entropy: a softmax has no positive term; take weight")
         }
     }
 
@@ -89,28 +86,15 @@ private func checkedCall(
     if let loss {
         if call.reduction == .none {
             try checkShape(loss, "loss", equals: input, without: axis, "input without its class axis")
-        } else if loss.count() != 1 {
-            throw CallError(CE_ERROR_SHAPE) {
-                $0.text("loss has shape ")
-                $0.shape(loss)
-                $0.text(", but a mean or sum is one number")
-            }
+        } else {
+            try checkSingle(loss)
         }
     }
 
     // Memory
     let keepsLosses = call.reduction == .none
-    if let loss { try checkDistinct(loss, "loss") }
-    if let grad { try checkDistinct(grad, "grad") }
-    try checkApart(loss, "loss", input, "input")
-    try checkApart(loss, "loss", target, "target")
-    try checkApart(loss, "loss", weight, "weight")
-    try checkApart(loss, "loss", sampleWeight, "sample_weight")
-    try checkApart(loss, "loss", grad, "grad")
-    if let grad, !grad.isSame(as: input) { try checkApart(grad, "grad", input, "input") }
-    try checkApart(grad, "grad", target, "target")
-    try checkApart(grad, "grad", weight, "weight")
-    try checkApart(grad, "grad", sampleWeight, "sample_weight")
+    try checkOutputs(
+        loss, grad, input: input, target: target, weight: weight, positiveWeight: nil, sampleWeight: sampleWeight)
 
     call.weight = weight.map { Operand(data: $0.data, dtype: $0.dtype, classStride: $0.stride(0)) }
     call.sampleWeight = sampleWeight.map { Operand(data: $0.data, dtype: $0.dtype) }
@@ -132,7 +116,28 @@ private func checkedCall(
     return call
 }
 
-private func checkedAxis(_ axis: Int32, of input: TensorView) throws(CallError) -> Int {
+/// A gradient has the shape and the dtype of the input.
+func checkGradient(_ grad: TensorView, of input: TensorView) throws(CallError) {
+    try checkShape(grad, "grad", equals: input, "input")
+    if grad.dtype != input.dtype && !(input.dtype.isHalf && grad.dtype == .f32) {
+        throw CallError(CE_ERROR_DTYPE) {
+            $0.text("grad must have the dtype of input")
+            if input.dtype.isHalf { $0.text(", or f32") }
+        }
+    }
+}
+
+/// A loss that is reduced is one number.
+func checkSingle(_ loss: TensorView) throws(CallError) {
+    if loss.count() == 1 { return }
+    throw CallError(CE_ERROR_SHAPE) {
+        $0.text("loss has shape ")
+        $0.shape(loss)
+        $0.text(", but a mean or sum is one number")
+    }
+}
+
+func checkedAxis(_ axis: Int32, of input: TensorView) throws(CallError) -> Int {
     let position = axis < 0 ? Int(axis) + input.ndim : Int(axis)
     guard position >= 0 && position < input.ndim else {
         throw CallError(CE_ERROR_SHAPE) {
@@ -151,17 +156,24 @@ extension TensorView {
     fileprivate func classStride(_ axis: Int) -> Int { length(axis) == 1 ? 1 : stride(axis) }
 }
 
+extension Message {
+    /// "label 7"
+    mutating func label(_ label: Label) {
+        text("label ")
+        if label.isHuge {
+            number(unsigned: UInt64(bitPattern: label.value))
+        } else {
+            number(Int(label.value))
+        }
+    }
+}
+
 extension CallError {
-    fileprivate init(_ failure: LossFailure, classes: Int) {
+    init(_ failure: LossFailure, classes: Int) {
         switch failure {
         case .label(let label, let row):
             self.init(CE_ERROR_LABEL) {
-                $0.text("label ")
-                if label.isHuge {
-                    $0.number(unsigned: UInt64(bitPattern: label.value))
-                } else {
-                    $0.number(Int(label.value))
-                }
+                $0.label(label)
                 $0.text(" in row ")
                 $0.number(row)
                 $0.text(" is out of range: there ")

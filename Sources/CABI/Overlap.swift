@@ -92,7 +92,27 @@ private struct Steps {
     }
 }
 
-func checkDistinct(_ view: TensorView, _ name: StaticString) throws(CallError) {
+/// The outputs of a loss call; only the gradient may take the place of the input.
+func checkOutputs(
+    _ loss: TensorView?, _ grad: TensorView?, input: TensorView, target: TensorView, weight: TensorView?,
+    positiveWeight: TensorView?, sampleWeight: TensorView?
+) throws(CallError) {
+    if let loss { try checkDistinct(loss, "loss") }
+    if let grad { try checkDistinct(grad, "grad") }
+    func check(_ output: TensorView?, _ name: StaticString) throws(CallError) {
+        try checkApart(output, name, target, "target")
+        try checkApart(output, name, weight, "weight")
+        try checkApart(output, name, positiveWeight, "pos_weight")
+        try checkApart(output, name, sampleWeight, "sample_weight")
+    }
+    try checkApart(loss, "loss", input, "input")
+    try check(loss, "loss")
+    try checkApart(loss, "loss", grad, "grad")
+    if let grad, !grad.isSame(as: input) { try checkApart(grad, "grad", input, "input") }
+    try check(grad, "grad")
+}
+
+private func checkDistinct(_ view: TensorView, _ name: StaticString) throws(CallError) {
     if view.isDistinct { return }
     throw CallError(CE_ERROR_OVERLAP) {
         $0.text("elements of ")
@@ -101,7 +121,7 @@ func checkDistinct(_ view: TensorView, _ name: StaticString) throws(CallError) {
     }
 }
 
-func checkApart(
+private func checkApart(
     _ output: TensorView?, _ name: StaticString, _ other: TensorView?, _ otherName: StaticString
 ) throws(CallError) {
     guard let output, let other, output.overlaps(other) else { return }

@@ -8,6 +8,7 @@
 0.817819
 """
 
+from ._binary import binary_cross_entropy, binary_cross_entropy_with_grad
 from ._c_api import VERSION as __version__
 from ._errors import (
     ArgumentTypeError,
@@ -27,6 +28,8 @@ __all__ = [
     "Info",
     "LabelError",
     "__version__",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_grad",
     "cross_entropy",
     "cross_entropy_with_grad",
     "get_num_threads",

@@ -126,6 +126,7 @@ class Options(ctypes.Structure):
         ("poly_epsilon", c_double),
         ("softcap", c_double),
         ("logit_scale", c_double),
+        ("pos_weight", POINTER(Tensor)),
     ]
 
 
@@ -200,6 +201,7 @@ _set_num_threads = _function("ce_set_num_threads", c_int32, c_int32)
 _get_num_threads = _function("ce_get_num_threads", c_int32)
 # Addresses as numbers: the structures lie in a `_Frame`.
 _cross_entropy = _function("ce_cross_entropy", c_int32, c_void_p, c_int32, *[c_void_p] * 4)
+_binary_cross_entropy = _function("ce_binary_cross_entropy", c_int32, c_void_p, c_int32, *[c_void_p] * 4)
 
 # ----------------------------------------------------------------------------------------------
 # Calling
@@ -233,10 +235,10 @@ class _Frame:
     TENSOR = ctypes.sizeof(Tensor)
     SHAPE = 8 * MAX_NDIM
     SLOT = TENSOR + 2 * SHAPE
-    X, TARGET, LOSS, GRAD, WEIGHT, SAMPLE_WEIGHT = range(SCALAR + 8, SCALAR + 8 + 6 * SLOT, SLOT)
+    X, TARGET, LOSS, GRAD, WEIGHT, SAMPLE_WEIGHT, POS_WEIGHT = range(SCALAR + 8, SCALAR + 8 + 7 * SLOT, SLOT)
 
     def __init__(self) -> None:
-        self.memory = (ctypes.c_char * (self.SAMPLE_WEIGHT + self.SLOT))()
+        self.memory = (ctypes.c_char * (self.POS_WEIGHT + self.SLOT))()
         self.base = ctypes.addressof(self.memory)
 
     def place(self, slot: int, array: Array | None) -> int:
@@ -297,8 +299,10 @@ def cross_entropy(
     loss: Array | None,
     grad: Array | None,
     interruptible: bool,
+    pos_weight: Array | None = None,
+    is_binary: bool = False,
 ) -> Any:
-    """``ce_cross_entropy``; a status other than CE_OK is raised as an exception.
+    """``ce_cross_entropy``, or ``ce_binary_cross_entropy``; a status other than CE_OK is raised as an exception.
 
     ``choices``: input_type, reduction, mean_over, empty. ``numbers``: ignore_index, label_smoothing, mean_divisor,
     clip, grad_loss. ``terms``: z_loss, focal_gamma, poly_epsilon, softcap, logit_scale. Returns
@@ -324,14 +328,16 @@ def cross_entropy(
             view if grad is x else place(frame.GRAD, grad),
         )
         w, s = place(frame.WEIGHT, weight), place(frame.SAMPLE_WEIGHT, sample_weight)
+        v = place(frame.POS_WEIGHT, pos_weight)
+        function = _binary_cross_entropy if is_binary else _cross_entropy
         cancel = c_int32(0) if interruptible else None
         flag = 0 if cancel is None else ctypes.addressof(cancel)
-        _pack_options(frame.memory, 0, _OPTIONS_SIZE, *choices, *numbers, w, s, flag, threads, 0, *terms)
+        _pack_options(frame.memory, 0, _OPTIONS_SIZE, *choices, *numbers, w, s, flag, threads, 0, *terms, v)
         if cancel is None:
-            status = _cross_entropy(*arguments)
+            status = function(*arguments)
             message = _text(_last_error_message()) if status else ""
         else:
-            status, message = _run_interruptibly(arguments, cancel)
+            status, message = _run_interruptibly(function, arguments, cancel)
         if status:
             _raise(status, message)
         if loss is not None:
@@ -343,14 +349,14 @@ def cross_entropy(
         _frames.append(frame)
 
 
-def _run_interruptibly(arguments: tuple[int, ...], cancel: c_int32) -> tuple[int, str]:
+def _run_interruptibly(function: Any, arguments: tuple[int, ...], cancel: c_int32) -> tuple[int, str]:
     """Status and message, from another thread: Python runs signal handlers in the main thread, and only while that
     executes Python code or waits for a lock."""
     results = []
     done = threading.Event()
 
     def call() -> tuple[int, str]:
-        status = _cross_entropy(*arguments)
+        status = function(*arguments)
         # The message belongs to the thread that made the call, so it is fetched there.
         return status, _text(_last_error_message()) if status else ""
 

@@ -152,6 +152,7 @@ FUNCTIONS = [
     "ce_set_num_threads",
     "ce_get_num_threads",
     "ce_cross_entropy",
+    "ce_binary_cross_entropy",
 ]
 
 
