@@ -41,8 +41,9 @@ typedef struct {
     char       name[WORD];
     int32_t    axis;
     ce_options options;
-    tensor     input, target, weight, sample_weight;
-    int        has_weight, has_sample_weight;
+    int        is_binary;
+    tensor     input, target, weight, sample_weight, pos_weight;
+    int        has_weight, has_sample_weight, has_pos_weight;
     int32_t    loss_dtype, grad_dtype;
     int        with_grad;
     int32_t    status;
@@ -258,6 +259,8 @@ static void read_case(test_case *test) {
     int     i;
     int64_t k;
     strcpy(test->name, word());
+    expect("function");
+    test->is_binary = integer() == 1;
     expect("options");
     ce_options_init(&test->options, sizeof test->options);
     test->options.input_type = (int32_t)integer();
@@ -283,10 +286,14 @@ static void read_case(test_case *test) {
     read_tensor(&test->target);
     expect("weight");
     test->has_weight = read_tensor(&test->weight);
+    expect("pos_weight");
+    test->has_pos_weight = read_tensor(&test->pos_weight);
     expect("sample_weight");
     test->has_sample_weight = read_tensor(&test->sample_weight);
     if (test->has_weight)
         test->options.weight = &test->weight.view;
+    if (test->has_pos_weight)
+        test->options.pos_weight = &test->pos_weight.view;
     if (test->has_sample_weight)
         test->options.sample_weight = &test->sample_weight.view;
     expect("outputs");
@@ -327,6 +334,7 @@ static void free_case(test_case *test) {
     free(test->input.memory);
     free(test->target.memory);
     free(test->weight.memory);
+    free(test->pos_weight.memory);
     free(test->sample_weight.memory);
     free(test->loss);
     free(test->loss_tol);
@@ -423,10 +431,19 @@ static int distinct(const ce_tensor *view) {
 
 /* Calls ------------------------------------------------------------------------------------ */
 
-/* The loss's dimensions: none, or the input's without the class axis. */
+static int32_t call(const test_case *test, const ce_tensor *input, const ce_tensor *target, const ce_options *options,
+                    const ce_tensor *loss, const ce_tensor *grad) {
+    return (test->is_binary ? ce_binary_cross_entropy : ce_cross_entropy)(input, test->axis, target, options, loss, grad);
+}
+
+/* The loss's dimensions: none, the input's without the class axis, or all of the input's. */
 static int32_t loss_shape(const test_case *test, int64_t *shape) {
     const ce_tensor *input = &test->input.view;
     int32_t          axis = test->axis < 0 ? test->axis + input->ndim : test->axis, i, ndim = 0;
+    if (test->is_binary && test->options.reduction == CE_REDUCTION_NONE) {
+        memcpy(shape, input->shape, (size_t)input->ndim * sizeof *shape);
+        return input->ndim;
+    }
     if (test->options.reduction != CE_REDUCTION_NONE || axis < 0 || axis >= input->ndim)
         return 0;
     for (i = 0; i < input->ndim; i++)
@@ -485,23 +502,23 @@ static void run_variant(const test_case *test, const outcome *base, const char *
     ce_options options = test->options;
     options.threads = threads;
     make_outputs(test, &got, ROW_MAJOR);
-    got.status = ce_cross_entropy(&test->input.view, test->axis, &test->target.view, &options,
-                                  with_loss ? &got.loss.view : NULL,
-                                  with_grad ? &got.grad.view : NULL);
+    got.status = call(test, &test->input.view, &test->target.view, &options, with_loss ? &got.loss.view : NULL,
+                      with_grad ? &got.grad.view : NULL);
     compare(test, name, &got, base, with_loss, with_grad);
     free_outputs(&got);
 }
 
 /* The call with every tensor elsewhere in memory. */
 static void run_elsewhere(const test_case *test, const outcome *base) {
-    const tensor *originals[4] = {&test->input, &test->target, &test->weight, &test->sample_weight};
-    int           present[4] = {1, 1, test->has_weight, test->has_sample_weight};
-    tensor        moved[4];
+    const tensor *originals[5] = {&test->input, &test->target, &test->weight, &test->sample_weight,
+                                  &test->pos_weight};
+    int           present[5] = {1, 1, test->has_weight, test->has_sample_weight, test->has_pos_weight};
+    tensor        moved[5];
     outcome       got;
     ce_options    options = test->options;
     int           i;
     memset(moved, 0, sizeof moved);
-    for (i = 0; i < 4; i++) {
+    for (i = 0; i < 5; i++) {
         const ce_tensor *view = &originals[i]->view;
         if (!present[i])
             continue;
@@ -510,12 +527,12 @@ static void run_elsewhere(const test_case *test, const outcome *base) {
     }
     options.weight = present[2] ? &moved[2].view : NULL;
     options.sample_weight = present[3] ? &moved[3].view : NULL;
+    options.pos_weight = present[4] ? &moved[4].view : NULL;
     make_outputs(test, &got, ELSEWHERE);
-    got.status = ce_cross_entropy(&moved[0].view, test->axis, &moved[1].view, &options,
-                                  &got.loss.view, &got.grad.view);
+    got.status = call(test, &moved[0].view, &moved[1].view, &options, &got.loss.view, &got.grad.view);
     compare(test, "elsewhere in memory", &got, base, 1, 1);
     free_outputs(&got);
-    for (i = 0; i < 4; i++)
+    for (i = 0; i < 5; i++)
         free(moved[i].memory);
 }
 
@@ -535,8 +552,7 @@ static void run_in_place(const test_case *test, const outcome *base) {
     input.view.shape = input.shape;
     input.view.strides = test->input.view.strides != NULL ? input.strides : NULL;
     make_outputs(test, &got, ROW_MAJOR);
-    got.status = ce_cross_entropy(&input.view, test->axis, &test->target.view, &test->options,
-                                  &got.loss.view, &input.view);
+    got.status = call(test, &input.view, &test->target.view, &test->options, &got.loss.view, &input.view);
     if (got.status != CE_OK)
         complain(test, "in place: status %d: %s", (int)got.status, ce_last_error_message());
     else if (!same_bits(&got.loss.view, &base->loss.view))
@@ -555,7 +571,7 @@ static void run_plain(const test_case *test, const outcome *base) {
     const ce_tensor *input = &test->input.view, *target = &test->target.view;
     int64_t          rows = 1, classes, i, *labels;
     int              fits = 1, in_place;
-    if (input->ndim < 1 || input->ndim > CE_MAX_NDIM || !is_float(input->dtype) || test->loss_dtype != input->dtype ||
+    if (test->is_binary || input->ndim < 1 || input->ndim > CE_MAX_NDIM || !is_float(input->dtype) || test->loss_dtype != input->dtype ||
         test->grad_dtype != input->dtype || (test->axis != -1 && test->axis != input->ndim - 1) || count_of(input) < 0 ||
         target->dtype < CE_I8 || target->dtype > CE_U64 || target->ndim != input->ndim - 1 ||
         (test->has_sample_weight && input->ndim != 2))
@@ -655,20 +671,20 @@ static void write_results(FILE *out, const test_case *test, const outcome *base)
 }
 
 static void run_case(const test_case *test, FILE *results) {
-    const tensor  *inputs[4] = {&test->input, &test->target, &test->weight, &test->sample_weight};
-    const char    *names[4] = {"input", "target", "weight", "sample_weight"};
-    unsigned char *before[4];
+    const tensor  *inputs[5] = {&test->input, &test->target, &test->weight, &test->sample_weight, &test->pos_weight};
+    const char    *names[5] = {"input", "target", "weight", "sample_weight", "pos_weight"};
+    unsigned char *before[5];
     outcome        base, same;
     int            i;
-    for (i = 0; i < 4; i++) {
+    for (i = 0; i < 5; i++) {
         before[i] = allocate(inputs[i]->bytes);
         if (inputs[i]->bytes > 0)
             memcpy(before[i], inputs[i]->memory, inputs[i]->bytes);
     }
 
     make_outputs(test, &base, ROW_MAJOR);
-    base.status = ce_cross_entropy(&test->input.view, test->axis, &test->target.view, &test->options,
-                                   &base.loss.view, test->with_grad ? &base.grad.view : NULL);
+    base.status = call(test, &test->input.view, &test->target.view, &test->options, &base.loss.view,
+                       test->with_grad ? &base.grad.view : NULL);
     if (base.status != test->status)
         complain(test, "status %d (%s), not %d (%s): \"%s\"", (int)base.status,
                  ce_status_string(base.status), (int)test->status, ce_status_string(test->status),
@@ -694,7 +710,7 @@ static void run_case(const test_case *test, FILE *results) {
         if (distinct(&test->input.view) && test->grad_dtype == test->input.view.dtype)
             run_in_place(test, &base);
     }
-    for (i = 0; i < 4; i++) {
+    for (i = 0; i < 5; i++) {
         if (inputs[i]->bytes > 0 && memcmp(before[i], inputs[i]->memory, inputs[i]->bytes) != 0)
             complain(test, "%s has changed", names[i]);
         free(before[i]);
