@@ -56,7 +56,7 @@ build/vectors.txt: Tests/Vectors/vectors.json tools/flatten_vectors.py
 C_FLAGS   = -std=c99 -Wall -Wextra -pedantic -Werror -O1 -Iinclude
 CXX_FLAGS = -std=c++17 -Wall -Wextra -pedantic -Werror -Iinclude
 C_LIBS    = $(LIBRARY) -Wl,-rpath,$(CURDIR)/$(dir $(LIBRARY)) -lm -ldl -pthread
-CONSUMERS = vectors contract loading example hashes
+CONSUMERS = vectors contract loading example hashes binary
 
 define compile_with
 build/$(1)/%: Tests/CConsumer/%.c include/crossentropy.h $(LIBRARY)
@@ -144,8 +144,9 @@ test-arm64: build build/vectors.txt
 
 # After a change that means to change bits.
 update-hashes: build
-	$(MAKE) -s build/gcc/hashes
+	$(MAKE) -s build/gcc/hashes build/gcc/binary
 	build/gcc/hashes --write >Tests/Hashes/hashes.txt
+	build/gcc/binary --write >Tests/Hashes/binary.txt
 
 test-library: build
 	@tools/require.sh objdump

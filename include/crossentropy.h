@@ -232,6 +232,8 @@ typedef struct ce_options {
                                      those with ignore_index; NULL: none. Index targets only */
     const struct ce_tensor *grad_losses; /* f32 or f64, shape of the input without the class axis: upstream gradient of
                                      each row's loss, multiplies grad beside grad_loss; NULL: all 1. Reduction NONE only */
+    const struct ce_tensor *pos_weight; /* ce_binary_cross_entropy only: multiplies the term of the positive class, shape
+                                           [C], or one number for all classes, f32 or f64; default NULL: all 1 */
 } ce_options;
 
 /* With z_loss, focal_gamma and poly_epsilon the loss of a row is
@@ -398,6 +400,54 @@ typedef struct ce_row_stats {
  * Returns what ce_cross_entropy returns. */
 CE_API int32_t ce_compute_row_stats(const ce_tensor *input, int32_t class_axis, const ce_tensor *labels,
                                     const ce_options *options, const ce_row_stats *stats);
+
+/* ---------------------------------------------------------------------------------------------
+ * Binary cross-entropy
+ *
+ * ce_binary_cross_entropy: loss and gradient of views whose every element is a problem of its own: is the
+ * thing there or not, with the probability p = 1 / (1 + exp(-z)) of a logit z. For labels that do not exclude
+ * each other, and for two classes told by one number. With the target y of an element
+ *
+ *     loss = s w (v y (-log p) + (1 - y) (-log(1 - p)))
+ *
+ * and its gradient with respect to the logit is s w ((1 - y) p - v y (1 - p)). Sample weight s, class weight w and
+ * positive weight v are 1 unless given. With label_smoothing e, y becomes (1 - e) y + e / 2; with focal_gamma the first
+ * term is multiplied by (1 - p)^gamma, the second one by p^gamma.
+ *
+ *   input       f32, f64, f16 or bf16, at least one dimension, as in ce_cross_entropy; logits or, with input_type
+ *               PROBS, probabilities p (`clip` is accepted; the gradient is then s w ((1 - y) / (1 - p) - v y / p)).
+ *               LOG_PROBS are refused
+ *   class_axis  which dimension of the input the class and positive weights belong to; -1 is the last. Without
+ *               these, it is only checked. Its length may be 0
+ *   target      the input's shape. An integer dtype: labels, 0 or 1, or ignore_index, each at its element.
+ *               f32 or f64: any real y, computed as written
+ *   options     NULL for the defaults. weight: [C]. pos_weight: [C] or one number. sample_weight: the input's
+ *               shape (a stride of 0 repeats one along a dimension)
+ *               mean_over WEIGHT: sum of s w over elements that are not ignored, without v; COUNT: their number; MASS is
+ *               refused. z_loss, poly_epsilon, softcap and logit_scale are refused
+ *   loss, grad  as in ce_cross_entropy, but with NONE the loss has the input's shape
+ *
+ * Exact: loss and gradient of each element are within a relative 1e-6 (f32, f16 and bf16 input) or 1e-13 (f64) of the
+ * real result, times 1 + focal_gamma, wherever that is a normal number; a loss or gradient of two terms relative to the
+ * sum of their magnitudes. exp(-|z|) below 2^-126 (f32) or 2^-1022 (f64) may become 0. Sums and means add the elements
+ * exactly and round once. With focal_gamma, PROBS or an f64 target, f32 input is computed in f64.
+ *
+ * Odd cases, beside those of the introduction, where an element is what a row is there:
+ *
+ *  - A logit of +infinity or -infinity is certain: where the target agrees, loss and gradient are 0; where not, the loss
+ *    is +infinity and the gradient s w or -s w v. NaN: loss and gradient of that element are NaN.
+ *  - A probability of 0 or 1 that the target contradicts has a loss of +infinity and an infinite gradient; one below 0 or
+ *    above 1, unless clipped, a loss and gradient of NaN.
+ *  - A term whose factor (s w v y or s w (1 - y)) is 0 is 0, whatever the input.
+ *  - An element that is ignored, or whose s w is 0, has a loss and gradient of 0, NaN or not.
+ *
+ * Returns CE_OK or: NULL_POINTER, OPTIONS_SIZE, DTYPE, SHAPE, OVERFLOW, OVERLAP, LABEL (neither 0 nor 1; the message names
+ * the element, counted with the last dimension fastest), OPTION, EMPTY, OUT_OF_MEMORY, CANCELLED.
+ * ------------------------------------------------------------------------------------------- */
+
+CE_API int32_t ce_binary_cross_entropy(const ce_tensor *input, int32_t class_axis, const ce_tensor *target,
+                                       const ce_options *options, const ce_tensor *loss,
+                                       const ce_tensor *grad);
 
 /* ---------------------------------------------------------------------------------------------
  * Threads

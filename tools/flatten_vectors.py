@@ -8,12 +8,14 @@ generators run, names replaced by the codes of include/crossentropy.h, floats as
 reads:
 
     case NAME
+    function FUNCTION                      0: ce_cross_entropy, 1: ce_binary_cross_entropy
     options INPUT_TYPE REDUCTION MEAN_OVER EMPTY IGNORE_INDEX LABEL_SMOOTHING MEAN_DIVISOR CLIP
             GRAD_LOSS THREADS Z_LOSS FOCAL_GAMMA POLY_EPSILON SOFTCAP LOGIT_SCALE
     axis CLASS_AXIS
     input TENSOR
     target TENSOR
     weight TENSOR or -
+    pos_weight TENSOR or -
     sample_weight TENSOR or -
     mask, ignore_indices, grad_losses: likewise
     outputs LOSS_DTYPE GRAD_DTYPE WITH_GRAD           1 or 0
@@ -49,6 +51,7 @@ DTYPES = {
     "f32": 1, "f64": 2, "f16": 3, "bf16": 4, "i8": 16, "i16": 17, "i32": 18, "i64": 19, "u8": 20, "u16": 21, "u32": 22,
     "u64": 23,
 }  # fmt: skip
+FUNCTIONS = ["cross_entropy", "binary_cross_entropy"]
 CODES = {
     "input_type": ["logits", "probs", "log_probs"],
     "reduction": ["mean", "sum", "none"],
@@ -115,6 +118,7 @@ def lines(case: dict[str, Any], defaults: dict[str, Any]) -> Iterator[str]:
     options = {**defaults, **case["options"]}
     ignored = options["ignore_index"]
     yield f"case {case['name']}"
+    yield f"function {FUNCTIONS.index(case.get('loss_function', FUNCTIONS[0]))}"
     words = [code(CODES[key], options[key]) for key in CODES]
     words += [str(IGNORE_NONE if ignored == "none" else int(ignored))]
     for key in ("label_smoothing", "mean_divisor", "clip", "grad_loss"):
@@ -126,7 +130,7 @@ def lines(case: dict[str, Any], defaults: dict[str, Any]) -> Iterator[str]:
     yield f"axis {case.get('class_axis', defaults['class_axis'])}"
     yield "input " + tensor(case, "", case["x"])
     yield "target " + tensor(case, "target_", case["target"])
-    for key in ("weight", "sample_weight", "mask", "ignore_indices", "grad_losses"):
+    for key in ("weight", "pos_weight", "sample_weight", "mask", "ignore_indices", "grad_losses"):
         yield f"{key} " + (tensor(case, key + "_", case[key]) if key in case else "-")
     loss_dtype = "f32" if case["dtype"] in ("f16", "bf16") else case["dtype"]
     words = [code(DTYPES, case.get("loss_dtype", loss_dtype)), code(DTYPES, case.get("grad_dtype", case["dtype"]))]

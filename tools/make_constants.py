@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Derives the constants of Sources/Kernels/Exp.swift and Log.swift, with mpmath.
+"""Derives the constants of Sources/Kernels/Exp.swift, Log.swift and Logistic.swift, with mpmath.
 
     python tools/make_constants.py
 
@@ -83,7 +83,18 @@ def log_constants(degree: int) -> None:
     show("log f64", names, f"approximation error 2^{float(mp.log(worst, 2)):.1f}")
 
 
+def log1p_constants(degree: int) -> None:
+    """log1p(e) = e + e^2 Q(e) on [0, 1]."""
+    rest = lambda e: (mp.log1p(e) / e - 1) / e if e else mp.mpf("-0.5")  # noqa: E731
+    q = fit(rest, [0, 1], degree, single=True)
+    points = mp.linspace(mp.mpf(1) / 1000, 1, 1000)
+    worst = max(abs((e + e * e * mp.polyval(list(reversed(q)), e)) / mp.log1p(e) - 1) for e in points)
+    names = [(f"c{i + 2}", c) for i, c in enumerate(q)]
+    show("log1p f32", names, f"approximation error 2^{float(mp.log(worst, 2)):.1f}")
+
+
 if __name__ == "__main__":
     exp_constants(single=True, degree=6)
     exp_constants(single=False, degree=12)
     log_constants(degree=7)
+    log1p_constants(degree=8)

@@ -15,6 +15,7 @@ import json
 import math
 import struct
 import sys
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,7 @@ HEADER: dict[str, Any] = {
         "why": "what the case is there to show",
         "level": "'c' where only an interface of raw tensors and codes can state the call; others "
         "may leave the case out",
+        "loss_function": "binary_cross_entropy: of each element of the input; absent: cross_entropy, of each row",
         "dtype": "of the input: f32, f64, f16 (binary16) or bf16 (the upper half of a binary32); in error cases "
         "also another name or a bare code",
         "shape": "of the input and the gradient; class_axis says which dimension holds the classes "
@@ -73,11 +75,14 @@ HEADER: dict[str, Any] = {
         "row-major order",
         "x": "the input's numbers, or a generator",
         "target": "class indices (an integer target_dtype: i8 to i64, u8 to u64) or distributions "
-        "(f32, f64), with target_shape, and target_strides and target_offset like the input's",
+        "(f32, f64), with target_shape, and target_strides and target_offset like the input's. Of binary_cross_entropy "
+        "labels 0 and 1, or real numbers, for each element of the input",
         "mask, ignore_indices, grad_losses": "rows that count (not 0), labels that are ignored beside ignore_index, "
         "upstream gradients of the rows; with *_dtype and *_shape; absent: all, none, all 1. The row's r is "
         "multiplied by its upstream gradient",
-        "weight, sample_weight": "class and row weights with *_dtype, *_shape, *_strides, *_offset; absent: all 1",
+        "weight, sample_weight": "class and row weights with *_dtype, *_shape, *_strides, *_offset; absent: all 1. Of "
+        "binary_cross_entropy sample_weight has the input's shape, and there is pos_weight: for each class, or one "
+        "number",
         "options": "each option that is not at its default; see defaults. ignore_index 'none' is "
         "CE_IGNORE_NONE; a bare number in place of an option's name is an unknown code",
         "loss_dtype": "absent: the input's dtype, and f32 for f16 and bf16",
@@ -85,7 +90,7 @@ HEADER: dict[str, Any] = {
         "outputs": "['loss']: call without a gradient; absent: both",
         "status": "CE_OK or another name of the header's enum",
         "message_contains": "for errors: each text occurs in the error message",
-        "loss, loss_tol": "one number, or one a row with reduction none",
+        "loss, loss_tol": "one number, or with reduction none one a row, or of binary_cross_entropy one an element",
         "grad, grad_tol": "the whole gradient in row-major order, or, where grad_at is given, the "
         "elements of those row-major indices",
         "statistics": "of calls for logits, what ce_compute_row_stats gives (labels only for index targets), one "
@@ -136,6 +141,13 @@ HEADER: dict[str, Any] = {
         "max: 2 o + a unit in the last place of f64. entropy: b H + 4 o H + the part of those p + 2 F. p, in softmax "
         "and of the target: (b + 2 o) p, with 5e-6 for b where p < 1e-6 and the input is not f64, + p if it may be 0. "
         "log_softmax: b max(m - z_c, l) + F + 2 o. All + h.",
+        "binary_cross_entropy": "an element is a row whose loss is L = s w (a f + b g), a = v y', b = 1 - y', y' = "
+        "(1-e) y + e/2, v the pos_weight, w the class's weight; f = (1-p)^gamma (-log p), g = p^gamma (-log(1-p)), p "
+        "= 1 / (1 + exp(-x)), or x itself for probs. M = |s w| (|a| f + |b| g), T = B (1 + gamma) M + F + h with B = "
+        "1e-6 (f32) or 1e-13 (f64). Its slope is s w (b g' + a f'); the gradient's bound is B (1 + gamma) |r w| (|b "
+        "g'| + |a f'|) + |r w| (|a| + |b|) E + h. E = exp(-|x|) where that is below 2^-126 (f32) or 2^-1022 (f64), "
+        "else 0; F = |s w| (|a| + |b|) E. Terms with a = 0 or b = 0 are 0. D as for a row, with the sum of s w as "
+        "weight.",
         "ulp32": "the unit in the last place of binary32 at that magnitude, at least 2^-149.",
         "rounding": "tolerances are cut, not rounded up, to 6 digits; those below 1e-290 are "
         "rounded up to a binary64 number.",
@@ -265,6 +277,13 @@ class Row:
         self.loss += term
         self.magnitude += abs(term)
 
+    @staticmethod
+    def bound(magnitude: mpf, dtype: str) -> mpf:
+        """Of the loss, where the terms' sizes add up to this."""
+        if dtype == "f64":
+            return mpf("1e-13") * magnitude
+        return 2 * ulp(magnitude, "f32") if magnitude >= mpf(2) ** -4 else mpf("1e-6") * magnitude
+
     def from_logits(self, z: list[mpf], a: list[mpf], one_hot: bool, case: dict[str, Any]) -> None:
         dtype, options = case["dtype"], case["options"]
         gamma, epsilon, z_loss = (mpf(options.get(name, 0)) for name in ("focal_gamma", "poly_epsilon", "z_loss"))
@@ -391,8 +410,8 @@ def statistics(case: dict[str, Any]) -> dict[str, Any]:
     shape, axis = case["shape"], case.get("class_axis", -1) % len(case["shape"])
     option = {**DEFAULTS, **case["options"]}
     classes, inner = shape[axis], math.prod(shape[axis + 1 :])
-    masked = "mask" in case or "ignore_indices" in case
-    if option["input_type"] != "logits" or math.prod(shape) > 12000 or masked:
+    has_others = "mask" in case or "ignore_indices" in case or "loss_function" in case
+    if option["input_type"] != "logits" or math.prod(shape) > 12000 or has_others:
         return {}
     starts = [outer * classes * inner + column for outer in range(math.prod(shape[:axis])) for column in range(inner)]
     x = exact(case, "")
@@ -425,8 +444,89 @@ def statistics(case: dict[str, Any]) -> dict[str, Any]:
     return {"statistics": fields}
 
 
+class Element:
+    """One element of binary cross-entropy that counts; the fields are those of a row of one class.
+
+    Masses a and b of the positive and of the negative term, as the file's header has them.
+    """
+
+    def __init__(self, x: mpf, a: mpf, b: mpf, case: dict[str, Any]) -> None:
+        options = case["options"]
+        gamma = mpf(options.get("focal_gamma", 0))
+        self.loss, self.magnitude, self.flushed, self.unsure, self.widening = mpf(0), mpf(0), mpf(0), mpf(0), 1 + gamma
+        slope, size, lost = mpf(0), mpf(0), mpf(0)
+        is_probs = options.get("input_type", "logits") == "probs"
+        low = options.get("clip", 0.0)
+        used = x if low == 0 or mp.isnan(x) else min(max(x, mpf(low)), mpf(1 - low))
+        if is_probs:
+            p, other = used, 1 - used
+        else:
+            p, other = 1 / (1 + mp.exp(-x)), 1 / (1 + mp.exp(x))
+            tiny = mp.exp(-abs(x))
+            lost = tiny if tiny < mpf(2) ** (-1022 if case["dtype"] == "f64" else -126) else mpf(0)
+        for mass, sign, q, v in ((a, -1, p, other), (b, 1, other, p)):
+            if mass == 0:
+                continue
+            if mp.isnan(mass) or mp.isnan(q) or q < 0 or q > 1:
+                self.loss = slope = mp.nan
+                break
+            minus_log = -mp.log(q) if q else mp.inf
+            power = v**gamma if gamma else mpf(1)
+            term = abs(mass) * (power * minus_log if power else mpf(0))
+            self.loss += term if mass > 0 else -term
+            self.magnitude += term
+            # The derivative of the term with respect to -log q, and of that with respect to x.
+            bend = power + (gamma * q * power / v * minus_log if gamma and q and v else 0)
+            step = (1 / q if q else mp.inf) if is_probs else v
+            part = abs(mass) * bend * step if bend else mpf(0)
+            slope += sign * (part if mass > 0 else -part)
+            size += part
+        if is_probs and used != x and not mp.isnan(x):
+            slope, size = mpf(0), mpf(0)
+        self.flushed = (abs(a) + abs(b)) * lost
+        bound = mpf("1e-13" if case["dtype"] == "f64" else "1e-6")
+        self.slopes = [(slope, self.widening * bound * size + self.flushed)]
+
+    @staticmethod
+    def bound(magnitude: mpf, dtype: str) -> mpf:
+        return mpf("1e-13" if dtype == "f64" else "1e-6") * magnitude
+
+
+def expected_binary(case: dict[str, Any]) -> dict[str, Any]:
+    """The same for binary cross-entropy."""
+    option = {**DEFAULTS, **case["options"]}
+    shape, axis = case["shape"], case.get("class_axis", -1) % len(case["shape"])
+    count, inner, classes = math.prod(shape), math.prod(shape[axis + 1 :]), shape[axis]
+    x, target = exact(case, ""), exact(case, "target_")
+    w = exact(case, "weight_") if "weight" in case else [mpf(1)] * classes
+    v = exact(case, "pos_weight_") if "pos_weight" in case else [mpf(1)]
+    s = exact(case, "sample_weight_") if "sample_weight" in case else [mpf(1)] * count
+    v = v * classes if len(v) == 1 else v
+    smooth = mpf(option["label_smoothing"])
+    indexed = case["target_dtype"] not in ("f32", "f64")
+    elements: list[Element | None] = []
+    scales: list[mpf] = []
+    divisor = mpf(0)
+    for i in range(count):
+        c = i // inner % classes
+        ignored = indexed and target[i] == option["ignore_index"]
+        assert ignored or not indexed or target[i] in (0, 1), case["name"]
+        scales.append(s[i] * w[c])
+        divisor += 0 if ignored else scales[i] if option["mean_over"] == "weight" else 1
+        y = (1 - smooth) * target[i] + smooth / 2
+        skipped = ignored or scales[i] == 0
+        elements.append(None if skipped else Element(x[i], v[c] * y, 1 - y, case))
+    if option["reduction"] != "mean":
+        divisor = mpf(1)
+    elif option["mean_over"] == "divisor":
+        divisor = mpf(option["mean_divisor"])
+    return results(case, option, list(range(count)), 1, 1, elements, scales, divisor)
+
+
 def expected(case: dict[str, Any]) -> dict[str, Any]:
     """The fields that say what the case must give."""
+    if case.get("loss_function") == "binary_cross_entropy":
+        return expected_binary(case)
     option = {**DEFAULTS, **case["options"]}
     shape, axis = case["shape"], case.get("class_axis", -1) % len(case["shape"])
     classes, inner = shape[axis], math.prod(shape[axis + 1 :])
@@ -480,7 +580,7 @@ def results(
     starts: list[int],
     classes: int,
     inner: int,
-    rows: list[Row | None],
+    rows: Sequence[Row | Element | None],
     s: list[mpf],
     divisor: mpf,
 ) -> dict[str, Any]:
@@ -499,12 +599,7 @@ def results(
         if not mp.isfinite(loss):
             losses[i] = (loss, mpf(0))
             continue
-        if dtype == "f64":
-            bound = mpf("1e-13") * magnitude
-        elif magnitude >= mpf(2) ** -4:
-            bound = 2 * ulp(magnitude, "f32")
-        else:
-            bound = mpf("1e-6") * magnitude
+        bound = row.bound(magnitude, dtype)
         losses[i] = (loss, row.widening * bound + abs(s[i]) * (row.flushed + row.unsure))
 
     if option["reduction"] == "none":
@@ -596,7 +691,7 @@ def finished(case: dict[str, Any]) -> dict[str, Any]:
     case = dict(case)
     case["options"] = {key: case.pop(key) for key in DEFAULTS if key in case}
     case["options"] = {k: v for k, v in case["options"].items() if v != DEFAULTS[k]}
-    for prefix, key in (("", "x"), ("target_", "target"), ("weight_", "weight"),
+    for prefix, key in (("", "x"), ("target_", "target"), ("weight_", "weight"), ("pos_weight_", "pos_weight"),
                         ("sample_weight_", "sample_weight"), ("grad_losses_", "grad_losses")):  # fmt: skip
         dtype = case.get(prefix + "dtype")
         if isinstance(case.get(key), list) and dtype in FORMATS:
@@ -613,9 +708,10 @@ def finished(case: dict[str, Any]) -> dict[str, Any]:
 
 
 FIELD_ORDER = [
-    "name", "why", "level", "dtype", "shape", "class_axis", "strides", "offset", "buffer_size",
+    "name", "why", "level", "loss_function", "dtype", "shape", "class_axis", "strides", "offset", "buffer_size",
     "x", "target_dtype", "target_shape", "target_strides", "target_offset", "target",
     "weight_dtype", "weight_shape", "weight_strides", "weight_offset", "weight",
+    "pos_weight_dtype", "pos_weight_shape", "pos_weight_strides", "pos_weight_offset", "pos_weight",
     "sample_weight_dtype", "sample_weight_shape", "sample_weight_strides", "sample_weight_offset",
     "sample_weight", "mask_dtype", "mask_shape", "mask", "ignore_indices_dtype",
     "ignore_indices_shape", "ignore_indices", "grad_losses_dtype", "grad_losses_shape",

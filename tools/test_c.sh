@@ -17,9 +17,11 @@ for compiler in gcc clang; do
     check "$compiler: contract" build/$compiler/contract
     check "$compiler: vectors" build/$compiler/vectors build/vectors.txt
     check "$compiler: hashes" build/$compiler/hashes Tests/Hashes/hashes.txt --quick
+    check "$compiler: hashes of binary cross-entropy" build/$compiler/binary Tests/Hashes/binary.txt --quick
 done
 for isa in avx512 avx2 baseline; do
     check "$isa: hashes" env CROSSENTROPY_ISA=$isa build/gcc/hashes Tests/Hashes/hashes.txt
+    check "$isa: hashes of binary cross-entropy" env CROSSENTROPY_ISA=$isa build/gcc/binary Tests/Hashes/binary.txt
 done
 for isa in avx2 baseline; do
     check "$isa: contract" env CROSSENTROPY_ISA=$isa build/gcc/contract

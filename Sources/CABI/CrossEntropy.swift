@@ -51,7 +51,7 @@ private func checkedCall(
     }
 
     // Shapes
-    let axis = try checkedAxis(classAxis, of: input)
+    let axis = try checkedClassAxis(classAxis, of: input)
     let classes = input.length(axis)
     let isIndexTarget = !target.dtype.isFloatingPoint
     if isIndexTarget {
@@ -80,6 +80,11 @@ private func checkedCall(
             }
         }
     }
+    if options.pos_weight != nil {
+        throw CallError(CE_ERROR_OPTION) {
+            $0.text("pos_weight is for binary cross-entropy: a softmax has no positive term; take weight")
+        }
+    }
     if let ignored {
         if !isIndexTarget {
             throw CallError(CE_ERROR_OPTION) { $0.text("ignore_indices is for labels, but target holds distributions") }
@@ -102,35 +107,16 @@ private func checkedCall(
     if let loss {
         if call.reduction == .none {
             try checkShape(loss, "loss", equals: input, without: axis, "input without its class axis")
-        } else if loss.count() != 1 {
-            throw CallError(CE_ERROR_SHAPE) {
-                $0.text("loss has shape ")
-                $0.shape(loss)
-                $0.text(", but a mean or sum is one number")
-            }
+        } else {
+            try checkSingle(loss)
         }
     }
 
     // Memory
     let keepsLosses = call.reduction == .none
-    if let loss { try checkDistinct(loss, "loss") }
-    if let grad { try checkDistinct(grad, "grad") }
-    try checkApart(loss, "loss", input, "input")
-    try checkApart(loss, "loss", target, "target")
-    try checkApart(loss, "loss", weight, "weight")
-    try checkApart(loss, "loss", sampleWeight, "sample_weight")
-    try checkApart(loss, "loss", mask, "mask")
-    try checkApart(loss, "loss", gradLosses, "grad_losses")
-    try checkApart(loss, "loss", ignored, "ignore_indices")
-    try checkApart(loss, "loss", grad, "grad")
-    if let grad, !grad.isSame(as: input) { try checkApart(grad, "grad", input, "input") }
-    try checkApart(grad, "grad", target, "target")
-    try checkApart(grad, "grad", weight, "weight")
-    try checkApart(grad, "grad", sampleWeight, "sample_weight")
-    try checkApart(grad, "grad", mask, "mask")
-    try checkApart(grad, "grad", gradLosses, "grad_losses")
-    try checkApart(grad, "grad", ignored, "ignore_indices")
-
+    try checkOutputs(
+        loss, grad, input: input, target: target, weight: weight, sampleWeight: sampleWeight, mask: mask,
+        ignored: ignored, gradLosses: gradLosses)
     call.statistics = try checkedStatistics(
         options.row_stats, rows: input.count(without: axis), apartFrom: input, target, weight, sampleWeight, loss, grad,
         &storage)
@@ -170,7 +156,17 @@ func checkLikeInput(_ view: TensorView, _ name: StaticString, _ input: TensorVie
     }
 }
 
-/// The class axis as a number from 0 on; there is at least one class.
+/// A loss that is reduced is one number.
+func checkSingle(_ loss: TensorView) throws(CallError) {
+    if loss.count() == 1 { return }
+    throw CallError(CE_ERROR_SHAPE) {
+        $0.text("loss has shape ")
+        $0.shape(loss)
+        $0.text(", but a mean or sum is one number")
+    }
+}
+
+/// An axis as a number from 0 on.
 func checkedAxis(_ axis: Int32, of input: TensorView) throws(CallError) -> Int {
     let position = axis < 0 ? Int(axis) + input.ndim : Int(axis)
     guard position >= 0 && position < input.ndim else {
@@ -182,6 +178,12 @@ func checkedAxis(_ axis: Int32, of input: TensorView) throws(CallError) -> Int {
             $0.text(input.ndim == 1 ? " dimension" : " dimensions")
         }
     }
+    return position
+}
+
+/// The class axis, along which there is at least one class.
+func checkedClassAxis(_ axis: Int32, of input: TensorView) throws(CallError) -> Int {
+    let position = try checkedAxis(axis, of: input)
     if input.length(position) < 1 {
         throw CallError(CE_ERROR_SHAPE) {
             $0.text("input has shape ")
@@ -198,17 +200,24 @@ extension TensorView {
     func classStride(_ axis: Int) -> Int { length(axis) == 1 ? 1 : stride(axis) }
 }
 
+extension Message {
+    /// "label 7"
+    mutating func label(_ label: Label) {
+        text("label ")
+        if label.isHuge {
+            number(unsigned: UInt64(bitPattern: label.value))
+        } else {
+            number(Int(label.value))
+        }
+    }
+}
+
 extension CallError {
-    fileprivate init(_ failure: LossFailure, classes: Int) {
+    init(_ failure: LossFailure, classes: Int) {
         switch failure {
         case .label(let label, let row):
             self.init(CE_ERROR_LABEL) {
-                $0.text("label ")
-                if label.isHuge {
-                    $0.number(unsigned: UInt64(bitPattern: label.value))
-                } else {
-                    $0.number(Int(label.value))
-                }
+                $0.label(label)
                 $0.text(" in row ")
                 $0.number(row)
                 $0.text(" is out of range: there ")

@@ -92,6 +92,30 @@ private struct Steps {
     }
 }
 
+/// The outputs of a loss call; only the gradient may take the place of the input.
+func checkOutputs(
+    _ loss: TensorView?, _ grad: TensorView?, input: TensorView, target: TensorView, weight: TensorView?,
+    positiveWeight: TensorView? = nil, sampleWeight: TensorView?, mask: TensorView? = nil, ignored: TensorView? = nil,
+    gradLosses: TensorView? = nil
+) throws(CallError) {
+    if let loss { try checkDistinct(loss, "loss") }
+    if let grad { try checkDistinct(grad, "grad") }
+    func check(_ output: TensorView?, _ name: StaticString) throws(CallError) {
+        try checkApart(output, name, target, "target")
+        try checkApart(output, name, weight, "weight")
+        try checkApart(output, name, positiveWeight, "pos_weight")
+        try checkApart(output, name, sampleWeight, "sample_weight")
+        try checkApart(output, name, mask, "mask")
+        try checkApart(output, name, ignored, "ignore_indices")
+        try checkApart(output, name, gradLosses, "grad_losses")
+    }
+    try checkApart(loss, "loss", input, "input")
+    try check(loss, "loss")
+    try checkApart(loss, "loss", grad, "grad")
+    if let grad, !grad.isSame(as: input) { try checkApart(grad, "grad", input, "input") }
+    try check(grad, "grad")
+}
+
 func checkDistinct(_ view: TensorView, _ name: StaticString) throws(CallError) {
     if view.isDistinct { return }
     throw CallError(CE_ERROR_OVERLAP) {

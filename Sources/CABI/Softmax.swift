@@ -24,7 +24,7 @@ private func checkedCall(
     let perRow = try optionalView(perRow, "output", .single, &storage)
     let perClass = try optionalView(perClass, "output", .singleOrHalf, &storage)
 
-    let axis = try checkedAxis(classAxis, of: input)
+    let axis = try checkedClassAxis(classAxis, of: input)
     if let labels { try checkShape(labels, "labels", equals: input, without: axis, "input without its class axis") }
     if let perRow { try checkShape(perRow, "output", equals: input, without: axis, "input without its class axis") }
     if let perClass { try checkLikeInput(perClass, "output", input) }

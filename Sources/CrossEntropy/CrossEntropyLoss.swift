@@ -115,7 +115,7 @@ public struct CrossEntropyLoss: Sendable {
     }
 
     /// The options as C sees them, without the weights.
-    private func options(keepingRows: Bool, gradLoss: Double) throws(CrossEntropyError) -> ce_options {
+    func options(keepingRows: Bool, gradLoss: Double) throws(CrossEntropyError) -> ce_options {
         var options = ce_options()
         ce_options_init(&options, MemoryLayout<ce_options>.size)
         options.input_type = inputType.rawValue

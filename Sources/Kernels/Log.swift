@@ -52,3 +52,12 @@ func log1p(_ x: DoubleLanes) -> DoubleLanes {
     let lost = (one - (u - x)).replacing(with: x - (u - one), where: x .< one)
     return log(u) + lost / u
 }
+
+/// log(1 - x) for x in [0, 1], error below 2 ulp; NaN for NaN.
+@inline(__always)
+func log1p(minus x: DoubleLanes) -> DoubleLanes {
+    let one = DoubleLanes(repeating: 1)
+    let u = one - x
+    let lost = ((one - u) - x) / u
+    return log(u) + lost.replacing(with: DoubleLanes(repeating: 0), where: u .== DoubleLanes(repeating: 0))
+}

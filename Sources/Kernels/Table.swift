@@ -29,6 +29,7 @@ private func fillTable(_ table: UnsafeMutablePointer<crossentropy_kernels>) {
     shim_set_long_row_kernels(
         table, f64, { begin($0!, Double.self) }, { sumBlocks($0!, Int($1), Int($2), Double.self) },
         { finish($0!, Double.self) }, { writeBlocks($0!, Int($1), Int($2), Double.self) })
+    shim_binary_kernels(table, f32).pointee.loss = { binaryLogits($0!.pointee, Int($1)) }
     table.pointee.exponentials = { x, result, count, m in
         let reference = Float.expReference(Float.splat(m))
         forEachVector(Int(count)) { i in
@@ -64,5 +65,25 @@ private func fillTable(_ table: UnsafeMutablePointer<crossentropy_kernels>) {
             Storage<Double>(format: format).fill(row!, Int(stride), Int(count), with: value)
         }
         table.pointee.total_mass = { totalMass($0!.pointee) }
+        fillBinary(table)
+    }
+
+    private func fillBinary(_ table: UnsafeMutablePointer<crossentropy_kernels>) {
+        let singles = shim_binary_kernels(table, 0)!
+        let doubles = shim_binary_kernels(table, 1)!
+        singles.pointee.gather = { Storage<Float>(format: $1).gather($0!, Int($2), Int($3), Int($4), $5!) }
+        doubles.pointee.gather = { Storage<Double>(format: $1).gather($0!, Int($2), Int($3), Int($4), $5!) }
+        singles.pointee.scatter = { Storage<Float>(format: $3).scatter($0!, Int($1), $2!, Int($4), Int($5)) }
+        doubles.pointee.scatter = { Storage<Double>(format: $3).scatter($0!, Int($1), $2!, Int($4), Int($5)) }
+        singles.pointee.masses = { binaryMasses($0!.pointee, Int($1), Float.self) }
+        doubles.pointee.masses = { binaryMasses($0!.pointee, Int($1), Double.self) }
+        doubles.pointee.loss = { binaryTerms($0!.pointee, Int($1)) }
+        table.pointee.binary_labels = {
+            let ignored = $6 == 0 ? nil : $5
+            return Int64(
+                binaryLabels(
+                    $0!, size: Int($1), start: Int($2), stride: Int($3), count: Int($4), ignored: ignored, $7!))
+        }
+        table.pointee.sum_exactly = { Int64(sumExactly($0!, Int($1), Int($2), $3!)) }
     }
 #endif

@@ -41,8 +41,9 @@ typedef struct {
     char       name[WORD];
     int32_t    axis;
     ce_options options;
-    tensor     input, target, weight, sample_weight, mask, ignore_indices, grad_losses;
-    int        has_weight, has_sample_weight, has_mask, has_ignore_indices, has_grad_losses;
+    int        is_binary;
+    tensor     input, target, weight, sample_weight, pos_weight, mask, ignore_indices, grad_losses;
+    int        has_weight, has_sample_weight, has_pos_weight, has_mask, has_ignore_indices, has_grad_losses;
     int32_t    loss_dtype, grad_dtype;
     int        with_grad;
     int32_t    status;
@@ -264,6 +265,8 @@ static void read_case(test_case *test) {
     int     i;
     int64_t k;
     strcpy(test->name, word());
+    expect("function");
+    test->is_binary = integer() == 1;
     expect("options");
     ce_options_init(&test->options, sizeof test->options);
     test->options.input_type = (int32_t)integer();
@@ -289,10 +292,14 @@ static void read_case(test_case *test) {
     read_tensor(&test->target);
     expect("weight");
     test->has_weight = read_tensor(&test->weight);
+    expect("pos_weight");
+    test->has_pos_weight = read_tensor(&test->pos_weight);
     expect("sample_weight");
     test->has_sample_weight = read_tensor(&test->sample_weight);
     if (test->has_weight)
         test->options.weight = &test->weight.view;
+    if (test->has_pos_weight)
+        test->options.pos_weight = &test->pos_weight.view;
     if (test->has_sample_weight)
         test->options.sample_weight = &test->sample_weight.view;
     expect("mask");
@@ -352,6 +359,7 @@ static void free_case(test_case *test) {
     free(test->input.memory);
     free(test->target.memory);
     free(test->weight.memory);
+    free(test->pos_weight.memory);
     free(test->sample_weight.memory);
     free(test->mask.memory);
     free(test->ignore_indices.memory);
@@ -453,10 +461,19 @@ static int distinct(const ce_tensor *view) {
 
 /* Calls ------------------------------------------------------------------------------------ */
 
-/* The loss's dimensions: none, or the input's without the class axis. */
+static int32_t call(const test_case *test, const ce_tensor *input, const ce_tensor *target, const ce_options *options,
+                    const ce_tensor *loss, const ce_tensor *grad) {
+    return (test->is_binary ? ce_binary_cross_entropy : ce_cross_entropy)(input, test->axis, target, options, loss, grad);
+}
+
+/* The loss's dimensions: none, the input's without the class axis, or all of the input's. */
 static int32_t loss_shape(const test_case *test, int64_t *shape) {
     const ce_tensor *input = &test->input.view;
     int32_t          axis = test->axis < 0 ? test->axis + input->ndim : test->axis, i, ndim = 0;
+    if (test->is_binary && test->options.reduction == CE_REDUCTION_NONE) {
+        memcpy(shape, input->shape, (size_t)input->ndim * sizeof *shape);
+        return input->ndim;
+    }
     if (test->options.reduction != CE_REDUCTION_NONE || axis < 0 || axis >= input->ndim)
         return 0;
     for (i = 0; i < input->ndim; i++)
@@ -515,22 +532,21 @@ static void run_variant(const test_case *test, const outcome *base, const char *
     ce_options options = test->options;
     options.threads = threads;
     make_outputs(test, &got, ROW_MAJOR);
-    got.status = ce_cross_entropy(&test->input.view, test->axis, &test->target.view, &options,
-                                  with_loss ? &got.loss.view : NULL,
-                                  with_grad ? &got.grad.view : NULL);
+    got.status = call(test, &test->input.view, &test->target.view, &options, with_loss ? &got.loss.view : NULL,
+                      with_grad ? &got.grad.view : NULL);
     compare(test, name, &got, base, with_loss, with_grad);
     free_outputs(&got);
 }
 
 /* Tensors that a case may have and that are only read, but for ignore_indices, which cannot lie elsewhere. */
-enum { INPUTS = 6 };
+enum { INPUTS = 7 };
 
 /* The call with every tensor elsewhere in memory. */
 static void run_elsewhere(const test_case *test, const outcome *base) {
     const tensor *originals[INPUTS] = {&test->input, &test->target, &test->weight, &test->sample_weight, &test->mask,
-                                       &test->grad_losses};
+                                       &test->grad_losses, &test->pos_weight};
     int           present[INPUTS] = {1, 1, test->has_weight, test->has_sample_weight, test->has_mask,
-                                     test->has_grad_losses};
+                                     test->has_grad_losses, test->has_pos_weight};
     tensor        moved[INPUTS];
     outcome       got;
     ce_options    options = test->options;
@@ -547,9 +563,9 @@ static void run_elsewhere(const test_case *test, const outcome *base) {
     options.sample_weight = present[3] ? &moved[3].view : NULL;
     options.mask = present[4] ? &moved[4].view : NULL;
     options.grad_losses = present[5] ? &moved[5].view : NULL;
+    options.pos_weight = present[6] ? &moved[6].view : NULL;
     make_outputs(test, &got, ELSEWHERE);
-    got.status = ce_cross_entropy(&moved[0].view, test->axis, &moved[1].view, &options,
-                                  &got.loss.view, &got.grad.view);
+    got.status = call(test, &moved[0].view, &moved[1].view, &options, &got.loss.view, &got.grad.view);
     compare(test, "elsewhere in memory", &got, base, 1, 1);
     free_outputs(&got);
     for (i = 0; i < INPUTS; i++)
@@ -572,8 +588,7 @@ static void run_in_place(const test_case *test, const outcome *base) {
     input.view.shape = input.shape;
     input.view.strides = test->input.view.strides != NULL ? input.strides : NULL;
     make_outputs(test, &got, ROW_MAJOR);
-    got.status = ce_cross_entropy(&input.view, test->axis, &test->target.view, &test->options,
-                                  &got.loss.view, &input.view);
+    got.status = call(test, &input.view, &test->target.view, &test->options, &got.loss.view, &input.view);
     if (got.status != CE_OK)
         complain(test, "in place: status %d: %s", (int)got.status, ce_last_error_message());
     else if (!same_bits(&got.loss.view, &base->loss.view))
@@ -592,7 +607,7 @@ static void run_plain(const test_case *test, const outcome *base) {
     const ce_tensor *input = &test->input.view, *target = &test->target.view;
     int64_t          rows = 1, classes, i, *labels;
     int              fits = 1, in_place;
-    if (input->ndim < 1 || input->ndim > CE_MAX_NDIM || !is_float(input->dtype) || test->loss_dtype != input->dtype ||
+    if (test->is_binary || input->ndim < 1 || input->ndim > CE_MAX_NDIM || !is_float(input->dtype) || test->loss_dtype != input->dtype ||
         test->grad_dtype != input->dtype || (test->axis != -1 && test->axis != input->ndim - 1) || count_of(input) < 0 ||
         target->dtype < CE_I8 || target->dtype > CE_U64 || target->ndim != input->ndim - 1 ||
         ((test->has_sample_weight || test->has_mask || test->has_grad_losses) && input->ndim != 2))
@@ -816,8 +831,9 @@ static void write_results(FILE *out, const test_case *test, const outcome *base)
 
 static void run_case(const test_case *test, FILE *results) {
     const tensor  *inputs[INPUTS] = {&test->input, &test->target, &test->weight, &test->sample_weight, &test->mask,
-                                     &test->grad_losses};
-    const char    *names[INPUTS] = {"input", "target", "weight", "sample_weight", "mask", "grad_losses"};
+                                     &test->grad_losses, &test->pos_weight};
+    const char    *names[INPUTS] = {"input", "target", "weight", "sample_weight", "mask", "grad_losses",
+                                    "pos_weight"};
     unsigned char *before[INPUTS];
     outcome        base, same;
     int            i;
@@ -828,8 +844,8 @@ static void run_case(const test_case *test, FILE *results) {
     }
 
     make_outputs(test, &base, ROW_MAJOR);
-    base.status = ce_cross_entropy(&test->input.view, test->axis, &test->target.view, &test->options,
-                                   &base.loss.view, test->with_grad ? &base.grad.view : NULL);
+    base.status = call(test, &test->input.view, &test->target.view, &test->options, &base.loss.view,
+                       test->with_grad ? &base.grad.view : NULL);
     if (base.status != test->status)
         complain(test, "status %d (%s), not %d (%s): \"%s\"", (int)base.status,
                  ce_status_string(base.status), (int)test->status, ce_status_string(test->status),

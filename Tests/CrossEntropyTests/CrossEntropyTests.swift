@@ -80,6 +80,40 @@ private let predictions = [0.1, 0.4, 0.5, 0.8, 0.1, 0.1]
     }
 }
 
+@Test func binary() throws {
+    let loss = BinaryCrossEntropyLoss()
+    let value = try loss([2.0, -1.0, 0.5], labels: [1, 0, 1])
+    #expect(abs(value - 0.3047555609137674) < 1e-15)
+    #expect(try loss([60.0], labels: [1]) == 8.75651076269652e-27)
+    let elements = try loss.perElement([2.0, -1.0, 0.5], targets: [1, 0, 1])
+    #expect(abs((elements[0] + elements[1] + elements[2]) / 3 - value) < 1e-15)
+    let (mean, gradient) = try loss.withGradient([2.0, -1.0, 0.5], labels: [1, 0, -100] as [Int8])
+    #expect(abs(mean - (elements[0] + elements[1]) / 2) < 1e-15)
+    #expect(gradient[0] < 0 && gradient[1] > 0 && gradient[2] == 0)
+
+    // A positive weight of 3 is what counting the positives three times is.
+    let weighted = BinaryCrossEntropyLoss(reduction: .sum, positiveWeights: [3])
+    let repeated = BinaryCrossEntropyLoss(reduction: .sum)
+    #expect(
+        try weighted([2.0, -1.0], targets: [1, 0])
+            == repeated([2.0, -1.0], targets: [1, 0], sampleWeights: [3, 1]))
+    let byClass = BinaryCrossEntropyLoss(classWeights: [1, 2], positiveWeights: [4, 0.5])
+    #expect(
+        try byClass.perElement([0.0, 0, 0, 0], labels: [1, 1, 0, 0], classes: 2).map { $0 / log(2) } == [4, 1, 1, 2])
+
+    var found = message { _ = try loss([1.0, 2.0], labels: [1, 2]) }
+    #expect(found?.0 == .label)
+    #expect(found?.1 == "label 2 in element 1 is neither 0 nor 1")
+    found = message { _ = try loss([1.0, 2.0], labels: [1]) }
+    #expect(found?.1 == "the targets hold 1 numbers, but the input holds 2")
+    found = message { _ = try loss([1.0, 2.0], labels: [1, 0], sampleWeights: [1]) }
+    #expect(found?.1 == "the sample weights hold 1 numbers, but the input holds 2")
+    found = message { _ = try BinaryCrossEntropyLoss(inputType: .logProbs)([-1.0], labels: [1]) }
+    #expect(found?.0 == .option)
+    found = message { _ = try BinaryCrossEntropyLoss(positiveWeights: [1, 2])([1.0], labels: [1]) }
+    #expect(found?.0 == .shape)
+}
+
 private func message(_ body: () throws -> Void) -> (CrossEntropyError.Code, String)? {
     do {
         try body()

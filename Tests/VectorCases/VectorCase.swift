@@ -5,6 +5,8 @@ import Foundation
 public struct VectorCase {
     public let name: String
     public let isForC: Bool
+    /// Binary cross-entropy.
+    public let isBinary: Bool
     public let status: Int32
     public let messageContains: [String]
     public let loss: [Double]
@@ -23,6 +25,7 @@ public struct VectorCase {
     init(_ fields: [String: Any]) {
         self.fields = fields
         name = fields["name"] as! String
+        isBinary = fields["loss_function"] as? String == "binary_cross_entropy"
         isForC = fields["level"] as? String == "c"
         status = statusCodes.firstIndex(of: fields["status"] as! String).map { Int32($0) }!
         messageContains = fields["message_contains"] as? [String] ?? []
@@ -82,7 +85,7 @@ public struct VectorCase {
         let gradLosses = Storage(fields, "grad_losses")
         loss.ignoreIndices = (fields["ignore_indices"] as? [Any] ?? []).map { Int64(integerText($0))! }
         let axis = (fields["class_axis"] as? NSNumber)?.intValue ?? -1
-        let rowShape = rowShape(shape, axis)
+        let rowShape = isBinary ? shape : rowShape(shape, axis)
         let keepsRows = reduction == "none"
         let dtype = fields["dtype"] as! String
         let losses = Storage(
@@ -93,11 +96,24 @@ public struct VectorCase {
 
         var outcome = Outcome()
         do throws(CrossEntropyError) {
-            try loss.evaluate(
-                input.view, classAxis: axis, target: target.view, classWeight: weight?.view,
-                sampleWeight: sampleWeight?.view, mask: mask?.view, gradLoss: number(options["grad_loss"] ?? 1),
-                gradLosses: gradLosses?.view, loss: losses.view,
-                keepingRows: keepsRows, gradient: hasGradient ? grads.view : nil)
+            let gradLoss = number(options["grad_loss"] ?? 1)
+            let gradient = hasGradient ? grads.view : nil
+            if isBinary {
+                let binary = BinaryCrossEntropyLoss(
+                    inputType: loss.inputType, reduction: loss.reduction, meanOver: loss.meanOver, empty: loss.empty,
+                    ignoreIndex: loss.ignoreIndex, labelSmoothing: loss.labelSmoothing, clip: loss.clip,
+                    focalGamma: loss.focalGamma, threads: loss.threads)
+                let positiveWeight = Storage(fields, "pos_weight")
+                try binary.evaluate(
+                    input.view, classAxis: axis, target: target.view, classWeight: weight?.view,
+                    positiveWeight: positiveWeight?.view, sampleWeight: sampleWeight?.view, gradLoss: gradLoss,
+                    loss: losses.view, keepingElements: keepsRows, gradient: gradient)
+            } else {
+                try loss.evaluate(
+                    input.view, classAxis: axis, target: target.view, classWeight: weight?.view,
+                    sampleWeight: sampleWeight?.view, mask: mask?.view, gradLoss: gradLoss,
+                    gradLosses: gradLosses?.view, loss: losses.view, keepingRows: keepsRows, gradient: gradient)
+            }
             outcome.loss = losses.elements()
             if hasGradient { outcome.grad = grads.elements() }
         } catch {

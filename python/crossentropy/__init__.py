@@ -8,6 +8,7 @@
 0.817819
 """
 
+from ._binary import binary_cross_entropy, binary_cross_entropy_with_grad
 from ._c_api import VERSION as __version__
 from ._errors import (
     ArgumentTypeError,
@@ -29,6 +30,8 @@ __all__ = [
     "LabelError",
     "RowStats",
     "__version__",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_grad",
     "cross_entropy",
     "cross_entropy_with_grad",
     "get_num_threads",

@@ -130,6 +130,7 @@ class Options(ctypes.Structure):
         ("mask", POINTER(Tensor)),
         ("ignore_indices", POINTER(Tensor)),
         ("grad_losses", POINTER(Tensor)),
+        ("pos_weight", POINTER(Tensor)),
     ]
 
 
@@ -223,6 +224,7 @@ _softmax = {
     for name in ("softmax", "log_softmax", "logsumexp")
 }
 _compute_row_stats = _function("ce_compute_row_stats", c_int32, c_void_p, c_int32, *[c_void_p] * 3)
+_binary_cross_entropy = _function("ce_binary_cross_entropy", c_int32, c_void_p, c_int32, *[c_void_p] * 4)
 
 # ----------------------------------------------------------------------------------------------
 # Calling
@@ -257,8 +259,8 @@ class _Frame:
     TENSOR = ctypes.sizeof(Tensor)
     SHAPE = 8 * MAX_NDIM
     SLOT = TENSOR + 2 * SHAPE
-    X, TARGET, LOSS, GRAD, WEIGHT, SAMPLE_WEIGHT, MASK, IGNORED, GRAD_LOSSES, ROW_STATS = range(
-        SCALAR + 8, SCALAR + 8 + 10 * SLOT, SLOT
+    X, TARGET, LOSS, GRAD, WEIGHT, SAMPLE_WEIGHT, MASK, IGNORED, GRAD_LOSSES, POS_WEIGHT, ROW_STATS = range(
+        SCALAR + 8, SCALAR + 8 + 11 * SLOT, SLOT
     )
 
     def __init__(self) -> None:
@@ -336,8 +338,10 @@ def cross_entropy(
     row_stats: tuple[Array, ...] | None,
     per_row: tuple[Array | None, Array | None, Array | None],
     interruptible: bool,
+    pos_weight: Array | None = None,
+    is_binary: bool = False,
 ) -> Any:
-    """``ce_cross_entropy``; a status other than CE_OK is raised as an exception.
+    """``ce_cross_entropy``, or ``ce_binary_cross_entropy``; a status other than CE_OK is raised as an exception.
 
     ``choices``: input_type, reduction, mean_over, empty. ``numbers``: ignore_index, label_smoothing, mean_divisor,
     clip, grad_loss. ``terms``: z_loss, focal_gamma, poly_epsilon, softcap, logit_scale.
@@ -364,14 +368,16 @@ def cross_entropy(
             view if grad is x else place(frame.GRAD, grad),
         )
         w, s = place(frame.WEIGHT, weight), place(frame.SAMPLE_WEIGHT, sample_weight)
+        v = place(frame.POS_WEIGHT, pos_weight)
+        function = _binary_cross_entropy if is_binary else _cross_entropy
         stats = 0 if row_stats is None else frame.place_row_stats(row_stats)
         cancel = c_int32(0) if interruptible else None
         flag = 0 if cancel is None else ctypes.addressof(cancel)
         others = (0, 0, 0) if per_row is NO_ARRAYS else map(place, _PER_ROW_SLOTS, per_row)
         _pack_options(
-            frame.memory, 0, _OPTIONS_SIZE, *choices, *numbers, w, s, flag, threads, 0, *terms, stats, *others
+            frame.memory, 0, _OPTIONS_SIZE, *choices, *numbers, w, s, flag, threads, 0, *terms, stats, *others, v
         )
-        _run(_cross_entropy, arguments, cancel)
+        _run(function, arguments, cancel)
         if loss is not None:
             return loss
         return (np.float64 if is_f64 else np.float32)(
@@ -409,7 +415,7 @@ def of_logits(
         flag = 0 if cancel is None else ctypes.addressof(cancel)
         _pack_options(
             frame.memory, 0, _OPTIONS_SIZE, 0, 0, 0, 0, ignore_index, *_DEFAULT_NUMBERS, 0, 0, flag, threads, 0,
-            0.0, 0.0, 0.0, softcap, logit_scale, 0, 0, 0, 0,
+            0.0, 0.0, 0.0, softcap, logit_scale, 0, 0, 0, 0, 0,
         )  # fmt: skip
         if isinstance(output, tuple):
             stats = frame.place_row_stats(output)

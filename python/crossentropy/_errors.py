@@ -33,9 +33,10 @@ class LabelError(CrossEntropyError, IndexError):
     """A label outside ``[0, classes)`` that is not ``ignore_index``.
 
     Attributes:
-        row: index of the first such row, counting rows in C order of the labels.
+        row: index of the first such row, counting rows in C order of the labels; of binary cross-entropy that
+            of the element.
         label: the label found there.
-        classes: the number of classes.
+        classes: the number of classes; 2 for binary cross-entropy.
     """
 
     row: int | None = None
@@ -44,7 +45,11 @@ class LabelError(CrossEntropyError, IndexError):
 
     _TEXT = re.compile(r"label (-?\d+) in row (\d+) is out of range: there (?:is|are) (\d+) class")
 
+    _BINARY_TEXT = re.compile(r"label (-?\d+) in element (\d+) is neither 0 nor 1")
+
     def __init__(self, message: str) -> None:
         super().__init__(message)
         if found := self._TEXT.search(message):
             self.label, self.row, self.classes = map(int, found.groups())
+        elif found := self._BINARY_TEXT.search(message):
+            self.label, self.row, self.classes = *map(int, found.groups()), 2

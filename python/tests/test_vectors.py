@@ -97,7 +97,9 @@ def arguments(case: Case) -> dict[str, Any]:
         # The package takes either; so the case's scalar goes into the array, if that is exact.
         scale = options.pop("grad_loss", 1.0)
         options["grad_loss"] = array(case, case["grad_losses"], "grad_losses_") * scale
-    for weight in ("weight", "sample_weight", "mask"):
+    if case.get("loss_function") == "binary_cross_entropy":
+        options.setdefault("mean_over", "weight")  # the header's default, not that of the package
+    for weight in ("weight", "pos_weight", "sample_weight", "mask"):
         if weight in case:
             options[weight] = array(case, case[weight], weight + "_")
     return {"axis": case.get("class_axis", -1), **options}
@@ -129,17 +131,17 @@ def test_vector(case: Case) -> None:
     grad_dtype = named_dtype(case.get("grad_dtype", case["dtype"]))
     target = array(case, case["target"], "target_")
     options = arguments(case)
+    is_binary = case.get("loss_function") == "binary_cross_entropy"
+    function = ce.binary_cross_entropy if is_binary else ce.cross_entropy
+    with_grad = ce.binary_cross_entropy_with_grad if is_binary else ce.cross_entropy_with_grad
     grad_loss = options.pop("grad_loss", 1.0)
-    out = np.full(
-        np.moveaxis(x, options["axis"], -1).shape[:-1] if rowwise(case, x) else (),
-        7.0,
-        loss_dtype,
-    )
+    rows = x.shape if is_binary else np.moveaxis(x, options["axis"], -1).shape[:-1] if rowwise(case, x) else ()
+    out = np.full(rows if case["options"].get("reduction") == "none" else (), 7.0, loss_dtype)
     grad = np.full(x.shape, 7.0, grad_dtype)
 
     if case["status"] != "CE_OK":
         with pytest.raises(ERRORS[case["status"]]) as caught:
-            ce.cross_entropy_with_grad(x, target, out=out, grad=grad, grad_loss=grad_loss, **options)
+            with_grad(x, target, out=out, grad=grad, grad_loss=grad_loss, **options)
         for text in case["message_contains"]:
             names = f"{text}|\\b{NAMES[text]}\\b" if text in NAMES else re.escape(text)
             assert re.search(names, str(caught.value))
@@ -148,11 +150,11 @@ def test_vector(case: Case) -> None:
         return
 
     if "grad" in case.get("outputs", ["loss", "grad"]):
-        ce.cross_entropy_with_grad(x, target, out=out, grad=grad, grad_loss=grad_loss, **options)
+        with_grad(x, target, out=out, grad=grad, grad_loss=grad_loss, **options)
         at = case.get("grad_at", slice(None))
         assert_within(grad.reshape(-1)[at], case["grad"], case["grad_tol"])
         assert_within(out, case["loss"], case["loss_tol"])
-    ce.cross_entropy(x, target, out=out, **options)
+    function(x, target, out=out, **options)
     assert_within(out, case["loss"], case["loss_tol"])
     if options.get("input_type") == "log_probs":
         del options["input_type"]

@@ -18,6 +18,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "BinaryKernels.h"
+
 // ---------------------------------------------------------------------------------------------
 // The wall between Core and the kernel modules. Each kernel module is the same Swift source built for
 // another instruction set. Core reaches it through this table alone and never imports it, so that no
@@ -174,6 +176,9 @@ typedef struct crossentropy_kernels {
     crossentropy_fill_kernel fill[2];
     crossentropy_mass_kernel total_mass;
     crossentropy_exp_kernel  exponentials;
+    crossentropy_binary_kernels binary[2];      // f32, f64
+    crossentropy_labels_kernel binary_labels;
+    crossentropy_sum_kernel  sum_exactly;
 } crossentropy_kernels;
 
 void crossentropy_kernels_baseline(crossentropy_kernels *table);
@@ -204,6 +209,9 @@ static inline void shim_set_long_row_kernels(crossentropy_kernels *table, int32_
     table->long_row[type].sum    = sum;
     table->long_row[type].finish = finish;
     table->long_row[type].grad   = grad;
+}
+static inline crossentropy_binary_kernels *shim_binary_kernels(crossentropy_kernels *table, int32_t type) {
+    return &table->binary[type];
 }
 static inline int64_t *shim_group_labels(crossentropy_group *group) { return group->label; }
 static inline double  *shim_group_is_counted(crossentropy_group *group) { return group->is_counted; }

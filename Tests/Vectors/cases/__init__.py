@@ -7,7 +7,7 @@ header; numbers are rounded to their dtype before anything is computed from them
 
 from __future__ import annotations
 
-from . import errors, halves, layouts, magnitudes, odd, options, ordinary, rows, terms, weights
+from . import binary, errors, halves, layouts, magnitudes, odd, options, ordinary, rows, terms, weights
 from .case import Case
 
 GROUPS = [
@@ -48,6 +48,15 @@ GROUPS = [
     errors.shape_errors,
     terms.term_errors,
     rows.row_errors,
+    binary.ordinary,
+    binary.weights,
+    binary.counting,
+    binary.magnitudes,
+    binary.odd,
+    binary.focal,
+    binary.probabilities,
+    binary.layouts,
+    binary.errors,
 ]
 
 

@@ -57,7 +57,7 @@ def case(name: str, why: str, x: Any, target: Any, **fields: Any) -> Case:
     made["target_dtype"] = (dtype if dtype in DTYPES else "f32") if is_float else "i64"
     made["target_shape"] = shape_of(target)
     made["target"] = values
-    for key in ("weight", "sample_weight"):
+    for key in ("weight", "pos_weight", "sample_weight"):
         if key in fields:
             made[key + "_dtype"] = dtype if dtype in DTYPES else "f32"
             made[key + "_shape"] = shape_of(fields[key])

@@ -1,0 +1,224 @@
+// swift-format-ignore-file: AlwaysUseLowerCamelCase
+
+// because the name is that of the header.
+import CCrossEntropy
+import Core
+import Shims
+
+@implementation @_cdecl("ce_binary_cross_entropy")
+public func ce_binary_cross_entropy(
+    _ input: UnsafePointer<ce_tensor>?, _ class_axis: Int32, _ target: UnsafePointer<ce_tensor>?,
+    _ options: UnsafePointer<ce_options>?, _ loss: UnsafePointer<ce_tensor>?, _ grad: UnsafePointer<ce_tensor>?
+) -> Int32 {
+    // As in `crossEntropy`: the host's floating-point settings stay outside.
+    let hostFloatControl = shim_float_control_enter()
+    defer { shim_float_control_leave(hostFloatControl) }
+    return CallStorage.with { storage in
+        do throws(CallError) {
+            let call = try checkedCall(input, class_axis, target, try readOptions(options), loss, grad, &storage)
+            do throws(LossFailure) {
+                try call.run()
+            } catch {
+                throw CallError(binary: error)
+            }
+            return Int32(CE_OK)
+        } catch {
+            return error.status
+        }
+    }
+}
+
+private func checkedCall(
+    _ input: UnsafePointer<ce_tensor>?, _ classAxis: Int32, _ target: UnsafePointer<ce_tensor>?,
+    _ options: ce_options, _ loss: UnsafePointer<ce_tensor>?, _ grad: UnsafePointer<ce_tensor>?,
+    _ storage: inout CallStorage
+) throws(CallError) -> BinaryCall {
+    let input = try view(input, "input", .singleOrHalf, &storage)
+    let target = try view(target, "target", .integerOrSingle, &storage)
+    let weight = try optionalView(options.weight, "weight", .single, &storage)
+    let positiveWeight = try optionalView(options.pos_weight, "pos_weight", .single, &storage)
+    let sampleWeight = try optionalView(options.sample_weight, "sample_weight", .single, &storage)
+    let loss = try optionalView(loss, "loss", .single, &storage)
+    let grad = try optionalView(grad, "grad", .singleOrHalf, &storage)
+    if loss == nil && grad == nil {
+        throw CallError(CE_ERROR_NULL_POINTER) { $0.text("loss and grad are both NULL: there is nothing to compute") }
+    }
+
+    // Shapes
+    let axis = try checkedAxis(classAxis, of: input)
+    let classes = input.length(axis)
+    try checkShape(target, "target", equals: input, "input")
+    if let weight, weight.ndim != 1 || weight.length(0) != classes {
+        throw weightShape(weight, "weight", classes, "")
+    }
+    let isForAll = positiveWeight.map { $0.count() == 1 && $0.ndim <= 1 } ?? false
+    if let positiveWeight, !isForAll, positiveWeight.ndim != 1 || positiveWeight.length(0) != classes {
+        throw weightShape(positiveWeight, "pos_weight", classes, ", and one number would serve them all")
+    }
+    if let sampleWeight { try checkShape(sampleWeight, "sample_weight", equals: input, "input") }
+    if let grad { try checkLikeInput(grad, "grad", input) }
+
+    // Options
+    let operand = Operand(data: input.data, dtype: input.dtype)
+    var settings = LossCall(classes: classes, rows: storage.rowSpace(), input: operand, target: operand)
+    try settings.apply(options)
+    try checkBinary(options, settings)
+    let keepsLosses = settings.reduction == .none
+    if let loss {
+        if keepsLosses {
+            try checkShape(loss, "loss", equals: input, "input")
+        } else {
+            try checkSingle(loss)
+        }
+    }
+
+    // Memory
+    try checkOutputs(
+        loss, grad, input: input, target: target, weight: weight, positiveWeight: positiveWeight,
+        sampleWeight: sampleWeight)
+
+    let order = ElementOrder(input)
+    var numbers = TensorView(
+        data: input.data, dtype: .f64, ndim: input.ndim, dimensions: storage.nextTensor())
+    numbers.setContiguous(like: input)
+    var call = BinaryCall(
+        options: settings, input: order.walk(input), target: order.walk(target), numbering: order.walk(numbers))
+    call.weight = weight.map { order.walk($0, along: axis, $0.stride(0)) }
+    call.positiveWeight = positiveWeight.map { order.walk($0, along: axis, isForAll ? 0 : $0.stride(0)) }
+    call.sampleWeight = sampleWeight.map { order.walk($0) }
+    call.loss = loss.map { keepsLosses ? order.walk($0) : order.walk($0, along: axis, 0) }
+    call.grad = grad.map { order.walk($0) }
+    return call
+}
+
+/// The order in which the elements of a call are visited: that of the input in memory, since no result depends on it.
+private struct ElementOrder {
+    private let ndim: Int
+    private let isEmpty: Bool
+    private var lengths = InlineArray<64, Int>(repeating: 0)
+    /// Dimensions of the tensors, the slowest in memory first.
+    private var order = InlineArray<64, Int>(repeating: 0)
+
+    init(_ input: TensorView) {
+        ndim = input.ndim
+        isEmpty = input.count() == 0
+        for d in 0..<ndim {
+            lengths[d] = input.length(d)
+            var i = d
+            while i > 0 && abs(input.stride(order[i - 1])) < abs(input.stride(d)) {
+                order[i] = order[i - 1]
+                i -= 1
+            }
+            order[i] = d
+        }
+    }
+
+    /// The elements of a tensor of the input's shape, whose dimensions are replaced.
+    func walk(_ view: TensorView) -> ElementWalk {
+        var strides = InlineArray<64, Int>(repeating: 0)
+        for d in 0..<ndim { strides[d] = view.stride(d) }
+        return walk(view, strides)
+    }
+
+    /// A number for each class, as if there was one for each element; likewise.
+    func walk(_ view: TensorView, along axis: Int, _ stride: Int) -> ElementWalk {
+        var strides = InlineArray<64, Int>(repeating: 0)
+        strides[axis] = stride
+        return walk(view, strides)
+    }
+
+    private func walk(_ view: TensorView, _ strides: InlineArray<64, Int>) -> ElementWalk {
+        var walk = ElementWalk(Operand(data: view.data, dtype: view.dtype), storage: view.dimensions)
+        // The other lengths may be anything then, and their product may overflow.
+        if isEmpty { walk.append(0, stride: 0) }
+        for i in 0..<(isEmpty ? 0 : ndim) { walk.append(lengths[order[i]], stride: strides[order[i]]) }
+        return walk
+    }
+}
+
+extension TensorView {
+    fileprivate mutating func setContiguous(like other: TensorView) {
+        var step = 1
+        for d in Swift.stride(from: ndim - 1, through: 0, by: -1) {
+            dimensions[d] = TensorDimension(length: other.length(d), stride: step)
+            step = step &* other.length(d)
+        }
+    }
+}
+
+/// Refuses what the loss of one element cannot have.
+private func checkBinary(_ options: ce_options, _ settings: LossCall) throws(CallError) {
+    if settings.inputType == .logProbs {
+        throw CallError(CE_ERROR_OPTION) {
+            $0.text(
+                "input_type is LOG_PROBS, but binary cross-entropy takes LOGITS or PROBS: it needs log(1 - p) too")
+        }
+    }
+    if settings.reduction == .mean && settings.meanOver == .mass {
+        throw CallError(CE_ERROR_OPTION) {
+            $0.text(
+                "mean_over is MASS, but every element of a binary cross-entropy has the mass 1: take WEIGHT or COUNT")
+        }
+    }
+    func refuse(_ name: StaticString, _ value: Double, _ reason: StaticString) throws(CallError) {
+        if value == 0 { return }
+        throw CallError(CE_ERROR_OPTION) {
+            $0.text(name)
+            $0.text(" is ")
+            $0.number(value)
+            $0.text(", but binary cross-entropy has none: ")
+            $0.text(reason)
+        }
+    }
+    func refuse(_ name: StaticString, isGiven: Bool) throws(CallError) {
+        if !isGiven { return }
+        throw CallError(CE_ERROR_OPTION) {
+            $0.text(name)
+            $0.text(" is for rows of classes, not for the elements of a binary cross-entropy")
+        }
+    }
+    try refuse("row_stats", isGiven: options.row_stats != nil)
+    try refuse("mask", isGiven: options.mask != nil)
+    try refuse("ignore_indices", isGiven: options.ignore_indices != nil)
+    try refuse("grad_losses", isGiven: options.grad_losses != nil)
+    try refuse("z_loss", options.z_loss, "there is no log-sum-exp")
+    try refuse("poly_epsilon", options.poly_epsilon, "poly-1 is for a softmax")
+    try refuse("softcap", options.softcap, "cap the logits before the call")
+    try refuse(
+        "logit_scale", options.logit_scale == 1 ? 0 : options.logit_scale, "scale the logits before the call")
+}
+
+private func weightShape(
+    _ weight: TensorView, _ name: StaticString, _ classes: Int, _ hint: StaticString
+) -> CallError {
+    CallError(CE_ERROR_SHAPE) {
+        $0.text(name)
+        $0.text(" has shape ")
+        $0.shape(weight)
+        $0.text(", but there are ")
+        $0.number(classes)
+        $0.text(" classes")
+        $0.text(hint)
+    }
+}
+
+extension CallError {
+    fileprivate init(binary failure: LossFailure) {
+        switch failure {
+        case .label(let label, let element):
+            self.init(CE_ERROR_LABEL) {
+                $0.label(label)
+                $0.text(" in element ")
+                $0.number(element)
+                $0.text(" is neither 0 nor 1")
+            }
+        case .empty:
+            self.init(CE_ERROR_EMPTY) {
+                $0.text(
+                    "no element counts, so there is no mean: there is none, every one is ignored, or the weights add up to 0"
+                )
+            }
+        default: self.init(failure, classes: 2)
+        }
+    }
+}

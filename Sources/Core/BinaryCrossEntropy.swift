@@ -1,0 +1,154 @@
+import Shims
+
+/// Binary cross-entropy over checked views: every element of the input is a problem of its own.
+///
+/// Elements are taken a block at a time. What a kernel wants is gathered side by side, unless it lies so already; losses and
+/// gradients go the other way. Which elements make a block does not matter, since sums over elements are exact.
+public struct BinaryCall {
+    /// The options; its rows and operands are not used.
+    public var options: LossCall
+    public var input: ElementWalk
+    public var target: ElementWalk
+    /// Each of these with a weight for every element: those of classes step along the class axis alone.
+    public var weight: ElementWalk?
+    public var positiveWeight: ElementWalk?
+    public var sampleWeight: ElementWalk?
+    public var loss: ElementWalk?
+    public var grad: ElementWalk?
+    /// The number of each element when the last dimension of the input is the fastest, as offsets.
+    public var numbering: ElementWalk
+
+    public init(options: LossCall, input: ElementWalk, target: ElementWalk, numbering: ElementWalk) {
+        self.options = options
+        self.input = input
+        self.target = target
+        self.numbering = numbering
+    }
+
+    var count: Int { input.count }
+
+    var isIndexTarget: Bool { !target.operand.dtype.isFloatingPoint }
+
+    /// f32 for f32 and 16-bit logits, unless more is needed to keep what is given in f64, or for focal weighting.
+    var computesInDoubles: Bool {
+        input.operand.dtype == .f64 || target.operand.dtype == .f64 || options.inputType != .logits
+            || options.terms.focal_gamma != 0
+    }
+
+    fileprivate var isCancelled: Bool { options.cancel.map { shim_load_i32($0) != 0 } ?? false }
+
+    /// Whether the masses of all elements are something else than y and 1 - y.
+    var needsMasses: Bool {
+        weight != nil || positiveWeight != nil || sampleWeight != nil || options.labelSmoothing != 0
+    }
+
+    // Exported as an interface, or else CABI would get a second copy of everything below.
+    @export(interface) public func run() throws(LossFailure) {
+        // All the memory that is needed, taken before anything is written.
+        guard let workspace = BinaryWorkspace(threads: threadsToUse(), count: count) else { throw .outOfMemory }
+        defer { workspace.free() }
+        let divisor = try scanTargets(workspace)
+        let isEmpty = options.reduction == .mean && options.meanOver != .divisor && divisor == 0
+        if isEmpty && options.empty == .error { throw .empty }
+
+        let gradFactor: Double? = isEmpty ? (options.empty == .zero ? nil : .nan) : options.gradLoss / divisor
+        try pass(.loss, workspace, gradFactor: gradFactor)
+        guard options.reduction != .none, let loss else { return }
+        let value = isEmpty ? (options.empty == .zero ? 0 : .nan) : workspace.total().divided(by: divisor)
+        loss.operand.store(value, at: 0)
+    }
+
+    /// Checks every label, and finds what the losses will be divided by (1 where they are not).
+    private func scanTargets(_ workspace: BinaryWorkspace) throws(LossFailure) -> Double {
+        let addsWeights =
+            options.reduction == .mean && options.meanOver == .weight && (weight != nil || sampleWeight != nil)
+        var counted = count
+        if isIndexTarget || addsWeights {
+            do throws(LossFailure) {
+                try pass(.scan(addsWeights: addsWeights), workspace, gradFactor: nil)
+            } catch {
+                if isCancelled { throw error }
+                throw badLabel() ?? error
+            }
+            counted = workspace.counted()
+        }
+        guard options.reduction == .mean else { return 1 }
+        if options.meanOver == .divisor { return options.meanDivisor }
+        return addsWeights ? workspace.total().rounded() : Double(counted)
+    }
+
+    /// The first label that is none, in the order of the input's dimensions.
+    @_optimize(size)
+    private func badLabel() -> LossFailure? {
+        guard isIndexTarget else { return nil }
+        var first = Int.max
+        var failure: LossFailure?
+        for element in 0..<count {
+            let label = target.operand.label(at: target.place(of: element).offset)
+            if options.isIgnored(label) || label.isIndex(below: 2) { continue }
+            let number = numbering.place(of: element).offset
+            if number < first {
+                first = number
+                failure = .label(label, row: number)
+            }
+        }
+        return failure
+    }
+
+    private func threadsToUse() -> Int {
+        let useful = count / (2 * BinaryPass.elementsPerPiece)
+        return useful <= 1 ? 1 : min(useful, options.threads > 0 ? options.threads : ThreadCount.get(), maxThreads)
+    }
+
+    private func pass(
+        _ what: BinaryPass.Purpose, _ workspace: BinaryWorkspace, gradFactor: Double?
+    ) throws(LossFailure) {
+        if isCancelled { throw .cancelled }
+        var pass = BinaryPass(call: self, what: what, workspace: workspace, gradFactor: gradFactor)
+        workspace.reset()
+        ThreadPool.run(threads: workspace.threads, { BinaryPass.work($0!) }, &pass)
+        if shim_load_i32(&pass.isStopped) != 0 { throw .cancelled }
+    }
+}
+
+/// One pass over the elements, shared by the threads that take part in it.
+struct BinaryPass {
+    enum Purpose {
+        case scan(addsWeights: Bool)
+        case loss
+    }
+
+    let call: BinaryCall
+    let what: Purpose
+    let workspace: BinaryWorkspace
+    /// Multiplies every gradient; `nil`: they are all 0.
+    let gradFactor: Double?
+    /// The next piece that no thread has taken.
+    var nextPiece: Int64 = 0
+    /// The next share of the workspace that no thread has taken.
+    var nextSlot: Int64 = 0
+    /// The call was cancelled, or a label is bad.
+    var isStopped: Int32 = 0
+
+    /// Enough for the counter not to matter; and few enough for the sums of ExactLanes.swift, which hold 4096 vectors.
+    static var elementsPerPiece: Int { 1 << 15 }
+
+    @_optimize(size)
+    static func work(_ context: UnsafeMutableRawPointer) {
+        let pass = context.assumingMemoryBound(to: BinaryPass.self)
+        let count = pass.pointee.call.count
+        var worker: BinaryWorker?
+        while shim_load_i32(&pass.pointee.isStopped) == 0 {
+            let piece = Int(shim_fetch_add_i64(&pass.pointee.nextPiece, 1))
+            // More pieces than there are may be asked for, but not more than that by the number of threads.
+            if piece > (count - 1) >> 15 || count == 0 { break }
+            let start = piece * elementsPerPiece
+            if worker == nil {
+                worker = BinaryWorker(pass, slot: Int(shim_fetch_add_i64(&pass.pointee.nextSlot, 1)))
+            }
+            if pass.pointee.call.isCancelled || !worker!.run(start..<min(count, start + elementsPerPiece)) {
+                shim_store_i32(&pass.pointee.isStopped, 1)
+            }
+        }
+    }
+}

@@ -1,0 +1,213 @@
+import Shims
+
+/// One thread's way through the elements it takes: brings what a kernel needs to its place, block by block.
+struct BinaryWorker {
+    private let pass: UnsafePointer<BinaryPass>
+    private let slot: BinarySlot
+    /// For the type that is computed in, and for weights.
+    private let kernels: crossentropy_binary_kernels
+    private let doubles: crossentropy_binary_kernels
+    private let readLabels: crossentropy_labels_kernel
+    private let sum: crossentropy_sum_kernel
+    private let elementSize: Int
+    private let inDoubles: Bool
+    /// An ignored label's bits, if labels of this type can have them.
+    private let ignoredBits: UInt64?
+    private var block = crossentropy_binary()
+
+    @_optimize(size)
+    init(_ pass: UnsafePointer<BinaryPass>, slot number: Int) {
+        self.pass = pass
+        let call = pass.pointee.call
+        slot = pass.pointee.workspace.slot(number)
+        inDoubles = call.computesInDoubles
+        elementSize = inDoubles ? 8 : 4
+        let table = withUnsafeMutablePointer(to: &Processor.state.pointee.kernels) { $0 }
+        kernels = shim_binary_kernels(table, inDoubles ? 1 : 0).pointee
+        doubles = shim_binary_kernels(table, 1).pointee
+        readLabels = table.pointee.binary_labels
+        sum = table.pointee.sum_exactly
+        let labels = call.target.operand.dtype
+        ignoredBits = call.isIndexTarget ? call.options.ignoreIndex.flatMap { labels.bits(of: $0) } : nil
+
+        block.has_indices = call.isIndexTarget ? 1 : 0
+        block.keep = 1 - call.options.labelSmoothing
+        block.spread = call.options.labelSmoothing / 2
+        block.is_probs = call.options.inputType == .probs ? 1 : 0
+        block.focal_gamma = call.options.terms.focal_gamma
+        block.clip_low = call.options.clipLow
+        block.clip_high = call.options.clipHigh
+        block.grad_factor = pass.pointee.gradFactor.map { $0.magnitude < .infinity ? $0 : .nan } ?? 0
+        block.loss = slot.numbers(.loss)
+    }
+
+    private var call: BinaryCall { @inline(__always) get { pass.pointee.call } }
+
+    /// A piece; false if a label is bad.
+    @_optimize(size)
+    mutating func run(_ elements: Range<Int>) -> Bool {
+        var start = elements.lowerBound
+        while start < elements.upperBound {
+            let block = start..<min(start + Int(CROSSENTROPY_ELEMENTS), elements.upperBound)
+            switch pass.pointee.what {
+            case .loss: compute(block)
+            case .scan(let addsWeights): if !scan(block, addsWeights) { return false }
+            }
+            start = block.upperBound
+        }
+        slot.gatherSums()
+        return true
+    }
+
+    @_optimize(size)
+    private mutating func compute(_ elements: Range<Int>) {
+        // Labels were checked, but the caller's memory may have changed since: then they count as something.
+        let ignored = readTarget(elements) ?? elements.count
+        block.input = read(call.input, elements, .input)
+        block.positive = nil
+        if ignored != 0 || call.needsMasses {
+            block.sample_weight = readWeight(call.sampleWeight, elements, .sampleWeight)
+            block.weight = readWeight(call.weight, elements, .weight)
+            block.positive_weight = readWeight(call.positiveWeight, elements, .positiveWeight)
+            block.positive = slot.numbers(.positive)
+            block.negative = slot.numbers(.negative)
+            kernels.masses(&block, Int64(elements.count))
+        }
+        block.grad = nil
+        var isDirect = false
+        if let grad = call.grad, pass.pointee.gradFactor != nil {
+            let place = grad.neighbours(elements, grad.operand.dtype.format(inDoubles: inDoubles))
+            isDirect = place != nil
+            block.grad = place ?? slot.memory(.grad)
+        }
+        kernels.loss(&block, Int64(elements.count))
+        keepLosses(elements)
+        if !isDirect { writeGradient(elements) }
+    }
+
+    /// What comes before anything is written: counts elements, and adds up what a mean is to be divided by. False if a label is
+    /// bad.
+    @_optimize(size)
+    private mutating func scan(_ elements: Range<Int>, _ addsWeights: Bool) -> Bool {
+        guard let ignored = readTarget(elements) else { return false }
+        slot.result.pointee.counted += elements.count - ignored
+        if !addsWeights { return true }
+        let s = readWeight(call.sampleWeight, elements, .sampleWeight)
+        let w = readWeight(call.weight, elements, .weight)
+        let products = slot.numbers(.loss)
+        for i in 0..<elements.count {
+            let isIgnored = ignored != 0 && labels[i].isNaN
+            products[i] = isIgnored ? 0 : (s?[i] ?? 1) * (w?[i] ?? 1)
+        }
+        add(elements.count)
+        return true
+    }
+
+    // MARK: What goes into a kernel
+
+    /// Brings the target to its place. How many labels in it are ignored; `nil` if one is bad.
+    private mutating func readTarget(_ elements: Range<Int>) -> Int? {
+        let target = call.target
+        if !call.isIndexTarget {
+            block.target = read(target, elements, .target)
+            return 0
+        }
+        var ignored = 0
+        var isGood = true
+        target.forEachRun(in: elements) { done, offset, count in
+            let found = Int(
+                readLabels(
+                    target.operand.data, Int32(target.operand.dtype.size), Int64(offset), Int64(target.step),
+                    Int64(count), ignoredBits ?? 0, ignoredBits == nil ? 0 : 1, labels + done))
+            isGood = isGood && found >= 0
+            ignored += found
+            return true
+        }
+        block.target = UnsafeRawPointer(labels)
+        return isGood ? ignored : nil
+    }
+
+    /// Where labels are when they have been read: 0, 1, and NaN for those that are ignored.
+    private var labels: UnsafeMutablePointer<Float> { slot.memory(.target).assumingMemoryBound(to: Float.self) }
+
+    /// Elements side by side, in the type that is computed in.
+    private func read(_ walk: ElementWalk, _ elements: Range<Int>, _ room: BinarySlot.Room) -> UnsafeRawPointer {
+        let format = walk.operand.dtype.format(inDoubles: inDoubles)
+        if let place = walk.neighbours(elements, format) { return UnsafeRawPointer(place) }
+        let copy = slot.memory(room)
+        walk.forEachRun(in: elements) { done, offset, count in
+            kernels.gather(
+                walk.operand.data, format, Int64(offset), Int64(walk.step), Int64(count), copy + done * elementSize)
+            return true
+        }
+        return UnsafeRawPointer(copy)
+    }
+
+    /// Weights side by side as doubles; `nil` if there are none.
+    private func readWeight(
+        _ walk: ElementWalk?, _ elements: Range<Int>, _ room: BinarySlot.Room
+    ) -> UnsafePointer<Double>? {
+        guard let walk else { return nil }
+        let copy = slot.numbers(room)
+        walk.forEachRun(in: elements) { done, offset, count in
+            doubles.gather(
+                walk.operand.data, walk.operand.dtype.format(inDoubles: true), Int64(offset), Int64(walk.step),
+                Int64(count), copy + done)
+            return true
+        }
+        return UnsafePointer(copy)
+    }
+
+    // MARK: What comes out
+
+    /// Stores the losses, or adds them to the sum.
+    private func keepLosses(_ elements: Range<Int>) {
+        if call.options.reduction != .none {
+            add(elements.count)
+        } else if let loss = call.loss {
+            let losses = slot.numbers(.loss)
+            loss.forEachRun(in: elements) { done, offset, count in
+                for i in 0..<count { loss.operand.store(losses[done + i], at: offset + i * loss.step) }
+                return true
+            }
+        }
+    }
+
+    /// Adds the numbers that stand where losses do.
+    private func add(_ count: Int) {
+        let numbers = slot.numbers(.loss)
+        var first = 0
+        while true {
+            first = Int(sum(numbers, Int64(first), Int64(count), slot.sums))
+            if first == count { return }
+            let end = min(first + 16, count)
+            for i in first..<end { slot.result.pointee.sum.add(numbers[i]) }
+            if end == count { return }
+            first = end
+        }
+    }
+
+    private func writeGradient(_ elements: Range<Int>) {
+        guard let grad = call.grad else { return }
+        let copy = slot.memory(.grad)
+        // Of an empty mean that is to be 0, the gradients are too.
+        if pass.pointee.gradFactor == nil { memset(copy, 0, elements.count * elementSize) }
+        let format = grad.operand.dtype.format(inDoubles: inDoubles)
+        grad.forEachRun(in: elements) { done, offset, count in
+            kernels.scatter(
+                copy + done * elementSize, Int64(count), grad.operand.data, format, Int64(offset), Int64(grad.step))
+            return true
+        }
+    }
+}
+
+extension DType {
+    /// The bits of an integer of this type, `nil` if the type does not hold it.
+    fileprivate func bits(of value: Int64) -> UInt64? {
+        let bits = 8 * size
+        let isSigned = rawValue < DType.u8.rawValue
+        if isSigned ? (value << Int64(64 - bits)) >> Int64(64 - bits) != value : value < 0 { return nil }
+        if !isSigned && bits < 64 && value >> Int64(bits) != 0 { return nil }
+        return UInt64(bitPattern: value)
+    }
+}

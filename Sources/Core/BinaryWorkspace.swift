@@ -1,0 +1,82 @@
+import Shims
+
+/// The memory that a call needs beside the caller's: a share for each thread, from malloc, so that running out of it is an error and
+/// not the end of the process.
+struct BinaryWorkspace {
+    let threads: Int
+    private let elements: Int
+    private let memory: UnsafeMutableRawPointer
+
+    init?(threads: Int, count: Int) {
+        self.threads = threads
+        // Whole vectors, as kernels may read and write beyond the last element.
+        elements = (min(max(count, 1), Int(CROSSENTROPY_ELEMENTS)) + 15) & ~15
+        guard let memory = aligned_alloc(128, threads * BinarySlot.bytes(elements)) else { return nil }
+        self.memory = memory
+    }
+
+    func free() { Shims.free(memory) }
+
+    func slot(_ number: Int) -> BinarySlot {
+        BinarySlot(start: memory + number * BinarySlot.bytes(elements), elements: elements)
+    }
+
+    func reset() {
+        for i in 0..<threads { slot(i).reset() }
+    }
+
+    func counted() -> Int {
+        var total = 0
+        for i in 0..<threads { total += slot(i).result.pointee.counted }
+        return total
+    }
+
+    func total() -> ExactSum {
+        var total = slot(0).result.pointee.sum
+        for i in 1..<max(1, threads) { total.add(slot(i).result.pointee.sum) }
+        return total
+    }
+}
+
+/// One thread's share: what it has found out, the sums of ExactLanes.swift, and room for a block of each kind of numbers.
+struct BinarySlot {
+    enum Room: Int {
+        case input, target, sampleWeight, weight, positiveWeight, positive, negative, loss, grad
+    }
+
+    struct Result {
+        var sum = ExactSum()
+        /// Elements that are not ignored.
+        var counted = 0
+    }
+
+    fileprivate let start: UnsafeMutableRawPointer
+    fileprivate let elements: Int
+
+    private static var resultBytes: Int { (MemoryLayout<Result>.stride + 127) & ~127 }
+    private static var sumCount: Int { Int(CROSSENTROPY_SUMS) * 16 }
+    private static var headBytes: Int { resultBytes + sumCount * 8 }
+
+    fileprivate static func bytes(_ elements: Int) -> Int { headBytes + 9 * 8 * elements }
+
+    var result: UnsafeMutablePointer<Result> { start.assumingMemoryBound(to: Result.self) }
+
+    var sums: UnsafeMutablePointer<Double> { (start + Self.resultBytes).assumingMemoryBound(to: Double.self) }
+
+    func memory(_ room: Room) -> UnsafeMutableRawPointer { start + Self.headBytes + room.rawValue * 8 * elements }
+
+    func numbers(_ room: Room) -> UnsafeMutablePointer<Double> { memory(room).assumingMemoryBound(to: Double.self) }
+
+    fileprivate func reset() {
+        result.initialize(to: Result())
+        for i in 0..<Self.sumCount { sums[i] = 0 }
+    }
+
+    /// Empties the sums of lanes into that of the thread, before they are full.
+    func gatherSums() {
+        for i in 0..<Self.sumCount where sums[i] != 0 {
+            result.pointee.sum.add(sums[i])
+            sums[i] = 0
+        }
+    }
+}

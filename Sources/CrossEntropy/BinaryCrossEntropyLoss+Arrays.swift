@@ -1,0 +1,94 @@
+/// Arrays: rows of `classes` numbers each, one after the other; without class or positive weights it does not matter how long they
+/// are. Labels, targets and sample weights hold as many numbers as the input.
+///
+/// All of these throw a ``CrossEntropyError`` if lengths do not fit together, a label is neither 0 nor 1 or an option is out of range.
+extension BinaryCrossEntropyLoss {
+    /// The loss, reduced to one number.
+    public func callAsFunction<Scalar: LossScalar, Label: LabelScalar>(
+        _ input: [Scalar], labels: [Label], classes: Int = 1, sampleWeights: [Double]? = nil
+    ) throws(CrossEntropyError) -> Scalar {
+        try compute(input, labels, Label.dtype, classes, sampleWeights, keeps: false, wantsGradient: false).losses[0]
+    }
+
+    /// The loss against targets that are any real numbers, reduced to one number.
+    public func callAsFunction<Scalar: LossScalar>(
+        _ input: [Scalar], targets: [Scalar], classes: Int = 1, sampleWeights: [Double]? = nil
+    ) throws(CrossEntropyError) -> Scalar {
+        try compute(input, targets, Scalar.dtype, classes, sampleWeights, keeps: false, wantsGradient: false).losses[0]
+    }
+
+    /// The loss, and its gradient with respect to each number of the input.
+    public func withGradient<Scalar: LossScalar, Label: LabelScalar>(
+        _ input: [Scalar], labels: [Label], classes: Int = 1, sampleWeights: [Double]? = nil
+    ) throws(CrossEntropyError) -> (loss: Scalar, gradient: [Scalar]) {
+        let result = try compute(
+            input, labels, Label.dtype, classes, sampleWeights, keeps: false, wantsGradient: true)
+        return (result.losses[0], result.gradient)
+    }
+
+    /// The loss against targets that are any real numbers, and its gradient with respect to each number of the input.
+    public func withGradient<Scalar: LossScalar>(
+        _ input: [Scalar], targets: [Scalar], classes: Int = 1, sampleWeights: [Double]? = nil
+    ) throws(CrossEntropyError) -> (loss: Scalar, gradient: [Scalar]) {
+        let result = try compute(
+            input, targets, Scalar.dtype, classes, sampleWeights, keeps: false, wantsGradient: true)
+        return (result.losses[0], result.gradient)
+    }
+
+    /// Each element's loss.
+    public func perElement<Scalar: LossScalar, Label: LabelScalar>(
+        _ input: [Scalar], labels: [Label], classes: Int = 1, sampleWeights: [Double]? = nil
+    ) throws(CrossEntropyError) -> [Scalar] {
+        try compute(input, labels, Label.dtype, classes, sampleWeights, keeps: true, wantsGradient: false).losses
+    }
+
+    /// Each element's loss against its target.
+    public func perElement<Scalar: LossScalar>(
+        _ input: [Scalar], targets: [Scalar], classes: Int = 1, sampleWeights: [Double]? = nil
+    ) throws(CrossEntropyError) -> [Scalar] {
+        try compute(input, targets, Scalar.dtype, classes, sampleWeights, keeps: true, wantsGradient: false).losses
+    }
+
+    private func compute<Scalar: LossScalar, Target>(
+        _ input: [Scalar], _ target: [Target], _ targetType: Int32, _ classes: Int, _ sampleWeights: [Double]?,
+        keeps: Bool, wantsGradient: Bool
+    ) throws(CrossEntropyError) -> (losses: [Scalar], gradient: [Scalar]) {
+        let shape = [try rowCount(input.count, classes), classes]
+        func check(_ count: Int, _ name: String) throws(CrossEntropyError) {
+            if count == input.count { return }
+            throw CrossEntropyError(.shape, "\(name) hold \(count) numbers, but the input holds \(input.count)")
+        }
+        try check(target.count, "the targets")
+        try check(sampleWeights?.count ?? input.count, "the sample weights")
+        var losses = [Scalar](repeating: .nan, count: keeps ? input.count : 1)
+        var gradient = [Scalar](repeating: .nan, count: wantsGradient ? input.count : 0)
+        var failure: CrossEntropyError?
+        input.withUnsafeBufferPointer { input in
+            target.withUnsafeBufferPointer { target in
+                (sampleWeights ?? []).withUnsafeBufferPointer { weights in
+                    losses.withUnsafeMutableBufferPointer { losses in
+                        gradient.withUnsafeMutableBufferPointer { gradient in
+                            do throws(CrossEntropyError) {
+                                try evaluate(
+                                    TensorView(reading: input.baseAddress, shape: shape),
+                                    target: TensorView(
+                                        data: UnsafeMutableRawPointer(mutating: target.baseAddress), dtype: targetType,
+                                        shape: shape),
+                                    sampleWeight: sampleWeights == nil
+                                        ? nil : TensorView(reading: weights.baseAddress, shape: shape),
+                                    loss: TensorView(writing: losses.baseAddress, shape: keeps ? shape : []),
+                                    keepingElements: keeps,
+                                    gradient: wantsGradient
+                                        ? TensorView(writing: gradient.baseAddress, shape: shape) : nil)
+                            } catch {
+                                failure = error
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        if let failure { throw failure }
+        return (losses, gradient)
+    }
+}

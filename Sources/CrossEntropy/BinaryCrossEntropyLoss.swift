@@ -1,0 +1,133 @@
+import CCrossEntropy
+
+/// Binary cross-entropy between predictions and targets, and its gradient: every number of the input is a problem of its own.
+///
+/// For labels that do not exclude each other, and for two classes told by one number. With the probability p = 1 / (1 + exp(-z))
+/// of a logit z and a target y
+///
+///     loss = s w (v y (-log p) + (1 - y) (-log(1 - p)))
+///
+/// with the sample weight s, the class weight w and the positive weight v of the class, all 1 unless given.
+///
+/// ```swift
+/// let loss = BinaryCrossEntropyLoss()
+/// let value = try loss([2.0, -1.0, 0.5], labels: [1, 0, 1])  // 0.3047556
+/// ```
+///
+/// Results are exact for every logit: the loss of 60 with label 1 is 8.8e-27. They are the same bits for any number of threads,
+/// memory layout and processor.
+///
+/// Odd cases: an infinite logit is certain, with a loss of 0 where the target agrees and of +infinity where it does not; NaN makes
+/// that element's loss and gradient NaN. A probability of 0 or 1 that the target contradicts gives +infinity, one outside 0...1 NaN,
+/// unless ``clip`` changes it. Elements that are ignored or of weight 0 contribute nothing, whatever they hold.
+public struct BinaryCrossEntropyLoss: Sendable {
+    /// What the input holds: ``InputType/logits`` or ``InputType/probs``.
+    public var inputType = InputType.logits
+    /// How the elements' losses become one number.
+    public var reduction = Reduction.mean
+    /// What the mean divides by: the number of elements that are not ignored (``MeanOver/count``), the sum of their s w
+    /// (``MeanOver/weight``) or a number. ``MeanOver/mass`` is refused.
+    public var meanOver = MeanOver.count
+    /// The mean where no element counts.
+    public var empty = EmptyPolicy.nan
+    /// Elements with this label contribute nothing; `nil`: no label is ignored. Integer labels only.
+    public var ignoreIndex: Int64? = -100
+    /// e in 0...1: y becomes (1 - e) y + e / 2.
+    public var labelSmoothing = 0.0
+    /// w, one for each class; `nil`: all 1.
+    public var classWeights: [Double]?
+    /// v, one for each class, or a single one for all classes; `nil`: all 1.
+    public var positiveWeights: [Double]?
+    /// eps in 0 ..< 0.5: probabilities are clamped to eps ... 1 - eps, with a gradient of 0 where that changes them. Only for
+    /// ``InputType/probs``.
+    public var clip = 0.0
+    /// γ, at least 0: the first term is multiplied by (1 - p)^γ, the second one by p^γ. Only for ``InputType/logits``.
+    public var focalGamma = 0.0
+    /// The most threads to use, the calling one included; 0: as many as the process may use.
+    public var threads = 0
+
+    public init(
+        inputType: InputType = .logits, reduction: Reduction = .mean, meanOver: MeanOver = .count,
+        empty: EmptyPolicy = .nan, ignoreIndex: Int64? = -100, labelSmoothing: Double = 0,
+        classWeights: [Double]? = nil, positiveWeights: [Double]? = nil, clip: Double = 0, focalGamma: Double = 0,
+        threads: Int = 0
+    ) {
+        self.inputType = inputType
+        self.reduction = reduction
+        self.meanOver = meanOver
+        self.empty = empty
+        self.ignoreIndex = ignoreIndex
+        self.labelSmoothing = labelSmoothing
+        self.classWeights = classWeights
+        self.positiveWeights = positiveWeights
+        self.clip = clip
+        self.focalGamma = focalGamma
+        self.threads = threads
+    }
+
+    /// The general call: views of any shape and strides, into the caller's memory.
+    ///
+    /// - Parameters:
+    ///   - input: `Float`, `Double` or a 16-bit format, at least one dimension.
+    ///   - classAxis: Which dimension of the input class and positive weights belong to; -1 is the last.
+    ///   - target: Labels 0 and 1 of an integer type, or any real numbers, with the shape of the input.
+    ///   - classWeight: A weight for each class, in place of ``classWeights``.
+    ///   - positiveWeight: A positive weight for each class, or one number, in place of ``positiveWeights``.
+    ///   - sampleWeight: A weight for each element, with the shape of the input; a stride of 0 repeats one.
+    ///   - gradLoss: Upstream gradient: multiplies the gradient.
+    ///   - loss: One number, or with `keepingElements` of the shape of the input; `nil`: only the gradient is wanted.
+    ///   - keepingElements: Each element's loss is stored, and the gradient is that of its own loss.
+    ///   - gradient: Of the input's shape and type (for 16-bit input also `Float`), or `nil`. It may be the input itself,
+    ///     which is then replaced.
+    /// - Throws: ``CrossEntropyError``; then nothing has been written.
+    public func evaluate(
+        _ input: TensorView, classAxis: Int = -1, target: TensorView, classWeight: TensorView? = nil,
+        positiveWeight: TensorView? = nil, sampleWeight: TensorView? = nil, gradLoss: Double = 1, loss: TensorView?,
+        keepingElements: Bool = false, gradient: TensorView? = nil
+    ) throws(CrossEntropyError) {
+        // What is named the same means the same.
+        let settings = CrossEntropyLoss(
+            inputType: inputType, reduction: reduction, meanOver: meanOver, empty: empty, ignoreIndex: ignoreIndex,
+            labelSmoothing: labelSmoothing, clip: clip, focalGamma: focalGamma, threads: threads)
+        var failure: CrossEntropyError?
+        withView(classWeights, classWeight) { weight in
+            withView(positiveWeights, positiveWeight) { positiveWeight in
+                do throws(CrossEntropyError) {
+                    let status = try withTensors([input, target, weight, positiveWeight, sampleWeight, loss, gradient])
+                    {
+                        tensors throws(CrossEntropyError) in
+                        var options = try settings.options(keepingRows: keepingElements, gradLoss: gradLoss)
+                        options.weight = tensors[2]
+                        options.pos_weight = tensors[3]
+                        options.sample_weight = tensors[4]
+                        return ce_binary_cross_entropy(
+                            tensors[0], Int32(clamping: classAxis), tensors[1], &options, tensors[5], tensors[6])
+                    }
+                    if status != CE_OK { throw CrossEntropyError(status: status) }
+                } catch {
+                    failure = error
+                }
+            }
+        }
+        if let failure { throw failure }
+    }
+}
+
+/// Calls `body` with the view, or one of the numbers if there is none.
+private func withView(_ numbers: [Double]?, _ view: TensorView?, _ body: (TensorView?) -> Void) {
+    guard view == nil, let numbers else { return body(view) }
+    numbers.withUnsafeBufferPointer { body(TensorView(reading: $0.baseAddress, shape: [$0.count])) }
+}
+
+/// Calls `body` with the views as C sees them, `nil` for those that there are not.
+private func withTensors(
+    _ views: [TensorView?], _ body: ([UnsafePointer<ce_tensor>?]) throws(CrossEntropyError) -> Int32
+) throws(CrossEntropyError) -> Int32 {
+    func open(_ tensors: [UnsafePointer<ce_tensor>?]) throws(CrossEntropyError) -> Int32 {
+        if tensors.count == views.count { return try body(tensors) }
+        return try TensorView.withTensor(views[tensors.count]) { tensor throws(CrossEntropyError) in
+            try open(tensors + [tensor])
+        }
+    }
+    return try open([])
+}

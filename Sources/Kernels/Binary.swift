@@ -1,0 +1,110 @@
+import Shims
+
+// Binary cross-entropy of a block of elements with masses a and b (see BinaryMass.swift):
+//
+//     loss = a (-log p) + b (-log(1 - p))
+//
+// for the probability p of a logit z, or for one that the input holds itself. A term of mass 0 is 0. Losses and masses are f64 for
+// every type of input; what is f32 is what Logistic.swift makes of f32 logits.
+
+/// Logits in f32. The gradient is b p - a (1 - p).
+func binaryLogits(_ block: crossentropy_binary, _ count: Int) {
+    @inline(__always)
+    func one(_ z: SIMD16<Float>, _ a: DoubleLanes, _ b: DoubleLanes) -> Outcome {
+        let sides = Float.logistic(z)
+        return Outcome(
+            loss: term(a, Float.widen(sides.minusLogP)) + term(b, Float.widen(sides.minusLogOther)),
+            grad: b * Float.widen(sides.p) - a * Float.widen(sides.other))
+    }
+    forEachVector(of: block, count, Float.self, one)
+}
+
+/// Everything else, in f64.
+@_optimize(size)
+func binaryTerms(_ block: crossentropy_binary, _ count: Int) {
+    forEachVector(of: block, count, Double.self) { x, a, b in
+        block.is_probs != 0 ? probs(block, x, a, b) : logits(block, x, a, b)
+    }
+}
+
+/// With focal weighting each term is multiplied by the other side's probability to the power of gamma.
+@inline(never)
+private func logits(_ block: crossentropy_binary, _ z: DoubleLanes, _ a: DoubleLanes, _ b: DoubleLanes) -> Outcome {
+    let sides = Double.logistic(z)
+    if block.focal_gamma == 0 {
+        return Outcome(
+            loss: term(a, sides.minusLogP) + term(b, sides.minusLogOther), grad: b * sides.p - a * sides.other)
+    }
+    let terms = crossentropy_terms(z_loss: 0, focal_gamma: block.focal_gamma, poly_epsilon: 0)
+    let positive = focal(terms, minusLogP: sides.minusLogP, p: sides.p, other: sides.other)
+    let negative = focal(terms, minusLogP: sides.minusLogOther, p: sides.other, other: sides.p)
+    return Outcome(
+        loss: term(a, positive.f) + term(b, negative.f),
+        grad: b * negative.b * sides.p - a * positive.b * sides.other)
+}
+
+/// The gradient is b / (1 - p) - a / p, and 0 where p was clamped; numbers outside [0, 1] are NaN.
+@inline(never)
+@_optimize(size)
+private func probs(_ block: crossentropy_binary, _ x: DoubleLanes, _ a: DoubleLanes, _ b: DoubleLanes) -> Outcome {
+    let zero = DoubleLanes(repeating: 0)
+    let one = DoubleLanes(repeating: 1)
+    let low = DoubleLanes(repeating: block.clip_low)
+    let high = DoubleLanes(repeating: block.clip_high)
+    let clamped = x.replacing(with: low, where: x .< low).replacing(with: high, where: x .> high) + zero  // no -0
+    let p = clamped.replacing(with: DoubleLanes(repeating: .nan), where: (clamped .< zero) .| (clamped .> one))
+    let grad = term(b, one / (one - p)) - term(a, one / p)
+    return Outcome(
+        loss: term(a, zero - log(p)) + term(b, zero - log1p(minus: p)),
+        grad: grad.replacing(with: zero, where: (x .< low) .| (x .> high)))
+}
+
+private struct Outcome {
+    let loss: DoubleLanes
+    /// But for `grad_factor`.
+    let grad: DoubleLanes
+}
+
+/// mass x, and 0 where there is no mass, whatever x is.
+@inline(__always)
+private func term(_ mass: DoubleLanes, _ x: DoubleLanes) -> DoubleLanes {
+    let zero = DoubleLanes(repeating: 0)
+    return (mass * x).replacing(with: zero, where: mass .== zero)
+}
+
+/// Writes the losses, and the gradient where one is asked for, of `body`(input, a, b).
+@inline(__always)
+private func forEachVector<T: Element>(
+    of block: crossentropy_binary, _ count: Int, _: T.Type,
+    _ body: (T.Lanes, DoubleLanes, DoubleLanes) -> Outcome
+) {
+    let zero = DoubleLanes(repeating: 0)
+    let factor = DoubleLanes(repeating: block.grad_factor)
+    // One loop with branches that are easily foretold, as the body is large.
+    var i = 0
+    while i < count {
+        let n = count &- i
+        let isFull = n >= laneCount
+        let x = isFull ? T.loadLanes(block.input, i) : T.loadTail(block.input, i, n, filler: 0)
+        let a: DoubleLanes
+        let b: DoubleLanes
+        if let positive = block.positive {
+            a = Double.loadLanes(UnsafeRawPointer(positive), i)
+            b = Double.loadLanes(UnsafeRawPointer(block.negative), i)
+        } else {
+            a = loadTarget(block, i, n, T.self)
+            b = DoubleLanes(repeating: 1) - a
+        }
+        let result = body(x, a, b)
+        Double.storeLanes(result.loss, UnsafeMutableRawPointer(block.loss), i)
+        if let place = block.grad {
+            // One kind of NaN, and no -0; where there is no mass, 0.
+            let grad = result.grad * factor
+            let clean = T.narrow(
+                (grad + zero).replacing(with: DoubleLanes(repeating: .nan), where: grad .!= grad)
+                    .replacing(with: zero, where: (a .== zero) .& (b .== zero)))
+            if isFull { T.storeLanes(clean, place, i) } else { T.storeTail(clean, place, i, n) }
+        }
+        i &+= laneCount
+    }
+}

@@ -1,0 +1,76 @@
+import Shims
+
+// What the terms of a binary cross-entropy are multiplied by: for an element with target y, smoothed to
+// y' = (1 - e) y + e / 2, sample weight s, class weight w and positive weight v
+//
+//     loss = a (-log p) + b (-log(1 - p)),    a = s w v y',    b = s w (1 - y')
+//
+// An element that does not count, since it is ignored or s w = 0, has no mass: a = b = 0.
+
+func binaryMasses<T: Element>(_ block: crossentropy_binary, _ count: Int, _: T.Type) {
+    let zero = DoubleLanes(repeating: 0)
+    let one = DoubleLanes(repeating: 1)
+    let keep = DoubleLanes(repeating: block.keep)
+    let spread = DoubleLanes(repeating: block.spread)
+    /// The lanes beyond the end are of no importance, but their memory must be there.
+    func load(_ numbers: UnsafePointer<Double>?, _ i: Int) -> DoubleLanes {
+        numbers.map { Double.loadLanes(UnsafeRawPointer($0), i) } ?? one
+    }
+    func body(_ i: Int, _ target: DoubleLanes) {
+        var scale = load(block.sample_weight, i) * load(block.weight, i)
+        var y = target
+        if block.has_indices != 0 {
+            scale = scale.replacing(with: zero, where: y .!= y)
+            y = y.replacing(with: zero, where: y .!= y)
+        }
+        // 1 - y' in this way keeps its digits where y' is nearly 1.
+        let a = scale * (load(block.positive_weight, i) * (keep * y + spread))
+        let b = scale * (keep * (one - y) + spread)
+        Double.storeLanes(a.replacing(with: zero, where: scale .== zero), block.positive, i)
+        Double.storeLanes(b.replacing(with: zero, where: scale .== zero), block.negative, i)
+    }
+    var i = 0
+    while i < count {
+        body(i, loadTarget(block, i, count &- i, T.self))
+        i &+= laneCount
+    }
+}
+
+/// The targets from number i on, of which there are `n`.
+@inline(__always)
+func loadTarget<T: Element>(_ block: crossentropy_binary, _ i: Int, _ n: Int, _: T.Type) -> DoubleLanes {
+    // Labels have room for whole vectors.
+    if block.has_indices != 0 { return Float.widen(Float.loadLanes(block.target, i)) }
+    return T.widen(n >= laneCount ? T.loadLanes(block.target, i) : T.loadTail(block.target, i, n, filler: 0))
+}
+
+/// `count` labels as 0 and 1, and NaN where their bits are `ignored`. How many are ignored; -1 if one is none of these, which then
+/// counts as 0.
+func binaryLabels(
+    _ base: UnsafeRawPointer, size: Int, start: Int, stride: Int, count: Int, ignored: UInt64?,
+    _ copy: UnsafeMutablePointer<Float>
+) -> Int {
+    func read<Label: FixedWidthInteger & BitwiseCopyable>(_: Label.Type) -> Int {
+        let ignoredLabel = Label(truncatingIfNeeded: ignored ?? 0)
+        let ignores: UInt32 = ignored == nil ? 0 : 1
+        // Without branches, which would be foretold wrongly.
+        var found: UInt32 = 0
+        var bad: UInt32 = 0
+        for i in 0..<count {
+            let label = base.loadUnaligned(
+                fromByteOffset: (start &+ i &* stride) &* MemoryLayout<Label>.size, as: Label.self)
+            let isIgnored = ignores & (label == ignoredLabel ? 1 : 0)
+            found &+= isIgnored
+            bad |= (isIgnored ^ 1) & (label > 1 ? 1 : 0)
+            let y: Float = label == 1 ? 1 : 0
+            copy[i] = isIgnored != 0 ? .nan : y
+        }
+        return bad == 0 ? Int(found) : -1
+    }
+    switch size {
+    case 1: return read(UInt8.self)
+    case 2: return read(UInt16.self)
+    case 4: return read(UInt32.self)
+    default: return read(UInt64.self)
+    }
+}
