@@ -8,6 +8,7 @@
 0.817819
 """
 
+from ._accumulator import Accumulator
 from ._c_api import VERSION as __version__
 from ._errors import (
     ArgumentTypeError,
@@ -17,16 +18,19 @@ from ._errors import (
     LabelError,
 )
 from ._loss import cross_entropy, cross_entropy_with_grad, nll_loss
+from ._partial import PartialStatistics, partial_statistics
 from ._runtime import Info, get_num_threads, info, set_num_threads
 from ._softmax import RowStats, log_softmax, logsumexp, row_stats, softmax
 
 __all__ = [
+    "Accumulator",
     "ArgumentTypeError",
     "ArgumentValueError",
     "CrossEntropyError",
     "EmptyError",
     "Info",
     "LabelError",
+    "PartialStatistics",
     "RowStats",
     "__version__",
     "cross_entropy",
@@ -36,6 +40,7 @@ __all__ = [
     "log_softmax",
     "logsumexp",
     "nll_loss",
+    "partial_statistics",
     "row_stats",
     "set_num_threads",
     "softmax",
