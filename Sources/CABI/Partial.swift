@@ -16,7 +16,9 @@ public func ce_partial_compute(
         let input = try view(input, "input", .singleOrHalf, &storage)
         let target = try view(target, "target", .integerOrSingle, &storage)
         if target.dtype.isFloatingPoint {
-            throw CallError(CE_ERROR_DTYPE) { $0.text("target must be integers: partial statistics are of class indices") }
+            throw CallError(CE_ERROR_DTYPE) {
+                $0.text("target must be integers: partial statistics are of class indices")
+            }
         }
         let slice = try Slice(input, class_axis, first_class)
         try checkShape(target, "target", equals: input, without: slice.axis, "input without its class axis")

@@ -113,7 +113,7 @@ public struct CrossEntropyLoss: Sendable {
     }
 
     /// The options as C sees them, without the weights.
-    private func options(keepingRows: Bool, gradLoss: Double) throws(CrossEntropyError) -> ce_options {
+    func options(keepingRows: Bool, gradLoss: Double) throws(CrossEntropyError) -> ce_options {
         // For C, 0 means that there is none.
         if softcap == 0 { throw CrossEntropyError(.option, "softcap is 0; it must be finite and above 0, or nil") }
         if logitScale == 0 { throw CrossEntropyError(.option, "logitScale is 0; it must be finite and not 0") }

@@ -68,7 +68,8 @@ private func fillTable(_ table: UnsafeMutablePointer<crossentropy_kernels>) {
             Storage<Double>(format: format).fill(row!, Int(stride), Int(count), with: value)
         }
         table.pointee.total_mass = { totalMass($0!.pointee) }
-        shim_set_slice_read_kernels(table, { readSliceTargets($0!, Float.self) }, { readSliceTargets($0!, Double.self) })
+        shim_set_slice_read_kernels(
+            table, { readSliceTargets($0!, Float.self) }, { readSliceTargets($0!, Double.self) })
         table.pointee.slice_rest = { sliceRest($0, $1, $2) }
         table.pointee.slice_finish = { group in
             let group = group!

@@ -289,6 +289,7 @@ typedef struct crossentropy_partial {
     int64_t  sum_exponent;
     uint64_t sum[CROSSENTROPY_PARTIAL_LIMBS];
 } crossentropy_partial;
+_Static_assert(sizeof(crossentropy_partial) == 408, "ce_partial has no padding");
 
 static inline void *shim_partial_label(crossentropy_partial *partial) { return &partial->label; }
 static inline uint64_t *shim_partial_limbs(crossentropy_partial *partial) { return partial->sum; }
