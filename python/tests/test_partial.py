@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 import pickle
 import random
+import subprocess
+import sys
 from functools import reduce
 from operator import or_
+from pathlib import Path
 from typing import Any
 
 import ml_dtypes
@@ -72,6 +75,16 @@ def test_one_hash_from_1_2_4_and_8_slices(dtype: Any) -> None:
     bound = 1e-6 if dtype is np.float32 else 1e-13
     assert abs(merged.loss() - loss) <= 2 * bound * loss
     np.testing.assert_allclose(gradient(merged, x, [16]), grad, rtol=1e-5 if dtype is np.float32 else 2e-13)
+
+
+def test_the_example_with_processes() -> None:
+    program = Path(__file__).parents[2] / "examples" / "sharded_vocabulary.py"
+    options = ["--rows", "3", "--classes", "30000", "--processes", "1", "3"]
+    result = subprocess.run([sys.executable, str(program), *options], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    hashes = [line.split()[-1] for line in result.stdout.splitlines() if "hash" in line]
+    assert len(hashes) == 4
+    assert hashes[0] == hashes[1] != hashes[2] == hashes[3]
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
