@@ -3,9 +3,9 @@
     make build
     PYTHONPATH=python python examples/sharded_vocabulary.py
 
-Each process sees its slice of the classes alone, as a machine would that holds this part of the last layer. What travels
-is 408 bytes a row: the statistics of each slice, which are merged in the order in which they happen to come, and the
-result back, from which every process computes the gradient of its slice.
+Each process sees its slice of the classes alone, as a machine would that holds this part of the last layer. What
+travels is 408 bytes a row: the statistics of each slice, which are merged in the order in which they happen to come,
+and the result back, from which every process computes the gradient of its slice.
 """
 
 from __future__ import annotations

@@ -45,13 +45,12 @@ extension crossentropy_partial {
         return sum
     }
 
-    /// Takes a block in. `first` is the slice's first class.
+    /// Takes the slice's next block in. `first` is the slice's first class.
     @inline(never)
     @_optimize(size)
     mutating func add(_ block: crossentropy_block_sum, first: Int) {
         if !(block.sum == block.sum && block.max < .infinity) { return makeUndefined() }
         if is_undefined != 0 || block.max == -.infinity { return }
-        let index = Int64(first) + block.argmax
         if areApart(block.max) {
             if block.max < max { return }
             clear()
@@ -59,11 +58,9 @@ extension crossentropy_partial {
         let isFirst = max == -.infinity
         moveWindow(to: windowStart(block.top, block.exponent), isFirst: isFirst)
         add(block.sum, block.exponent)
-        if isFirst {
-            (max, argmax, top, top_exponent) = (block.max, index, block.top, block.exponent)
-        } else if block.max > max || (block.max == max && index < argmax) {
-            add(top, top_exponent)
-            (max, argmax, top, top_exponent) = (block.max, index, block.top, block.exponent)
+        if block.max > max {
+            add(top, top_exponent)  // 0 if this is the first
+            (max, argmax, top, top_exponent) = (block.max, Int64(first) + block.argmax, block.top, block.exponent)
         } else {
             add(block.top, block.exponent)
         }
@@ -89,10 +86,8 @@ extension crossentropy_partial {
         let isFirst = max == -.infinity
         moveWindow(to: other.sum_exponent, isFirst: isFirst)
         add(other)
-        if isFirst {
-            (max, argmax, top, top_exponent) = (other.max, other.argmax, other.top, other.top_exponent)
-        } else if other.max > max || (other.max == max && other.argmax < argmax) {
-            add(top, top_exponent)
+        if other.max > max || (other.max == max && other.argmax < argmax) {
+            add(top, top_exponent)  // 0 if this is the first
             (max, argmax, top, top_exponent) = (other.max, other.argmax, other.top, other.top_exponent)
         } else {
             add(other.top, other.top_exponent)

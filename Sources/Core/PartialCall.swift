@@ -150,6 +150,7 @@ private struct SlicePass {
             }
             var sum = crossentropy_block_sum()
             for block in 0..<(call.classes + Int(CROSSENTROPY_BLOCK) - 1) / Int(CROSSENTROPY_BLOCK) {
+                sum.max = partial.max
                 worker.sliceKernels.sum(&group, 0, Int64(block), &sum)
                 partial.add(sum, first: first)
             }

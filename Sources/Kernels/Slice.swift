@@ -49,7 +49,8 @@ struct PowerOfE {
     }
 }
 
-/// What a block of a row of the slice comes to.
+/// What a block of a row of the slice comes to. The class of its largest logit is looked for only if that is above
+/// `result.max`, the largest so far.
 @inline(never)
 func sliceBlock<T: Element>(
     _ group: GroupPointer, _ row: Int, _ block: Int, _ result: UnsafeMutablePointer<crossentropy_block_sum>, _: T.Type
@@ -67,8 +68,8 @@ func sliceBlock<T: Element>(
     } else {
         exponent = T.expExponent(sums.reference)
     }
+    let argmax = Double(sums.max) > result.pointee.max ? firstIndex(of: sums.max, x, count) : nil
     result.pointee.max = Double(sums.max)
-    let argmax = sums.max == -.infinity ? nil : firstIndex(of: sums.max, x, count)
     result.pointee.argmax = argmax.map { Int64(start &+ $0) } ?? -1
     result.pointee.sum = sums.sum * factor
     result.pointee.top = Double(sums.top) * factor

@@ -167,12 +167,12 @@ typedef void (*crossentropy_exp_kernel)(const float *x, float *exponentials, int
 // What a block of a row comes to, in units of 2^exponent; see Slice.swift.
 typedef struct crossentropy_block_sum {
     double  max;
-    int64_t argmax;    // counted from the slice's first class; -1 if there is nothing but -infinity
+    int64_t argmax;    // counted from the slice's first class; if it was not to be looked for, -1
     double  sum;       // of the exponentials, but for one of the largest
     double  top;       // the exponential of the largest
     int64_t exponent;
 } crossentropy_block_sum;
-// The largest logit and the sums of one block of one row of a group.
+// The largest logit and the sums of one block of one row of a group; argmax, if max is above what it was before.
 typedef void (*crossentropy_block_sum_kernel)(crossentropy_group *group, int64_t row, int64_t block,
                                               crossentropy_block_sum *result);
 // Rows of which a group holds a slice of the classes.
