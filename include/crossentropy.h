@@ -5,7 +5,7 @@
  *
  * This header is the contract of libcrossentropy.so, and it is written to be read from top to
  * bottom: introduction, version, status, the simple calls, options, tensors, the general call,
- * threads. Everything that is exported stands here, and nothing else is exported.
+ * partial statistics, accumulator, threads. Everything that is exported stands here, and nothing else is exported.
  */
 #ifndef CROSSENTROPY_H
 #define CROSSENTROPY_H
@@ -128,7 +128,8 @@ enum {
     CE_ERROR_OPTION        = 8,  /* an option's value is unknown or outside its range */
     CE_ERROR_EMPTY         = 9,  /* no row counts, and empty = CE_EMPTY_ERROR */
     CE_ERROR_OUT_OF_MEMORY = 10, /* scratch memory of O(rows + classes) could not be had */
-    CE_ERROR_CANCELLED     = 11  /* the cancel flag was set; outputs hold unspecified values */
+    CE_ERROR_CANCELLED     = 11, /* the cancel flag was set; outputs hold unspecified values */
+    CE_ERROR_PARTIAL       = 12  /* statistics that do not fit together, or are none */
 };
 
 /* ce_status_string: what a status means in general, "label out of range" for instance.
@@ -448,6 +449,168 @@ CE_API int32_t ce_compute_row_stats(const ce_tensor *input, int32_t class_axis, 
 CE_API int32_t ce_binary_cross_entropy(const ce_tensor *input, int32_t class_axis, const ce_tensor *target,
                                        const ce_options *options, const ce_tensor *loss,
                                        const ce_tensor *grad);
+
+/* ---------------------------------------------------------------------------------------------
+ * Partial statistics: classes that are not all in one place
+ *
+ * A row whose classes are split over files, processes or machines: each part of the classes, a slice,
+ * becomes statistics of some 400 bytes a row (ce_partial_compute). Those of different slices are merged
+ * (ce_partial_merge), and what has come together of all classes gives the loss (ce_partial_loss) and,
+ * where each slice is, its gradient (ce_partial_grad). Logits with class indices:
+ *
+ *     ce_partial *low = ..., *high = ...;                                    // one for each row
+ *     ce_partial_compute(&logits_low,  -1, 0,     &labels, NULL, low);       // classes 0 to 65535
+ *     ce_partial_compute(&logits_high, -1, 65536, &labels, NULL, high);      // and the others
+ *     ce_partial_merge(low, high, rows);
+ *     ce_partial_loss(low, rows, 131072, NULL, &loss);
+ *     ce_partial_grad(&logits_low,  -1, 0,     low, 131072, NULL, &grad_low);
+ *     ce_partial_grad(&logits_high, -1, 65536, low, 131072, NULL, &grad_high);
+ *
+ * Slices begin at multiples of CE_BLOCK. Merging is associative and commutative to the bit: statistics
+ * depend on the set of merged blocks of classes, and loss and gradient are the same bits for any slices,
+ * order and grouping. (They are not the bits of ce_cross_entropy, which adds up blocks in another way;
+ * both keep the bounds of the promises.)
+ *
+ * How. The exponentials of a block are a double times a power of two, so the sum over blocks is an
+ * integer: exact, but for what is below 2^-1088 of the largest exponential. The largest one stays out.
+ *
+ * What is decided when statistics are computed: ignore_index, softcap, logit_scale. What afterwards:
+ * weight, sample_weight, reduction, mean_over, mean_divisor, empty, grad_loss, z_loss, focal_gamma,
+ * poly_epsilon. Each function takes the same ce_options, looks at its own of these, and at threads and
+ * cancel; it refuses, with CE_ERROR_OPTION, input types but LOGITS and label_smoothing, which needs all
+ * logits at once.
+ * ------------------------------------------------------------------------------------------- */
+
+/* Classes per block: slices begin at multiples of it. Of every slice but the last, the length is one too. */
+#define CE_BLOCK 4096
+
+#define CE_PARTIAL_VERSION 1
+#define CE_PARTIAL_LIMBS 36
+
+/* ce_partial: one row's statistics. 408 bytes without padding or pointers, to be copied, stored and sent
+ * as they are between machines of little-endian byte order; fields are for reading. Statistics of the
+ * same classes of the same row are the same bytes. */
+typedef struct ce_partial {
+    uint32_t version;      /* CE_PARTIAL_VERSION */
+    int32_t  dtype;        /* CE_F64 for f64 logits, else CE_F32 */
+    int32_t  has_target;   /* 1: the label's class is among those seen */
+    int32_t  is_undefined; /* 1: NaN or +infinity has been seen; then there is no sum, and max is NaN */
+    int64_t  label;        /* the target class, counted from class 0; -1: the row is ignored */
+    int64_t  first_class;  /* the first class seen */
+    int64_t  end_class;    /* behind the last class seen */
+    int64_t  classes;      /* how many have been seen, in between */
+    uint64_t cover;        /* tells sets of blocks apart */
+    double   logit_scale;  /* as in the options; 1: none */
+    double   softcap;      /* 0: none */
+    double   max;          /* the largest logit (scaled and capped) */
+    int64_t  argmax;       /* its class, the first of equal ones; -1: there is nothing but -infinity */
+    double   target;       /* the label's logit; 0 if it has not been seen */
+    double   top;          /* exp(max) is top 2^top_exponent */
+    int64_t  top_exponent;
+    int64_t  sum_exponent; /* exp(z_c) of all the others add up to the sum of sum[i] 2^(32 i + sum_exponent) */
+    uint64_t sum[CE_PARTIAL_LIMBS];
+} ce_partial;
+
+/* ce_partial_compute: the statistics of a slice of the classes.
+ *
+ *   input        as in ce_cross_entropy, but with classes first_class, first_class + 1, ... on its class
+ *                axis; at least one class
+ *   class_axis   as there
+ *   first_class  a multiple of CE_BLOCK, at least 0
+ *   target       class indices (an integer dtype), counted from class 0, of all rows in every slice: the
+ *                input's shape without the class axis. At least 0, or equal to ignore_index
+ *   options      NULL for the defaults
+ *   partials     one for each row, in the order of the rows, last dimension fastest
+ *
+ * Returns CE_OK or: NULL_POINTER, OPTIONS_SIZE, DTYPE, SHAPE (first_class too), OVERFLOW, OVERLAP, LABEL (a negative
+ * one; too large ones are found when the number of classes is known), OPTION, OUT_OF_MEMORY, CANCELLED. */
+CE_API int32_t ce_partial_compute(const ce_tensor *input, int32_t class_axis, int64_t first_class,
+                                  const ce_tensor *target, const ce_options *options, ce_partial *partials);
+
+/* ce_partial_merge: into[i] becomes the statistics of its classes and from[i]'s, for each of `rows` rows.
+ *
+ * Returns CE_OK or: NULL_POINTER, SHAPE (rows < 0), OVERLAP (`into` and `from` share memory), PARTIAL: something that
+ * is not statistics, of different labels, dtypes, softcap or logit_scale, or of the same classes, as far as their
+ * number or the label tells (all of it is found by ce_partial_loss). Nothing has been merged then. */
+CE_API int32_t ce_partial_merge(ce_partial *into, const ce_partial *from, int64_t rows);
+
+/* ce_partial_loss: the loss from statistics of all classes.
+ *
+ *   partials  `rows` of them
+ *   classes   C, the number of classes, or 0: those that the first row's statistics have seen, from class 0 on. It
+ *             is safer to give it, as a missing last slice goes unnoticed otherwise
+ *   options   NULL for the defaults; weight has shape [C], sample_weight has shape [rows]
+ *   loss      f32 or f64: one number, or with CE_REDUCTION_NONE shape [rows]
+ *
+ * Returns CE_OK or: NULL_POINTER, OPTIONS_SIZE, DTYPE, SHAPE, OVERFLOW, OVERLAP, LABEL (not below C), OPTION, EMPTY,
+ * OUT_OF_MEMORY, PARTIAL (not each of the C classes exactly once; the message names the row). */
+CE_API int32_t ce_partial_loss(const ce_partial *partials, int64_t rows, int64_t classes, const ce_options *options,
+                               const ce_tensor *loss);
+
+/* ce_partial_grad: the gradient of the loss with respect to the logits of a slice.
+ *
+ *   input, class_axis, first_class  as they were given to ce_partial_compute
+ *   partials  statistics of all classes, one for each row
+ *   classes   as in ce_partial_loss; first_class and the slice's length lie within
+ *   options   NULL for the defaults; weight has shape [C], sample_weight the input's shape without the class axis
+ *   grad      as in ce_cross_entropy: the input's shape and dtype (for f16 and bf16 also f32); may be the input
+ *
+ * Returns what ce_partial_loss returns, or CANCELLED. */
+CE_API int32_t ce_partial_grad(const ce_tensor *input, int32_t class_axis, int64_t first_class,
+                               const ce_partial *partials, int64_t classes, const ce_options *options,
+                               const ce_tensor *grad);
+
+/* ---------------------------------------------------------------------------------------------
+ * Accumulator: losses over many batches, processes or machines
+ *
+ * Sums of losses and of weights that are exact, and rounded once when they are asked for: the same bits
+ * for any order of rows and any split of them over accumulators.
+ * ------------------------------------------------------------------------------------------- */
+
+#define CE_ACCUMULATOR_VERSION 1
+#define CE_ACCUMULATOR_WORDS 70
+
+/* ce_accumulator: 600 bytes without padding or pointers, to be copied, stored and sent as they are between machines of
+ * little-endian byte order. Equal contents are equal bytes. */
+typedef struct ce_accumulator {
+    uint32_t version;        /* CE_ACCUMULATOR_VERSION */
+    uint32_t reserved;       /* 0 */
+    int64_t  rows;           /* rows added, but for those of weight 0 */
+    int64_t  judged;         /* those of them that were said to be correct or not */
+    int64_t  correct;        /* those of them that were correct */
+    uint32_t loss_special;   /* 0: finite; 1: +infinity, 2: -infinity, 3: NaN */
+    uint32_t weight_special;
+    uint32_t loss[CE_ACCUMULATOR_WORDS];   /* sum of the losses in units of 2^-1074: two's complement, low words first */
+    uint32_t weight[CE_ACCUMULATOR_WORDS]; /* sum of the weights */
+} ce_accumulator;
+
+/* ce_accumulator_init: no rows yet. Returns CE_OK or CE_ERROR_NULL_POINTER. */
+CE_API int32_t ce_accumulator_init(ce_accumulator *accumulator);
+
+/* ce_accumulator_add: adds rows.
+ *
+ *   loss     f32 or f64, any shape: each row's loss, weighted, as CE_REDUCTION_NONE gives it
+ *   weight   f32 or f64, the same shape: what each row's loss was weighted with (s_i w_{y_i}), 0 for ignored rows; a row
+ *            of weight 0 does not count, whatever its loss is. NULL: all 1
+ *   correct  an integer dtype, the same shape: not 0 for a row that was predicted correctly; NULL: not known
+ *
+ * Returns CE_OK or: NULL_POINTER, DTYPE, SHAPE, OVERFLOW, OVERLAP (the accumulator is part of an array), PARTIAL (it is
+ * none). Nothing has been added then. */
+CE_API int32_t ce_accumulator_add(ce_accumulator *accumulator, const ce_tensor *loss, const ce_tensor *weight,
+                                  const ce_tensor *correct);
+
+/* ce_accumulator_merge: adds the rows of `from`, which may be `into`.
+ * Returns CE_OK or: NULL_POINTER, PARTIAL. */
+CE_API int32_t ce_accumulator_merge(ce_accumulator *into, const ce_accumulator *from);
+
+/* ce_accumulator_result: what has come together; each pointer may be NULL.
+ *
+ *   mean    the sum of the losses divided by the sum of the weights; NaN if that is 0 and so is the other
+ *   sum     the sum of the losses
+ *   weight  the sum of the weights; without weights the number of rows
+ *
+ * Returns CE_OK or: NULL_POINTER (accumulator), PARTIAL. */
+CE_API int32_t ce_accumulator_result(const ce_accumulator *accumulator, double *mean, double *sum, double *weight);
 
 /* ---------------------------------------------------------------------------------------------
  * Threads

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Derives the constants of Sources/Kernels/Exp.swift, Log.swift and Logistic.swift, with mpmath.
+"""Derives the constants of Sources/Kernels/Exp.swift, Log.swift, Logistic.swift and Slice.swift, with mpmath.
 
     python tools/make_constants.py
 
@@ -93,8 +93,15 @@ def log1p_constants(degree: int) -> None:
     show("log1p f32", names, f"approximation error 2^{float(mp.log(worst, 2)):.1f}")
 
 
+def long_log2e() -> None:
+    """log2(e) - 1 to 128 bits, for exponents of logits far beyond 2^40 (Slice.swift)."""
+    bits = int(mp.floor((1 / mp.log(2) - 1) * mp.mpf(2) ** 128))
+    print(f"// log2(e) - 1 in units of 2^-128\nhigh = {bits >> 64:#018x}\nlow = {bits & (2**64 - 1):#018x}\n")
+
+
 if __name__ == "__main__":
     exp_constants(single=True, degree=6)
     exp_constants(single=False, degree=12)
     log_constants(degree=7)
     log1p_constants(degree=8)
+    long_log2e()

@@ -59,15 +59,7 @@ private func checkedCall(
     } else {
         try checkShape(target, "target", equals: input, "input")
     }
-    if let weight, weight.ndim != 1 || weight.length(0) != classes {
-        throw CallError(CE_ERROR_SHAPE) {
-            $0.text("weight has shape ")
-            $0.shape(weight)
-            $0.text(", but there are ")
-            $0.number(classes)
-            $0.text(" classes")
-        }
-    }
+    try checkWeight(weight, classes)
     if let sampleWeight {
         try checkShape(sampleWeight, "sample_weight", equals: input, without: axis, "input without its class axis")
     }
@@ -142,6 +134,17 @@ private func checkedCall(
             grad: grad?.stride(d) ?? 0, mask: mask?.stride(row) ?? 0, gradLoss: gradLosses?.stride(row) ?? 0)
     }
     return call
+}
+
+func checkWeight(_ weight: TensorView?, _ classes: Int) throws(CallError) {
+    guard let weight, weight.ndim != 1 || weight.length(0) != classes else { return }
+    throw CallError(CE_ERROR_SHAPE) {
+        $0.text("weight has shape ")
+        $0.shape(weight)
+        $0.text(", but there are ")
+        $0.number(classes)
+        $0.text(" classes")
+    }
 }
 
 /// Throws unless an output has the shape and a dtype that go with the input.

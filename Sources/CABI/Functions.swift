@@ -45,6 +45,7 @@ public func ce_status_string(_ status: Int32) -> UnsafePointer<CChar>? {
         case CE_ERROR_EMPTY: "no row counts"
         case CE_ERROR_OUT_OF_MEMORY: "out of memory"
         case CE_ERROR_CANCELLED: "cancelled"
+        case CE_ERROR_PARTIAL: "statistics that do not fit together"
         default: "unknown status"
         }
     return cString(text)

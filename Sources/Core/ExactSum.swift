@@ -81,7 +81,7 @@ public struct ExactSum {
         if pending == 1 << 29 { normalize() }
     }
 
-    public mutating func add(_ other: ExactSum) {
+    @export(interface) public mutating func add(_ other: ExactSum) {
         var other = other
         other.spreadVectors()
         other.normalize()
@@ -105,7 +105,7 @@ public struct ExactSum {
 
     /// The sum, divided by `divisor`: correctly rounded before the division, so that neither a sum beyond the range
     /// of a double nor the order of the additions matters.
-    public func divided(by divisor: Double) -> Double {
+    @export(interface) public func divided(by divisor: Double) -> Double {
         var exact = self
         exact.spreadVectors()
         if exact.special != 0 { return exact.special / divisor }  // NaN != 0 holds
@@ -141,7 +141,31 @@ public struct ExactSum {
         return scaled((isNegative ? -magnitude : magnitude) / lifted, by: exponent + lift)
     }
 
-    public func rounded() -> Double { divided(by: 1) }
+    @export(interface) public func rounded() -> Double { divided(by: 1) }
+
+    // MARK: As plain words
+
+    /// How many words a sum is, whatever was added.
+    public static var wordCount: Int { limbCount }
+
+    /// From what `store` wrote.
+    @export(interface) public init(words: UnsafePointer<UInt32>, special: UInt32) {
+        for i in 0..<Self.limbCount - 1 { limbs[i] = Int64(words[i]) }
+        limbs[Self.limbCount - 1] = Int64(Int32(bitPattern: words[Self.limbCount - 1]))
+        self.special = special == 0 ? 0 : special == 1 ? .infinity : special == 2 ? -.infinity : .nan
+    }
+
+    /// The sum as a number in two's complement, lowest word first; and which of +infinity (1) and -infinity (2) it is, 3
+    /// for NaN. Equal sums are equal words.
+    @export(interface) public func store(words: UnsafeMutablePointer<UInt32>) -> UInt32 {
+        var exact = self
+        exact.spreadVectors()
+        exact.normalize()
+        // What is beside an infinity or NaN does not matter any more.
+        let isFinite = exact.special == 0
+        for i in 0..<Self.limbCount { words[i] = isFinite ? UInt32(truncatingIfNeeded: exact.limbs[i]) : 0 }
+        return isFinite ? 0 : exact.special == .infinity ? 1 : exact.special == -.infinity ? 2 : 3
+    }
 
     /// x 2^k, in steps that each stay in range as long as the result does.
     private func scaled(_ x: Double, by k: Int) -> Double {

@@ -38,6 +38,8 @@ public struct LossCall {
     public var threads = 0
 
     public var classes: Int
+    /// Where the input holds a slice of the classes: which of them. Labels are counted from class 0 nevertheless.
+    public var slice: Range<Int>?
     public var rows: RowSpace
     public var input: Operand
     /// Without a target, which only other modes than `loss` allow, there are no labels to be read.
@@ -142,7 +144,7 @@ public struct LossCall {
     // MARK: Before anything is written
 
     /// Checks every label, and finds what the losses will be divided by (1 where they are not).
-    private func scanTargets() throws(LossFailure) -> Double {
+    func scanTargets() throws(LossFailure) -> Double {
         if !hasTarget { return 1 }
         // A sum of ones needs no adding up.
         let addsWeights =
@@ -203,7 +205,7 @@ public struct LossCall {
     /// Elements that are worth waking a thread for.
     private static var elementsPerThread: Int { 1 << 16 }
 
-    private func threadsToUse() -> Int {
+    func threadsToUse() -> Int {
         let (elements, overflow) = rows.count.multipliedReportingOverflow(by: classes)
         let useful = overflow ? maxThreads : elements / Self.elementsPerThread
         if useful <= 1 { return 1 }

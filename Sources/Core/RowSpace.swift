@@ -53,11 +53,13 @@ public struct RowSpace {
 
     /// Adds a dimension inside those added so far.
     public mutating func append(
-        _ length: Int, input: Int, target: Int, sampleWeight: Int, loss: Int, grad: Int, mask: Int = 0, gradLoss: Int = 0
+        _ length: Int, input: Int, target: Int, sampleWeight: Int, loss: Int, grad: Int, mask: Int = 0,
+        gradLoss: Int = 0
     ) {
         count *= length
         if length == 1 { return }
-        let step = RowOffsets(input: input, target: target, sampleWeight: sampleWeight, loss: loss, grad: grad, mask: mask,
+        let step = RowOffsets(
+            input: input, target: target, sampleWeight: sampleWeight, loss: loss, grad: grad, mask: mask,
             gradLoss: gradLoss)
         if ndim > 0 && dimensions[ndim - 1].step == step * length {
             dimensions[ndim - 1].length *= length

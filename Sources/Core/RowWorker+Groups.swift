@@ -7,13 +7,13 @@ extension LossCall {
     /// Whether groups are taken class by class: short rows, and rows that are neighbours in memory while their classes are
     /// not.
     var usesColumns: Bool {
-        usesGroups && transform.applies == 0 && statistics == nil
+        usesGroups && slice == nil && transform.applies == 0 && statistics == nil
             && (classes <= CROSSENTROPY_COLUMN_CLASSES || (input.classStride != 1 && rows.step.input == 1))
     }
 
     /// Room for a group's exponentials, where they cannot wait in the gradient's memory and would stay near the core.
     var keptBytes: Int {
-        guard let grad, usesGroups, !usesColumns else { return 0 }
+        guard let grad, usesGroups, !usesColumns, slice == nil else { return 0 }
         if grad.dtype.format(inDoubles: computesInDoubles) == CROSSENTROPY_NATIVE && grad.classStride == 1
             && transform.applies == 0
         {
@@ -169,7 +169,9 @@ extension RowWorker {
     private func leaveOut(_ labels: UnsafeMutablePointer<Int64>, _ count: Int, _ first: RowOffsets) {
         for i in 0..<count {
             let offsets = first + call.rows.step * i
-            if call.isMasked(at: offsets.mask) || (call.hasTarget && call.isIgnored(call.target.label(at: offsets.target))) {
+            if call.isMasked(at: offsets.mask)
+                || (call.hasTarget && call.isIgnored(call.target.label(at: offsets.target)))
+            {
                 labels[i] = Self.leftOut
             }
         }

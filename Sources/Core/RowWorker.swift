@@ -17,6 +17,8 @@ struct RowWorker {
     let extraMemory: UnsafeMutableRawPointer
     /// For a row that several threads share.
     let longRowKernels: crossentropy_long_row_kernels
+    /// For rows of which the call has a slice of the classes.
+    let sliceKernels: crossentropy_slice_kernels
 
     init(_ pass: RowPass, slot: Int) {
         call = pass.call
@@ -35,10 +37,11 @@ struct RowWorker {
         }
         groupKernel = what == .loss && call.usesGroups ? shim_group_kernel(kernels, type) : nil
         longRowKernels = shim_long_row_kernels(kernels, type).pointee
+        sliceKernels = shim_slice_kernels(kernels, type).pointee
         fill = shim_fill_kernel(kernels, type)
 
         row = crossentropy_row()
-        row.classes = Int64(call.classes)
+        row.classes = Int64(call.slice?.count ?? call.classes)
         row.input_stride = Int64(call.input.classStride)
         row.input_format = call.input.dtype.format(inDoubles: inDoubles)
         row.target_stride = Int64(call.target.classStride)

@@ -21,6 +21,8 @@ public struct CrossEntropyError: Error, Equatable, CustomStringConvertible {
         case empty
         case outOfMemory
         case cancelled
+        /// Partial statistics or accumulators that do not fit together, or are none.
+        case partial
     }
 
     public let code: Code

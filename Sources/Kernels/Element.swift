@@ -52,6 +52,8 @@ protocol Element: BinaryFloatingPoint & BitwiseCopyable & SIMDScalar {
     static func expReference(_ m: Lanes) -> ExpReference<Self>
     /// What exp(m) is in the units of `expReference(m)`.
     static func expUnit(_ m: Lanes) -> DoubleLanes
+    /// The units of `expReference(m)` are exp(shift) 2^(expExponent(m) - 32).
+    static func expExponent(_ m: Self) -> Int64
 }
 
 // Written out, because the standard library's `any` may become a function that modules share.

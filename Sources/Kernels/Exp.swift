@@ -61,6 +61,13 @@ extension Float {
     }
 
     @inline(__always)
+    static func expExponent(_ m: Float) -> Int64 {
+        let lanes = Lanes(repeating: m)
+        let magic = Lanes(repeating: 0x1.8p23)
+        return Int64((magic.fusedAdding(Lanes(repeating: 0x1.715476p+0), lanes - expShift(lanes)) - magic)[0])
+    }
+
+    @inline(__always)
     private static func expShift(_ m: Lanes) -> Lanes {
         m.replacing(
             with: Lanes(repeating: 0), where: (m .< Lanes(repeating: 0x1p17)) .& (m .> Lanes(repeating: -0x1p17)))
@@ -102,6 +109,13 @@ extension Double {
     }
 
     @inline(__always)
+    static func expExponent(_ m: Double) -> Int64 {
+        let lanes = Lanes(repeating: m)
+        let magic = Lanes(repeating: 0x1.8p52)
+        return Int64((magic.fusedAdding(lanes - expShift(lanes), Lanes(repeating: 0x1.71547652b82fep+0)) - magic)[0])
+    }
+
+    @inline(__always)
     private static func expShift(_ m: Lanes) -> Lanes {
         m.replacing(
             with: Lanes(repeating: 0), where: (m .< Lanes(repeating: 0x1p40)) .& (m .> Lanes(repeating: -0x1p40)))
@@ -123,7 +137,7 @@ extension Double {
 #else
     @inline(__always)
 #endif
-private func expFactor(_ t: DoubleLanes, _ n: DoubleLanes) -> DoubleLanes {
+func expFactor(_ t: DoubleLanes, _ n: DoubleLanes) -> DoubleLanes {
     var r = t.fusedAdding(n, DoubleLanes(repeating: -0x1.62e42fefa39efp-1))
     r = r.fusedAdding(n, DoubleLanes(repeating: -0x1.abc9e3b39803fp-56))
     var p = DoubleLanes(repeating: 0x1.1f7340dbc337ep-29)

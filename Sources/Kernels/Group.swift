@@ -71,7 +71,7 @@ func readTargets<T: Element>(_ group: GroupPointer, _: T.Type) {
 
 @inline(never)
 @_optimize(size)
-private func transformTargets(_ group: GroupPointer) {
+func transformTargets(_ group: GroupPointer) {
     let x = lanes(&group.pointee.target)
     store(group.pointee.transform.slope(x), &group.pointee.target_slope)
     store(group.pointee.transform(x), &group.pointee.target)

@@ -70,7 +70,10 @@ func writeBlocks<T: Element>(_ group: GroupPointer, _ first: Int, _ count: Int, 
     if group.rows > 1 {
         let stats = LogSumExp(max: lanes(&group.pointee.max), rest: lanes(&group.pointee.rest))
         let factors = table[0].factors(stats, lanes(&group.pointee.prob_scale))
-        for row in 0..<group.rows { writeBlock(group, row, 0, factors.lane(row)) }
+        for row in 0..<group.rows {
+            let reference = table.reference(row / laneCount, row % laneCount)
+            writeBlock(group, row, 0, factors.lane(row), kept: kept(group, row, 0, T.self), reference: reference)
+        }
         return
     }
     let stats = LogSumExp(
@@ -81,15 +84,20 @@ func writeBlocks<T: Element>(_ group: GroupPointer, _ first: Int, _ count: Int, 
     while i < first &+ count {
         let factors = table[i / laneCount].factors(stats, scale)
         repeat {
-            writeBlock(group, 0, i, factors.lane(i % laneCount))
+            let reference = table.reference(i / laneCount, i % laneCount)
+            let kept = kept(group, 0, i &* blockSize, T.self)
+            writeBlock(group, 0, i, factors.lane(i % laneCount), kept: kept, reference: reference)
             i &+= 1
         } while i < first &+ count && i % laneCount != 0
     }
 }
 
-/// The gradient of a row's block.
+/// The gradient of a row's block: from its exponentials, if they were kept, else anew, relative to the reference.
 @inline(never)
-private func writeBlock<T: Element>(_ group: GroupPointer, _ row: Int, _ block: Int, _ factor: ProbabilityFactor<T>) {
+func writeBlock<T: Element>(
+    _ group: GroupPointer, _ row: Int, _ block: Int, _ factor: ProbabilityFactor<T>, kept: UnsafeMutableRawPointer?,
+    reference: T
+) {
     let (start, count) = extent(group, block)
     let writer = writer(group, row, T.self)
     let atLabel = T(get(&group.pointee.target_grad, row))
@@ -104,13 +112,11 @@ private func writeBlock<T: Element>(_ group: GroupPointer, _ row: Int, _ block: 
         writer.finish(start, count)
         return
     }
-    if let kept = kept(group, row, start, T.self) {
+    if let kept {
         scale(kept, count, factor)
         if !writer.isDirect { writer.write(kept, start, count) }
     } else {
         let reader = reader(group, row, T.self)
-        let lane = group.rows > 1 ? row : block
-        let reference = BlockTable(group.pointee.blocks, T.self).reference(lane / laneCount, lane % laneCount)
         probabilities(reader.block(start, count), writer.block(start), count, reference, factor, shiftBlock(group))
         writer.finish(start, count)
     }
@@ -158,17 +164,17 @@ private func probabilities<T: Element>(
 }
 
 @inline(__always)
-private func blockCount(_ group: GroupPointer) -> Int { (group.classes &+ blockSize &- 1) / blockSize }
+func blockCount(_ group: GroupPointer) -> Int { (group.classes &+ blockSize &- 1) / blockSize }
 
 /// A block's first class and its number of classes.
 @inline(__always)
-private func extent(_ group: GroupPointer, _ block: Int) -> (start: Int, count: Int) {
+func extent(_ group: GroupPointer, _ block: Int) -> (start: Int, count: Int) {
     let start = block &* blockSize
     return (start, group.classes &- start < blockSize ? group.classes &- start : blockSize)
 }
 
 @inline(__always)
-private func reader<T: Element>(_ group: GroupPointer, _ row: Int, _: T.Type) -> BlockReader<T> {
+func reader<T: Element>(_ group: GroupPointer, _ row: Int, _: T.Type) -> BlockReader<T> {
     let storage = group.input(T.self)
     return BlockReader(
         base: group.pointee.input + group.inputPlace(row, 0) &* storage.size, stride: Int(group.pointee.input_stride),
@@ -177,7 +183,7 @@ private func reader<T: Element>(_ group: GroupPointer, _ row: Int, _: T.Type) ->
 
 /// Room for a block less its reference, beside the gathered one.
 @inline(__always)
-private func shiftBlock(_ group: GroupPointer) -> UnsafeMutableRawPointer {
+func shiftBlock(_ group: GroupPointer) -> UnsafeMutableRawPointer {
     group.pointee.scratch + blockSize &* MemoryLayout<Double>.size
 }
 

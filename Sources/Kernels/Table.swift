@@ -30,6 +30,10 @@ private func fillTable(_ table: UnsafeMutablePointer<crossentropy_kernels>) {
         table, f64, { begin($0!, Double.self) }, { sumBlocks($0!, Int($1), Int($2), Double.self) },
         { finish($0!, Double.self) }, { writeBlocks($0!, Int($1), Int($2), Double.self) })
     shim_binary_kernels(table, f32).pointee.loss = { binaryLogits($0!.pointee, Int($1)) }
+    shim_set_slice_kernels(
+        table, f32, { sliceBlock($0!, Int($1), Int($2), $3!, Float.self) }, { writeSlice($0!, Float.self) })
+    shim_set_slice_kernels(
+        table, f64, { sliceBlock($0!, Int($1), Int($2), $3!, Double.self) }, { writeSlice($0!, Double.self) })
     table.pointee.exponentials = { x, result, count, m in
         let reference = Float.expReference(Float.splat(m))
         forEachVector(Int(count)) { i in
@@ -66,6 +70,13 @@ private func fillTable(_ table: UnsafeMutablePointer<crossentropy_kernels>) {
         }
         table.pointee.total_mass = { totalMass($0!.pointee) }
         fillBinary(table)
+        shim_set_slice_read_kernels(
+            table, { readSliceTargets($0!, Float.self) }, { readSliceTargets($0!, Double.self) })
+        table.pointee.slice_rest = { sliceRest($0, $1, $2) }
+        table.pointee.slice_finish = { group in
+            let group = group!
+            finish(group, LogSumExp(max: lanes(&group.pointee.max), rest: lanes(&group.pointee.rest)))
+        }
     }
 
     private func fillBinary(_ table: UnsafeMutablePointer<crossentropy_kernels>) {

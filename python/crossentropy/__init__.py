@@ -8,6 +8,7 @@
 0.817819
 """
 
+from ._accumulator import Accumulator
 from ._binary import binary_cross_entropy, binary_cross_entropy_with_grad
 from ._c_api import VERSION as __version__
 from ._errors import (
@@ -18,16 +19,19 @@ from ._errors import (
     LabelError,
 )
 from ._loss import cross_entropy, cross_entropy_with_grad, nll_loss
+from ._partial import PartialStatistics, partial_statistics
 from ._runtime import Info, get_num_threads, info, set_num_threads
 from ._softmax import RowStats, log_softmax, logsumexp, row_stats, softmax
 
 __all__ = [
+    "Accumulator",
     "ArgumentTypeError",
     "ArgumentValueError",
     "CrossEntropyError",
     "EmptyError",
     "Info",
     "LabelError",
+    "PartialStatistics",
     "RowStats",
     "__version__",
     "binary_cross_entropy",
@@ -39,6 +43,7 @@ __all__ = [
     "log_softmax",
     "logsumexp",
     "nll_loss",
+    "partial_statistics",
     "row_stats",
     "set_num_threads",
     "softmax",

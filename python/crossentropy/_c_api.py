@@ -10,6 +10,8 @@ import ctypes
 import os
 import struct
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from ctypes import POINTER, c_char_p, c_double, c_int32, c_int64, c_uint64, c_void_p
 from pathlib import Path
 from typing import Any, NoReturn
@@ -148,6 +150,45 @@ class RowStats(ctypes.Structure):
     ]
 
 
+# ``ce_partial`` and ``ce_accumulator``, which are stored and sent as bytes, on machines of little-endian order.
+PARTIAL = np.dtype(
+    [
+        ("version", "<u4"),
+        ("dtype", "<i4"),
+        ("has_target", "<i4"),
+        ("is_undefined", "<i4"),
+        ("label", "<i8"),
+        ("first_class", "<i8"),
+        ("end_class", "<i8"),
+        ("classes", "<i8"),
+        ("cover", "<u8"),
+        ("logit_scale", "<f8"),
+        ("softcap", "<f8"),
+        ("max", "<f8"),
+        ("argmax", "<i8"),
+        ("target", "<f8"),
+        ("top", "<f8"),
+        ("top_exponent", "<i8"),
+        ("sum_exponent", "<i8"),
+        ("sum", "<u8", (36,)),
+    ]
+)
+ACCUMULATOR = np.dtype(
+    [
+        ("version", "<u4"),
+        ("reserved", "<u4"),
+        ("rows", "<i8"),
+        ("judged", "<i8"),
+        ("correct", "<i8"),
+        ("loss_special", "<u4"),
+        ("weight_special", "<u4"),
+        ("loss", "<u4", (70,)),
+        ("weight", "<u4", (70,)),
+    ]
+)
+PARTIAL_VERSION = ACCUMULATOR_VERSION = 1
+BLOCK = 4096
+
 # Names as the public functions spell them.
 INPUT_TYPES = {"logits": 0, "probs": 1, "log_probs": 2}
 REDUCTIONS = {"mean": 0, "sum": 1, "none": 2}
@@ -186,6 +227,7 @@ STATUS = {
     "ERROR_EMPTY": 9,
     "ERROR_OUT_OF_MEMORY": 10,
     "ERROR_CANCELLED": 11,
+    "ERROR_PARTIAL": 12,
 }
 
 EXCEPTIONS: dict[int, type[Exception]] = {
@@ -197,6 +239,7 @@ EXCEPTIONS: dict[int, type[Exception]] = {
     STATUS["ERROR_OPTION"]: ArgumentValueError,
     STATUS["ERROR_EMPTY"]: EmptyError,
     STATUS["ERROR_OUT_OF_MEMORY"]: MemoryError,
+    STATUS["ERROR_PARTIAL"]: ArgumentValueError,
 }
 
 # ----------------------------------------------------------------------------------------------
@@ -225,6 +268,15 @@ _softmax = {
 }
 _compute_row_stats = _function("ce_compute_row_stats", c_int32, c_void_p, c_int32, *[c_void_p] * 3)
 _binary_cross_entropy = _function("ce_binary_cross_entropy", c_int32, c_void_p, c_int32, *[c_void_p] * 4)
+
+_partial_compute = _function("ce_partial_compute", c_int32, c_void_p, c_int32, c_int64, *[c_void_p] * 3)
+_partial_merge = _function("ce_partial_merge", c_int32, c_void_p, c_void_p, c_int64)
+_partial_loss = _function("ce_partial_loss", c_int32, c_void_p, c_int64, c_int64, *[c_void_p] * 2)
+_partial_grad = _function("ce_partial_grad", c_int32, c_void_p, c_int32, c_int64, c_void_p, c_int64, *[c_void_p] * 2)
+_accumulator_init = _function("ce_accumulator_init", c_int32, c_void_p)
+_accumulator_add = _function("ce_accumulator_add", c_int32, *[c_void_p] * 4)
+_accumulator_merge = _function("ce_accumulator_merge", c_int32, c_void_p, c_void_p)
+_accumulator_result = _function("ce_accumulator_result", c_int32, *[c_void_p] * 4)
 
 # ----------------------------------------------------------------------------------------------
 # Calling
@@ -388,6 +440,19 @@ def cross_entropy(
 
 
 _DEFAULT_NUMBERS = (0.0, 0.0, 0.0, 1.0)  # label_smoothing, mean_divisor, clip, grad_loss
+_NO_POINTERS = (0, 0, 0, 0, 0)  # row_stats, mask, ignore_indices, grad_losses, pos_weight
+
+
+@contextmanager
+def _frame() -> Iterator[_Frame]:
+    try:
+        frame = _frames.pop()
+    except IndexError:
+        frame = _Frame()
+    try:
+        yield frame
+    finally:
+        _frames.append(frame)
 
 
 def of_logits(
@@ -404,26 +469,131 @@ def of_logits(
 ) -> None:
     """``ce_softmax``, ``ce_log_softmax``, ``ce_logsumexp``; or, with the arrays of ``RowStats`` as ``output``,
     ``ce_compute_row_stats``."""
-    try:
-        frame = _frames.pop()
-    except IndexError:
-        frame = _Frame()
-    try:
+    with _frame() as frame:
         place, base = frame.place, frame.base
         view = place(frame.X, x)
         cancel = c_int32(0) if interruptible else None
         flag = 0 if cancel is None else ctypes.addressof(cancel)
         _pack_options(
             frame.memory, 0, _OPTIONS_SIZE, 0, 0, 0, 0, ignore_index, *_DEFAULT_NUMBERS, 0, 0, flag, threads, 0,
-            0.0, 0.0, 0.0, softcap, logit_scale, 0, 0, 0, 0, 0,
+            0.0, 0.0, 0.0, softcap, logit_scale, *_NO_POINTERS,
         )  # fmt: skip
         if isinstance(output, tuple):
             stats = frame.place_row_stats(output)
             _run(_compute_row_stats, (view, axis, place(frame.TARGET, labels), base, stats), cancel)
         else:
             _run(_softmax[name], (view, axis, base, view if output is x else place(frame.GRAD, output)), cancel)
-    finally:
-        _frames.append(frame)
+
+
+def _address(array: Array) -> int:
+    return int(array.__array_interface__["data"][0])
+
+
+def partial_compute(
+    x: Array,
+    axis: int,
+    first_class: int,
+    target: Array,
+    ignore_index: int,
+    softcap: float,
+    logit_scale: float,
+    threads: int,
+    partials: Array,
+    interruptible: bool,
+) -> None:
+    """``ce_partial_compute``: writes to ``partials``, a contiguous array of `PARTIAL`, one for each row."""
+    with _frame() as frame:
+        cancel = c_int32(0) if interruptible else None
+        flag = 0 if cancel is None else ctypes.addressof(cancel)
+        _pack_options(
+            frame.memory, 0, _OPTIONS_SIZE, 0, 0, 0, 0, ignore_index, *_DEFAULT_NUMBERS, 0, 0, flag, threads, 0,
+            0.0, 0.0, 0.0, softcap, logit_scale, *_NO_POINTERS,
+        )  # fmt: skip
+        view, labels = frame.place(frame.X, x), frame.place(frame.TARGET, target)
+        _run(_partial_compute, (view, axis, first_class, labels, frame.base, _address(partials)), cancel)
+
+
+def partial_merge(into: Array, other: Array) -> None:
+    """``ce_partial_merge``, of contiguous arrays of `PARTIAL`."""
+    _run(_partial_merge, (_address(into), _address(other), into.size), None)
+
+
+def partial_loss(
+    partials: Array,
+    classes: int,
+    weight: Array | None,
+    sample_weight: Array | None,
+    choices: tuple[int, int, int],
+    mean_divisor: float,
+    terms: tuple[float, float, float],
+    loss: Array,
+) -> None:
+    """``ce_partial_loss``. ``choices``: reduction, mean_over, empty. ``terms``: z_loss, focal_gamma, poly_epsilon."""
+    with _frame() as frame:
+        w, s = frame.place(frame.WEIGHT, weight), frame.place(frame.SAMPLE_WEIGHT, sample_weight)
+        numbers = (IGNORE_NONE, 0.0, mean_divisor, 0.0, 1.0)
+        _pack_options(
+            frame.memory, 0, _OPTIONS_SIZE, 0, *choices, *numbers, w, s, 0, 0, 0, *terms, 0.0, 0.0, *_NO_POINTERS
+        )  # fmt: skip
+        output = frame.place(frame.LOSS, loss)
+        _run(_partial_loss, (_address(partials), partials.size, classes, frame.base, output), None)
+
+
+def partial_grad(
+    x: Array,
+    axis: int,
+    first_class: int,
+    partials: Array,
+    classes: int,
+    weight: Array | None,
+    sample_weight: Array | None,
+    choices: tuple[int, int, int],
+    mean_divisor: float,
+    grad_loss: float,
+    terms: tuple[float, float, float],
+    threads: int,
+    grad: Array,
+    interruptible: bool,
+) -> None:
+    """``ce_partial_grad``."""
+    with _frame() as frame:
+        w, s = frame.place(frame.WEIGHT, weight), frame.place(frame.SAMPLE_WEIGHT, sample_weight)
+        cancel = c_int32(0) if interruptible else None
+        flag = 0 if cancel is None else ctypes.addressof(cancel)
+        numbers = (IGNORE_NONE, 0.0, mean_divisor, 0.0, grad_loss)
+        _pack_options(
+            frame.memory, 0, _OPTIONS_SIZE, 0, *choices, *numbers, w, s, flag, threads, 0, *terms, 0.0, 0.0,
+            *_NO_POINTERS,
+        )  # fmt: skip
+        view = frame.place(frame.X, x)
+        output = view if grad is x else frame.place(frame.GRAD, grad)
+        arguments = (view, axis, first_class, _address(partials), classes, frame.base, output)
+        _run(_partial_grad, arguments, cancel)
+
+
+def accumulator_init(accumulator: Array) -> None:
+    """``ce_accumulator_init``, of a contiguous array of one `ACCUMULATOR`."""
+    _run(_accumulator_init, (_address(accumulator),), None)
+
+
+def accumulator_add(accumulator: Array, losses: Array, weight: Array | None, correct: Array | None) -> None:
+    """``ce_accumulator_add``."""
+    with _frame() as frame:
+        loss, w = frame.place(frame.LOSS, losses), frame.place(frame.WEIGHT, weight)
+        _run(_accumulator_add, (_address(accumulator), loss, w, frame.place(frame.TARGET, correct)), None)
+
+
+def accumulator_merge(into: Array, other: Array) -> None:
+    """``ce_accumulator_merge``."""
+    _run(_accumulator_merge, (_address(into), _address(other)), None)
+
+
+def accumulator_result(accumulator: Array) -> tuple[float, float, float]:
+    """``ce_accumulator_result``: mean, sum, weight."""
+    result = np.empty(3)
+    start = _address(result)
+    _run(_accumulator_result, (_address(accumulator), start, start + 8, start + 16), None)
+    return float(result[0]), float(result[1]), float(result[2])
 
 
 def _run(function: Any, arguments: tuple[int, ...], cancel: c_int32 | None) -> None:

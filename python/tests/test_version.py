@@ -7,7 +7,9 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 import crossentropy as ce
@@ -121,6 +123,23 @@ def test_structures(tmp_path: Path, name: str, structure: type[ctypes.Structure]
     assert answers_of_c(tmp_path, expressions) == expected
 
 
+@pytest.mark.parametrize(("name", "dtype"), [("ce_partial", _c_api.PARTIAL), ("ce_accumulator", _c_api.ACCUMULATOR)])
+def test_records(tmp_path: Path, name: str, dtype: np.dtype[Any]) -> None:
+    """Structures that are arrays in NumPy, without padding."""
+    body = re.search(rf"typedef struct {name} {{(.*?)}} {name};", HEADER, re.DOTALL)
+    assert body
+    code = re.sub(r"/\*.*?\*/", "", body[1], flags=re.DOTALL)
+    fields = re.findall(r"(\w+)(?:\[\w+\])?\s*;", code)
+    assert fields == list(dtype.names or ())
+    expressions, expected = [f"sizeof({name})"], [dtype.itemsize]
+    for field in fields:
+        part, offset = dtype.fields[field][:2]  # type: ignore[index]
+        expressions += [f"offsetof({name}, {field})", f"sizeof((({name} *)0)->{field})"]
+        expected += [offset, part.itemsize]
+    assert answers_of_c(tmp_path, expressions) == expected
+    assert sum(expected[2::2]) == dtype.itemsize
+
+
 def test_constants(tmp_path: Path) -> None:
     expected = {f"CE_{name}": code for name, code in _c_api.STATUS.items()}
     for prefix, names in (
@@ -138,4 +157,7 @@ def test_constants(tmp_path: Path) -> None:
     enumerators = re.findall(r"^\s+(CE_\w+)\s*= \d+", HEADER, re.MULTILINE)
     assert set(enumerators) == set(expected)
     expected["CE_IGNORE_NONE"] = _c_api.IGNORE_NONE
+    expected["CE_BLOCK"] = _c_api.BLOCK
+    expected["CE_PARTIAL_VERSION"] = _c_api.PARTIAL_VERSION
+    expected["CE_ACCUMULATOR_VERSION"] = _c_api.ACCUMULATOR_VERSION
     assert answers_of_c(tmp_path, list(expected)) == list(expected.values())

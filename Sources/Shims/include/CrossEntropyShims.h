@@ -167,6 +167,26 @@ typedef double (*crossentropy_mass_kernel)(const crossentropy_row *row);
 // For the test of all inputs: exp(x) 2^(32 - n), n = round(m log2(e)), of `count` numbers x <= m, a multiple of 16.
 typedef void (*crossentropy_exp_kernel)(const float *x, float *exponentials, int64_t count, float m);
 
+// What a block of a row comes to, in units of 2^exponent; see Slice.swift.
+typedef struct crossentropy_block_sum {
+    double  max;
+    int64_t argmax;    // counted from the slice's first class; if it was not to be looked for, -1
+    double  sum;       // of the exponentials, but for one of the largest
+    double  top;       // the exponential of the largest
+    int64_t exponent;
+} crossentropy_block_sum;
+// The largest logit and the sums of one block of one row of a group; argmax, if max is above what it was before.
+typedef void (*crossentropy_block_sum_kernel)(crossentropy_group *group, int64_t row, int64_t block,
+                                              crossentropy_block_sum *result);
+// Rows of which a group holds a slice of the classes.
+typedef struct crossentropy_slice_kernels {
+    crossentropy_group_kernel     read;  // sets `target`, and `target_slope`, of the labels in the slice
+    crossentropy_block_sum_kernel sum;
+    crossentropy_group_kernel     grad;
+} crossentropy_slice_kernels;
+// sum 2^exponent / exp(max)
+typedef double (*crossentropy_rest_kernel)(double max, double sum, int64_t exponent);
+
 // Indexed by input_type (logits, probs, log_probs) and dtype (0: f32, 1: f64).
 typedef struct crossentropy_kernels {
     crossentropy_row_kernel  index[3][2];       // but for logits: group
@@ -175,6 +195,9 @@ typedef struct crossentropy_kernels {
     crossentropy_long_row_kernels long_row[2];  // logits
     crossentropy_fill_kernel fill[2];
     crossentropy_mass_kernel total_mass;
+    crossentropy_slice_kernels slice[2];        // logits
+    crossentropy_rest_kernel  slice_rest;
+    crossentropy_group_kernel slice_finish;     // losses of rows whose max, rest and target are set
     crossentropy_exp_kernel  exponentials;
     crossentropy_binary_kernels binary[2];      // f32, f64
     crossentropy_labels_kernel binary_labels;
@@ -213,6 +236,22 @@ static inline void shim_set_long_row_kernels(crossentropy_kernels *table, int32_
 static inline crossentropy_binary_kernels *shim_binary_kernels(crossentropy_kernels *table, int32_t type) {
     return &table->binary[type];
 }
+static inline const crossentropy_slice_kernels *shim_slice_kernels(const crossentropy_kernels *table, int32_t type) {
+    return &table->slice[type];
+}
+static inline void shim_set_slice_kernels(crossentropy_kernels *table, int32_t type, crossentropy_block_sum_kernel sum,
+                                          crossentropy_group_kernel grad) {
+    table->slice[type].sum  = sum;
+    table->slice[type].grad = grad;
+}
+static inline void shim_set_slice_read_kernels(crossentropy_kernels *table, crossentropy_group_kernel f32,
+                                               crossentropy_group_kernel f64) {
+    table->slice[0].read = f32;
+    table->slice[1].read = f64;
+}
+static inline double *shim_group_target(crossentropy_group *group) { return group->target; }
+static inline double *shim_group_max(crossentropy_group *group) { return group->max; }
+static inline double *shim_group_rest(crossentropy_group *group) { return group->rest; }
 static inline int64_t *shim_group_labels(crossentropy_group *group) { return group->label; }
 static inline double  *shim_group_is_counted(crossentropy_group *group) { return group->is_counted; }
 static inline double  *shim_group_loss_scale(crossentropy_group *group) { return group->loss_scale; }
@@ -235,6 +274,35 @@ static inline crossentropy_fill_kernel shim_fill_kernel(const crossentropy_kerne
 static inline void shim_set_fill_kernel(crossentropy_kernels *table, int32_t type, crossentropy_fill_kernel fill) {
     table->fill[type] = fill;
 }
+
+// ---------------------------------------------------------------------------------------------
+// Partial statistics of a row: ce_partial of crossentropy.h, which says what the fields are.
+
+#define CROSSENTROPY_PARTIAL_LIMBS 36
+typedef struct crossentropy_partial {
+    uint32_t version;
+    int32_t  dtype;
+    int32_t  has_target;
+    int32_t  is_undefined;
+    int64_t  label;
+    int64_t  first_class;
+    int64_t  end_class;
+    int64_t  classes;
+    uint64_t cover;
+    double   logit_scale;
+    double   softcap;
+    double   max;
+    int64_t  argmax;
+    double   target;
+    double   top;
+    int64_t  top_exponent;
+    int64_t  sum_exponent;
+    uint64_t sum[CROSSENTROPY_PARTIAL_LIMBS];
+} crossentropy_partial;
+_Static_assert(sizeof(crossentropy_partial) == 408, "ce_partial has no padding");
+
+static inline void *shim_partial_label(crossentropy_partial *partial) { return &partial->label; }
+static inline uint64_t *shim_partial_limbs(crossentropy_partial *partial) { return partial->sum; }
 
 // ---------------------------------------------------------------------------------------------
 // Processor

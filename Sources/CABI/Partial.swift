@@ -1,0 +1,445 @@
+// swift-format-ignore-file: AlwaysUseLowerCamelCase
+
+// because the names are those of the header.
+import CCrossEntropy
+import Core
+import Shims
+
+// Partial statistics: everything is checked here, as for the loss of whole rows.
+
+@implementation @_cdecl("ce_partial_compute")
+public func ce_partial_compute(
+    _ input: UnsafePointer<ce_tensor>?, _ class_axis: Int32, _ first_class: Int64, _ target: UnsafePointer<ce_tensor>?,
+    _ options: UnsafePointer<ce_options>?, _ partials: UnsafeMutablePointer<ce_partial>?
+) -> Int32 {
+    checked { storage throws(CallError) in
+        let input = try view(input, "input", .singleOrHalf, &storage)
+        let target = try view(target, "target", .integerOrSingle, &storage)
+        if target.dtype.isFloatingPoint {
+            throw CallError(CE_ERROR_DTYPE) {
+                $0.text("target must be integers: partial statistics are of class indices")
+            }
+        }
+        let slice = try Slice(input, class_axis, first_class)
+        try checkShape(target, "target", equals: input, without: slice.axis, "input without its class axis")
+        let rows = input.count(without: slice.axis)
+        let output = try view(partials, "partials", rows, &storage)
+        try checkApart(output, "partials", input, "input")
+        try checkApart(output, "partials", target, "target")
+        var call = LossCall(
+            classes: slice.classes.count, rows: storage.rowSpace(), input: slice.operand(input),
+            target: Operand(data: target.data, dtype: target.dtype))
+        try call.applyForPartials(try readOptions(options))
+        call.reduction = .none
+        call.slice = slice.classes
+        call.appendRows(of: input, axis: slice.axis) { row in (target: target.stride(row), sampleWeight: 0, grad: 0) }
+        if rows == 0 { return }
+        do throws(LossFailure) {
+            try call.computePartials(core(partials!))
+        } catch {
+            if case .label(let label, let row) = error {
+                throw CallError(CE_ERROR_LABEL) {
+                    $0.text("label ")
+                    if label.isHuge {
+                        $0.number(unsigned: UInt64(bitPattern: label.value))
+                    } else {
+                        $0.number(Int(label.value))
+                    }
+                    $0.text(" in row ")
+                    $0.number(row)
+                    $0.text(" is no class index: it must be 0 or more and below 2^63, or equal to ignore_index")
+                }
+            }
+            throw CallError(error, classes: call.classes)
+        }
+    }
+}
+
+@implementation @_cdecl("ce_partial_merge")
+public func ce_partial_merge(
+    _ into: UnsafeMutablePointer<ce_partial>?, _ from: UnsafePointer<ce_partial>?, _ rows: Int64
+) -> Int32 {
+    checked { storage throws(CallError) in
+        let rows = try rowCount(rows)
+        let output = try view(into, "into", rows, &storage)
+        let other = try view(from, "from", rows, &storage)
+        try checkApart(output, "into", other, "from")
+        if rows == 0 { return }
+        let into = core(into!)
+        let from = core(from!)
+        for row in 0..<rows {
+            try check(into, row, "into")
+            try check(from, row, "from")
+            guard let misfit = into[row].misfit(from[row]) else { continue }
+            throw CallError(CE_ERROR_PARTIAL) {
+                $0.text("statistics of row ")
+                $0.number(row)
+                switch misfit {
+                case .label:
+                    $0.text(" are of different labels, ")
+                    $0.number(Int(into[row].label))
+                    $0.text(" and ")
+                    $0.number(Int(from[row].label))
+                case .dtype: $0.text(" are of different dtypes, f64 and a narrower one")
+                case .transform: $0.text(" are of logits with different softcap or logit_scale")
+                case .overlap:
+                    $0.text(" are of the same classes in part: ")
+                    $0.number(Int(into[row].classes))
+                    $0.text(" classes from ")
+                    $0.number(Int(into[row].first_class))
+                    $0.text(" on, and ")
+                    $0.number(Int(from[row].classes))
+                    $0.text(" from ")
+                    $0.number(Int(from[row].first_class))
+                    $0.text(" on")
+                }
+            }
+        }
+        for row in 0..<rows { into[row].merge(from[row]) }
+    }
+}
+
+@implementation @_cdecl("ce_partial_loss")
+public func ce_partial_loss(
+    _ partials: UnsafePointer<ce_partial>?, _ rows: Int64, _ classes: Int64, _ options: UnsafePointer<ce_options>?,
+    _ loss: UnsafePointer<ce_tensor>?
+) -> Int32 {
+    checked { storage throws(CallError) in
+        let rows = try rowCount(rows)
+        let statistics = try view(partials, "partials", rows, &storage)
+        let options = try readOptions(options)
+        let weight = try optionalView(options.weight, "weight", .single, &storage)
+        let sampleWeight = try optionalView(options.sample_weight, "sample_weight", .single, &storage)
+        let loss = try view(loss, "loss", .single, &storage)
+        let classes = try checkComplete(partials, rows, classes)
+        var call = LossCall(
+            classes: classes, rows: storage.rowSpace(), input: Operand(data: statistics.data, dtype: .f64),
+            target: labels(partials, statistics))
+        try call.applyForPartials(options)
+        call.ignoreIndex = LossCall.ignoredLabel
+        try checkWeight(weight, classes)
+        if let sampleWeight { try checkLength(sampleWeight, "sample_weight", rows) }
+        let keepsLosses = call.reduction == .none
+        if keepsLosses {
+            try checkLength(loss, "loss", rows)
+        } else if loss.count() != 1 {
+            throw CallError(CE_ERROR_SHAPE) {
+                $0.text("loss has shape ")
+                $0.shape(loss)
+                $0.text(", but a mean or sum is one number")
+            }
+        }
+        try checkDistinct(loss, "loss")
+        try checkApart(loss, "loss", statistics, "partials")
+        try checkApart(loss, "loss", weight, "weight")
+        try checkApart(loss, "loss", sampleWeight, "sample_weight")
+        call.weight = weight.map { Operand(data: $0.data, dtype: $0.dtype, classStride: $0.stride(0)) }
+        call.sampleWeight = sampleWeight.map { Operand(data: $0.data, dtype: $0.dtype) }
+        call.loss = Operand(data: loss.data, dtype: loss.dtype)
+        call.rows.append(
+            rows, input: 0, target: partialWords, sampleWeight: sampleWeight?.stride(0) ?? 0,
+            loss: keepsLosses ? loss.stride(0) : 0, grad: 0)
+        do throws(LossFailure) {
+            try call.lossOfPartials(core(partials, statistics))
+        } catch {
+            throw CallError(error, classes: classes)
+        }
+    }
+}
+
+@implementation @_cdecl("ce_partial_grad")
+public func ce_partial_grad(
+    _ input: UnsafePointer<ce_tensor>?, _ class_axis: Int32, _ first_class: Int64,
+    _ partials: UnsafePointer<ce_partial>?, _ classes: Int64, _ options: UnsafePointer<ce_options>?,
+    _ grad: UnsafePointer<ce_tensor>?
+) -> Int32 {
+    checked { storage throws(CallError) in
+        let input = try view(input, "input", .singleOrHalf, &storage)
+        let options = try readOptions(options)
+        let weight = try optionalView(options.weight, "weight", .single, &storage)
+        let sampleWeight = try optionalView(options.sample_weight, "sample_weight", .single, &storage)
+        let grad = try view(grad, "grad", .singleOrHalf, &storage)
+        let slice = try Slice(input, class_axis, first_class)
+        let rows = input.count(without: slice.axis)
+        let statistics = try view(partials, "partials", rows, &storage)
+        let classes = try checkComplete(partials, rows, classes)
+        if rows > 0 && slice.classes.upperBound > classes {
+            throw CallError(CE_ERROR_SHAPE) {
+                $0.text("the slice is classes ")
+                $0.number(slice.classes.lowerBound)
+                $0.text(" to ")
+                $0.number(slice.classes.upperBound - 1)
+                $0.text(", but there are ")
+                $0.number(classes)
+            }
+        }
+        var call = LossCall(
+            classes: classes, rows: storage.rowSpace(), input: slice.operand(input),
+            target: labels(partials, statistics))
+        try call.applyForPartials(options)
+        call.ignoreIndex = LossCall.ignoredLabel
+        try checkWeight(weight, classes)
+        if let sampleWeight {
+            try checkShape(
+                sampleWeight, "sample_weight", equals: input, without: slice.axis, "input without its class axis")
+        }
+        try checkLikeInput(grad, "grad", input)
+        try checkDistinct(grad, "grad")
+        if !grad.isSame(as: input) { try checkApart(grad, "grad", input, "input") }
+        try checkApart(grad, "grad", statistics, "partials")
+        try checkApart(grad, "grad", weight, "weight")
+        try checkApart(grad, "grad", sampleWeight, "sample_weight")
+        call.weight = weight.map { Operand(data: $0.data, dtype: $0.dtype, classStride: $0.stride(0)) }
+        call.sampleWeight = sampleWeight.map { Operand(data: $0.data, dtype: $0.dtype) }
+        call.grad = Operand(data: grad.data, dtype: grad.dtype, classStride: grad.classStride(slice.axis))
+        call.slice = slice.classes
+        if rows > 0 {
+            let first = partials![0]
+            try checkSettings(core(partials!), rows, input.dtype)
+            if first.logit_scale != 1 || first.softcap != 0 {
+                call.transform = crossentropy_transform(
+                    logit_scale: first.logit_scale, softcap: first.softcap, applies: 1)
+            } else {
+                call.transform = crossentropy_transform()
+            }
+        }
+        // The statistics lie in the order of the rows.
+        var targetStrides = InlineArray<64, Int>(repeating: 0)
+        var step = partialWords
+        for d in stride(from: input.ndim - 1, through: 0, by: -1) where d != slice.axis {
+            targetStrides[d < slice.axis ? d : d - 1] = step
+            step = step &* input.length(d)
+        }
+        call.appendRows(of: input, axis: slice.axis) { row in
+            (
+                target: targetStrides[row], sampleWeight: sampleWeight?.stride(row) ?? 0,
+                grad: grad.stride(row < slice.axis ? row : row + 1)
+            )
+        }
+        do throws(LossFailure) {
+            try call.gradOfPartials(core(partials, statistics))
+        } catch {
+            throw CallError(error, classes: classes)
+        }
+    }
+}
+
+/// ce_partial in units of a label.
+private let partialWords = MemoryLayout<ce_partial>.stride / 8
+
+/// The body of a call, in our floating-point settings.
+private func checked(_ body: (inout CallStorage) throws(CallError) -> Void) -> Int32 {
+    let hostFloatControl = shim_float_control_enter()
+    defer { shim_float_control_leave(hostFloatControl) }
+    return CallStorage.with { storage in
+        do throws(CallError) {
+            try body(&storage)
+            return Int32(CE_OK)
+        } catch {
+            return error.status
+        }
+    }
+}
+
+private func core(_ partials: UnsafePointer<ce_partial>) -> LossCall.Partials {
+    core(UnsafeMutablePointer(mutating: partials))
+}
+
+private func core(_ partials: UnsafeMutablePointer<ce_partial>) -> LossCall.Partials {
+    UnsafeMutableRawPointer(partials).assumingMemoryBound(to: crossentropy_partial.self)
+}
+
+/// Any address if there are no rows.
+private func core(_ partials: UnsafePointer<ce_partial>?, _ view: TensorView) -> LossCall.Partials {
+    partials.map { core($0) } ?? view.data.assumingMemoryBound(to: crossentropy_partial.self)
+}
+
+/// The labels that the statistics hold.
+private func labels(_ partials: UnsafePointer<ce_partial>?, _ view: TensorView) -> Operand {
+    Operand(data: partials.map { shim_partial_label(core($0)) } ?? view.data, dtype: .i64)
+}
+
+/// Which classes the input holds.
+private struct Slice {
+    let axis: Int
+    let classes: Range<Int>
+
+    init(_ input: TensorView, _ classAxis: Int32, _ first: Int64) throws(CallError) {
+        axis = try checkedAxis(classAxis, of: input)
+        let count = input.length(axis)
+        guard first >= 0 && first % Int64(CE_BLOCK) == 0 else {
+            throw CallError(CE_ERROR_SHAPE) {
+                $0.text("first_class is ")
+                $0.number(Int(first))
+                $0.text("; it must be a multiple of ")
+                $0.number(Int(CE_BLOCK))
+                $0.text(", at least 0")
+            }
+        }
+        guard first <= 1 << 61 && count <= 1 << 61 else {
+            throw CallError(CE_ERROR_OVERFLOW) { $0.text("class indices of the slice do not fit into 62 bits") }
+        }
+        classes = Int(first)..<Int(first) + count
+    }
+
+    func operand(_ input: TensorView) -> Operand {
+        Operand(data: input.data, dtype: input.dtype, classStride: input.classStride(axis))
+    }
+}
+
+extension LossCall {
+    fileprivate mutating func applyForPartials(_ options: ce_options) throws(CallError) {
+        try apply(options)
+        if inputType != .logits {
+            throw CallError(CE_ERROR_OPTION) {
+                $0.text("partial statistics are of logits, but input_type is probabilities or their logarithms")
+            }
+        }
+        func refuse(_ name: StaticString, isGiven: Bool) throws(CallError) {
+            if !isGiven { return }
+            throw CallError(CE_ERROR_OPTION) {
+                $0.text(name)
+                $0.text(" is for calls on whole rows, not for partial statistics")
+            }
+        }
+        try refuse("row_stats", isGiven: options.row_stats != nil)
+        try refuse("mask", isGiven: options.mask != nil)
+        try refuse("ignore_indices", isGiven: options.ignore_indices != nil)
+        try refuse("grad_losses", isGiven: options.grad_losses != nil)
+        try refuse("pos_weight", isGiven: options.pos_weight != nil)
+        if labelSmoothing != 0 {
+            throw CallError(CE_ERROR_OPTION) {
+                $0.text("label_smoothing is ")
+                $0.number(labelSmoothing)
+                $0.text("; it must be 0 with partial statistics, which know the label's logit alone")
+            }
+        }
+    }
+
+    fileprivate mutating func appendRows(
+        of input: TensorView, axis: Int, _ strides: (Int) -> (target: Int, sampleWeight: Int, grad: Int)
+    ) {
+        if input.count(without: axis) == 0 {
+            rows.append(0, input: 0, target: 0, sampleWeight: 0, loss: 0, grad: 0)
+            return
+        }
+        for d in 0..<input.ndim where d != axis {
+            let others = strides(d < axis ? d : d - 1)
+            rows.append(
+                input.length(d), input: input.stride(d), target: others.target, sampleWeight: others.sampleWeight,
+                loss: 0, grad: others.grad)
+        }
+    }
+}
+
+private func rowCount(_ rows: Int64) throws(CallError) -> Int {
+    if rows >= 0 { return Int(rows) }
+    throw CallError(CE_ERROR_SHAPE) {
+        $0.text("rows is ")
+        $0.number(Int(rows))
+        $0.text("; it must be at least 0")
+    }
+}
+
+/// The memory of so many statistics.
+private func view(
+    _ partials: UnsafePointer<ce_partial>?, _ name: StaticString, _ rows: Int, _ storage: inout CallStorage
+) throws(CallError) -> TensorView {
+    let (words, overflow) = rows.multipliedReportingOverflow(by: partialWords)
+    if overflow || words > Int.max / 16 {
+        throw CallError(CE_ERROR_OVERFLOW) {
+            $0.text("the size of ")
+            $0.text(name)
+            $0.text(" in bytes does not fit into 63 bits")
+        }
+    }
+    if partials == nil && rows > 0 { throw nullPointer(name) }
+    var length = Int64(words)
+    return try withUnsafePointer(to: &length) { length throws(CallError) in
+        var tensor = ce_tensor(
+            data: UnsafeMutableRawPointer(mutating: partials), dtype: DType.i64.rawValue, ndim: 1, shape: length,
+            strides: nil)
+        return try view(&tensor, name, .integerOrSingle, &storage)
+    }
+}
+
+private func check(_ partials: LossCall.Partials, _ row: Int, _ name: StaticString) throws(CallError) {
+    if partials[row].isValid { return }
+    throw CallError(CE_ERROR_PARTIAL) {
+        $0.text("row ")
+        $0.number(row)
+        $0.text(" of ")
+        $0.text(name)
+        $0.text(" holds no statistics of version ")
+        $0.number(Int(CE_PARTIAL_VERSION))
+    }
+}
+
+/// The number of classes, of which every row's statistics are. Without rows, as given, but at least 1.
+private func checkComplete(
+    _ partials: UnsafePointer<ce_partial>?, _ rows: Int, _ classes: Int64
+) throws(CallError) -> Int {
+    guard classes >= 0 && classes <= 1 << 62 else {
+        throw CallError(CE_ERROR_SHAPE) {
+            $0.text("classes is ")
+            $0.number(Int(classes))
+            $0.text("; it must be at least 0, which means those that have been seen")
+        }
+    }
+    guard let partials, rows > 0 else { return max(1, Int(classes)) }
+    let statistics = core(partials)
+    try check(statistics, 0, "partials")
+    let classes = classes == 0 ? Int(statistics[0].end_class) : Int(classes)
+    // First whether as many classes were seen at all, since many could take long to go through.
+    let mayBeComplete = statistics[0].classes == Int64(classes)
+    let cover = mayBeComplete ? crossentropy_partial.cover(classes: classes) : 0
+    for row in 0..<rows {
+        try check(statistics, row, "partials")
+        if mayBeComplete && statistics[row].isComplete(classes: classes, cover: cover) { continue }
+        throw CallError(CE_ERROR_PARTIAL) {
+            $0.text("the statistics of row ")
+            $0.number(row)
+            $0.text(" are not of each of the ")
+            $0.number(classes)
+            $0.text(" classes once: they are of ")
+            $0.number(Int(statistics[row].classes))
+            $0.text(" classes from ")
+            $0.number(Int(statistics[row].first_class))
+            $0.text(" to ")
+            $0.number(Int(statistics[row].end_class) - 1)
+        }
+    }
+    return classes
+}
+
+/// A gradient is computed as the statistics were, which is the same for all rows.
+private func checkSettings(_ partials: LossCall.Partials, _ rows: Int, _ dtype: DType) throws(CallError) {
+    for row in 0..<rows {
+        if (partials[row].dtype == DType.f64.rawValue) != (dtype == .f64) {
+            throw CallError(CE_ERROR_PARTIAL) {
+                $0.text("the statistics of row ")
+                $0.number(row)
+                $0.text(dtype == .f64 ? " are not of f64, but input is" : " are of f64, but input is not")
+            }
+        }
+        if partials[row].logit_scale != partials[0].logit_scale || partials[row].softcap != partials[0].softcap {
+            throw CallError(CE_ERROR_PARTIAL) {
+                $0.text("the statistics of row ")
+                $0.number(row)
+                $0.text(" are of logits with another softcap or logit_scale than those of row 0")
+            }
+        }
+    }
+}
+
+private func checkLength(_ view: TensorView, _ name: StaticString, _ rows: Int) throws(CallError) {
+    if view.ndim == 1 && view.length(0) == rows { return }
+    throw CallError(CE_ERROR_SHAPE) {
+        $0.text(name)
+        $0.text(" has shape ")
+        $0.shape(view)
+        $0.text(", but there are ")
+        $0.number(rows)
+        $0.text(" rows")
+    }
+}

@@ -1,0 +1,323 @@
+/*
+ * partial - holds partial statistics and the accumulator to what include/crossentropy.h promises.
+ *
+ *     partial [--write]
+ *
+ * First the bits: statistics, loss and gradient of generated logits from 1, 2, 4 and 8 slices, merged in
+ * several orders, on any number of threads, must have the hash that stands below, on every instruction
+ * set and processor. Then pointers, memory and errors. Prints the checks that fail, then
+ * "N passed, M failed"; the exit status is 0 if M is 0. --write prints the hashes.
+ */
+#include <crossentropy.h>
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static long passed, failed;
+
+#define CHECK(condition) check((condition) != 0, #condition, __func__, __LINE__)
+#define FAILS(status, call) CHECK((call) == (status))
+
+static void check(int good, const char *text, const char *where, int line) {
+    if (good) {
+        passed++;
+    } else {
+        failed++;
+        printf("FAIL %s, line %d: %s (last message: \"%s\")\n", where, line, text, ce_last_error_message());
+    }
+}
+
+/* Bits ---------------------------------------------------------------------------------------- */
+
+enum { ROWS = 6, BLOCKS = 8, CLASSES = BLOCKS * CE_BLOCK - 1000, MOST = 8 };
+
+static uint64_t state;
+
+static double uniform(void) { /* in [-1, 1) */
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    return (double)((int64_t)(state >> 11) - ((int64_t)1 << 52)) * 0x1p-52;
+}
+
+static uint64_t hash(uint64_t hash, const void *memory, size_t bytes) {
+    const unsigned char *byte = memory;
+    size_t               i;
+    for (i = 0; i < bytes; i++) hash = (hash ^ byte[i]) * 1099511628211u;
+    return hash;
+}
+
+static ce_tensor tensor(const void *data, int32_t dtype, int32_t ndim, const int64_t *shape, const int64_t *strides) {
+    ce_tensor view;
+    view.data    = (void *)(uintptr_t)data;
+    view.dtype   = dtype;
+    view.ndim    = ndim;
+    view.shape   = shape;
+    view.strides = strides;
+    return view;
+}
+
+typedef struct {
+    const char *name;
+    int32_t     dtype;
+    double      spread, step; /* logits from -spread to spread, and block b has b mod 3 steps more */
+    double      softcap;
+    uint64_t    hash;
+} problem;
+
+/* Ordinary logits; beyond where exponents are counted from 0; blocks that leave the others' window; capped. */
+static const problem PROBLEMS[] = {
+    {"f32", CE_F32, 10, 0, 0, 0x59b2015243be538f},
+    {"f64", CE_F64, 10, 0, 0, 0x2d71e51eed70105c},
+    {"f32 far", CE_F32, 300, 0x1p19, 0, 0x9bbb46918f764339},
+    {"f64 far", CE_F64, 300, 0x1p41, 0, 0x688f48d8edb9bf97},
+    {"f64 apart", CE_F64, 400, 700, 0, 0x20466f516cdaf2ab},
+    {"f32 capped", CE_F32, 100, 0, 30, 0xe8e7a17c17a0c230},
+};
+
+static unsigned char logits[ROWS * CLASSES * 8], grad[ROWS * CLASSES * 8];
+static int64_t       labels[ROWS];
+static ce_partial    statistics[MOST][ROWS];
+
+/* The hash of everything, from this many slices, merged from the `first` on. */
+static uint64_t hash_of(const problem *p, int slices, int first, int threads) {
+    const int64_t rows    = ROWS;
+    const int64_t strides[2] = {CLASSES, 1};
+    const size_t  size    = p->dtype == CE_F64 ? 8 : 4;
+    ce_tensor     target  = tensor(labels, CE_I64, 1, &rows, NULL);
+    double        loss[ROWS];
+    ce_tensor     losses  = tensor(loss, CE_F64, 1, &rows, NULL);
+    int64_t       shape[MOST][2];
+    ce_options    options;
+    uint64_t      result = 14695981039346656037u;
+    int           i;
+
+    ce_options_init(&options, sizeof options);
+    options.reduction = CE_REDUCTION_NONE;
+    options.softcap   = p->softcap;
+    options.threads   = threads;
+    for (i = 0; i < slices; i++) {
+        const int64_t start = (int64_t)BLOCKS * i / slices * CE_BLOCK, end = (int64_t)BLOCKS * (i + 1) / slices * CE_BLOCK;
+        ce_tensor     input;
+        shape[i][0] = ROWS;
+        shape[i][1] = (end < CLASSES ? end : CLASSES) - start;
+        input       = tensor(logits + (size_t)start * size, p->dtype, 2, shape[i], strides);
+        CHECK(ce_partial_compute(&input, 1, start, &target, &options, statistics[i]) == CE_OK);
+    }
+    for (i = 1; i < slices; i++) /* first + 1, first + 2 ..., around */
+        CHECK(ce_partial_merge(statistics[first], statistics[(first + i) % slices], ROWS) == CE_OK);
+    CHECK(ce_partial_loss(statistics[first], ROWS, CLASSES, &options, &losses) == CE_OK);
+    for (i = 0; i < slices; i++) {
+        const int64_t start = (int64_t)BLOCKS * i / slices * CE_BLOCK;
+        ce_tensor     input = tensor(logits + (size_t)start * size, p->dtype, 2, shape[i], strides);
+        ce_tensor     output = tensor(grad + (size_t)start * size, p->dtype, 2, shape[i], strides);
+        CHECK(ce_partial_grad(&input, -1, start, statistics[first], CLASSES, &options, &output) == CE_OK);
+    }
+    result = hash(result, statistics[first], sizeof statistics[first]);
+    result = hash(result, loss, sizeof loss);
+    return hash(result, grad, ROWS * CLASSES * size);
+}
+
+static void check_bits(int writes) {
+    static const int SLICES[] = {1, 2, 4, 8};
+    size_t           n;
+    for (n = 0; n < sizeof PROBLEMS / sizeof PROBLEMS[0]; n++) {
+        const problem *p = &PROBLEMS[n];
+        int            i, s, first;
+        state = 17 + n;
+        for (i = 0; i < ROWS * CLASSES; i++) {
+            const double x = p->spread * uniform() + p->step * (i % CLASSES / CE_BLOCK % 3);
+            const float  single = (float)x;
+            if (p->dtype == CE_F64)
+                memcpy(logits + i * 8, &x, 8);
+            else
+                memcpy(logits + i * 4, &single, 4);
+        }
+        for (i = 0; i < ROWS; i++) labels[i] = (int64_t)((uniform() + 1) / 2 * CLASSES);
+        labels[ROWS - 1] = -100;
+        if (writes) {
+            printf("%s: 0x%016" PRIx64 "\n", p->name, hash_of(p, 1, 0, 1));
+            continue;
+        }
+        for (s = 0; s < 4; s++)
+            for (first = 0; first < SLICES[s]; first += 3)
+                if (hash_of(p, SLICES[s], first, first + 1) == p->hash) {
+                    passed++;
+                } else {
+                    failed++;
+                    printf("FAIL %s: %d slices, merged from number %d on\n", p->name, SLICES[s], first);
+                }
+    }
+}
+
+/* Arguments ----------------------------------------------------------------------------------- */
+
+static void check_arguments(void) {
+    const int64_t  shape[2] = {2, 3}, rows = 2, three = 3;
+    const float    x[6] = {0, 1, 2, 3, 4, 5};
+    const int64_t  y[2] = {2, 0};
+    const float    mass[6] = {0};
+    ce_tensor      input = tensor(x, CE_F32, 2, shape, NULL), target = tensor(y, CE_I64, 1, &rows, NULL), other;
+    float          loss = 7, g[6], before[6];
+    ce_tensor      output = tensor(&loss, CE_F32, 0, NULL, NULL), gradient = tensor(g, CE_F32, 2, shape, NULL);
+    ce_partial     p[2], q[2];
+    ce_options     options;
+
+    CHECK(sizeof(ce_partial) == 408);
+    memset(p, 0xA5, sizeof p);
+    memcpy(q, p, sizeof p);
+    FAILS(CE_ERROR_NULL_POINTER, ce_partial_compute(NULL, 1, 0, &target, NULL, p));
+    FAILS(CE_ERROR_NULL_POINTER, ce_partial_compute(&input, 1, 0, NULL, NULL, p));
+    FAILS(CE_ERROR_NULL_POINTER, ce_partial_compute(&input, 1, 0, &target, NULL, NULL));
+    FAILS(CE_ERROR_SHAPE, ce_partial_compute(&input, 2, 0, &target, NULL, p));
+    FAILS(CE_ERROR_SHAPE, ce_partial_compute(&input, 0, 0, &target, NULL, p));
+    FAILS(CE_ERROR_SHAPE, ce_partial_compute(&input, 1, 1, &target, NULL, p));
+    FAILS(CE_ERROR_SHAPE, ce_partial_compute(&input, 1, -CE_BLOCK, &target, NULL, p));
+    FAILS(CE_ERROR_SHAPE, ce_partial_compute(&input, 1, INT64_MIN, &target, NULL, p));
+    FAILS(CE_ERROR_OVERFLOW, ce_partial_compute(&input, 1, INT64_MAX / CE_BLOCK * CE_BLOCK, &target, NULL, p));
+    other = tensor(mass, CE_F32, 2, shape, NULL);
+    FAILS(CE_ERROR_DTYPE, ce_partial_compute(&input, 1, 0, &other, NULL, p));
+    other = tensor(p, CE_I64, 1, &rows, NULL);
+    FAILS(CE_ERROR_OVERLAP, ce_partial_compute(&input, 1, 0, &other, NULL, p));
+    other = tensor((char *)p + 400, CE_F32, 2, shape, NULL);
+    FAILS(CE_ERROR_OVERLAP, ce_partial_compute(&other, 1, 0, &target, NULL, p));
+    ce_options_init(&options, sizeof options);
+    options.input_type = CE_INPUT_PROBS;
+    FAILS(CE_ERROR_OPTION, ce_partial_compute(&input, 1, 0, &target, &options, p));
+    options.input_type      = CE_INPUT_LOGITS;
+    options.label_smoothing = 0.1;
+    FAILS(CE_ERROR_OPTION, ce_partial_compute(&input, 1, 0, &target, &options, p));
+    CHECK(strstr(ce_last_error_message(), "label_smoothing") != NULL);
+    options.label_smoothing = 0;
+    options.size            = 8;
+    FAILS(CE_ERROR_OPTIONS_SIZE, ce_partial_compute(&input, 1, 0, &target, &options, p));
+    CHECK(memcmp(p, q, sizeof p) == 0); /* nothing was written */
+    {
+        const volatile int32_t stop = 1;
+        ce_options_init(&options, sizeof options);
+        options.cancel = &stop;
+        FAILS(CE_ERROR_CANCELLED, ce_partial_compute(&input, 1, 0, &target, &options, p));
+        ce_options_init(&options, sizeof options);
+    }
+
+    FAILS(CE_ERROR_PARTIAL, ce_partial_loss(p, 2, 3, NULL, &output));
+    FAILS(CE_ERROR_PARTIAL, ce_partial_merge(p, q, 2));
+    FAILS(CE_OK, ce_partial_compute(&input, 1, 0, &target, NULL, p));
+    FAILS(CE_OK, ce_partial_compute(&input, 1, CE_BLOCK, &target, NULL, q));
+    FAILS(CE_ERROR_NULL_POINTER, ce_partial_merge(NULL, q, 2));
+    FAILS(CE_ERROR_NULL_POINTER, ce_partial_merge(p, NULL, 2));
+    FAILS(CE_ERROR_SHAPE, ce_partial_merge(p, q, -1));
+    FAILS(CE_ERROR_OVERFLOW, ce_partial_merge(p, q, INT64_MAX));
+    FAILS(CE_ERROR_OVERLAP, ce_partial_merge(p, p, 2));
+    FAILS(CE_ERROR_OVERLAP, ce_partial_merge(p, p + 1, 1 + 1));
+    FAILS(CE_OK, ce_partial_merge(NULL, NULL, 0));
+    {
+        /* The first rows would merge, the second do not: nothing is. */
+        ce_partial before_merge[2];
+        memcpy(before_merge, p, sizeof p);
+        q[1].label = 1;
+        FAILS(CE_ERROR_PARTIAL, ce_partial_merge(p, q, 2));
+        CHECK(memcmp(before_merge, p, sizeof p) == 0);
+        q[1].label = y[1];
+    }
+
+    FAILS(CE_ERROR_NULL_POINTER, ce_partial_loss(NULL, 2, 3, NULL, &output));
+    FAILS(CE_ERROR_NULL_POINTER, ce_partial_loss(p, 2, 3, NULL, NULL));
+    FAILS(CE_ERROR_SHAPE, ce_partial_loss(p, 2, -1, NULL, &output));
+    FAILS(CE_ERROR_PARTIAL, ce_partial_loss(p, 2, 4, NULL, &output));
+    FAILS(CE_ERROR_PARTIAL, ce_partial_loss(p, 2, INT64_C(1) << 62, NULL, &output));
+    FAILS(CE_ERROR_PARTIAL, ce_partial_loss(q, 2, 0, NULL, &output));
+    other = tensor(x, CE_F32, 1, &rows, NULL);
+    options.weight = &other;
+    FAILS(CE_ERROR_SHAPE, ce_partial_loss(p, 2, 3, &options, &output));
+    options.weight        = NULL;
+    options.sample_weight = &input;
+    FAILS(CE_ERROR_SHAPE, ce_partial_loss(p, 2, 3, &options, &output));
+    options.sample_weight = NULL;
+    options.reduction     = CE_REDUCTION_NONE;
+    FAILS(CE_ERROR_SHAPE, ce_partial_loss(p, 2, 3, &options, &output));
+    other = tensor(g, CE_F32, 1, &three, NULL);
+    FAILS(CE_ERROR_SHAPE, ce_partial_loss(p, 2, 3, &options, &other));
+    other = tensor(p, CE_F64, 1, &rows, NULL);
+    FAILS(CE_ERROR_OVERLAP, ce_partial_loss(p, 2, 3, &options, &other));
+    CHECK(loss == 7);
+    FAILS(CE_OK, ce_partial_loss(p, 2, 3, NULL, &output));
+    CHECK(fabs(loss - 1.4076059f) < 1e-6f);
+    FAILS(CE_OK, ce_partial_loss(NULL, 0, 0, NULL, &output));
+    CHECK(isnan(loss));
+
+    memset(g, 0xA5, sizeof g);
+    memcpy(before, g, sizeof g);
+    FAILS(CE_ERROR_NULL_POINTER, ce_partial_grad(NULL, 1, 0, p, 3, NULL, &gradient));
+    FAILS(CE_ERROR_NULL_POINTER, ce_partial_grad(&input, 1, 0, NULL, 3, NULL, &gradient));
+    FAILS(CE_ERROR_NULL_POINTER, ce_partial_grad(&input, 1, 0, p, 3, NULL, NULL));
+    FAILS(CE_ERROR_SHAPE, ce_partial_grad(&input, 1, CE_BLOCK, p, 3, NULL, &gradient));
+    other = tensor(g, CE_F64, 2, shape, NULL);
+    FAILS(CE_ERROR_DTYPE, ce_partial_grad(&input, 1, 0, p, 3, NULL, &other));
+    other = tensor(x + 1, CE_F32, 2, shape, NULL);
+    FAILS(CE_ERROR_OVERLAP, ce_partial_grad(&input, 1, 0, p, 3, NULL, &other));
+    p[1].dtype = CE_F64;
+    FAILS(CE_ERROR_PARTIAL, ce_partial_grad(&input, 1, 0, p, 3, NULL, &gradient));
+    p[1].dtype   = CE_F32;
+    p[1].softcap = 3;
+    FAILS(CE_ERROR_PARTIAL, ce_partial_grad(&input, 1, 0, p, 3, NULL, &gradient));
+    p[1].softcap = 0;
+    CHECK(memcmp(before, g, sizeof g) == 0);
+    FAILS(CE_OK, ce_partial_grad(&input, 1, 0, p, 3, NULL, &gradient));
+    CHECK(fabs(g[2] + 0.16737951f) < 1e-6f && fabs(g[3] + 0.45498466f) < 1e-6f);
+}
+
+static void check_accumulator(void) {
+    const int64_t  rows = 4, three = 3;
+    const double   loss[4] = {1e300, 0.5, -1e300, NAN};
+    const float    weight[4] = {1, 2, 1, 0};
+    const uint8_t  correct[4] = {1, 0, 3, 1};
+    ce_tensor      losses = tensor(loss, CE_F64, 1, &rows, NULL), weights = tensor(weight, CE_F32, 1, &rows, NULL);
+    ce_tensor      flags = tensor(correct, CE_U8, 1, &rows, NULL), other;
+    ce_accumulator a, b, before;
+    double         mean, sum, total;
+
+    CHECK(sizeof(ce_accumulator) == 600);
+    FAILS(CE_ERROR_NULL_POINTER, ce_accumulator_init(NULL));
+    memset(&a, 0xA5, sizeof a);
+    FAILS(CE_ERROR_PARTIAL, ce_accumulator_add(&a, &losses, NULL, NULL));
+    FAILS(CE_ERROR_PARTIAL, ce_accumulator_result(&a, &mean, &sum, &total));
+    FAILS(CE_OK, ce_accumulator_init(&a));
+    FAILS(CE_OK, ce_accumulator_init(&b));
+    FAILS(CE_OK, ce_accumulator_add(&a, &losses, &weights, &flags));
+    FAILS(CE_OK, ce_accumulator_result(&a, &mean, &sum, &total));
+    CHECK(sum == 0.5 && total == 4 && mean == 0.125);
+    CHECK(a.rows == 3 && a.judged == 3 && a.correct == 2);
+    FAILS(CE_OK, ce_accumulator_result(&a, NULL, NULL, NULL));
+    FAILS(CE_OK, ce_accumulator_merge(&b, &a));
+    CHECK(memcmp(&a, &b, sizeof a) == 0);
+    FAILS(CE_OK, ce_accumulator_merge(&b, &b));
+    FAILS(CE_OK, ce_accumulator_result(&b, &mean, &sum, &total));
+    CHECK(sum == 1 && total == 8 && b.correct == 4);
+    memcpy(&before, &a, sizeof a);
+    FAILS(CE_ERROR_NULL_POINTER, ce_accumulator_add(NULL, &losses, NULL, NULL));
+    FAILS(CE_ERROR_NULL_POINTER, ce_accumulator_add(&a, NULL, NULL, NULL));
+    FAILS(CE_ERROR_NULL_POINTER, ce_accumulator_merge(&a, NULL));
+    FAILS(CE_ERROR_NULL_POINTER, ce_accumulator_merge(NULL, &a));
+    FAILS(CE_ERROR_NULL_POINTER, ce_accumulator_result(NULL, &mean, NULL, NULL));
+    FAILS(CE_ERROR_DTYPE, ce_accumulator_add(&a, &flags, NULL, NULL));
+    FAILS(CE_ERROR_DTYPE, ce_accumulator_add(&a, &losses, &flags, NULL));
+    FAILS(CE_ERROR_DTYPE, ce_accumulator_add(&a, &losses, NULL, &losses));
+    other = tensor(weight, CE_F32, 1, &three, NULL);
+    FAILS(CE_ERROR_SHAPE, ce_accumulator_add(&a, &losses, &other, NULL));
+    other = tensor((char *)&a + 592, CE_F64, 0, NULL, NULL);
+    FAILS(CE_ERROR_OVERLAP, ce_accumulator_add(&a, &other, NULL, NULL));
+    CHECK(memcmp(&a, &before, sizeof a) == 0);
+}
+
+int main(int argc, char **argv) {
+    const int writes = argc > 1 && strcmp(argv[1], "--write") == 0;
+    check_bits(writes);
+    if (writes)
+        return 0;
+    check_arguments();
+    check_accumulator();
+    printf("%ld passed, %ld failed\n", passed, failed);
+    return failed != 0;
+}
