@@ -78,7 +78,8 @@ HEADER: dict[str, Any] = {
         "(f32, f64), with target_shape, and target_strides and target_offset like the input's. Of binary_cross_entropy "
         "labels 0 and 1, or real numbers, for each element of the input",
         "weight, sample_weight": "class and row weights with *_dtype, *_shape, *_strides, *_offset; absent: all 1. Of "
-        "binary_cross_entropy sample_weight has the input's shape, and there is pos_weight: for each class, or one number",
+        "binary_cross_entropy sample_weight has the input's shape, and there is pos_weight: for each class, or one "
+        "number",
         "options": "each option that is not at its default; see defaults. ignore_index 'none' is "
         "CE_IGNORE_NONE; a bare number in place of an option's name is an unknown code",
         "loss_dtype": "absent: the input's dtype, and f32 for f16 and bf16",
@@ -130,10 +131,14 @@ HEADER: dict[str, Any] = {
         "multiplied by dz_c / dx_c. As z_c may be off by t |z_c|, t = 2^-50, T + t sum (K' p_c + |a_c| b'_c) |z_c| over finite "
         "z_c, and for the gradient 2 (1 + gamma) t max |z_c| |r| m_c dz_c / dx_c more.",
         "binary_cross_entropy": "an element is a row whose loss is L = s w (a f + b g), a = v y', b = 1 - y', "
-        "y' = (1-e) y + e/2, v the pos_weight, w the class's weight; f = (1-p)^gamma (-log p), g = p^gamma (-log(1-p)), "
-        "p = 1 / (1 + exp(-x)), or x itself for probs. M = |s w| (|a| f + |b| g), T = B (1 + gamma) M + F + h with B = 1e-6 "
-        "(f32) or 1e-13 (f64). Its slope is s w (b g' + a f'); the gradient's bound is B (1 + gamma) |r w| (|b g'| + |a f'|) "
-        "+ |r w| (|a| + |b|) E + h. E = exp(-|x|) where that is below 2^-126 (f32) or 2^-1022 (f64), else 0; F = |s w| (|a| + "
+        "y' = (1-e) y + e/2, v the pos_weight, w the class's weight; f = (1-p)^gamma (-log p), "
+        "g = p^gamma (-log(1-p)), "
+        "p = 1 / (1 + exp(-x)), or x itself for probs. M = |s w| (|a| f + |b| g), T = B (1 + gamma) M + F + h "
+        "with B = 1e-6 "
+        "(f32) or 1e-13 (f64). Its slope is s w (b g' + a f'); the gradient's bound is B (1 + gamma) |r w| "
+        "(|b g'| + |a f'|) "
+        "+ |r w| (|a| + |b|) E + h. E = exp(-|x|) where that is below 2^-126 (f32) or 2^-1022 (f64), else 0; "
+        "F = |s w| (|a| + "
         "|b|) E. Terms with a = 0 or b = 0 are 0. D as for a row, with the sum of s w as weight.",
         "ulp32": "the unit in the last place of binary32 at that magnitude, at least 2^-149.",
         "rounding": "tolerances are cut, not rounded up, to 6 digits; those below 1e-290 are "

@@ -145,8 +145,8 @@ def probabilities() -> Iterator[Case]:
     for dtype, (kind, target) in itertools.product((*DTYPES, *HALVES), (("labels", LABELS), ("soft", SOFT))):
         yield binary(f"probs_{kind}_{dtype}", "From probabilities.", PROBS, target, dtype=dtype, input_type="probs",
                      reduction="none")
-    yield binary("probs_weights", "With weights.", PROBS, SOFT, input_type="probs", weight=WEIGHT, pos_weight=POS_WEIGHT,
-                 sample_weight=SAMPLE_WEIGHT, label_smoothing=0.1)
+    yield binary("probs_weights", "With weights.", PROBS, SOFT, input_type="probs", weight=WEIGHT,
+                 pos_weight=POS_WEIGHT, sample_weight=SAMPLE_WEIGHT, label_smoothing=0.1)
     for dtype in DTYPES:
         yield binary(f"probs_tiny_{dtype}", "log(1 - p) of a tiny p, and of one next to 1.",
                      [[1e-20, 1e-30, 1e-6, 0.99999994, 0.5]], [[0, 0, 0, 0, 0]], dtype=dtype, input_type="probs",
@@ -154,7 +154,8 @@ def probabilities() -> Iterator[Case]:
         yield binary(f"probs_certain_{dtype}", "0 and 1: contradicted, the loss is infinite.",
                      [[0.0, -0.0, 1.0, 0.0, 1.0]], [[0, 1, 1, 1, 0]], dtype=dtype, input_type="probs", reduction="none")
     yield binary("probs_clip", "Clipped, and no gradient where that changes the probability.",
-                 [[0.0, 1.0, 0.5, 1.5, -1.0, 0.05]], [[1, 0, 1, 1, 1, 0]], input_type="probs", clip=0.1, reduction="none")
+                 [[0.0, 1.0, 0.5, 1.5, -1.0, 0.05]], [[1, 0, 1, 1, 1, 0]], input_type="probs", clip=0.1,
+                 reduction="none")
     yield binary("probs_outside", "What is no probability.", [[-0.5, 1.5, NAN, INF, 0.5]], [[0, 1, 1, 0, 1]],
                  input_type="probs", reduction="none")
 
@@ -188,11 +189,12 @@ def errors() -> Iterator[Case]:
                   target=[*LABELS[:3], [0, 1, -100]], ignore_index="none")
     yield refused("label_huge", "Beyond every signed integer.", "LABEL", ["label 18446744073709551516"], x=[[1.0, 2.0]],
                   target=[[0, 2**64 - 100]], target_dtype="u64")
-    yield refused("label_with_its_last_byte_1", "257 is not 1.", "LABEL", ["label 257"], x=[[1.0, 2.0]], target=[[257, 0]],
-                  target_dtype="i16")
+    yield refused("label_with_its_last_byte_1", "257 is not 1.", "LABEL", ["label 257"], x=[[1.0, 2.0]],
+                  target=[[257, 0]], target_dtype="i16")
     yield refused("target_shape", "A label for each row, as of cross-entropy.", "SHAPE", ["target", "[4]", "[4, 3]"],
                   target=[0, 1, 0, 1])
-    yield refused("weight_shape", "A weight for each class.", "SHAPE", ["weight", "[2]", "3 classes"], weight=[1.0, 2.0])
+    yield refused("weight_shape", "A weight for each class.", "SHAPE", ["weight", "[2]", "3 classes"],
+                  weight=[1.0, 2.0])
     yield refused("pos_weight_shape", "Or one for all.", "SHAPE", ["pos_weight", "[2]", "3 classes"],
                   pos_weight=[1.0, 2.0])
     yield refused("sample_weight_shape", "Weights of the elements, not of rows.", "SHAPE", ["sample_weight", "[4]"],
@@ -207,4 +209,5 @@ def errors() -> Iterator[Case]:
     for name in ("z_loss", "poly_epsilon", "softcap", "logit_scale"):
         yield refused(name, "What a softmax has.", "OPTION", [name, "binary"], level="c", **{name: 0.5})
     yield make.case("error_pos_weight_of_a_softmax", "pos_weight is for binary cross-entropy.", LOGITS, [0, 1, 2, 0],
-                    pos_weight=POS_WEIGHT, status="CE_ERROR_OPTION", message_contains=["pos_weight", "binary"], level="c")
+                    pos_weight=POS_WEIGHT, status="CE_ERROR_OPTION", message_contains=["pos_weight", "binary"],
+                    level="c")
