@@ -2,8 +2,9 @@ import Shims
 
 /// Binary cross-entropy over checked views: every element of the input is a problem of its own.
 ///
-/// Elements are taken a block at a time. What a kernel wants is gathered side by side, unless it lies so already; losses and
-/// gradients go the other way. Which elements make a block does not matter, since sums over elements are exact.
+/// Elements are taken a block at a time. What a kernel wants is gathered side by side, unless it lies so already;
+/// losses and gradients go the other way. Which elements make a block does not matter, since sums over elements are
+/// exact.
 public struct BinaryCall {
     /// The options; its rows and operands are not used.
     public var options: LossCall

@@ -85,8 +85,8 @@ struct BinaryWorker {
         if !isDirect { writeGradient(elements) }
     }
 
-    /// What comes before anything is written: counts elements, and adds up what a mean is to be divided by. False if a label is
-    /// bad.
+    /// What comes before anything is written: counts elements, and adds up what a mean is to be divided by. False if a
+    /// label is bad.
     @_optimize(size)
     private mutating func scan(_ elements: Range<Int>, _ addsWeights: Bool) -> Bool {
         guard let ignored = readTarget(elements) else { return false }

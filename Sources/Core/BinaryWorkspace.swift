@@ -1,7 +1,7 @@
 import Shims
 
-/// The memory that a call needs beside the caller's: a share for each thread, from malloc, so that running out of it is an error and
-/// not the end of the process.
+/// The memory that a call needs beside the caller's: a share for each thread, from malloc, so that running out of it is
+/// an error and not the end of the process.
 struct BinaryWorkspace {
     let threads: Int
     private let elements: Int
@@ -38,7 +38,8 @@ struct BinaryWorkspace {
     }
 }
 
-/// One thread's share: what it has found out, the sums of ExactLanes.swift, and room for a block of each kind of numbers.
+/// One thread's share: what it has found out, the sums of ExactLanes.swift, and room for a block of each kind of
+/// numbers.
 struct BinarySlot {
     enum Room: Int {
         case input, target, sampleWeight, weight, positiveWeight, positive, negative, loss, grad

@@ -11,8 +11,9 @@ public struct TensorDimension {
     }
 }
 
-/// The elements of a tensor in the order in which a call goes through them all, numbered from 0: the last dimension fastest. The
-/// tensors of a call are walked through together, and each has its own dimensions, of which as many are merged as its strides allow.
+/// The elements of a tensor in the order in which a call goes through them all, numbered from 0: the last dimension
+/// fastest. The tensors of a call are walked through together, and each has its own dimensions, of which as many are
+/// merged as its strides allow.
 ///
 /// The dimensions lie in memory of the caller's, so that a walk is cheap to hand around.
 public struct ElementWalk {
@@ -60,8 +61,8 @@ public struct ElementWalk {
         return (offset, ndim == 1 ? dimensions[0].length - rest : left)
     }
 
-    /// Calls `visit(done, offset, count)` for runs of elements that are each one `step` from the one before; `done` are those before
-    /// them in the range. Ends when it returns false.
+    /// Calls `visit(done, offset, count)` for runs of elements that are each one `step` from the one before; `done` are
+    /// those before them in the range. Ends when it returns false.
     @inline(__always)
     func forEachRun(in elements: Range<Int>, _ visit: (Int, Int, Int) -> Bool) {
         var element = elements.lowerBound
@@ -73,7 +74,8 @@ public struct ElementWalk {
         }
     }
 
-    /// The memory of elements that lie side by side in the format that is given; `nil` if it is not the kernel's own, or they do not.
+    /// The memory of elements that lie side by side in the format that is given; `nil` if it is not the kernel's own,
+    /// or they do not.
     func neighbours(_ elements: Range<Int>, _ format: Int32) -> UnsafeMutableRawPointer? {
         if format != CROSSENTROPY_NATIVE { return nil }
         let (offset, left) = place(of: elements.lowerBound)

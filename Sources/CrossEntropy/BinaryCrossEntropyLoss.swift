@@ -1,9 +1,10 @@
 import CCrossEntropy
 
-/// Binary cross-entropy between predictions and targets, and its gradient: every number of the input is a problem of its own.
+/// Binary cross-entropy between predictions and targets, and its gradient: every number of the input is a problem of
+/// its own.
 ///
-/// For labels that do not exclude each other, and for two classes told by one number. With the probability p = 1 / (1 + exp(-z))
-/// of a logit z and a target y
+/// For labels that do not exclude each other, and for two classes told by one number. With the probability p = 1 / (1 +
+/// exp(-z)) of a logit z and a target y
 ///
 ///     loss = s w (v y (-log p) + (1 - y) (-log(1 - p)))
 ///
@@ -14,12 +15,13 @@ import CCrossEntropy
 /// let value = try loss([2.0, -1.0, 0.5], labels: [1, 0, 1])  // 0.3047556
 /// ```
 ///
-/// Results are exact for every logit: the loss of 60 with label 1 is 8.8e-27. They are the same bits for any number of threads,
-/// memory layout and processor.
+/// Results are exact for every logit: the loss of 60 with label 1 is 8.8e-27. They are the same bits for any number of
+/// threads, memory layout and processor.
 ///
-/// Odd cases: an infinite logit is certain, with a loss of 0 where the target agrees and of +infinity where it does not; NaN makes
-/// that element's loss and gradient NaN. A probability of 0 or 1 that the target contradicts gives +infinity, one outside 0...1 NaN,
-/// unless ``clip`` changes it. Elements that are ignored or of weight 0 contribute nothing, whatever they hold.
+/// Odd cases: an infinite logit is certain, with a loss of 0 where the target agrees and of +infinity where it does
+/// not; NaN makes that element's loss and gradient NaN. A probability of 0 or 1 that the target contradicts gives
+/// +infinity, one outside 0...1 NaN, unless ``clip`` changes it. Elements that are ignored or of weight 0 contribute
+/// nothing, whatever they hold.
 public struct BinaryCrossEntropyLoss: Sendable {
     /// What the input holds: ``InputType/logits`` or ``InputType/probs``.
     public var inputType = InputType.logits
@@ -38,8 +40,8 @@ public struct BinaryCrossEntropyLoss: Sendable {
     public var classWeights: [Double]?
     /// v, one for each class, or a single one for all classes; `nil`: all 1.
     public var positiveWeights: [Double]?
-    /// eps in 0 ..< 0.5: probabilities are clamped to eps ... 1 - eps, with a gradient of 0 where that changes them. Only for
-    /// ``InputType/probs``.
+    /// eps in 0 ..< 0.5: probabilities are clamped to eps ... 1 - eps, with a gradient of 0 where that changes them.
+    /// Only for ``InputType/probs``.
     public var clip = 0.0
     /// γ, at least 0: the first term is multiplied by (1 - p)^γ, the second one by p^γ. Only for ``InputType/logits``.
     public var focalGamma = 0.0

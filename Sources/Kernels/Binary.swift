@@ -4,25 +4,41 @@ import Shims
 //
 //     loss = a (-log p) + b (-log(1 - p))
 //
-// for the probability p of a logit z, or for one that the input holds itself. A term of mass 0 is 0. Losses and masses are f64 for
-// every type of input; what is f32 is what Logistic.swift makes of f32 logits.
+// for the probability p of a logit z, or for one that the input holds itself. A term of mass 0 is 0. Losses and masses
+// are f64 for every type of input; what is f32 is what Logistic.swift makes of f32 logits.
 
 /// Logits in f32. The gradient is b p - a (1 - p).
 func binaryLogits(_ block: crossentropy_binary, _ count: Int) {
+    write(SingleLogits.self, block, count)
+}
+
+private enum SingleLogits: Terms {
+    typealias Input = Float
+
     @inline(__always)
-    func one(_ z: SIMD16<Float>, _ a: DoubleLanes, _ b: DoubleLanes) -> Outcome {
+    static func outcome(
+        _ block: crossentropy_binary, _ z: SIMD16<Float>, _ a: DoubleLanes, _ b: DoubleLanes
+    ) -> Outcome {
         let sides = Float.logistic(z)
         return Outcome(
             loss: term(a, Float.widen(sides.minusLogP)) + term(b, Float.widen(sides.minusLogOther)),
             grad: b * Float.widen(sides.p) - a * Float.widen(sides.other))
     }
-    forEachVector(of: block, count, Float.self, one)
 }
 
 /// Everything else, in f64.
 @_optimize(size)
 func binaryTerms(_ block: crossentropy_binary, _ count: Int) {
-    forEachVector(of: block, count, Double.self) { x, a, b in
+    write(DoubleTerms.self, block, count)
+}
+
+private enum DoubleTerms: Terms {
+    typealias Input = Double
+
+    @inline(__always)
+    static func outcome(
+        _ block: crossentropy_binary, _ x: DoubleLanes, _ a: DoubleLanes, _ b: DoubleLanes
+    ) -> Outcome {
         block.is_probs != 0 ? probs(block, x, a, b) : logits(block, x, a, b)
     }
 }
@@ -65,6 +81,15 @@ private struct Outcome {
     let grad: DoubleLanes
 }
 
+/// What a kernel makes of sixteen elements with masses a and b: a type rather than a closure, which would not be
+/// inlined.
+private protocol Terms {
+    associatedtype Input: Element
+    static func outcome(
+        _ block: crossentropy_binary, _ x: Input.Lanes, _ a: DoubleLanes, _ b: DoubleLanes
+    ) -> Outcome
+}
+
 /// mass x, and 0 where there is no mass, whatever x is.
 @inline(__always)
 private func term(_ mass: DoubleLanes, _ x: DoubleLanes) -> DoubleLanes {
@@ -72,12 +97,10 @@ private func term(_ mass: DoubleLanes, _ x: DoubleLanes) -> DoubleLanes {
     return (mass * x).replacing(with: zero, where: mass .== zero)
 }
 
-/// Writes the losses, and the gradient where one is asked for, of `body`(input, a, b).
+/// Writes the losses, and the gradient where one is asked for.
 @inline(__always)
-private func forEachVector<T: Element>(
-    of block: crossentropy_binary, _ count: Int, _: T.Type,
-    _ body: (T.Lanes, DoubleLanes, DoubleLanes) -> Outcome
-) {
+private func write<Kernel: Terms>(_: Kernel.Type, _ block: crossentropy_binary, _ count: Int) {
+    typealias T = Kernel.Input
     let zero = DoubleLanes(repeating: 0)
     let factor = DoubleLanes(repeating: block.grad_factor)
     // One loop with branches that are easily foretold, as the body is large.
@@ -95,7 +118,7 @@ private func forEachVector<T: Element>(
             a = loadTarget(block, i, n, T.self)
             b = DoubleLanes(repeating: 1) - a
         }
-        let result = body(x, a, b)
+        let result = Kernel.outcome(block, x, a, b)
         Double.storeLanes(result.loss, UnsafeMutableRawPointer(block.loss), i)
         if let place = block.grad {
             // One kind of NaN, and no -0; where there is no mass, 0.

@@ -44,8 +44,8 @@ func loadTarget<T: Element>(_ block: crossentropy_binary, _ i: Int, _ n: Int, _:
     return T.widen(n >= laneCount ? T.loadLanes(block.target, i) : T.loadTail(block.target, i, n, filler: 0))
 }
 
-/// `count` labels as 0 and 1, and NaN where their bits are `ignored`. How many are ignored; -1 if one is none of these, which then
-/// counts as 0.
+/// `count` labels as 0 and 1, and NaN where their bits are `ignored`. How many are ignored; -1 if one is none of these,
+/// which then counts as 0.
 func binaryLabels(
     _ base: UnsafeRawPointer, size: Int, start: Int, stride: Int, count: Int, ignored: UInt64?,
     _ copy: UnsafeMutablePointer<Float>

@@ -1,11 +1,11 @@
 import Shims
 
-// Sums that no order of the additions changes, sixteen at a time: each number is cut into a multiple of 2^-26 and ones of 2^-68,
-// 2^-110 and 2^-152, and a double adds up each of these exactly for as long as 2^53 of its units are not reached, which is 4096
-// additions of numbers below 2^15. The last two parts are hardly ever needed.
+// Sums that no order of the additions changes, sixteen at a time: each number is cut into a multiple of 2^-26 and ones
+// of 2^-68, 2^-110 and 2^-152, and a double adds up each of these exactly for as long as 2^53 of its units are not
+// reached, which is 4096 additions of numbers below 2^15. The last two parts are hardly ever needed.
 
-/// Adds x[first], x[first + 1], ... to the four vectors of `sums`. Returns where numbers begin that do not fit there: sixteen
-/// that are too large or too fine, or not numbers. They have not been added. `count` if there are none.
+/// Adds x[first], x[first + 1], ... to the four vectors of `sums`. Returns where numbers begin that do not fit there:
+/// sixteen that are too large or too fine, or not numbers. They have not been added. `count` if there are none.
 func sumExactly(_ x: UnsafePointer<Double>, _ first: Int, _ count: Int, _ sums: UnsafeMutablePointer<Double>) -> Int {
     let x = UnsafeRawPointer(x)
     let sums = UnsafeMutableRawPointer(sums)

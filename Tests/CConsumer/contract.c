@@ -1157,6 +1157,101 @@ static void cancelling(void) {
     free_results(got);
 }
 
+/* Binary cross-entropy ------------------------------------------------------------------------ */
+
+static int32_t binary_call(const ce_tensor *input, const ce_tensor *target, const ce_options *options,
+                           const ce_tensor *into, const ce_tensor *slope) {
+    clear_outputs();
+    return ce_binary_cross_entropy(input, -1, target, options, into, slope);
+}
+
+static void binary(void) {
+    int64_t    shape[2] = {ROWS, CLASSES}, one[1] = {1}, ones[64], huge[3] = {INT64_MAX / 2, 0, INT64_MAX};
+    float      elements[COUNT], memory[2 * COUNT];
+    ce_tensor  input = {(void *)LOGITS, CE_F32, 2, shape, NULL}, target = {(void *)MASS, CE_F32, 2, shape, NULL};
+    ce_tensor  into = {loss, CE_F32, 0, NULL, NULL}, slope = {grad, CE_F32, 2, shape, NULL};
+    ce_tensor  kept = {elements, CE_F32, 2, shape, NULL}, weight = {NULL, CE_F32, 1, one, NULL}, broken;
+    ce_options options = defaults(), older = defaults();
+    float      heavy = 3, plain;
+    int        i;
+
+    CHECK(binary_call(&input, &target, NULL, &into, &slope) == CE_OK);
+    plain = loss[0];
+    CHECK(fabsf(plain - 0.665230f) < 1e-6f);
+    CHECK(binary_call(&input, &target, NULL, &into, NULL) == CE_OK && loss[0] == plain);
+    CHECK(binary_call(&input, &target, NULL, NULL, &slope) == CE_OK && grad[2] < 0 && grad[0] > 0);
+
+    /* What is NULL. */
+    CHECK(binary_call(NULL, &target, NULL, &into, &slope) == CE_ERROR_NULL_POINTER && nothing_written());
+    CHECK(binary_call(&input, NULL, NULL, &into, &slope) == CE_ERROR_NULL_POINTER && nothing_written());
+    CHECK(binary_call(&input, &target, NULL, NULL, NULL) == CE_ERROR_NULL_POINTER && nothing_written());
+    broken = target;
+    broken.data = NULL;
+    CHECK(binary_call(&input, &broken, NULL, &into, &slope) == CE_ERROR_NULL_POINTER && nothing_written());
+    options.pos_weight = &weight;
+    CHECK(binary_call(&input, &target, &options, &into, &slope) == CE_ERROR_NULL_POINTER && nothing_written());
+
+    /* A caller of before pos_weight, whose struct ends there. */
+    weight.data = &heavy;
+    CHECK(binary_call(&input, &target, &options, &into, &slope) == CE_OK && loss[0] != plain);
+    older.size = offsetof(ce_options, pos_weight);
+    older.pos_weight = &weight;
+    CHECK(binary_call(&input, &target, &older, &into, &slope) == CE_OK && loss[0] == plain);
+    options.pos_weight = NULL;
+
+    /* Overlaps: the gradient may replace the input and nothing else. */
+    memcpy(memory, LOGITS, sizeof LOGITS);
+    input.data = memory;
+    broken = slope;
+    broken.data = memory + 1;
+    CHECK(ce_binary_cross_entropy(&input, -1, &target, NULL, &into, &broken) == CE_ERROR_OVERLAP);
+    CHECK(ce_binary_cross_entropy(&input, -1, &input, NULL, &into, &input) == CE_ERROR_OVERLAP);
+    CHECK(memcmp(memory, LOGITS, sizeof LOGITS) == 0);
+    broken = weight;
+    broken.data = loss;
+    loss[0] = 1;
+    options.pos_weight = &broken;
+    CHECK(ce_binary_cross_entropy(&input, -1, &target, &options, &into, &slope) == CE_ERROR_OVERLAP && loss[0] == 1);
+    options.pos_weight = NULL;
+    CHECK(binary_call(&input, &target, NULL, &into, &input) == CE_OK && loss[0] == plain);
+    input.data = (void *)LOGITS;
+
+    /* Losses one by one. */
+    options.reduction = CE_REDUCTION_NONE;
+    CHECK(binary_call(&input, &target, &options, &into, &slope) == CE_ERROR_SHAPE && nothing_written());
+    CHECK(binary_call(&input, &target, &options, &kept, &slope) == CE_OK && fabsf(elements[2] - 0.474077f) < 1e-6f);
+
+    /* 64 dimensions; and lengths whose product overflows where one of them is 0. */
+    for (i = 0; i < 64; i++)
+        ones[i] = i == 40 ? COUNT : 1;
+    input.ndim = target.ndim = slope.ndim = 64;
+    input.shape = target.shape = slope.shape = ones;
+    CHECK(binary_call(&input, &target, NULL, &into, &slope) == CE_OK && loss[0] == plain);
+    input.ndim = target.ndim = slope.ndim = 3;
+    input.shape = target.shape = slope.shape = huge;
+    CHECK(binary_call(&input, &target, NULL, &into, &slope) == CE_OK && isnan(loss[0]));
+    CHECK(is_fill(grad, sizeof grad));
+}
+
+static void cancelling_binary(void) {
+    int64_t          shape[2] = {BIG_ROWS, BIG_CLASSES};
+    results          got = make_results();
+    ce_tensor        input = {big_logits, CE_F32, 2, shape, NULL}, slope = {got.grad, CE_F32, 2, shape, NULL};
+    ce_options       options = defaults();
+    volatile int32_t cancel = 1;
+    int64_t          steps[2] = {0, 0};
+    int8_t           label = 1;
+    ce_tensor        target = {&label, CE_I8, 2, shape, steps};
+    options.cancel = &cancel;
+    CHECK(ce_binary_cross_entropy(&input, -1, &target, &options, NULL, &slope) == CE_ERROR_CANCELLED);
+    cancel = 0;
+    CHECK(ce_binary_cross_entropy(&input, -1, &target, &options, NULL, &slope) == CE_OK);
+    label = 2;
+    CHECK(ce_binary_cross_entropy(&input, -1, &target, &options, NULL, &slope) == CE_ERROR_LABEL);
+    CHECK(strcmp(ce_last_error_message(), "label 2 in element 0 is neither 0 nor 1") == 0);
+    free_results(got);
+}
+
 static int thread_failures; /* counted under the lock */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -1514,11 +1609,13 @@ int main(int argc, char **argv) {
     halves_are_widened();
     halves_are_rounded();
     halves_in_their_places();
+    binary();
     make_big_problem();
     any_number_of_threads();
     any_split_of_the_batch();
     number_of_threads();
     cancelling();
+    cancelling_binary();
     messages();
     calls_at_the_same_time();
     cancelled_threads();

@@ -1,4 +1,4 @@
-"""Binary cross-entropy, beyond what the shared vectors hold: all f32, derivatives, sums, arrays, errors."""
+"""Binary cross-entropy beyond the shared vectors: accuracy over all f32, derivatives, sums, arrays, errors."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-// The part of the wall between Core and the kernel modules that is binary cross-entropy's: see CrossEntropyShims.h, which
-// includes this file.
+// The part of the wall between Core and the kernel modules that is binary cross-entropy's: see CrossEntropyShims.h,
+// which includes this file.
 #ifndef CROSSENTROPY_BINARY_KERNELS_H
 #define CROSSENTROPY_BINARY_KERNELS_H
 
@@ -35,11 +35,12 @@ typedef void (*crossentropy_gather_kernel)(const void *base, int32_t format, int
                                            void *copy);
 typedef void (*crossentropy_scatter_kernel)(const void *copy, int64_t count, void *base, int32_t format, int64_t start,
                                             int64_t stride);
-// Labels of `size` bytes as 0 and 1, and NaN for those whose bits are `ignored`; how many these are, and -1 if there are others.
+// Labels of `size` bytes as 0 and 1, and NaN for those whose bits are `ignored`; how many these are, and -1 if there
+// are others.
 typedef int64_t (*crossentropy_labels_kernel)(const void *base, int32_t size, int64_t start, int64_t stride, int64_t count,
                                               uint64_t ignored, int32_t has_ignored, float *copy);
-// Adds x[first], x[first + 1], ... exactly to CROSSENTROPY_SUMS vectors of 16 lanes, see ExactLanes.swift. Returns the first
-// of 16 numbers that do not fit there, and `count` if all do.
+// Adds x[first], x[first + 1], ... exactly to CROSSENTROPY_SUMS vectors of 16 lanes, see ExactLanes.swift. Returns the
+// first of 16 numbers that do not fit there, and `count` if all do.
 typedef int64_t (*crossentropy_sum_kernel)(const double *x, int64_t first, int64_t count, double *sums);
 #define CROSSENTROPY_SUMS 4
 
