@@ -1157,6 +1157,109 @@ static void cancelling(void) {
     free_results(got);
 }
 
+/* Softmax and statistics ---------------------------------------------------------------------- */
+
+static void softmax_arguments(void) {
+    const int64_t one[1] = {1};
+    small         p = small_problem();
+    ce_tensor     wide = p.grad, short_one = p.grad, losses = p.losses, shifted = p.grad, half = p.losses;
+    float         both[COUNT + 1];
+    wide.dtype = CE_F64;
+    short_one.ndim = 1;
+    losses.shape = one;
+    half.dtype = CE_F16;
+    CHECK(ce_softmax(NULL, -1, NULL, &p.grad) == CE_ERROR_NULL_POINTER);
+    CHECK(ce_softmax(&p.input, -1, NULL, NULL) == CE_ERROR_NULL_POINTER);
+    CHECK(strstr(ce_last_error_message(), "output") != NULL);
+    CHECK(ce_log_softmax(&p.input, -1, NULL, NULL) == CE_ERROR_NULL_POINTER);
+    CHECK(ce_logsumexp(&p.input, -1, NULL, NULL) == CE_ERROR_NULL_POINTER);
+    CHECK(ce_softmax(&p.input, 2, NULL, &p.grad) == CE_ERROR_SHAPE);
+    CHECK(ce_softmax(&p.input, -1, NULL, &wide) == CE_ERROR_DTYPE);
+    CHECK(ce_softmax(&p.input, -1, NULL, &short_one) == CE_ERROR_SHAPE);
+    CHECK(ce_logsumexp(&p.input, -1, NULL, &losses) == CE_ERROR_SHAPE);
+    CHECK(ce_logsumexp(&p.input, -1, NULL, &half) == CE_ERROR_DTYPE);
+    CHECK(ce_logsumexp(&p.input, -1, NULL, &p.input) == CE_ERROR_SHAPE);
+    p.options.softcap = -1;
+    CHECK(ce_softmax(&p.input, -1, &p.options, &p.grad) == CE_ERROR_OPTION);
+    CHECK(nothing_written());
+    memcpy(both, LOGITS, sizeof LOGITS);
+    p.input.data = both;
+    shifted.data = both + 1;
+    CHECK(ce_softmax(&p.input, -1, NULL, &shifted) == CE_ERROR_OVERLAP);
+    CHECK(memcmp(both, LOGITS, sizeof LOGITS) == 0);
+    CHECK(ce_softmax(&p.input, -1, NULL, &p.grad) == CE_OK);
+    CHECK(ce_softmax(&p.input, -1, NULL, &p.input) == CE_OK);
+    CHECK(memcmp(both, grad, sizeof LOGITS) == 0);
+}
+
+static void statistics_arguments(void) {
+    small        p = small_problem();
+    double       numbers[2 * ROWS];
+    int64_t      ranks[ROWS], bad[ROWS] = {0, CLASSES};
+    ce_row_stats stats;
+    ce_tensor    labels = p.labels;
+    memset(&stats, 0, sizeof stats);
+    memset(numbers, FILL, sizeof numbers);
+    memset(ranks, FILL, sizeof ranks);
+    CHECK(ce_compute_row_stats(&p.input, -1, NULL, NULL, NULL) == CE_ERROR_NULL_POINTER);
+    CHECK(ce_compute_row_stats(&p.input, -1, NULL, NULL, &stats) == CE_ERROR_OPTIONS_SIZE); /* its size is 0 */
+    stats.size = sizeof stats;
+    CHECK(ce_compute_row_stats(&p.input, -1, &p.labels, NULL, &stats) == CE_OK);
+    stats.lse = numbers;
+    stats.max = numbers + ROWS / 2;
+    stats.target_rank = ranks;
+    CHECK(ce_compute_row_stats(&p.input, -1, &p.labels, NULL, &stats) == CE_ERROR_OVERLAP);
+    stats.max = NULL;
+    stats.entropy = (double *)(void *)p.input.data;
+    CHECK(ce_compute_row_stats(&p.input, -1, &p.labels, NULL, &stats) == CE_ERROR_OVERLAP);
+    stats.entropy = NULL;
+    CHECK(ce_compute_row_stats(&p.input, -1, &p.mass, NULL, &stats) == CE_ERROR_DTYPE);
+    labels.data = bad;
+    CHECK(ce_compute_row_stats(&p.input, -1, &labels, NULL, &stats) == CE_ERROR_LABEL);
+    CHECK(is_fill(numbers, sizeof numbers) && is_fill(ranks, sizeof ranks));
+    CHECK(ce_compute_row_stats(&p.input, -1, &p.labels, NULL, &stats) == CE_OK);
+    CHECK(!is_fill(numbers, ROWS * sizeof *numbers) && is_fill(numbers + ROWS, ROWS * sizeof *numbers));
+    CHECK(ranks[0] >= 0 && ranks[0] < CLASSES);
+
+    /* From the pass of a loss: only of logits, and nothing is written if the call fails. */
+    memset(numbers, FILL, sizeof numbers);
+    p.options.row_stats = &stats;
+    p.options.input_type = CE_INPUT_PROBS;
+    CHECK(mean(&p) == CE_ERROR_OPTION);
+    CHECK(strstr(ce_last_error_message(), "row_stats") != NULL);
+    p.options.input_type = CE_INPUT_LOGITS;
+    p.options.label_smoothing = 0.1;
+    p.labels.data = bad;
+    CHECK(mean(&p) == CE_ERROR_LABEL);
+    CHECK(is_fill(numbers, sizeof numbers) && nothing_written());
+    stats.lse = (double *)(void *)grad;
+    p = small_problem();
+    p.options.row_stats = &stats;
+    CHECK(mean(&p) == CE_ERROR_OVERLAP);
+    CHECK(nothing_written());
+}
+
+static void row_options(void) {
+    small     p = small_problem();
+    ce_tensor mask = p.sample_weight, inside = p.labels;
+    p.options.mask = &mask;
+    CHECK(mean(&p) == CE_ERROR_DTYPE); /* floating point */
+    mask = p.labels;
+    mask.data = grad;
+    CHECK(mean(&p) == CE_ERROR_OVERLAP);
+    p.options.mask = NULL;
+    p.options.ignore_indices = &mask;
+    mask.data = p.labels.data;
+    mask.dtype = CE_I32;
+    CHECK(mean(&p) == CE_ERROR_SHAPE);
+    p.options.ignore_indices = NULL;
+    p.options.grad_losses = &inside;
+    CHECK(mean(&p) == CE_ERROR_DTYPE);
+    p.options.grad_losses = &p.sample_weight;
+    CHECK(mean(&p) == CE_ERROR_OPTION); /* of a mean */
+    CHECK(nothing_written());
+}
+
 /* Binary cross-entropy ------------------------------------------------------------------------ */
 
 static int32_t binary_call(const ce_tensor *input, const ce_tensor *target, const ce_options *options,
@@ -1182,6 +1285,17 @@ static void binary(void) {
     CHECK(binary_call(&input, &target, NULL, NULL, &slope) == CE_OK && grad[2] < 0 && grad[0] > 0);
 
     /* What is NULL. */
+    ce_options_init(&options, sizeof options);
+    options.mask = &target;
+    CHECK(binary_call(&input, &target, &options, &into, &slope) == CE_ERROR_OPTION && nothing_written());
+    CHECK(strstr(ce_last_error_message(), "mask") != NULL);
+    options.mask           = NULL;
+    options.ignore_indices = &target;
+    CHECK(binary_call(&input, &target, &options, &into, &slope) == CE_ERROR_OPTION && nothing_written());
+    options.ignore_indices = NULL;
+    options.grad_losses    = &input;
+    CHECK(binary_call(&input, &target, &options, &into, &slope) == CE_ERROR_OPTION && nothing_written());
+    options.grad_losses = NULL;
     CHECK(binary_call(NULL, &target, NULL, &into, &slope) == CE_ERROR_NULL_POINTER && nothing_written());
     CHECK(binary_call(&input, NULL, NULL, &into, &slope) == CE_ERROR_NULL_POINTER && nothing_written());
     CHECK(binary_call(&input, &target, NULL, NULL, NULL) == CE_ERROR_NULL_POINTER && nothing_written());
@@ -1609,6 +1723,9 @@ int main(int argc, char **argv) {
     halves_are_widened();
     halves_are_rounded();
     halves_in_their_places();
+    softmax_arguments();
+    statistics_arguments();
+    row_options();
     binary();
     make_big_problem();
     any_number_of_threads();

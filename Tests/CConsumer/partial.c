@@ -190,6 +190,20 @@ static void check_arguments(void) {
     FAILS(CE_ERROR_OPTION, ce_partial_compute(&input, 1, 0, &target, &options, p));
     CHECK(strstr(ce_last_error_message(), "label_smoothing") != NULL);
     options.label_smoothing = 0;
+    /* What only calls on whole rows know; the pointers lead to views that they would accept. */
+    options.mask = &target;
+    FAILS(CE_ERROR_OPTION, ce_partial_compute(&input, 1, 0, &target, &options, p));
+    CHECK(strstr(ce_last_error_message(), "mask") != NULL);
+    options.mask           = NULL;
+    options.ignore_indices = &target;
+    FAILS(CE_ERROR_OPTION, ce_partial_compute(&input, 1, 0, &target, &options, p));
+    options.ignore_indices = NULL;
+    options.grad_losses    = &input;
+    FAILS(CE_ERROR_OPTION, ce_partial_compute(&input, 1, 0, &target, &options, p));
+    options.grad_losses = NULL;
+    options.pos_weight  = &input;
+    FAILS(CE_ERROR_OPTION, ce_partial_compute(&input, 1, 0, &target, &options, p));
+    options.pos_weight = NULL;
     options.size            = 8;
     FAILS(CE_ERROR_OPTIONS_SIZE, ce_partial_compute(&input, 1, 0, &target, &options, p));
     CHECK(memcmp(p, q, sizeof p) == 0); /* nothing was written */
