@@ -38,13 +38,13 @@ func binaryPlain(_ block: crossentropy_binary, _ count: Int) -> Int32 {
         let t = y.replacing(with: one - y, where: isPositive)
         var loss = (t * magnitude).replacing(with: zero, where: t .== zero) + log
         let difference = t - e / (one + e)
-        var grad = (zero - difference).replacing(with: difference, where: isPositive)
+        var grad: SIMD16<Float>
         if isSingle {
-            grad = grad * singleFactor
+            grad = difference * (zero - singleFactor).replacing(with: singleFactor, where: isPositive)
         } else {
+            grad = (zero - difference).replacing(with: difference, where: isPositive)
             grad = Float.narrow(Float.widen(grad) * factor)
         }
-        grad = (grad + zero).replacing(with: SIMD16(repeating: .nan), where: grad .!= grad)
         if block.has_indices != 0 {
             loss = loss.replacing(with: zero, where: y .!= y)
             grad = grad.replacing(with: zero, where: y .!= y)
@@ -52,7 +52,6 @@ func binaryPlain(_ block: crossentropy_binary, _ count: Int) -> Int32 {
         if let place = block.grad {
             if isFull { Float.storeLanes(grad, place, i) } else { Float.storeTail(grad, place, i, n) }
         }
-        loss = loss.replacing(with: SIMD16(repeating: .nan), where: loss .!= loss)
         if !isFull { loss = firstLanes(loss, n) }
         Float.storeLanes(loss, UnsafeMutableRawPointer(block.single_loss), i)
         sums += Float.widen(loss)
@@ -69,6 +68,8 @@ func binaryPlain(_ block: crossentropy_binary, _ count: Int) -> Int32 {
         if largest[lane] > high { high = largest[lane] }
         if smallest[lane] < low { low = smallest[lane] }
     }
+    // Only beside an infinite or NaN loss a gradient can be NaN.
+    if high >= 0x7F80_0000 { unifyNaNs(block, count) }
     // By their exponents, of which that of subnormal numbers counts as 1. Nothing but zeros is exact, too.
     let top = exponent(high)
     return top < 255 && (high == 0 || top &- exponent(low &+ 1) <= 23) ? 1 : 0
@@ -76,6 +77,17 @@ func binaryPlain(_ block: crossentropy_binary, _ count: Int) -> Int32 {
 
 @inline(__always)
 private func exponent(_ bits: UInt32) -> UInt32 { bits < 0x80_0000 ? 1 : bits &>> 23 }
+
+/// There is one kind of NaN, whatever it came from.
+@inline(never)
+@_optimize(size)
+private func unifyNaNs(_ block: crossentropy_binary, _ count: Int) {
+    func unify(_ numbers: UnsafeMutableRawPointer) {
+        for i in 0..<count where Float.load(UnsafeRawPointer(numbers), i).isNaN { Float.store(.nan, numbers, i) }
+    }
+    unify(UnsafeMutableRawPointer(block.single_loss))
+    if let grad = block.grad { unify(grad) }
+}
 
 /// `x`, but 0 behind the first `n` lanes.
 @inline(__always)
