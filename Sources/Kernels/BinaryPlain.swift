@@ -14,6 +14,17 @@ import Shims
 /// the smallest but 0, as 64 multiples of a unit, each below 2^47 of them, stay below 2^53. Where it is not, nothing is
 /// said of the sums.
 func binaryPlain(_ block: crossentropy_binary, _ count: Int) -> Int32 {
+    let (low, high) = plainVectors(block, count)
+    // Only beside an infinite or NaN loss a gradient can be NaN.
+    if high >= 0x7F80_0000 { unifyNaNs(block, count) }
+    // By their exponents, of which that of subnormal numbers counts as 1. Nothing but zeros is exact, too.
+    let top = exponent(high)
+    return top < 255 && (high == 0 || top &- exponent(low) <= 23) ? 1 : 0
+}
+
+/// Losses, sums and gradient. The bits of the smallest loss but 0 and of the largest one, each without its sign.
+@inline(never)
+private func plainVectors(_ block: crossentropy_binary, _ count: Int) -> (low: UInt32, high: UInt32) {
     let zero = SIMD16<Float>(repeating: 0)
     let one = SIMD16<Float>(repeating: 1)
     let magnitudeBits = SIMD16<UInt32>(repeating: 0x7FFF_FFFF)
@@ -68,11 +79,7 @@ func binaryPlain(_ block: crossentropy_binary, _ count: Int) -> Int32 {
         if largest[lane] > high { high = largest[lane] }
         if smallest[lane] < low { low = smallest[lane] }
     }
-    // Only beside an infinite or NaN loss a gradient can be NaN.
-    if high >= 0x7F80_0000 { unifyNaNs(block, count) }
-    // By their exponents, of which that of subnormal numbers counts as 1. Nothing but zeros is exact, too.
-    let top = exponent(high)
-    return top < 255 && (high == 0 || top &- exponent(low &+ 1) <= 23) ? 1 : 0
+    return (low &+ 1, high)
 }
 
 @inline(__always)
