@@ -4,8 +4,9 @@
  * Copyright (c) 2026 the crossentropy authors. Licensed under the MIT licence, see LICENSE.
  *
  * This header is the contract of libcrossentropy.so, and it is written to be read from top to
- * bottom: introduction, version, status, the simple calls, options, tensors, the general call,
- * partial statistics, accumulator, threads. Everything that is exported stands here, and nothing else is exported.
+ * bottom: introduction, version, status, the simple calls, options, tensors, the general call, softmax
+ * and statistics, binary cross-entropy, partial statistics, accumulator, threads. Everything that is
+ * exported stands here, and nothing else is exported.
  */
 #ifndef CROSSENTROPY_H
 #define CROSSENTROPY_H

@@ -122,12 +122,13 @@ def check_inner_loops() -> None:
                 calls += [line for loop in loops for line in loop if line.startswith("call")]
             check(f"{module} {stem}: loops on {register}, in f32 and f64", len(counts) == 2 and all(counts), counts)
             check(f"{module} {stem}: no call in them", not calls, calls or "none")
-        # Its loop has branches, for the last elements, and so is none of those.
-        lines = [line for name, lines in functions(module) if "binaryLogits" in name for _, line in lines]
-        count = sum("vfmadd" in line and register in line for line in lines)
-        check(f"{module} binaryLogits: on {register}", count >= 16, count)
-        calls = [line for line in lines if line.startswith("call")]
-        check(f"{module} binaryLogits: no call", not calls, calls or "none")
+        # Their loops have branches, for the last elements, and so are none of those.
+        for stem in ("binaryLogits", "plainVectors"):
+            lines = [line for name, lines in functions(module) if stem in name for _, line in lines]
+            count = sum("vfmadd" in line and register in line for line in lines)
+            check(f"{module} {stem}: on {register}", count >= 16, count)
+            calls = [line for line in lines if line.startswith("call")]
+            check(f"{module} {stem}: no call", not calls, calls or "none")
 
 
 if __name__ == "__main__":

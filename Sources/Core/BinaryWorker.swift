@@ -39,6 +39,7 @@ struct BinaryWorker {
         block.clip_high = call.options.clipHigh
         block.grad_factor = pass.pointee.gradFactor.map { $0.magnitude < .infinity ? $0 : .nan } ?? 0
         block.loss = slot.numbers(.loss)
+        block.single_loss = slot.memory(.positive).assumingMemoryBound(to: Float.self)
     }
 
     private var call: BinaryCall { @inline(__always) get { pass.pointee.call } }
@@ -65,7 +66,8 @@ struct BinaryWorker {
         let ignored = readTarget(elements) ?? elements.count
         block.input = read(call.input, elements, .input)
         block.positive = nil
-        if ignored != 0 || call.needsMasses {
+        let isPlain = !call.needsMasses && !inDoubles
+        if !isPlain && (ignored != 0 || call.needsMasses) {
             block.sample_weight = readWeight(call.sampleWeight, elements, .sampleWeight)
             block.weight = readWeight(call.weight, elements, .weight)
             block.positive_weight = readWeight(call.positiveWeight, elements, .positiveWeight)
@@ -80,8 +82,13 @@ struct BinaryWorker {
             isDirect = place != nil
             block.grad = place ?? slot.memory(.grad)
         }
-        kernels.loss(&block, Int64(elements.count))
-        keepLosses(elements)
+        // Which kernel does not depend on the block, since the two round differently.
+        if isPlain {
+            keepLosses(elements, areSummed: kernels.plain(&block, Int64(elements.count)) != 0)
+        } else {
+            kernels.loss(&block, Int64(elements.count))
+            keepLosses(elements)
+        }
         if !isDirect { writeGradient(elements) }
     }
 
@@ -159,6 +166,24 @@ struct BinaryWorker {
     }
 
     // MARK: What comes out
+
+    /// The same for losses in f32, which are summed in 16 lanes already or not.
+    private func keepLosses(_ elements: Range<Int>, areSummed: Bool) {
+        if call.options.reduction != .none {
+            if areSummed { return add(16) }
+        } else if let loss = call.loss, loss.operand.dtype == .f32 {
+            loss.forEachRun(in: elements) { done, offset, count in
+                kernels.scatter(
+                    block.single_loss + done, Int64(count), loss.operand.data, CROSSENTROPY_NATIVE, Int64(offset),
+                    Int64(loss.step))
+                return true
+            }
+            return
+        }
+        let losses = slot.numbers(.loss)
+        for i in 0..<elements.count { losses[i] = Double(block.single_loss[i]) }
+        keepLosses(elements)
+    }
 
     /// Stores the losses, or adds them to the sum.
     private func keepLosses(_ elements: Range<Int>) {

@@ -35,6 +35,13 @@ extension Float {
             minusLogOther: log + zero.replacing(with: z, where: isPositive))
     }
 
+    /// exp(-x) for x >= 0, and log1p of it.
+    @inline(__always)
+    static func softplusParts(_ x: Lanes) -> (e: Lanes, log: Lanes) {
+        let e = exp(Lanes(repeating: 0) - x)
+        return (e, log1p(e))
+    }
+
     /// exp(x) for x <= 0; 0 below log(2^-126), so that no result is subnormal.
     @inline(__always)
     private static func exp(_ x: Lanes) -> Lanes {

@@ -29,6 +29,7 @@ private func fillTable(_ table: UnsafeMutablePointer<crossentropy_kernels>) {
     shim_set_long_row_kernels(
         table, f64, { begin($0!, Double.self) }, { sumBlocks($0!, Int($1), Int($2), Double.self) },
         { finish($0!, Double.self) }, { writeBlocks($0!, Int($1), Int($2), Double.self) })
+    shim_binary_kernels(table, f32).pointee.plain = { binaryPlain($0!.pointee, Int($1)) }
     shim_binary_kernels(table, f32).pointee.loss = { binaryLogits($0!.pointee, Int($1)) }
     shim_set_slice_kernels(
         table, f32, { sliceBlock($0!, Int($1), Int($2), $3!, Float.self) }, { writeSlice($0!, Float.self) })

@@ -245,21 +245,17 @@ static void free_outcome(outcome *made) {
     free(made->grad.memory);
 }
 
-static unsigned get_float(void) {
 #if defined(__SSE2__)
-    return _mm_getcsr();
-#else
-    return 0;
-#endif
-}
+static unsigned get_float(void) { return _mm_getcsr(); }
 
-static void set_float(unsigned bits) {
-#if defined(__SSE2__)
-    _mm_setcsr(bits);
-#else
-    (void)bits;
+static void set_float(unsigned bits) { _mm_setcsr(bits); }
+#else /* contract.c looks after the others */
+static unsigned float_bits;
+
+static unsigned get_float(void) { return float_bits; }
+
+static void set_float(unsigned bits) { float_bits = bits; }
 #endif
-}
 
 static void compute(const problem *p, const configuration *how, outcome *made) {
     int32_t    dtype = TYPES[p->type].dtype, target = p->op->is_soft ? TYPES[p->type].loss : TYPES[p->type].label;

@@ -26,9 +26,11 @@ typedef struct crossentropy_binary {
     double        clip_high;
     double        grad_factor;   // multiplies the gradient; NaN: so is that, but for elements without mass
     double       *loss;
+    float        *single_loss;   // binaryPlain: the losses, where `loss` has 16 sums of them
     void         *grad;          // own; NULL: no gradient. May be input
 } crossentropy_binary;
 
+typedef int32_t (*crossentropy_plain_kernel)(const crossentropy_binary *block, int64_t count);
 typedef void (*crossentropy_binary_kernel)(const crossentropy_binary *block, int64_t count);
 // `count` numbers from number `start` on, `stride` apart, from and to their place among the caller's.
 typedef void (*crossentropy_gather_kernel)(const void *base, int32_t format, int64_t start, int64_t stride, int64_t count,
@@ -49,6 +51,7 @@ typedef struct crossentropy_binary_kernels {
     crossentropy_gather_kernel  gather;
     crossentropy_scatter_kernel scatter;
     crossentropy_binary_kernel  masses;
+    crossentropy_plain_kernel   plain; // f32: logits with the masses y and 1 - y; 1 if the sums are exact
     crossentropy_binary_kernel  loss;  // f32: logits without focal weighting
 } crossentropy_binary_kernels;
 
