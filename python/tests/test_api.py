@@ -462,7 +462,9 @@ print(ce.cross_entropy(x[:2], labels[:2]), threading.active_count())
 def test_ctrl_c_ends_a_long_call() -> None:
     result = python(LONG_CALL)
     assert result.returncode == 0, result.stderr
-    sent, ended, after, threads = result.stdout.split()
+    words = result.stdout.split()
+    assert len(words) == 4, f"not all was printed: {result.stdout!r} {result.stderr!r}"
+    sent, ended, after, threads = words
     assert float(ended) - float(sent) < 2
     assert float(after) == pytest.approx(16 * np.log(2))
     assert int(threads) == 1
