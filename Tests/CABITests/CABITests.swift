@@ -31,7 +31,8 @@ import Testing
 @Test func limitsAreThoseOfTheHeader() {
     #expect(maxDimensions == Int(CE_MAX_NDIM))
     #expect(maxThreads == Int(CE_MAX_THREADS))
-    #expect(MemoryLayout<ce_options>.offset(of: \.z_loss) == 96, "the end of the first release's struct; it may only grow")
+    #expect(
+        MemoryLayout<ce_options>.offset(of: \.z_loss) == 96, "the end of the first release's struct; it may only grow")
 }
 
 @Test func versionIsOneNumber() {
