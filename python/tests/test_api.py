@@ -441,6 +441,9 @@ LONG_CALL = """
 import numpy, os, signal, sys, threading, time
 import crossentropy as ce
 
+# Whoever started the tests in the background may have had SIGINT ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # A row that is repeated without taking memory: minutes of work.
 x = numpy.broadcast_to(numpy.zeros(1 << 16, numpy.float32), (1 << 21, 1 << 16))
 labels = numpy.broadcast_to(numpy.int64(3), 1 << 21)
