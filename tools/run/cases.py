@@ -51,6 +51,10 @@ class Case:
         return dtype_of(self.fields.get("grad_dtype", self.fields["dtype"]))
 
     @property
+    def is_binary(self) -> bool:
+        return "loss_function" in self.fields
+
+    @property
     def is_double(self) -> bool:
         """Whether the input is f64; everything shorter is computed as f32."""
         return bool(self.fields["dtype"] == "f64")
@@ -85,6 +89,19 @@ class Case:
         options["axis"] = self.fields.get("class_axis", -1)
         for name in ("weight", "sample_weight"):
             options[name] = self.array(name + "_") if name in self.fields else None
+        for name in ("mask", "pos_weight"):
+            if name in self.fields:
+                options[name] = self.array(name + "_")
+        if "ignore_indices" in self.fields:
+            also = options.get("ignore_index", -100)
+            options["ignore_index"] = [*self.fields["ignore_indices"], *([] if also is None else [also])]
+        if "grad_losses" in self.fields:
+            options["grad_loss"] = self.array("grad_losses_") * options["grad_loss"]
+        if self.is_binary:
+            options.setdefault("mean_over", "weight")  # the header's default, not that of the package
+        for name in ("z_loss", "focal_gamma", "poly_epsilon", "softcap", "logit_scale"):
+            if name in options:
+                options[name] = float(options[name])
         return options
 
 
