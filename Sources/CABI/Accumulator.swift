@@ -20,25 +20,14 @@ public func ce_accumulator_add(
     _ accumulator: UnsafeMutablePointer<ce_accumulator>?, _ loss: UnsafePointer<ce_tensor>?,
     _ weight: UnsafePointer<ce_tensor>?, _ correct: UnsafePointer<ce_tensor>?
 ) -> Int32 {
-    let hostFloatControl = shim_float_control_enter()
-    defer { shim_float_control_leave(hostFloatControl) }
-    return CallStorage.with { storage in
-        do throws(CallError) {
-            try add(accumulator, loss, weight, correct, &storage)
-            return Int32(CE_OK)
-        } catch {
-            return error.status
-        }
-    }
+    checked { storage throws(CallError) in try add(accumulator, loss, weight, correct, &storage) }
 }
 
 @implementation @_cdecl("ce_accumulator_merge")
 public func ce_accumulator_merge(
     _ into: UnsafeMutablePointer<ce_accumulator>?, _ from: UnsafePointer<ce_accumulator>?
 ) -> Int32 {
-    let hostFloatControl = shim_float_control_enter()
-    defer { shim_float_control_leave(hostFloatControl) }
-    do throws(CallError) {
+    checked { _ throws(CallError) in
         var sums = Sums(try valid(UnsafePointer(into), "into"))
         let other = Sums(try valid(from, "from"))
         sums.loss.add(other.loss)
@@ -47,9 +36,6 @@ public func ce_accumulator_merge(
         sums.accumulator.judged &+= other.accumulator.judged
         sums.accumulator.correct &+= other.accumulator.correct
         sums.store(into!)
-        return Int32(CE_OK)
-    } catch {
-        return error.status
     }
 }
 
@@ -58,17 +44,12 @@ public func ce_accumulator_result(
     _ accumulator: UnsafePointer<ce_accumulator>?, _ mean: UnsafeMutablePointer<Double>?,
     _ sum: UnsafeMutablePointer<Double>?, _ weight: UnsafeMutablePointer<Double>?
 ) -> Int32 {
-    let hostFloatControl = shim_float_control_enter()
-    defer { shim_float_control_leave(hostFloatControl) }
-    do throws(CallError) {
+    checked { _ throws(CallError) in
         let sums = Sums(try valid(accumulator, "accumulator"))
         let divisor = sums.weight.rounded()
         if let mean { mean.pointee = clean(sums.loss.divided(by: divisor)) }
         if let sum { sum.pointee = clean(sums.loss.rounded()) }
         if let weight { weight.pointee = clean(divisor) }
-        return Int32(CE_OK)
-    } catch {
-        return error.status
     }
 }
 

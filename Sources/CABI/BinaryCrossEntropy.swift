@@ -10,20 +10,12 @@ public func ce_binary_cross_entropy(
     _ input: UnsafePointer<ce_tensor>?, _ class_axis: Int32, _ target: UnsafePointer<ce_tensor>?,
     _ options: UnsafePointer<ce_options>?, _ loss: UnsafePointer<ce_tensor>?, _ grad: UnsafePointer<ce_tensor>?
 ) -> Int32 {
-    // As in `crossEntropy`: the host's floating-point settings stay outside.
-    let hostFloatControl = shim_float_control_enter()
-    defer { shim_float_control_leave(hostFloatControl) }
-    return CallStorage.with { storage in
-        do throws(CallError) {
-            let call = try checkedCall(input, class_axis, target, try readOptions(options), loss, grad, &storage)
-            do throws(LossFailure) {
-                try call.run()
-            } catch {
-                throw CallError(binary: error)
-            }
-            return Int32(CE_OK)
+    checked { storage throws(CallError) in
+        let call = try checkedCall(input, class_axis, target, try readOptions(options), loss, grad, &storage)
+        do throws(LossFailure) {
+            try call.run()
         } catch {
-            return error.status
+            throw CallError(binary: error)
         }
     }
 }

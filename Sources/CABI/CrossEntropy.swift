@@ -7,28 +7,16 @@ func crossEntropy(
     _ input: UnsafePointer<ce_tensor>?, _ classAxis: Int32, _ target: UnsafePointer<ce_tensor>?,
     _ options: UnsafePointer<ce_options>?, _ loss: UnsafePointer<ce_tensor>?, _ grad: UnsafePointer<ce_tensor>?
 ) -> Int32 {
-    run { storage throws(CallError) in
-        try checkedCall(input, classAxis, target, try readOptions(options), loss, grad, &storage)
+    checked { storage throws(CallError) in
+        try run(try checkedCall(input, classAxis, target, try readOptions(options), loss, grad, &storage))
     }
 }
 
-/// Runs the call that `check` makes; the status of whatever goes wrong.
-func run(_ check: (inout CallStorage) throws(CallError) -> LossCall) -> Int32 {
-    // The host's rounding mode, flush-to-zero and unmasked exceptions stay outside, of sums and divisors too.
-    let hostFloatControl = shim_float_control_enter()
-    defer { shim_float_control_leave(hostFloatControl) }
-    return CallStorage.with { storage in
-        do throws(CallError) {
-            let call = try check(&storage)
-            do throws(LossFailure) {
-                try call.run()
-            } catch {
-                throw CallError(error, classes: call.classes)
-            }
-            return Int32(CE_OK)
-        } catch {
-            return error.status
-        }
+func run(_ call: LossCall) throws(CallError) {
+    do throws(LossFailure) {
+        try call.run()
+    } catch {
+        throw CallError(error, classes: call.classes)
     }
 }
 
@@ -110,8 +98,8 @@ private func checkedCall(
         loss, grad, input: input, target: target, weight: weight, sampleWeight: sampleWeight, mask: mask,
         ignored: ignored, gradLosses: gradLosses)
     call.statistics = try checkedStatistics(
-        options.row_stats, rows: input.count(without: axis), apartFrom: input, target, weight, sampleWeight, loss, grad,
-        &storage)
+        options.row_stats, rows: input.count(without: axis),
+        apartFrom: [input, target, weight, sampleWeight, mask, ignored, gradLosses, loss, grad], &storage)
 
     call.weight = weight.map { Operand(data: $0.data, dtype: $0.dtype, classStride: $0.stride(0)) }
     call.sampleWeight = sampleWeight.map { Operand(data: $0.data, dtype: $0.dtype) }

@@ -39,12 +39,7 @@ public func ce_partial_compute(
         } catch {
             if case .label(let label, let row) = error {
                 throw CallError(CE_ERROR_LABEL) {
-                    $0.text("label ")
-                    if label.isHuge {
-                        $0.number(unsigned: UInt64(bitPattern: label.value))
-                    } else {
-                        $0.number(Int(label.value))
-                    }
+                    $0.label(label)
                     $0.text(" in row ")
                     $0.number(row)
                     $0.text(" is no class index: it must be 0 or more and below 2^63, or equal to ignore_index")
@@ -226,20 +221,6 @@ public func ce_partial_grad(
 
 /// ce_partial in units of a label.
 private let partialWords = MemoryLayout<ce_partial>.stride / 8
-
-/// The body of a call, in our floating-point settings.
-private func checked(_ body: (inout CallStorage) throws(CallError) -> Void) -> Int32 {
-    let hostFloatControl = shim_float_control_enter()
-    defer { shim_float_control_leave(hostFloatControl) }
-    return CallStorage.with { storage in
-        do throws(CallError) {
-            try body(&storage)
-            return Int32(CE_OK)
-        } catch {
-            return error.status
-        }
-    }
-}
 
 private func core(_ partials: UnsafePointer<ce_partial>) -> LossCall.Partials {
     core(UnsafeMutablePointer(mutating: partials))

@@ -9,8 +9,10 @@ func softmax(
     _ options: UnsafePointer<ce_options>?, perRow: UnsafePointer<ce_tensor>?, perClass: UnsafePointer<ce_tensor>?,
     _ stats: UnsafePointer<ce_row_stats>?
 ) -> Int32 {
-    run { storage throws(CallError) in
-        try checkedCall(mode, input, classAxis, labels, try readOptions(options), perRow, perClass, stats, &storage)
+    checked { storage throws(CallError) in
+        try run(
+            try checkedCall(mode, input, classAxis, labels, try readOptions(options), perRow, perClass, stats, &storage)
+        )
     }
 }
 
@@ -42,7 +44,8 @@ private func checkedCall(
     try checkApart(perRow, "output", input, "input")
     if let perClass, !perClass.isSame(as: input) { try checkApart(perClass, "output", input, "input") }
     call.statistics = try checkedStatistics(
-        stats, rows: input.count(without: axis), apartFrom: input, labels, nil, nil, nil, nil, &storage)
+        stats, rows: input.count(without: axis), apartFrom: [input, labels, nil, nil, nil, nil, nil, nil, nil], &storage
+    )
 
     call.loss = perRow.map { Operand(data: $0.data, dtype: $0.dtype) }
     call.grad = perClass.map { Operand(data: $0.data, dtype: $0.dtype, classStride: $0.classStride(axis)) }
@@ -72,8 +75,7 @@ extension LossCall {
 
 /// The places for statistics, each apart from every input, every output and each other; `nil` if there are none.
 func checkedStatistics(
-    _ stats: UnsafePointer<ce_row_stats>?, rows: Int, apartFrom input: TensorView, _ target: TensorView?,
-    _ weight: TensorView?, _ sampleWeight: TensorView?, _ loss: TensorView?, _ grad: TensorView?,
+    _ stats: UnsafePointer<ce_row_stats>?, rows: Int, apartFrom others: InlineArray<9, TensorView?>,
     _ storage: inout CallStorage
 ) throws(CallError) -> RowStatistics? {
     guard let stats else { return nil }
@@ -106,12 +108,7 @@ func checkedStatistics(
         try view(places.target_prob), try view(places.target_rank),
     ]
     for i in 0..<6 {
-        try checkApart(all[i], "row_stats", input, "input")
-        try checkApart(all[i], "row_stats", target, "target")
-        try checkApart(all[i], "row_stats", weight, "weight")
-        try checkApart(all[i], "row_stats", sampleWeight, "sample_weight")
-        try checkApart(all[i], "row_stats", loss, "loss")
-        try checkApart(all[i], "row_stats", grad, "grad")
+        for j in 0..<9 { try checkApart(all[i], "row_stats", others[j], "another tensor of the call") }
         for j in 0..<i { try checkApart(all[i], "row_stats", all[j], "itself") }
     }
     var statistics = RowStatistics()

@@ -1237,6 +1237,21 @@ static void statistics_arguments(void) {
     p.options.row_stats = &stats;
     CHECK(mean(&p) == CE_ERROR_OVERLAP);
     CHECK(nothing_written());
+
+    /* Nor may they lie on what is only read, the options' tensors among it. */
+    p = small_problem();
+    memcpy(numbers, LABELS, sizeof LABELS);
+    labels = p.labels;
+    labels.data = numbers;
+    stats.lse = numbers;
+    p.options.row_stats = &stats;
+    p.options.mask = &labels;
+    CHECK(mean(&p) == CE_ERROR_OVERLAP);
+    CHECK(memcmp(numbers, LABELS, sizeof LABELS) == 0);
+    p.options.mask = NULL;
+    p.options.ignore_indices = &labels;
+    CHECK(mean(&p) == CE_ERROR_OVERLAP);
+    CHECK(memcmp(numbers, LABELS, sizeof LABELS) == 0 && nothing_written());
 }
 
 static void row_options(void) {
