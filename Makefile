@@ -161,7 +161,7 @@ test-python: $(VENV)/ready build
 # Not part of `make test`, which does not install PyTorch for itself and skips them.
 test-torch: $(TORCH)/ready build
 	@tools/require.sh g++
-	$(call logged,torch,PYTHONPATH=python:. $(TORCH)/venv/bin/python -m pytest -q python/tests/test_torch.py)
+	$(call logged,torch,PYTHONPATH=python:. $(TORCH)/venv/bin/python -m pytest -q python/tests/test_torch*.py)
 
 test-dependant:
 	@tools/require.sh swift

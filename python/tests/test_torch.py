@@ -18,7 +18,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed; `make tes
 
 import torch.nn.functional as F  # noqa: E402  (after importorskip)
 from torch.autograd import gradcheck, gradgradcheck  # noqa: E402
-from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
+from torch_checks import TOLERANCE, Log, agree, differentiated, doctests  # noqa: E402
 
 import crossentropy as ce  # noqa: E402
 import crossentropy.torch as cet  # noqa: E402
@@ -30,9 +30,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*torch.jit.*deprecated:DeprecationWarning"),
 ]
 
-# Relative to the largest element. PyTorch's own error, as ours is far smaller; with 16 bits, in which PyTorch also adds
-# up, ours against PyTorch in float64: one rounding, and for bfloat16 gradients another after the upstream gradient.
-TOLERANCE = {torch.float64: 1e-12, torch.float32: 2e-6, torch.bfloat16: 2 * 2**-8, torch.float16: 2**-11}
 SHAPES = [(7,), (6, 5), (4, 5, 3), (2, 9, 3, 4), (3, 1)]
 REDUCTIONS = ["mean", "sum", "none"]
 
@@ -51,21 +48,6 @@ def problem(shape: tuple[int, ...], dtype: Any, kind: str, weighted: bool, seed:
         target = torch.rand(shape, generator=random, dtype=torch.float64).to(dtype).requires_grad_()
     weight = (0.5 + torch.rand(classes, generator=random, dtype=torch.float64)).to(dtype) if weighted else None
     return x, target, weight
-
-
-def agree(ours: Any, theirs: Any, exact: Any = None) -> None:
-    """That ours is like PyTorch's, and near it, or near what PyTorch makes of the same numbers in float64."""
-    assert ours.dtype == theirs.dtype
-    assert ours.shape == theirs.shape
-    expected = (theirs if exact is None else exact).double()
-    error = (ours.double() - expected).abs().max() / expected.abs().max().clamp(min=1e-30)
-    assert error.item() <= TOLERANCE[ours.dtype]
-
-
-def differentiated(loss: Any, *leaves: Any) -> tuple[Any, ...]:
-    """The loss, and gradients under an upstream gradient that differs from row to row."""
-    upstream = torch.arange(1, loss.numel() + 1).reshape(loss.shape).to(loss.dtype)
-    return (loss.detach(), *torch.autograd.grad(loss, leaves, upstream))
 
 
 def compare(name: str, x: Any, target: Any, weight: Any = None, **options: Any) -> None:
@@ -461,22 +443,6 @@ def test_means_of_nothing_can_be_differentiated() -> None:
 # ----------------------------------------------------------------------------------------------
 
 
-class Log(TorchDispatchMode):
-    """The names of operations whose result has ``size`` elements, views excepted."""
-
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self.size, self.names = size, []
-
-    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        results = function(*args, **(kwargs or {}))
-        tensors = results if isinstance(results, tuple) else [results]
-        sizes = [each.numel() for each in tensors if torch.is_tensor(each)]
-        if self.size in sizes and not function.is_view:
-            self.names.append(str(function))
-        return results
-
-
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16], ids=str)
 def test_a_training_step_computes_and_copies_nothing_else(dtype: Any) -> None:
     x, target, _ = problem((6, 5), dtype, "labels", False)
@@ -645,8 +611,23 @@ def test_torch_func(options: dict[str, Any]) -> None:
     ours = lambda x: cet.cross_entropy(x, target, **options).sum()  # noqa: E731
     theirs = lambda x: F.cross_entropy(x, target, **options).sum()  # noqa: E731
     torch.testing.assert_close(torch.func.grad(ours)(x), torch.func.grad(theirs)(x))
-    twice = torch.func.jacrev(torch.func.jacrev(ours))(x)
-    torch.testing.assert_close(twice, torch.func.hessian(theirs)(x))
+    expected = torch.func.hessian(theirs)(x)
+    torch.testing.assert_close(torch.func.jacrev(torch.func.jacrev(ours))(x), expected)
+    torch.testing.assert_close(torch.func.hessian(ours)(x), expected)
+
+
+@pytest.mark.parametrize("kind", ["labels", "distributions"])
+def test_forward_mode(kind: str) -> None:
+    from torch.autograd import forward_ad
+
+    x, target, _ = (None if each is None else each.detach() for each in problem((6, 5), torch.float64, kind, False))
+    slopes = []
+    for function in (cet.cross_entropy, F.cross_entropy):
+        with forward_ad.dual_level():
+            dual = forward_ad.make_dual(x, x.roll(1))
+            q = forward_ad.make_dual(target, target.roll(1)) if kind == "distributions" else target
+            slopes.append(forward_ad.unpack_dual(function(dual, q, label_smoothing=0.1)).tangent)
+    torch.testing.assert_close(*slopes)
 
 
 @pytest.mark.parametrize("kind", ["labels", "distributions"])
@@ -776,8 +757,11 @@ def test_tensors_elsewhere_are_refused() -> None:
 
 
 def test_examples_in_the_documentation() -> None:
-    result = doctest.testmod(cet)
+    result = doctests(cet.cross_entropy)
     assert result.attempted > 8
+    assert result.failed == 0
+    result = doctest.testmod(cet)
+    assert result.attempted > 4
     assert result.failed == 0
 
 

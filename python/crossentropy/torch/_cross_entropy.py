@@ -1,0 +1,385 @@
+"""`torch.nn.functional.cross_entropy`, `nll_loss`, and their modules."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, SupportsFloat
+
+import torch
+from torch import Tensor
+from torch.nn import _reduction
+
+from .._arguments import real_number
+from .._errors import ArgumentValueError
+from .._loss import cross_entropy as _loss_of_arrays
+from .._loss import cross_entropy_with_grad as _loss_and_grad_of_arrays
+from ._operator import Operator, Tensors, array, check, rounded, under_autocast, wide
+
+__all__ = ["CrossEntropyLoss", "NLLLoss", "cross_entropy", "nll_loss"]
+
+
+# ----------------------------------------------------------------------------------------------
+# What PyTorch's users call
+# ----------------------------------------------------------------------------------------------
+
+
+def cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    ignore_index: int | None = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+    *,
+    sample_weight: Tensor | None = None,
+    mean_over: str | SupportsFloat = "weight",
+    empty: str = "nan",
+    z_loss: float = 0.0,
+    softcap: float | None = None,
+    logit_scale: float = 1.0,
+    focal_gamma: float = 0.0,
+    poly_epsilon: float = 0.0,
+    dtype: torch.dtype | None = None,
+    threads: int | None = None,
+) -> Tensor:
+    r"""`torch.nn.functional.cross_entropy`: of logits with labels or with distributions over classes.
+
+    Where the results differ, it is because PyTorch's are inexact or refused: the loss of a confident prediction is not
+    rounded to 0; ignored rows have the gradient 0 whatever they hold; classes with logits of -inf and no target mass
+    count for nothing; labels may have any integer dtype and ``weight`` another dtype than ``input``; a negative
+    ``label_smoothing`` is an error.
+
+    Args:
+        input: logits of shape [C], [N, C] or [N, C, d1, ...], float32, float64, float16 or bfloat16, any strides, on
+            the CPU. Never copied.
+        target: integer labels, of the shape of ``input`` without C; or distributions, floating point, of the shape of
+            ``input``. Distributions of 16 bits are copied as float32.
+        weight: weights of the classes, shape [C].
+        size_average, reduce: as PyTorch's, which deprecates them in favour of ``reduction``.
+        ignore_index: rows with this label count for nothing; None: every row counts. Labels only.
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
+        label_smoothing: e in [0, 1]; a target distribution q becomes :math:`(1-e)\,q + e/C`.
+        sample_weight: weights of the rows, of the shape of ``input`` without C.
+        mean_over: what the mean divides by: ``"weight"``, as PyTorch does; ``"mass"``; ``"count"``; or a positive
+            number. See `crossentropy.cross_entropy`.
+        empty: the mean where that is 0: ``"nan"``, as in PyTorch, ``"zero"`` or ``"error"``.
+        z_loss, softcap, logit_scale, focal_gamma, poly_epsilon: as in `crossentropy.cross_entropy`.
+        dtype: of the result. None: as in PyTorch, which is the dtype of ``input`` (promoted with that of ``weight``
+            and of distributions), and float32 for 16 bits under `torch.autocast`. The loss is computed in float32 at
+            least, and rounded to it once.
+        threads: the most threads to use; None: as many as `crossentropy.get_num_threads` says, which is independent of
+            `torch.get_num_threads`.
+
+    Returns:
+        A tensor without dimensions, or for ``"none"`` one of the shape of ``input`` without C. It can be differentiated
+        with respect to ``input`` and to distributions; for the former, the gradient is computed along with the loss.
+
+    Raises:
+        As `crossentropy.cross_entropy`: LabelError (an IndexError), ArgumentValueError (a ValueError; also for tensors
+            that are not on the CPU, for an ``ignore_index`` >= 0 with distributions and for weights that require a
+            gradient), ArgumentTypeError (a TypeError), EmptyError.
+
+    Examples:
+        >>> logits = torch.tensor([[80.0, 0.0]])
+        >>> print(f"{cross_entropy(logits, torch.tensor([0])).item():.4g}")  # PyTorch: 0
+        1.805e-35
+        >>> cross_entropy(logits, torch.tensor([-100]), empty="zero")
+        tensor(0.)
+    """
+    return _loss(
+        input, target, weight, sample_weight, size_average, reduce, dtype,
+        "logits", ignore_index, label_smoothing, reduction, mean_over, empty, threads,
+        z_loss, softcap, logit_scale, focal_gamma, poly_epsilon,
+    )  # fmt: skip
+
+
+def nll_loss(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    ignore_index: int | None = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    *,
+    sample_weight: Tensor | None = None,
+    mean_over: str | SupportsFloat = "weight",
+    empty: str = "nan",
+    dtype: torch.dtype | None = None,
+    threads: int | None = None,
+) -> Tensor:
+    """`torch.nn.functional.nll_loss`: the negative log-likelihood of logarithms of probabilities.
+
+    Args:
+        input: logarithms of probabilities, otherwise as in `cross_entropy`.
+        target, weight, ..., threads: as in `cross_entropy`; distributions are accepted here too.
+
+    Returns:
+        As `cross_entropy`.
+
+    Raises:
+        As `cross_entropy`.
+
+    Examples:
+        >>> log_probs = torch.tensor([[0.1, 0.4, 0.5], [0.8, 0.1, 0.1]]).log()
+        >>> print(f"{nll_loss(log_probs, torch.tensor([2, 0])).item():.6f}")
+        0.458145
+    """
+    return _loss(
+        input, target, weight, sample_weight, size_average, reduce, dtype,
+        "log_probs", ignore_index, 0.0, reduction, mean_over, empty, threads,
+    )  # fmt: skip
+
+
+class CrossEntropyLoss(torch.nn.CrossEntropyLoss):
+    """`torch.nn.CrossEntropyLoss`, computed by `cross_entropy`, whose arguments it takes.
+
+    ``sample_weight`` goes with each batch: ``loss(input, target, sample_weight=...)``.
+
+    Examples:
+        >>> loss = CrossEntropyLoss(label_smoothing=0.1)
+        >>> print(f"{loss(torch.zeros(2, 3), torch.tensor([2, 0])).item():.6f}")
+        1.098612
+    """
+
+    def __init__(
+        self,
+        weight: Tensor | None = None,
+        size_average: bool | None = None,
+        ignore_index: int | None = -100,
+        reduce: bool | None = None,
+        reduction: str = "mean",
+        label_smoothing: float = 0.0,
+        *,
+        mean_over: str | SupportsFloat = "weight",
+        empty: str = "nan",
+        z_loss: float = 0.0,
+        softcap: float | None = None,
+        logit_scale: float = 1.0,
+        focal_gamma: float = 0.0,
+        poly_epsilon: float = 0.0,
+        dtype: torch.dtype | None = None,
+        threads: int | None = None,
+    ) -> None:
+        super().__init__(weight, size_average, ignore_index, reduce, reduction, label_smoothing)
+        self.mean_over, self.empty, self.dtype, self.threads = mean_over, empty, dtype, threads
+        self.z_loss, self.softcap, self.logit_scale = z_loss, softcap, logit_scale
+        self.focal_gamma, self.poly_epsilon = focal_gamma, poly_epsilon
+
+    def forward(self, input: Tensor, target: Tensor, *, sample_weight: Tensor | None = None) -> Tensor:
+        return cross_entropy(
+            input, target, self.weight, ignore_index=self.ignore_index, reduction=self.reduction,
+            label_smoothing=self.label_smoothing, sample_weight=sample_weight, mean_over=self.mean_over,
+            empty=self.empty, z_loss=self.z_loss, softcap=self.softcap, logit_scale=self.logit_scale,
+            focal_gamma=self.focal_gamma, poly_epsilon=self.poly_epsilon, dtype=self.dtype, threads=self.threads,
+        )  # fmt: skip
+
+
+class NLLLoss(torch.nn.NLLLoss):
+    """`torch.nn.NLLLoss`, computed by `nll_loss`, whose arguments it takes.
+
+    ``sample_weight`` goes with each batch: ``loss(input, target, sample_weight=...)``.
+
+    Examples:
+        >>> loss = NLLLoss(reduction="sum")
+        >>> print(f"{loss(torch.tensor([[0.25, 0.75]]).log(), torch.tensor([1])).item():.6f}")
+        0.287682
+    """
+
+    def __init__(
+        self,
+        weight: Tensor | None = None,
+        size_average: bool | None = None,
+        ignore_index: int | None = -100,
+        reduce: bool | None = None,
+        reduction: str = "mean",
+        *,
+        mean_over: str | SupportsFloat = "weight",
+        empty: str = "nan",
+        dtype: torch.dtype | None = None,
+        threads: int | None = None,
+    ) -> None:
+        super().__init__(weight, size_average, ignore_index, reduce, reduction)
+        self.mean_over, self.empty, self.dtype, self.threads = mean_over, empty, dtype, threads
+
+    def forward(self, input: Tensor, target: Tensor, *, sample_weight: Tensor | None = None) -> Tensor:
+        return nll_loss(
+            input, target, self.weight, ignore_index=self.ignore_index, reduction=self.reduction,
+            sample_weight=sample_weight, mean_over=self.mean_over, empty=self.empty, dtype=self.dtype,
+            threads=self.threads,
+        )  # fmt: skip
+
+
+# ----------------------------------------------------------------------------------------------
+# From PyTorch's terms to the operator's
+# ----------------------------------------------------------------------------------------------
+
+
+class _Options(NamedTuple):
+    """Arguments of `crossentropy.cross_entropy` that are no tensors, in the order of the operator's schema."""
+
+    axis: int
+    input_type: str
+    ignore_index: int | None
+    label_smoothing: float
+    reduction: str
+    mean_over: str | None
+    divisor: float | None  # where mean_over is a number; one of the two is None, as a schema has no unions
+    empty: str
+    threads: int | None
+    # What changes the loss of logits; the defaults change nothing.
+    z_loss: float = 0.0
+    softcap: float | None = None
+    logit_scale: float = 1.0
+    focal_gamma: float = 0.0
+    poly_epsilon: float = 0.0
+
+
+def _loss(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None,
+    sample_weight: Tensor | None,
+    size_average: bool | None,
+    reduce: bool | None,
+    dtype: torch.dtype | None,
+    input_type: str,
+    ignore_index: int | None,
+    label_smoothing: float,
+    reduction: str,
+    mean_over: str | SupportsFloat,
+    empty: str,
+    threads: int | None,
+    *terms: Any,
+) -> Tensor:
+    check(input, target, weight=weight, sample_weight=sample_weight)
+    if input.dim() == 0:
+        raise ArgumentValueError("input has no dimension, but must have one, the classes, at least")
+    soft = target.is_floating_point()
+    if soft and ignore_index is not None and ignore_index >= 0:
+        raise ArgumentValueError(
+            f"ignore_index is {ignore_index}, but target holds distributions, none of which it can name: with them it "
+            "must be negative or None"
+        )
+    if size_average is not None or reduce is not None:
+        reduction = _reduction.legacy_get_string(size_average, reduce)
+    if input.dim() == 1 and target.shape == (1,) and not soft:
+        target = target[0]  # as in PyTorch
+    name, divisor = (mean_over, None) if isinstance(mean_over, str) else (None, real_number("mean_over", mean_over))
+    axis = min(1, input.dim() - 1)
+    options = _Options(
+        axis, input_type, ignore_index, label_smoothing, reduction, name, divisor, empty, threads, *terms
+    )  # fmt: skip
+    loss = _cross_entropy((input, target, weight, sample_weight), options)
+    return rounded(loss, under_autocast(_loss_dtype(input, target, weight)) if dtype is None else dtype)
+
+
+def _loss_dtype(input: Tensor, target: Tensor, weight: Tensor | None) -> torch.dtype:
+    dtype = input.dtype
+    for other in (target, weight):
+        if other is not None and other.dtype != dtype and other.is_floating_point():
+            dtype = torch.promote_types(dtype, other.dtype)
+    return dtype
+
+
+# ----------------------------------------------------------------------------------------------
+# The operator
+# ----------------------------------------------------------------------------------------------
+
+
+class _CrossEntropy(Operator):
+    name = "cross_entropy"
+    weights = ("weight", "sample_weight")
+    options = _Options
+    schema = (
+        "int axis, str input_type, int? ignore_index, float label_smoothing, str reduction, str? mean_over, "
+        "float? divisor, str empty, int? threads, "
+        "float z_loss, float? softcap, float logit_scale, float focal_gamma, float poly_epsilon"
+    )
+
+    def loss_shape(self, x: Tensor, options: _Options) -> tuple[int, ...]:
+        return x.shape[: options.axis] + x.shape[options.axis + 1 :]
+
+    def spread(self, d_loss: Tensor, options: _Options) -> Tensor:
+        return d_loss.unsqueeze(options.axis)
+
+    def compute(self, tensors: Tensors, options: _Options, loss: Tensor, grad: Tensor | None) -> None:
+        arguments: dict[str, Any] = options._asdict()
+        divisor = arguments.pop("divisor")
+        if options.mean_over is None:
+            arguments["mean_over"] = divisor
+        x, target, *weights = tensors
+        # The library takes no targets and weights of 16 bits.
+        for name, tensor in zip(self.weights, weights):
+            arguments[name] = None if tensor is None else array(wide(tensor))
+        if grad is None:
+            _loss_of_arrays(array(x), array(wide(target)), out=array(loss), **arguments)
+        else:
+            _loss_and_grad_of_arrays(array(x), array(wide(target)), out=array(loss), grad=array(grad), **arguments)
+
+    def formula(self, tensors: Tensors, options: _Options) -> Tensor:
+        x, target, weight, sample_weight = tensors
+        axis, classes = options.axis, x.shape[options.axis]
+        hard = not target.is_floating_point()
+        along = [-1 if dimension == axis else 1 for dimension in range(x.dim())]
+
+        q, counts = wide(target), torch.ones((), dtype=torch.bool)
+        if hard:
+            if options.ignore_index is not None:
+                counts = target != options.ignore_index
+            q = target.unsqueeze(axis) == torch.arange(classes).view(along)
+        w = torch.ones(()) if weight is None else wide(weight).view(along)
+        s = x.new_ones(x.shape[:axis] + x.shape[axis + 1 :]) if sample_weight is None else wide(sample_weight)
+        e = options.label_smoothing
+        before, mass = w * q, w * ((1 - e) * q + e / classes)
+
+        s = torch.where(counts, s, 0)
+        if options.reduction == "mean":
+            if options.mean_over is None:
+                divisor = x.new_tensor(options.divisor)
+            elif options.mean_over == "count":
+                divisor = counts.expand(s.shape).sum().to(x.dtype)
+            elif options.mean_over == "weight" and not hard:
+                divisor = s.sum()
+            else:  # for labels the weight of a row is the mass of its label
+                divisor = (s * before.sum(axis)).sum()
+            factor = torch.where(divisor == 0, 0 if options.empty == "zero" else torch.nan, 1 / divisor)
+            s = torch.where(s == 0, 0, s * factor)
+        if hard and e == 0:
+            s = torch.where(mass.sum(axis) == 0, 0, s)
+
+        # Rows that count for nothing, whatever they hold; and in the others, impossible classes without mass.
+        x = torch.where(s.unsqueeze(axis) == 0, 0, x)
+        if options.logit_scale != 1:
+            x = options.logit_scale * x
+        if options.softcap is not None:
+            x = torch.where(x.isinf(), x, options.softcap * torch.tanh(x / options.softcap))
+        minus_log_p = -torch.log_softmax(x, axis) if options.input_type == "logits" else -x
+        minus_log_p = torch.where((mass == 0) & (minus_log_p == torch.inf), 0, minus_log_p)
+        terms = minus_log_p
+        if options.focal_gamma != 0 or options.poly_epsilon != 0:
+            v = -torch.expm1(-minus_log_p)
+            terms = minus_log_p + options.poly_epsilon * v
+            if options.focal_gamma != 0:
+                terms = v**options.focal_gamma * terms
+        row_losses = (mass * terms).sum(axis)
+        if options.z_loss != 0:
+            row_losses = row_losses + options.z_loss * torch.logsumexp(x, axis) ** 2
+        losses = s * row_losses
+        return losses if options.reduction == "none" else losses.sum()
+
+    def batch(self, tensors: Tensors, dims: Any, size: int, options: _Options) -> tuple[Tensors, _Options] | None:
+        """The batch is a dimension of the rows."""
+        if dims[2] is not None:
+            return None
+        x, target, weight, sample_weight = (
+            tensor if tensor is None or name == "weight"
+            else tensor.expand(size, *tensor.shape) if dim is None
+            else tensor.movedim(dim, 0)
+            for name, tensor, dim in zip(("x", "target", *self.weights), tensors, dims)
+        )  # fmt: skip
+        return (x, target, weight, sample_weight), options._replace(axis=options.axis + 1)
+
+
+_cross_entropy = _CrossEntropy()

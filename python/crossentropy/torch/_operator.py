@@ -1,0 +1,369 @@
+"""What the losses have in common: how one becomes an operator of PyTorch, with derivatives and batches."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+from .._c_api import BFLOAT16_BITS, Array
+from .._errors import ArgumentTypeError, ArgumentValueError
+
+HALVES = (torch.float16, torch.bfloat16)
+_DTYPES = (torch.float32, torch.float64, *HALVES)
+
+# Options of a loss: a named tuple with a `reduction`, in the order of the operator's schema.
+Options = Any
+# x, target and two kinds of weights.
+Tensors = tuple[Tensor, Tensor, "Tensor | None", "Tensor | None"]
+
+
+def check(input: Tensor, target: Tensor, **weights: Tensor | None) -> None:
+    """What the library cannot say, as it never sees it."""
+    _check_tensor("input", input)
+    _check_tensor("target", target)
+    if input.dtype not in _DTYPES:
+        accepted = "float32, float64, float16 or bfloat16"
+        raise ArgumentTypeError(f"input has dtype {input.dtype}, but must be {accepted}")
+    for name, tensor in weights.items():
+        if tensor is None:
+            continue
+        _check_tensor(name, tensor)
+        if tensor.requires_grad:
+            raise ArgumentValueError(
+                f"{name} requires a gradient, but there is none with respect to it: pass {name}.detach(), or "
+                'reduction="none" and multiply the losses'
+            )
+
+
+def _check_tensor(name: str, tensor: Tensor) -> None:
+    if not isinstance(tensor, Tensor):
+        raise ArgumentTypeError(f"{name} must be a tensor, not {type(tensor).__name__}")
+    if not tensor.is_cpu and not tensor.is_meta:
+        raise ArgumentValueError(f"{name} is on {tensor.device}, but must be on the CPU: {name}.cpu() helps")
+
+
+def under_autocast(dtype: torch.dtype) -> torch.dtype:
+    """The dtype of the loss that would otherwise have ``dtype``."""
+    return torch.float32 if dtype in HALVES and torch.is_autocast_enabled("cpu") else dtype
+
+
+def rounded(loss: Tensor, dtype: torch.dtype) -> Tensor:
+    return loss if loss.dtype == dtype else loss.to(dtype)
+
+
+def wide(tensor: Tensor) -> Tensor:
+    """The tensor, as float32 if it has 16 bits."""
+    return tensor.float() if tensor.dtype in HALVES else tensor
+
+
+def array(tensor: Tensor) -> Array:
+    """The tensor's memory."""
+    tensor = tensor.detach()
+    if tensor.dtype == torch.bfloat16:
+        return tensor.view(torch.int16).numpy().view(BFLOAT16_BITS)
+    return tensor.numpy()
+
+
+# ----------------------------------------------------------------------------------------------
+# The operator
+# ----------------------------------------------------------------------------------------------
+
+
+class Operator(ABC):
+    """A loss of (x, target, two kinds of weights, options), and its derivatives of any order with respect to x and
+    target. A subclass says what differs from loss to loss, and has one instance.
+
+    In eager mode the loss is computed where it is called. For compilers, `torch.func`, dispatch modes and subclasses of
+    tensors there is an operator of PyTorch, ``crossentropy::name``; its cost is that of some hundred lines of Python.
+    """
+
+    name: ClassVar[str]
+    weights: ClassVar[tuple[str, str]]
+    options: ClassVar[type[Any]]
+    schema: ClassVar[str]  # of the options
+
+    @abstractmethod
+    def loss_shape(self, x: Tensor, options: Options) -> tuple[int, ...]:
+        """Of the losses that are neither added nor averaged."""
+
+    @abstractmethod
+    def compute(self, tensors: Tensors, options: Options, loss: Tensor, grad: Tensor | None) -> None:
+        """Writes to ``loss``, and to ``grad`` if it is wanted."""
+
+    @abstractmethod
+    def formula(self, tensors: Tensors, options: Options) -> Tensor:
+        """The loss in PyTorch's operations, which can differentiate them."""
+
+    @abstractmethod
+    def spread(self, d_loss: Tensor, options: Options) -> Tensor:
+        """Losses' upstream gradients, as what broadcasts to the shape of x."""
+
+    @abstractmethod
+    def batch(self, tensors: Tensors, dims: Any, size: int, options: Options) -> tuple[Tensors, Options] | None:
+        """Arguments of one call without a reduction for a batch of ``size``, whose dimensions are ``dims``; None where
+        there is no such call."""
+
+    def __init__(self) -> None:
+        # Not torch.library.custom_op, whose first call imports torch._dynamo, which takes a second.
+        name = f"crossentropy::{self.name}"
+        first, second = self.weights
+        torch.library.define(
+            name,
+            f"(Tensor x, Tensor target, Tensor? {first}, Tensor? {second}, bool with_grad, {self.schema})"
+            " -> (Tensor, Tensor)",
+            tags=(torch.Tag.pt2_compliant_tag,),
+        )
+        torch.library.impl(name, "cpu", self._on_cpu)
+        torch.library.register_fake(name, self._on_nothing)
+        torch.library.register_autograd(name, self._backward, setup_context=self._setup_context)
+        torch.library.register_vmap(name, self._vmap)
+        self._dispatched = getattr(torch.ops.crossentropy, self.name).default
+        self._transformed: Any = type(
+            f"_{self.name}",
+            (torch.autograd.Function,),
+            {
+                "__doc__": "The operator once more, for torch.func, under which operators have no derivatives.",
+                "generate_vmap_rule": True,
+                "forward": staticmethod(lambda *arguments: self._dispatched(*arguments)),
+                "setup_context": staticmethod(self._setup_context),
+                "backward": staticmethod(self._backward),
+                "jvp": staticmethod(self._jvp),
+            },
+        )
+
+    def __call__(self, tensors: Tensors, options: Options) -> Tensor:
+        """The loss, in float32 at least, as what can be differentiated where this call is made."""
+        x, target = tensors[:2]
+        grad_enabled = torch.is_grad_enabled()
+        with_grad = grad_enabled and x.requires_grad
+        if _is_plain(tensors):
+            if with_grad or (grad_enabled and target.requires_grad):
+                return _Eager.apply(*tensors, with_grad, self, options)[0]
+            loss = self._empty_loss(x, target, options)
+            self.compute(tensors, options, loss, None)
+            return loss
+        return self._differentiable(tensors, with_grad, options)[0]
+
+    def _differentiable(self, tensors: Tensors, with_grad: bool, options: Options) -> tuple[Tensor, Tensor]:
+        """Loss, and its derivative with respect to x (an empty tensor unless ``with_grad``), which can be
+        differentiated in turn."""
+        # In a graph that is being compiled, the operator becomes one node.
+        if torch.compiler.is_compiling():
+            return self._dispatched(*tensors, with_grad, *options)
+        return self._transformed.apply(*tensors, with_grad, *options)
+
+    def _on_cpu(self, *arguments: Any) -> tuple[Tensor, Tensor]:
+        tensors, with_grad, options = self._parted(arguments)
+        loss, grad = self._outputs(tensors, options, with_grad)
+        self.compute(tensors, options, loss, grad if with_grad else None)
+        return loss, grad
+
+    def _on_nothing(self, *arguments: Any) -> tuple[Tensor, Tensor]:
+        tensors, with_grad, options = self._parted(arguments)
+        return self._outputs(tensors, options, with_grad)
+
+    def _parted(self, arguments: tuple[Any, ...]) -> tuple[Tensors, bool, Options]:
+        return arguments[:4], arguments[4], self.options(*arguments[5:])
+
+    def _empty_loss(self, x: Tensor, target: Tensor, options: Options) -> Tensor:
+        shape = self.loss_shape(x, options) if options.reduction == "none" else ()
+        return x.new_empty(shape, dtype=_computed_in(x, target))
+
+    def _outputs(self, tensors: Tensors, options: Options, with_grad: bool) -> tuple[Tensor, Tensor]:
+        """Memory for loss and gradient.
+
+        The gradient of float16 is float32: its range is too small for a gradient that the upstream gradient, which may
+        be the large factor of a GradScaler, has not yet multiplied.
+        """
+        x, target = tensors[:2]
+        loss = self._empty_loss(x, target, options)
+        dtype = torch.float32 if x.dtype == torch.float16 else x.dtype
+        if not with_grad:
+            return loss, x.new_empty(0, dtype=dtype)
+        if type(x) is not Tensor or x.device.type != "cpu" or x.numel() < _HUGE_FROM:
+            return loss, torch.empty_like(x, dtype=dtype)
+        strides = torch.empty_like(x, dtype=dtype, device="meta").stride()
+        memory = torch.from_numpy(np.empty(x.numel() * dtype.itemsize, np.uint8))
+        return loss, memory.view(dtype).as_strided(x.shape, strides)
+
+    # ------------------------------------------------------------------------------------------
+    # Derivatives
+    # ------------------------------------------------------------------------------------------
+
+    def _setup_context(self, ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+        tensors, with_grad, options = self._parted(inputs)
+        _remember(ctx, self, tensors, with_grad, options, output[1])
+        if isinstance(ctx, torch.autograd.function.FunctionCtx):  # else without forward mode
+            ctx.save_for_forward(*tensors, output[1])
+
+    def _backward(self, ctx: Any, d_loss: Tensor | None, d_grad: Tensor | None) -> tuple[Tensor | None, ...]:
+        return (*_derivatives(ctx, d_loss, d_grad), *[None] * (3 + len(ctx.options)))
+
+    def _jvp(self, ctx: Any, d_x: Tensor | None, d_target: Tensor | None, *_: None) -> tuple[Tensor, Tensor]:
+        x, target, first, second, grad = ctx.saved_tensors
+
+        def outputs(x: Tensor, target: Tensor = target) -> tuple[Tensor, Tensor]:
+            def losses(x: Tensor) -> tuple[Tensor, Tensor]:
+                loss = self.formula((x, target, first, second), ctx.options)
+                return loss.sum(), loss
+
+            slope, loss = torch.func.grad(losses, has_aux=True)(x)
+            return loss, slope
+
+        primals, tangents = [wide(x)], [torch.zeros_like(wide(x)) if d_x is None else wide(d_x)]
+        if d_target is not None:
+            primals.append(target)
+            tangents.append(d_target)
+        # Forward mode cannot be nested, so this is reverse mode twice: the derivative of a linear function, which maps
+        # upstream gradients to gradients.
+        values, pull_back = torch.func.vjp(outputs, *primals)
+        _, push_forward = torch.func.vjp(lambda *d: pull_back(d), *map(torch.zeros_like, values))
+        d_loss, d_grad = push_forward(tuple(tangents))
+        d_grad = d_grad.to(grad.dtype) if ctx.with_grad else torch.zeros_like(grad)
+        return d_loss.to(_computed_in(x, target)), d_grad
+
+    # ------------------------------------------------------------------------------------------
+    # Batches
+    # ------------------------------------------------------------------------------------------
+
+    def _vmap(self, info: Any, in_dims: tuple[Any, ...], *arguments: Any) -> tuple[tuple[Tensor, Tensor], Any]:
+        tensors, with_grad, options = self._parted(arguments)
+        dims = in_dims[:4]
+        whole = self.batch(tensors, dims, info.batch_size, options) if options.reduction == "none" else None
+        if whole is not None:
+            tensors, options = whole
+            return self._dispatched(*tensors, with_grad, *options), (0, 0 if with_grad else None)
+        results = [
+            self._dispatched(
+                *[tensor if dim is None else tensor.select(dim, i) for tensor, dim in zip(tensors, dims)],
+                with_grad, *options,
+            )
+            for i in range(info.batch_size)
+        ]  # fmt: skip
+        losses, grads = zip(*results)
+        return (torch.stack(losses), torch.stack(grads)), (0, 0)
+
+
+def _computed_in(x: Tensor, target: Tensor) -> torch.dtype:
+    """The dtype of the loss before it is rounded to what PyTorch's would be."""
+    return torch.float64 if x.dtype == torch.float64 or target.dtype == torch.float64 else torch.float32
+
+
+# From this many elements on, memory comes from NumPy. It asks Linux for huge pages, PyTorch does not, and loss and
+# gradient of [2048, 32768] float32 then take 55 ms instead of 100 on two cores, as there are fewer pages to be given.
+_HUGE_FROM = 1 << 20
+
+
+# ----------------------------------------------------------------------------------------------
+# In eager mode
+# ----------------------------------------------------------------------------------------------
+
+
+def _is_plain(tensors: Tensors) -> bool:
+    """Whether the tensors are memory, and nobody but autograd watches what is done with them."""
+    if torch.compiler.is_compiling() or _is_watched():
+        return False
+    for tensor in tensors:  # noqa: SIM110  (all() would take twice as long)
+        if tensor is not None and not (tensor.__class__ in _PLAIN and tensor.is_cpu):
+            return False
+    return True
+
+
+_PLAIN = (Tensor, torch.nn.Parameter)
+
+
+def _is_watched() -> bool:
+    """Whether there is a transformation of torch.func, a dispatch mode, a trace, or forward-mode differentiation."""
+    return bool(
+        torch._C._are_functorch_transforms_active()
+        or torch._C._len_torch_dispatch_stack()
+        or torch._C._is_tracing()
+        or forward_ad._current_level >= 0
+    )
+
+
+class _Eager(torch.autograd.Function):
+    """The loss without the operator. It has no ``setup_context``, for which `torch.autograd.Function` looks at
+    signatures in every call; torch.func would need it."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, target: Tensor, first: Tensor | None, second: Tensor | None,
+        with_grad: bool, operator: Operator, options: Options,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
+        tensors = (x, target, first, second)
+        loss, grad = operator._outputs(tensors, options, with_grad)
+        operator.compute(tensors, options, loss, grad if with_grad else None)
+        _remember(ctx, operator, tensors, with_grad, options, grad)
+        return loss, grad
+
+    @staticmethod
+    def backward(ctx: Any, d_loss: Tensor | None, d_grad: Tensor | None) -> tuple[Tensor | None, ...]:
+        return (*_derivatives(ctx, d_loss, d_grad), None, None, None, None, None)
+
+
+# ----------------------------------------------------------------------------------------------
+# Derivatives of all losses
+# ----------------------------------------------------------------------------------------------
+
+
+def _remember(ctx: Any, operator: Operator, tensors: Tensors, with_grad: bool, options: Options, grad: Tensor) -> None:
+    ctx.operator, ctx.with_grad, ctx.options = operator, with_grad, options
+    ctx.set_materialize_grads(False)  # None, not zeros of the size of x, where nobody differentiates the gradient
+    ctx.save_for_backward(*tensors, grad)
+
+
+def _derivatives(ctx: Any, d_loss: Tensor | None, d_grad: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
+    """Those with respect to x and target."""
+    x, target, first, second, grad = ctx.saved_tensors
+    operator, options = ctx.operator, ctx.options
+    needs_x, needs_target = ctx.needs_input_grad[:2]
+    d_x = d_target = None
+    if d_loss is not None and needs_x:
+        if not ctx.with_grad:  # inside a vmap, a tensor does not tell that it requires a gradient
+            grad = operator._differentiable((x, target, first, second), True, options)[1]
+        d_x = _scaled(grad, d_loss if options.reduction != "none" else operator.spread(d_loss, options), options)
+        if d_x.dtype != x.dtype:
+            d_x = d_x.to(x.dtype)
+    if d_grad is None and not needs_target:  # the first derivative of a training step
+        return d_x, None
+
+    # The derivatives that the library does not compute are those of the loss and of the gradient's slope: times their
+    # own upstream gradients, and added up.
+    def losses(x: Tensor, target: Tensor) -> Tensor:
+        return operator.formula((x, target, first, second), options)
+
+    def slope(x: Tensor, target: Tensor) -> Tensor:
+        return (torch.func.grad(lambda x: losses(x, target).sum())(x) * d_grad).sum()
+
+    widened = wide(x)
+    if d_grad is not None and needs_x:
+        twice = torch.func.grad(slope)(widened, target).to(x.dtype)
+        d_x = twice if d_x is None else d_x + twice
+    if d_grad is not None and needs_target:
+        d_target = torch.func.grad(slope, argnums=1)(widened, target)
+    if d_loss is not None and needs_target:
+        once = torch.func.grad(lambda target: (losses(widened, target) * d_loss).sum())(target)
+        d_target = once if d_target is None else d_target + once
+    return d_x, d_target
+
+
+def _scaled(grad: Tensor, factor: Tensor, options: Options) -> Tensor:
+    """The gradient times the upstream one; in the same memory where nobody can need it again, since the functions
+    above give it to nobody and the graph, if it is not kept, is about to drop it."""
+    if type(factor) is Tensor and not torch.is_grad_enabled() and not _graph_is_kept():
+        grad = grad.detach()
+        try:
+            return grad if options.reduction != "none" and factor.item() == 1 else grad.mul_(factor)
+        except RuntimeError:
+            pass  # Inside a vmap, a factor has no single value and the product needs more memory.
+    return grad * factor
+
+
+# PyTorch's public interface does not say. Where this function is missing, scaled gradients take new memory.
+_graph_is_kept = getattr(torch._C._autograd, "_get_current_graph_task_keep_graph", lambda: True)
