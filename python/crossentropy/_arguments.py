@@ -20,7 +20,12 @@ INTERRUPTIBLE_FROM = 1 << 23
 
 def is_interruptible(x: Array) -> bool:
     """Whether Ctrl-C is to end a call on ``x``."""
-    return x.size >= INTERRUPTIBLE_FROM and threading.current_thread() is threading.main_thread()
+    return is_long(x.size)
+
+
+def is_long(size: int) -> bool:
+    """The same for ``size`` elements."""
+    return size >= INTERRUPTIBLE_FROM and threading.current_thread() is threading.main_thread()
 
 
 def axis(axis: SupportsIndex, ndim: int) -> int:

@@ -14,7 +14,7 @@ from ._errors import ArgumentValueError
 __all__ = ["binary_cross_entropy", "binary_cross_entropy_with_grad"]
 
 _INPUT_TYPES = {name: _c_api.INPUT_TYPES[name] for name in ("logits", "probs")}
-_MEAN_OVER = {name: _c_api.MEAN_OVER[name] for name in ("weight", "count")}
+MEAN_OVER = {name: _c_api.MEAN_OVER[name] for name in ("weight", "count")}
 
 
 def binary_cross_entropy(
@@ -195,7 +195,7 @@ def _compute(
     given, x = x, _arrays.predictions(x)
     axis = _arguments.axis(axis, x.ndim)
     if isinstance(mean_over, str):
-        over, divisor = _arguments.choice("mean_over", mean_over, _MEAN_OVER, " or a number above 0"), 0.0
+        over, divisor = _arguments.choice("mean_over", mean_over, MEAN_OVER, " or a number above 0"), 0.0
     else:
         over, divisor = _c_api.MEAN_OVER_DIVISOR, _arguments.divisor(mean_over)
 

@@ -10,11 +10,11 @@ import ctypes
 import os
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from ctypes import POINTER, c_char_p, c_double, c_int32, c_int64, c_uint64, c_void_p
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn, Union
 
 import numpy as np
 import numpy.typing as npt
@@ -293,6 +293,18 @@ def _packer(structure: type[ctypes.Structure], extra: str = "") -> struct.Struct
     return struct.Struct("@" + "".join(codes.get(field[1], "P") for field in structure._fields_) + extra)
 
 
+class Memory(NamedTuple):
+    """An array of a package that tells more cheaply where its memory is than NumPy does."""
+
+    address: int  # 0 if it is empty
+    dtype: int  # of `DTYPES`, or bfloat16
+    shape: Sequence[int]
+    strides: Sequence[int] | None  # in elements; None: contiguous
+    owner: Any  # keeps it alive
+
+
+Placeable = Union[Array, Memory]
+
 MAX_NDIM = 64
 _pack_options = _packer(Options).pack_into
 _pack_row_stats = _packer(RowStats).pack_into
@@ -319,14 +331,22 @@ class _Frame:
         self.memory = (ctypes.c_char * (self.ROW_STATS + ctypes.sizeof(RowStats)))()
         self.base = ctypes.addressof(self.memory)
 
-    def place(self, slot: int, array: Array | None) -> int:
+    def place(self, slot: int, array: Placeable | None) -> int:
         """The address of a view of ``array``, valid as long as the array is; 0 for None. Its dtype is in `DTYPES` or
         bfloat16, and its strides are multiples of its item size."""
         if array is None:
             return 0
         start = self.base + slot
-        shape = array.shape
         strides = 0
+        if isinstance(array, Memory):
+            address, dtype, shape, numbers, _ = array
+            ndim = len(shape)
+            if numbers is not None:
+                strides = start + self.TENSOR + self.SHAPE
+                struct.pack_into(f"{ndim}q", self.memory, slot + self.TENSOR + self.SHAPE, *numbers)
+            _pack_tensor[ndim](self.memory, slot, address, dtype, ndim, start + self.TENSOR, strides, *shape)
+            return start
+        shape = array.shape
         try:
             # A quarter of a microsecond, where the buffer protocol allows it, instead of a whole one.
             address = _addressof(_first_byte(array))
@@ -376,21 +396,21 @@ def is_bfloat16(dtype: np.dtype[Any]) -> bool:
 
 
 def cross_entropy(
-    x: Array,
+    x: Placeable,
     axis: int,
-    target: Array,
-    weight: Array | None,
-    sample_weight: Array | None,
+    target: Placeable,
+    weight: Placeable | None,
+    sample_weight: Placeable | None,
     choices: tuple[int, int, int, int],
     numbers: tuple[int, float, float, float, float],
     terms: tuple[float, float, float, float, float],
     threads: int,
-    loss: Array | None,
-    grad: Array | None,
+    loss: Placeable | None,
+    grad: Placeable | None,
     row_stats: tuple[Array, ...] | None,
     per_row: tuple[Array | None, Array | None, Array | None],
     interruptible: bool,
-    pos_weight: Array | None = None,
+    pos_weight: Placeable | None = None,
     is_binary: bool = False,
 ) -> Any:
     """``ce_cross_entropy``, or ``ce_binary_cross_entropy``; a status other than CE_OK is raised as an exception.
@@ -409,7 +429,7 @@ def cross_entropy(
         frame = _Frame()
     try:
         place, base = frame.place, frame.base
-        is_f64 = x.dtype.char == "d"
+        is_f64 = x.dtype == _F64 if isinstance(x, Memory) else x.dtype.char == "d"
         view = place(frame.X, x)
         arguments = (
             view,

@@ -324,7 +324,7 @@ def test_the_operator_passes_pytorchs_own_check(weighted: tuple[Any, Any], reduc
     w, v = (weights(shape, torch.float64, 1) for shape in weighted)
     torch.library.opcheck(
         torch.ops.crossentropy.binary_cross_entropy_with_logits.default,
-        (x, target, w, v, True, -100, 0.1, reduction, "count", None, "nan", 0.0, None),
+        (x, target, w, v, True, -100, 0.1, reduction, "count", None, "nan", None, 0.0),
     )
 
 

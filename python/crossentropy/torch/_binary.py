@@ -8,11 +8,22 @@ import torch
 from torch import Tensor
 from torch.nn import _reduction
 
-from .._arguments import real_number
-from .._binary import binary_cross_entropy as _loss_of_arrays
-from .._binary import binary_cross_entropy_with_grad as _loss_and_grad_of_arrays
+from .. import _arguments, _c_api
+from .._binary import MEAN_OVER
 from .._errors import ArgumentValueError
-from ._operator import Operator, Tensors, array, check, rounded, under_autocast, wide
+from ._operator import (
+    Operator,
+    Tensors,
+    check,
+    integer,
+    mean_over_and_divisor,
+    memory,
+    parse,
+    real,
+    rounded,
+    under_autocast,
+    wide,
+)
 
 __all__ = ["BCEWithLogitsLoss", "binary_cross_entropy_with_logits"]
 
@@ -94,8 +105,15 @@ def binary_cross_entropy_with_logits(
         _check_broadcasts("pos_weight", pos_weight, shape)
     if size_average is not None or reduce is not None:
         reduction = _reduction.legacy_get_string(size_average, reduce)
-    name, divisor = (mean_over, None) if isinstance(mean_over, str) else (None, real_number("mean_over", mean_over))
-    options = _Options(ignore_index, label_smoothing, reduction, name, divisor, empty, focal_gamma, threads)
+    options = _Options(
+        integer("ignore_index", ignore_index),
+        real("label_smoothing", label_smoothing),
+        reduction,
+        *mean_over_and_divisor(mean_over),
+        empty,
+        integer("threads", threads),
+        real("focal_gamma", focal_gamma),
+    )
     loss = _binary((input, target, weight, pos_weight), options)
     natural = target.dtype if target.is_floating_point() else input.dtype
     return rounded(loss, under_autocast(natural) if dtype is None else dtype)
@@ -158,10 +176,10 @@ class _Options(NamedTuple):
     label_smoothing: float
     reduction: str
     mean_over: str | None
-    divisor: float | None  # where mean_over is a number; one of the two is None, as a schema has no unions
+    divisor: float | None  # where mean_over is a number
     empty: str
-    focal_gamma: float
     threads: int | None
+    focal_gamma: float
 
 
 class _Binary(Operator):
@@ -170,7 +188,7 @@ class _Binary(Operator):
     options = _Options
     schema = (
         "int? ignore_index, float label_smoothing, str reduction, str? mean_over, float? divisor, str empty, "
-        "float focal_gamma, int? threads"
+        "int? threads, float focal_gamma"
     )
 
     def loss_shape(self, x: Tensor, options: _Options) -> tuple[int, ...]:
@@ -179,10 +197,14 @@ class _Binary(Operator):
     def spread(self, d_loss: Tensor, options: _Options) -> Tensor:
         return d_loss
 
+    @staticmethod
+    def parse(options: _Options) -> tuple[Any, ...]:
+        return (*parse(options, "logits", MEAN_OVER), (0.0, options.focal_gamma, 0.0, 0.0, 0.0))
+
     def compute(self, tensors: Tensors, options: _Options, loss: Tensor, grad: Tensor | None) -> None:
         x, target, weight, pos_weight = tensors
         if weight is not None:
-            weight = _real(weight).expand(x.shape)
+            weight = _floating(weight).expand(x.shape)
         first = last = 0
         if pos_weight is not None:
             first, last = _varying(pos_weight, x.dim())
@@ -216,28 +238,35 @@ class _Binary(Operator):
         grad: Tensor | None = None,
     ) -> None:
         """The library's, for which ``weight`` has the shape of x and ``pos_weight`` varies along ``axis`` alone."""
-        arguments: dict[str, Any] = options._asdict()
-        divisor = arguments.pop("divisor")
-        if options.mean_over is None:
-            arguments["mean_over"] = divisor
-        if weight is not None:
-            arguments["sample_weight"] = array(weight)
+        choices, numbers, threads, terms = self.parsed(options)
         if pos_weight is not None:
-            arguments["pos_weight"] = array(_real(pos_weight).reshape(() if pos_weight.numel() == 1 else -1))
-        if grad is None:
-            _loss_of_arrays(array(x), array(wide(target)), axis=axis, out=array(loss), **arguments)
-        else:
-            _loss_and_grad_of_arrays(
-                array(x), array(wide(target)), axis=axis, out=array(loss), grad=array(grad), **arguments
-            )
+            pos_weight = _floating(pos_weight).reshape(() if pos_weight.numel() == 1 else -1)
+        _c_api.cross_entropy(
+            memory("input", x),
+            axis,
+            memory("target", wide(target)),
+            None,
+            None if weight is None else memory("weight", weight),
+            choices,
+            numbers,
+            terms,
+            threads,
+            memory("loss", loss),
+            None if grad is None else memory("grad", grad),
+            None,
+            _c_api.NO_ARRAYS,
+            _arguments.is_long(x.numel()),
+            None if pos_weight is None else memory("pos_weight", pos_weight),
+            True,
+        )
 
     def formula(self, tensors: Tensors, options: _Options) -> Tensor:
         x, target, weight, pos_weight = tensors
         counts = torch.ones((), dtype=torch.bool)
         if not target.is_floating_point() and options.ignore_index is not None:
             counts = target != options.ignore_index
-        y = (1 - options.label_smoothing) * _real(target) + options.label_smoothing / 2
-        s = torch.where(counts, x.new_ones(x.shape) if weight is None else _real(weight), 0).expand(x.shape)
+        y = (1 - options.label_smoothing) * _floating(target) + options.label_smoothing / 2
+        s = torch.where(counts, x.new_ones(x.shape) if weight is None else _floating(weight), 0).expand(x.shape)
         if options.reduction == "mean":
             if options.mean_over is None:
                 divisor = x.new_tensor(options.divisor)
@@ -252,7 +281,7 @@ class _Binary(Operator):
         x = torch.where(s == 0, 0, x)
         minus_log_p, minus_log_q = (-torch.nn.functional.logsigmoid(z) for z in (x, -x))
         losses = torch.zeros((), dtype=x.dtype)
-        v = 1 if pos_weight is None else _real(pos_weight)
+        v = 1 if pos_weight is None else _floating(pos_weight)
         for factor, term, other in ((s * v * y, minus_log_p, minus_log_q), (s * (1 - y), minus_log_q, minus_log_p)):
             term = torch.where((factor == 0) & (term == torch.inf), 0, term)
             if options.focal_gamma != 0:
@@ -274,7 +303,7 @@ class _Binary(Operator):
         return (x.expand(size, *x.shape[1:]), target.expand(size, *target.shape[1:]), weight, pos_weight), options
 
 
-def _real(tensor: Tensor) -> Tensor:
+def _floating(tensor: Tensor) -> Tensor:
     """The tensor, as float32 if it has 16 bits or integers."""
     return wide(tensor) if tensor.is_floating_point() else tensor.float()
 

@@ -8,11 +8,21 @@ import torch
 from torch import Tensor
 from torch.nn import _reduction
 
-from .._arguments import real_number
+from .. import _arguments, _c_api
 from .._errors import ArgumentValueError
-from .._loss import cross_entropy as _loss_of_arrays
-from .._loss import cross_entropy_with_grad as _loss_and_grad_of_arrays
-from ._operator import Operator, Tensors, array, check, rounded, under_autocast, wide
+from ._operator import (
+    Operator,
+    Tensors,
+    check,
+    integer,
+    mean_over_and_divisor,
+    memory,
+    parse,
+    real,
+    rounded,
+    under_autocast,
+    wide,
+)
 
 __all__ = ["CrossEntropyLoss", "NLLLoss", "cross_entropy", "nll_loss"]
 
@@ -225,15 +235,14 @@ class _Options(NamedTuple):
     label_smoothing: float
     reduction: str
     mean_over: str | None
-    divisor: float | None  # where mean_over is a number; one of the two is None, as a schema has no unions
+    divisor: float | None  # where mean_over is a number
     empty: str
     threads: int | None
-    # What changes the loss of logits; the defaults change nothing.
-    z_loss: float = 0.0
-    softcap: float | None = None
-    logit_scale: float = 1.0
-    focal_gamma: float = 0.0
-    poly_epsilon: float = 0.0
+    z_loss: float
+    softcap: float | None
+    logit_scale: float
+    focal_gamma: float
+    poly_epsilon: float
 
 
 def _loss(
@@ -251,7 +260,11 @@ def _loss(
     mean_over: str | SupportsFloat,
     empty: str,
     threads: int | None,
-    *terms: Any,
+    z_loss: float = 0.0,
+    softcap: float | None = None,
+    logit_scale: float = 1.0,
+    focal_gamma: float = 0.0,
+    poly_epsilon: float = 0.0,
 ) -> Tensor:
     check(input, target, weight=weight, sample_weight=sample_weight)
     if input.dim() == 0:
@@ -266,11 +279,21 @@ def _loss(
         reduction = _reduction.legacy_get_string(size_average, reduce)
     if input.dim() == 1 and target.shape == (1,) and not soft:
         target = target[0]  # as in PyTorch
-    name, divisor = (mean_over, None) if isinstance(mean_over, str) else (None, real_number("mean_over", mean_over))
-    axis = min(1, input.dim() - 1)
     options = _Options(
-        axis, input_type, ignore_index, label_smoothing, reduction, name, divisor, empty, threads, *terms
-    )  # fmt: skip
+        min(1, input.dim() - 1),
+        input_type,
+        integer("ignore_index", ignore_index),
+        real("label_smoothing", label_smoothing),
+        reduction,
+        *mean_over_and_divisor(mean_over),
+        empty,
+        integer("threads", threads),
+        real("z_loss", z_loss),
+        None if softcap is None else real("softcap", softcap),
+        real("logit_scale", logit_scale),
+        real("focal_gamma", focal_gamma),
+        real("poly_epsilon", poly_epsilon),
+    )
     loss = _cross_entropy((input, target, weight, sample_weight), options)
     return rounded(loss, under_autocast(_loss_dtype(input, target, weight)) if dtype is None else dtype)
 
@@ -304,19 +327,31 @@ class _CrossEntropy(Operator):
     def spread(self, d_loss: Tensor, options: _Options) -> Tensor:
         return d_loss.unsqueeze(options.axis)
 
+    @staticmethod
+    def parse(options: _Options) -> tuple[Any, ...]:
+        terms = options.z_loss, options.focal_gamma, options.poly_epsilon, options.softcap, options.logit_scale
+        return (*parse(options, options.input_type, _c_api.MEAN_OVER), _arguments.terms(*terms))
+
     def compute(self, tensors: Tensors, options: _Options, loss: Tensor, grad: Tensor | None) -> None:
-        arguments: dict[str, Any] = options._asdict()
-        divisor = arguments.pop("divisor")
-        if options.mean_over is None:
-            arguments["mean_over"] = divisor
-        x, target, *weights = tensors
+        x, target, weight, sample_weight = tensors
+        choices, numbers, threads, terms = self.parsed(options)
         # The library takes no targets and weights of 16 bits.
-        for name, tensor in zip(self.weights, weights):
-            arguments[name] = None if tensor is None else array(wide(tensor))
-        if grad is None:
-            _loss_of_arrays(array(x), array(wide(target)), out=array(loss), **arguments)
-        else:
-            _loss_and_grad_of_arrays(array(x), array(wide(target)), out=array(loss), grad=array(grad), **arguments)
+        _c_api.cross_entropy(
+            memory("input", x),
+            options.axis,
+            memory("target", wide(target)),
+            None if weight is None else memory("weight", wide(weight)),
+            None if sample_weight is None else memory("sample_weight", wide(sample_weight)),
+            choices,
+            numbers,
+            terms,
+            threads,
+            memory("loss", loss),
+            None if grad is None else memory("grad", grad),
+            None,
+            _c_api.NO_ARRAYS,
+            _arguments.is_long(x.numel()),
+        )
 
     def formula(self, tensors: Tensors, options: _Options) -> Tensor:
         x, target, weight, sample_weight = tensors

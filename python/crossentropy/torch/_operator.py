@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from functools import lru_cache
+from typing import Any, ClassVar, SupportsFloat, SupportsIndex
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from .._c_api import BFLOAT16_BITS, Array
+from .. import _arguments, _c_api
 from .._errors import ArgumentTypeError, ArgumentValueError
 
 HALVES = (torch.float16, torch.bfloat16)
 _DTYPES = (torch.float32, torch.float64, *HALVES)
 
-# Options of a loss: a named tuple with a `reduction`, in the order of the operator's schema.
+# Options of a loss: a named tuple with a `reduction`, in the order of the operator's schema; numbers are floats.
 Options = Any
 # x, target and two kinds of weights.
 Tensors = tuple[Tensor, Tensor, "Tensor | None", "Tensor | None"]
@@ -61,12 +62,56 @@ def wide(tensor: Tensor) -> Tensor:
     return tensor.float() if tensor.dtype in HALVES else tensor
 
 
-def array(tensor: Tensor) -> Array:
-    """The tensor's memory."""
-    tensor = tensor.detach()
-    if tensor.dtype == torch.bfloat16:
-        return tensor.view(torch.int16).numpy().view(BFLOAT16_BITS)
-    return tensor.numpy()
+def memory(name: str, tensor: Tensor) -> _c_api.Memory:
+    """The tensor's memory, a third of what NumPy's view of it would cost."""
+    dtype = _NUMBERS.get(tensor.dtype)
+    if dtype is None:
+        given, accepted = str(tensor.dtype)[6:], "floating point or integers" if name == "target" else "floating point"
+        raise ArgumentTypeError(f"{name} has dtype {given}, but must be {accepted}")
+    if tensor.is_neg():  # a view with the signs yet to be changed
+        tensor = tensor.resolve_neg()
+    strides = None if tensor.is_contiguous() else tensor.stride()
+    return _c_api.Memory(tensor.data_ptr(), dtype, tensor.shape, strides, tensor)
+
+
+_NUMBERS = {
+    **{getattr(torch, str(dtype)): number for dtype, number in _c_api.DTYPES.items()},
+    torch.bfloat16: _c_api.BFLOAT16,
+}
+
+
+# ----------------------------------------------------------------------------------------------
+# Options
+# ----------------------------------------------------------------------------------------------
+
+
+def real(name: str, value: SupportsFloat) -> float:
+    return value if value.__class__ is float else _arguments.real_number(name, value)
+
+
+def integer(name: str, value: SupportsIndex | None) -> int | None:
+    return value if value is None or value.__class__ is int else _arguments.integer(name, value)
+
+
+def mean_over_and_divisor(mean_over: str | SupportsFloat) -> tuple[str | None, float | None]:
+    """A name or a number; the other one is None, as a schema has no unions."""
+    return (mean_over, None) if isinstance(mean_over, str) else (None, real("mean_over", mean_over))
+
+
+def parse(options: Options, input_type: str, mean_over: dict[str, int]) -> tuple[Any, Any, int]:
+    """The choices, numbers and threads that `_c_api.cross_entropy` takes, of options that all losses have."""
+    if options.mean_over is None:
+        over, divisor = _c_api.MEAN_OVER_DIVISOR, _arguments.divisor(options.divisor)
+    else:
+        over, divisor = _arguments.choice("mean_over", options.mean_over, mean_over, " or a number above 0"), 0.0
+    choices = (
+        _c_api.INPUT_TYPES[input_type],
+        _arguments.choice("reduction", options.reduction, _c_api.REDUCTIONS),
+        over,
+        _arguments.choice("empty", options.empty, _c_api.EMPTY),
+    )
+    numbers = (_arguments.ignore_index(options.ignore_index), options.label_smoothing, divisor, 0.0, 1.0)
+    return choices, numbers, 0 if options.threads is None else _arguments.thread_count("threads", options.threads)
 
 
 # ----------------------------------------------------------------------------------------------
@@ -95,6 +140,18 @@ class Operator(ABC):
     def compute(self, tensors: Tensors, options: Options, loss: Tensor, grad: Tensor | None) -> None:
         """Writes to ``loss``, and to ``grad`` if it is wanted."""
 
+    def parsed(self, options: Options) -> tuple[Any, ...]:
+        """What `parse` makes of them, remembered, as few options are used many times."""
+        try:
+            return self._remembered(options)
+        except TypeError:  # one has no hash; it will not please `parse` either, which can say why
+            return self.parse(options)
+
+    @staticmethod
+    @abstractmethod
+    def parse(options: Options) -> tuple[Any, ...]:
+        """The options in the form that the library takes."""
+
     @abstractmethod
     def formula(self, tensors: Tensors, options: Options) -> Tensor:
         """The loss in PyTorch's operations, which can differentiate them."""
@@ -109,6 +166,7 @@ class Operator(ABC):
         there is no such call."""
 
     def __init__(self) -> None:
+        self._remembered = lru_cache(maxsize=256)(self.parse)
         # Not torch.library.custom_op, whose first call imports torch._dynamo, which takes a second.
         name = f"crossentropy::{self.name}"
         first, second = self.weights
