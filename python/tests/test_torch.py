@@ -547,6 +547,67 @@ def test_the_example_has_the_same_curve_with_either_loss(monkeypatch: pytest.Mon
 
 
 # ----------------------------------------------------------------------------------------------
+# In eager mode there is no operator
+# ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["labels", "distributions"])
+@pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
+def test_eager_mode_and_the_operator_give_the_same_bits(dtype: Any, kind: str) -> None:
+    x, target, weight = problem((6, 5, 4), dtype, kind, True)
+    leaves = [each for each in (x, target) if each.requires_grad]
+    q = torch.rand(6, 5, 4).to(dtype)
+    calls = [
+        lambda how: cet.cross_entropy(x, target, weight, label_smoothing=0.1, reduction=how),
+        lambda how: cet.binary_cross_entropy_with_logits(x, q, pos_weight=q, reduction=how),
+    ]
+    for reduction, (call, inputs) in itertools.product(REDUCTIONS, zip(calls, (leaves, [x]))):
+        results = differentiated(call(reduction), *inputs)
+        with Log(0):  # a dispatch mode, for which there must be an operator
+            expected = differentiated(call(reduction), *inputs)
+        for mine, other in zip(results, expected):
+            assert torch.equal(mine, other)
+        with torch.no_grad():
+            assert torch.equal(call(reduction), expected[0])
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_a_step_in_eager_mode_dispatches_next_to_nothing(reduction: str) -> None:
+    x, target, _ = problem((6, 5), torch.float32, "labels", False)
+    q = torch.rand(6, 5)
+    calls = [
+        lambda: cet.cross_entropy(x, target, reduction=reduction),
+        lambda: cet.binary_cross_entropy_with_logits(x, q, reduction=reduction),
+    ]
+    for call in calls:
+        upstream = torch.ones_like(call())
+        with torch.autograd.profiler.profile() as profile:
+            torch.autograd.grad(call(), x, upstream)
+        names = {event.name for event in profile.function_events}
+        assert not [name for name in names if name.startswith("crossentropy::")]
+        dispatched = {name for name in names if name.startswith("aten::")}
+        scaling = {"aten::unsqueeze", "aten::as_strided", "aten::mul_"} if reduction == "none" else set()
+        reading = {"aten::item", "aten::_local_scalar_dense"}
+        assert dispatched <= {"aten::new_empty", "aten::empty", "aten::empty_like", "aten::empty_strided",
+                              "aten::detach", *scaling, *reading}  # fmt: skip
+
+
+def test_traces_are_of_the_operator() -> None:
+    y = torch.tensor([0, 1])
+    with pytest.warns(DeprecationWarning, match="torch.jit.trace"):
+        traced = torch.jit.trace(lambda x: cet.cross_entropy(x, y), torch.zeros(2, 3), check_trace=False)
+    x = torch.randn(2, 3)
+    assert torch.equal(traced(x), cet.cross_entropy(x, y))
+
+
+def test_signs_yet_to_be_changed() -> None:
+    """A view of a conjugate's imaginary part has the memory of what it is the negative of."""
+    x, y = torch.randn(6, 5, dtype=torch.complex64).conj().imag, torch.randint(5, (6,))
+    assert x.is_neg()
+    assert torch.equal(cet.cross_entropy(x, y), cet.cross_entropy(x.clone(), y))
+
+
+# ----------------------------------------------------------------------------------------------
 # Compilers, torch.func, fake tensors
 # ----------------------------------------------------------------------------------------------
 
@@ -723,6 +784,11 @@ def test_errors_say_what_is_accepted() -> None:
         ((x, y.bool()), {}, ce.ArgumentTypeError, "target has dtype bool"),
         ((x.numpy(), y), {}, ce.ArgumentTypeError, "input must be a tensor, not ndarray"),
         ((x, None), {}, ce.ArgumentTypeError, "target must be a tensor, not NoneType"),
+        ((x.to_sparse(), y), {}, ce.ArgumentTypeError, "input has the layout torch.sparse_coo, but must be dense"),
+        ((x, y, y.new_ones(3)), {}, ce.ArgumentTypeError, "weight must be f32 or f64"),
+        ((x, y, w > 0), {}, ce.ArgumentTypeError, "weight has dtype bool, but must be floating point"),
+        ((x, y), {"reduction": ["mean"]}, ce.ArgumentTypeError, "reduction must be one of"),
+        ((x, y), {"threads": 1.5}, ce.ArgumentTypeError, "threads must be an integer, not float"),
         ((x[0, 0], y), {}, ce.ArgumentValueError, "input has no dimension"),
         ((x, y), {"weight": w.requires_grad_()}, ce.ArgumentValueError, "weight requires a gradient"),
         ((x, y), {"sample_weight": w[:2]}, ce.ArgumentValueError, "sample_weight requires a gradient"),

@@ -46,6 +46,8 @@ def _check_tensor(name: str, tensor: Tensor) -> None:
         raise ArgumentTypeError(f"{name} must be a tensor, not {type(tensor).__name__}")
     if not tensor.is_cpu and not tensor.is_meta:
         raise ArgumentValueError(f"{name} is on {tensor.device}, but must be on the CPU: {name}.cpu() helps")
+    if tensor.layout != torch.strided:
+        raise ArgumentTypeError(f"{name} has the layout {tensor.layout}, but must be dense: {name}.to_dense() helps")
 
 
 def under_autocast(dtype: torch.dtype) -> torch.dtype:
