@@ -51,11 +51,12 @@ def test_version_of_the_wheel(tmp_path: Path) -> None:
     )
     # A copy of what the metadata is made of, because setuptools leaves files where it works.
     source = tmp_path / "source"
-    (source / "python" / "crossentropy").mkdir(parents=True)
+    (source / "python" / "crossentropy" / "torch").mkdir(parents=True)
     (source / "python" / "tests").mkdir()
     for name in ("pyproject.toml", "setup.py", "VERSION", "README.md", "LICENSE"):
         (source / name).write_text((ROOT / name).read_text())
-    for name in ("python/tests/requirements.txt", "python/crossentropy/__init__.py"):
+    packages = ("python/crossentropy/__init__.py", "python/crossentropy/torch/__init__.py")
+    for name in ("python/tests/requirements.txt", *packages):
         (source / name).write_text((ROOT / name).read_text())
     subprocess.run([sys.executable, "-c", program], cwd=source, check=True, capture_output=True)
     metadata = (tmp_path / f"crossentropy-{VERSION}.dist-info" / "METADATA").read_text()
