@@ -4,9 +4,9 @@
  * Copyright (c) 2026 the crossentropy authors. Licensed under the MIT licence, see LICENSE.
  *
  * This header is the contract of libcrossentropy.so, and it is written to be read from top to
- * bottom: introduction, version, status, the simple calls, options, tensors, the general call, softmax
- * and statistics, binary cross-entropy, partial statistics, accumulator, threads. Everything that is
- * exported stands here, and nothing else is exported.
+ * bottom: introduction, version, status, the simple calls, options, tensors, the general call, KL
+ * divergence, second derivatives, softmax and statistics, binary cross-entropy, partial statistics,
+ * accumulator, threads. Everything that is exported stands here, and nothing else is exported.
  */
 #ifndef CROSSENTROPY_H
 #define CROSSENTROPY_H
@@ -187,6 +187,26 @@ enum {
     CE_EMPTY_ERROR = 2  /* CE_ERROR_EMPTY, nothing is written */
 };
 
+/* What a target of f32 or f64 holds, or target_probs of a sparse one. */
+enum {
+    CE_TARGET_PROBS     = 0, /* probabilities q, as they are */
+    CE_TARGET_LOGITS    = 1, /* a teacher's logits t: q = softmax(t) */
+    CE_TARGET_LOG_PROBS = 2  /* q = exp(t), as they are */
+};
+
+/* What becomes of the probability that a sparse target does not name, 1 - sum of those it names. */
+enum {
+    CE_REST_DROP        = 0, /* nothing: the other classes have no mass */
+    CE_REST_SPREAD      = 1, /* it is spread evenly over the other classes */
+    CE_REST_RENORMALIZE = 2  /* the named probabilities are divided by their sum */
+};
+
+/* The form of ce_kl_divergence. */
+enum {
+    CE_KL_GENERALIZED = 0, /* sum(q log(q / p) - q + p): never below 0, and 0 where q = p */
+    CE_KL_PLAIN       = 1  /* sum(q log(q / p)): the same for distributions that add up to 1, and else as written */
+};
+
 /* ce_options.ignore_index: this value ignores no label. */
 #define CE_IGNORE_NONE INT64_MIN
 
@@ -236,6 +256,19 @@ typedef struct ce_options {
                                      each row's loss, multiplies grad beside grad_loss; NULL: all 1. Reduction NONE only */
     const struct ce_tensor *pos_weight; /* ce_binary_cross_entropy only: multiplies the term of the positive class, shape
                                            [C], or one number for all classes, f32 or f64; default NULL: all 1 */
+    const struct ce_tensor *prior; /* shape [C], f32 or f64: label_smoothing e makes q (1 - e) q + e prior_c, instead of
+                                      e / C; as it is, also where it does not add up to 1. NULL: uniform */
+    const struct ce_tensor *target_probs; /* f32 or f64: makes the target sparse, see below; NULL: it is not */
+    const struct ce_tensor *target_offsets; /* i64, contiguous, shape [rows + 1]: sparse targets of any length per row, see
+                                      below; NULL: all rows have the same */
+    const struct ce_tensor *grad_target; /* an output: the derivative of the loss with respect to the target as given, times
+                                      grad_loss and grad_losses; the shape and dtype of target, f32 or f64. NULL: none */
+    int32_t  target_type;     /* CE_TARGET_*; default PROBS */
+    int32_t  target_rest;     /* CE_REST_*; default DROP. Sparse targets only */
+    double   temperature;     /* T, finite, > 0: logits of the input (after logit_scale and softcap) and of the target are
+                                 divided by T; default 0, which means 1. LOGITS on at least one side */
+    int32_t  temperature_squared; /* not 0: loss and gradients are multiplied by T^2, as in distillation; default 0 */
+    int32_t  kl_form;         /* CE_KL_*; default GENERALIZED. ce_kl_divergence only */
 } ce_options;
 
 /* With z_loss, focal_gamma and poly_epsilon the loss of a row is
@@ -250,7 +283,27 @@ typedef struct ce_options {
  *
  * softcap and logit_scale come first: z is what they make of the input x, computed in f64 for every
  * dtype and within a relative 1e-15; the promised bounds hold for those z. The gradient is with respect
- * to x. */
+ * to x. So it is with temperature, which divides what these make of x.
+ *
+ * Targets: what target, target_probs and target_type can be
+ *
+ *   labels          target of integers. The input's shape without the class axis
+ *   distributions   target of f32 or f64: probabilities, a teacher's logits or log-probabilities. The input's shape
+ *   sparse          target of integers, and target_probs of the same shape: the K classes that a row names, and
+ *                   their probabilities (or their logarithms; or a teacher's logits, of which RENORMALIZE makes
+ *                   probabilities). The input's shape, but for the class axis, whose length K >= 0 is the target's own; or
+ *                   with target_offsets one dimension each: row i, rows counted with the last dimension fastest, names
+ *                   target[target_offsets[i]] to target[target_offsets[i + 1] - 1]. An entry whose class is ignore_index is
+ *                   left out; a row without entries is ignored. A class twice in a row is CE_ERROR_LABEL
+ *
+ * Rows of distributions and sparse rows have mean_over WEIGHT s_i. A sum that RENORMALIZE divides by and that is 0
+ * makes the row NaN. A row of teacher logits with NaN or +infinity, or nothing but -infinity, is NaN.
+ *
+ * grad_target, for distributions: w_c (1 - e) f_c for probabilities, where f_c is lse - z_c (for PROBS and LOG_PROBS
+ * -log x_c and -x_c); for log-probabilities that times q_c; for teacher logits q_c / T (u_c - sum(q u)) with u that of
+ * probabilities. All as the loss is weighted and reduced. A row that is ignored, or whose weight is 0, has 0, and one
+ * whose loss is NaN has NaN. Where q_c = 0, f_c may be +infinity. Refused with focal_gamma, poly_epsilon, mean_over MASS
+ * (whose divisor depends on the target), labels and sparse targets. */
 
 /* ce_options_init: writes the defaults into the first `size` bytes of *options; pass
  * sizeof(ce_options).
@@ -343,6 +396,73 @@ typedef struct ce_tensor {
 CE_API int32_t ce_cross_entropy(const ce_tensor *input, int32_t class_axis, const ce_tensor *target,
                                 const ce_options *options, const ce_tensor *loss,
                                 const ce_tensor *grad);
+
+/* ---------------------------------------------------------------------------------------------
+ * KL divergence
+ *
+ * ce_kl_divergence: for each row the Kullback-Leibler divergence of a prediction p from a target distribution q,
+ *
+ *     loss = s_i sum over c of (q_c d_c - q_c + p_c),        d_c = log q_c - log p_c
+ *
+ * which for distributions that add up to 1 is sum(q log(q / p)), the form that kl_form = CE_KL_PLAIN asks for. No term is
+ * below 0, so nothing cancels, and where q_c = p_c the term is exactly 0: so is the loss of equal logits, also of such as
+ * differ by a constant, where that difference is exact. p is the softmax of the input, or for PROBS and LOG_PROBS what it
+ * holds; q is what the target holds, by target_type.
+ *
+ *   input, class_axis, loss, grad   as in ce_cross_entropy
+ *   target   distributions or sparse, as described with the options; labels are refused
+ *   options  NULL for the defaults. temperature with temperature_squared: distillation (Hinton et al., 2015); grad_target,
+ *            sample_weight, mask, grad_losses, reduction, mean_over (WEIGHT, COUNT or DIVISOR; MASS is refused), softcap and
+ *            logit_scale as there. weight, label_smoothing, z_loss, focal_gamma, poly_epsilon, row_stats and clip are refused
+ *
+ * Gradient, with Q = sum(q): for logits s_i / T (Q p_c - q_c), for log-probabilities p_c - q_c, for probabilities
+ * 1 - q_c / p_c; PLAIN: -q_c and -q_c / p_c. With respect to the target: for probabilities d_c, for log-probabilities
+ * q_c d_c, for teacher logits q_c / T (d_c - sum(q d)); PLAIN: d_c + 1 and q_c (d_c + 1).
+ *
+ * Exact: computed in f64 for every dtype. A row within 1e-13 of its value and 1e-15 (1 + largest |log q_c|, |log p_c|)
+ * sqrt(2 value) more (what a rounding of the logarithms costs), then rounded to the dtype of the loss; gradients within 1e-13
+ * (logits of magnitude 100 and more: as many times more as they are larger than 100) of the larger of p_c and q_c.
+ *
+ * Odd cases: q_c = 0 makes the term p_c, and 0 with PLAIN. p_c = 0 < q_c makes the loss +infinity; the gradient stays finite
+ * for logits and log-probabilities, and is -infinity for probabilities. NaN, a negative probability (of the target or the
+ * input), and for logits +infinity or nothing but -infinity, make loss and gradients of the row NaN.
+ *
+ * Returns what ce_cross_entropy returns.
+ * ------------------------------------------------------------------------------------------- */
+
+CE_API int32_t ce_kl_divergence(const ce_tensor *input, int32_t class_axis, const ce_tensor *target,
+                                const ce_options *options, const ce_tensor *loss, const ce_tensor *grad);
+
+/* ---------------------------------------------------------------------------------------------
+ * Second derivatives
+ *
+ * ce_hessian_vector_product: H v for the Hessian H of ce_cross_entropy's loss with respect to the logits, without H.
+ * ce_hessian_diagonal: the diagonal of H. With target mass a_c = w_c q_c, A = sum(a), and m = sum(p v), for each row
+ *
+ *     (H v)_c = s_i (A p_c (v_c - m) + 2 z_loss p_c (m + lse (v_c - m)))
+ *     H_cc    = s_i (A p_c (1 - p_c) + 2 z_loss p_c (p_c + lse (1 - p_c)))
+ *
+ * as the loss is reduced, times grad_loss and grad_losses. With logit_scale k and temperature T, all of it times
+ * (k / T)^2 (and temperature_squared's T^2). H is block-diagonal: rows do not meet. Without z_loss it is positive
+ * semi-definite, and its diagonal at least 0.
+ *
+ *   input, class_axis, target, options   as in ce_cross_entropy. LOGITS only. focal_gamma, poly_epsilon, softcap,
+ *            row_stats and grad_target are refused
+ *   vector   f32, f64, f16 or bf16, the shape of input
+ *   output   the input's shape, and its dtype (for f16 and bf16 input also f32); may be the input or the vector itself
+ *
+ * Exact: computed in f64; within 1e-6 (f32, f16 and bf16 input) or 1e-13 (f64; logits of magnitude 100 and more as in
+ * ce_kl_divergence) of |A| p_c (|v_c - v_k| + sum(p |v - v_k|)) for the class k of the largest logit, and likewise for
+ * z_loss. Ignored rows and rows of weight 0 have 0, rows whose loss is NaN have NaN.
+ *
+ * Return what ce_cross_entropy returns.
+ * ------------------------------------------------------------------------------------------- */
+
+CE_API int32_t ce_hessian_vector_product(const ce_tensor *input, int32_t class_axis, const ce_tensor *target,
+                                         const ce_options *options, const ce_tensor *vector,
+                                         const ce_tensor *output);
+CE_API int32_t ce_hessian_diagonal(const ce_tensor *input, int32_t class_axis, const ce_tensor *target,
+                                   const ce_options *options, const ce_tensor *output);
 
 /* ---------------------------------------------------------------------------------------------
  * Softmax, log-sum-exp, and what a row tells beside its loss
