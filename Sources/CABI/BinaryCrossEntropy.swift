@@ -65,9 +65,11 @@ private func checkedCall(
     }
 
     // Memory
-    try checkOutputs(
-        loss, grad, input: input, target: target, weight: weight, positiveWeight: positiveWeight,
-        sampleWeight: sampleWeight)
+    let inputs: InlineArray<4, NamedView> = [
+        NamedView(target, "target"), NamedView(weight, "weight"), NamedView(positiveWeight, "pos_weight"),
+        NamedView(sampleWeight, "sample_weight"),
+    ]
+    try checkOutputs(loss, NamedView(grad, "grad"), input: input, others: inputs)
 
     let order = ElementOrder(input)
     var numbers = TensorView(
@@ -173,6 +175,8 @@ private func checkBinary(_ options: ce_options, _ settings: LossCall) throws(Cal
     try refuse("mask", isGiven: options.mask != nil)
     try refuse("ignore_indices", isGiven: options.ignore_indices != nil)
     try refuse("grad_losses", isGiven: options.grad_losses != nil)
+    try refuse("prior", isGiven: options.prior != nil)
+    try refuseTargetOptions(options) { name throws(CallError) in try refuse(name, isGiven: true) }
     try refuse("z_loss", options.z_loss, "there is no log-sum-exp")
     try refuse("poly_epsilon", options.poly_epsilon, "poly-1 is for a softmax")
     try refuse("softcap", options.softcap, "cap the logits before the call")

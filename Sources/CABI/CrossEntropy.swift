@@ -2,13 +2,16 @@ import CCrossEntropy
 import Core
 import Shims
 
-/// Checks everything, then computes: the body of every call for a loss.
+/// Checks everything, then computes: the body of every call that compares logits or probabilities with a target, for a loss and its
+/// gradients, or with second derivatives (and the vector that they are multiplied with) in the gradient's place.
 func crossEntropy(
     _ input: UnsafePointer<ce_tensor>?, _ classAxis: Int32, _ target: UnsafePointer<ce_tensor>?,
-    _ options: UnsafePointer<ce_options>?, _ loss: UnsafePointer<ce_tensor>?, _ grad: UnsafePointer<ce_tensor>?
+    _ options: UnsafePointer<ce_options>?, _ loss: UnsafePointer<ce_tensor>?, _ grad: UnsafePointer<ce_tensor>?,
+    _ mode: Mode = .loss, vector: UnsafePointer<ce_tensor>? = nil
 ) -> Int32 {
     checked { storage throws(CallError) in
-        try run(try checkedCall(input, classAxis, target, try readOptions(options), loss, grad, &storage))
+        try run(
+            try checkedCall(mode, input, classAxis, target, try readOptions(options), loss, grad, vector, &storage))
     }
 }
 
@@ -21,52 +24,51 @@ func run(_ call: LossCall) throws(CallError) {
 }
 
 private func checkedCall(
-    _ input: UnsafePointer<ce_tensor>?, _ classAxis: Int32, _ target: UnsafePointer<ce_tensor>?,
+    _ mode: Mode, _ input: UnsafePointer<ce_tensor>?, _ classAxis: Int32, _ target: UnsafePointer<ce_tensor>?,
     _ options: ce_options, _ loss: UnsafePointer<ce_tensor>?, _ grad: UnsafePointer<ce_tensor>?,
-    _ storage: inout CallStorage
+    _ vector: UnsafePointer<ce_tensor>?, _ storage: inout CallStorage
 ) throws(CallError) -> LossCall {
+    let isHessian = mode == .hessianVector || mode == .hessianDiagonal
+    let gradName: StaticString = isHessian ? "output" : "grad"
     let input = try view(input, "input", .singleOrHalf, &storage)
-    let target = try view(target, "target", .integerOrSingle, &storage)
+    let axis = try checkedClassAxis(classAxis, of: input)
+    let classes = input.length(axis)
+    let target = try Target(target, options, input, axis, &storage)
     let weight = try optionalView(options.weight, "weight", .single, &storage)
+    let prior = try optionalView(options.prior, "prior", .single, &storage)
     let sampleWeight = try optionalView(options.sample_weight, "sample_weight", .single, &storage)
     let mask = try optionalView(options.mask, "mask", .integer, &storage)
     let ignored = try optionalView(options.ignore_indices, "ignore_indices", .integer, &storage)
     let gradLosses = try optionalView(options.grad_losses, "grad_losses", .single, &storage)
+    let vector = mode == .hessianVector ? try view(vector, "vector", .singleOrHalf, &storage) : nil
     let loss = try optionalView(loss, "loss", .single, &storage)
-    let grad = try optionalView(grad, "grad", .singleOrHalf, &storage)
-    if loss == nil && grad == nil {
+    let grad =
+        isHessian
+        ? try view(grad, gradName, .singleOrHalf, &storage)
+        : try optionalView(grad, gradName, .singleOrHalf, &storage)
+    let targetGrad = try optionalView(options.grad_target, "grad_target", .single, &storage)
+    if loss == nil && grad == nil && targetGrad == nil {
         throw CallError(CE_ERROR_NULL_POINTER) { $0.text("loss and grad are both NULL: there is nothing to compute") }
     }
 
     // Shapes
-    let axis = try checkedClassAxis(classAxis, of: input)
-    let classes = input.length(axis)
-    let isIndexTarget = !target.dtype.isFloatingPoint
-    if isIndexTarget {
-        try checkShape(target, "target", equals: input, without: axis, "input without its class axis")
-    } else {
-        try checkShape(target, "target", equals: input, "input")
-    }
-    try checkWeight(weight, classes)
-    if let sampleWeight {
-        try checkShape(sampleWeight, "sample_weight", equals: input, without: axis, "input without its class axis")
-    }
-    if let mask { try checkShape(mask, "mask", equals: input, without: axis, "input without its class axis") }
-    if let gradLosses {
-        try checkShape(gradLosses, "grad_losses", equals: input, without: axis, "input without its class axis")
-        if options.reduction != CE_REDUCTION_NONE {
-            throw CallError(CE_ERROR_OPTION) {
-                $0.text("grad_losses is for reduction none: a mean or a sum has one upstream gradient, grad_loss")
-            }
+    try checkWeight(weight, "weight", classes)
+    try checkWeight(prior, "prior", classes)
+    let perRow: InlineArray<3, NamedView> = [
+        NamedView(sampleWeight, "sample_weight"), NamedView(mask, "mask"), NamedView(gradLosses, "grad_losses"),
+    ]
+    for i in 0..<3 {
+        if let view = perRow[i].view {
+            try checkShape(view, perRow[i].name, equals: input, without: axis, "input without its class axis")
         }
     }
-    if options.pos_weight != nil {
+    if gradLosses != nil && options.reduction != CE_REDUCTION_NONE {
         throw CallError(CE_ERROR_OPTION) {
-            $0.text("pos_weight is for binary cross-entropy: a softmax has no positive term; take weight")
+            $0.text("grad_losses is for reduction none: a mean or a sum has one upstream gradient, grad_loss")
         }
     }
     if let ignored {
-        if !isIndexTarget {
+        if target.kind == .distributions {
             throw CallError(CE_ERROR_OPTION) { $0.text("ignore_indices is for labels, but target holds distributions") }
         }
         guard ignored.dtype == .i64, ignored.ndim == 1, ignored.count() < 2 || ignored.stride(0) == 1 else {
@@ -76,14 +78,17 @@ private func checkedCall(
             }
         }
     }
-    if let grad { try checkLikeInput(grad, "grad", input) }
+    if let grad { try checkLikeInput(grad, gradName, input) }
+    if let vector { try checkShape(vector, "vector", equals: input, "input") }
 
     var call = LossCall(
         classes: classes, rows: storage.rowSpace(),
         input: Operand(data: input.data, dtype: input.dtype, classStride: input.classStride(axis)),
-        target: Operand(
-            data: target.data, dtype: target.dtype, classStride: isIndexTarget ? 0 : target.classStride(axis)))
+        target: target.operand)
+    call.mode = mode
     try call.apply(options)
+    try call.checkContradictions(options, target.kind)
+    if let targetGrad { try checkTargetGrad(targetGrad, target) }
     if let loss {
         if call.reduction == .none {
             try checkShape(loss, "loss", equals: input, without: axis, "input without its class axis")
@@ -94,20 +99,33 @@ private func checkedCall(
 
     // Memory
     let keepsLosses = call.reduction == .none
-    try checkOutputs(
-        loss, grad, input: input, target: target, weight: weight, sampleWeight: sampleWeight, mask: mask,
-        ignored: ignored, gradLosses: gradLosses)
+    let inputs: InlineArray<10, NamedView> = [
+        NamedView(target.view, "target"), NamedView(target.probs, "target_probs"),
+        NamedView(target.offsets, "target_offsets"), NamedView(weight, "weight"), NamedView(prior, "prior"),
+        NamedView(sampleWeight, "sample_weight"), NamedView(mask, "mask"), NamedView(ignored, "ignore_indices"),
+        NamedView(gradLosses, "grad_losses"),
+        // The Hessian's output may take the vector's place.
+        NamedView(vector.flatMap { grad!.isSame(as: $0) ? nil : $0 }, "vector"),
+    ]
+    try checkOutputs(loss, NamedView(grad, gradName), targetGrad, input: input, others: inputs)
     call.statistics = try checkedStatistics(
         options.row_stats, rows: input.count(without: axis),
-        apartFrom: [input, target, weight, sampleWeight, mask, ignored, gradLosses, loss, grad], &storage)
+        apartFrom: [
+            input, target.view, target.probs, target.offsets, weight, prior, sampleWeight, mask, ignored, gradLosses,
+            loss, grad, targetGrad,
+        ], &storage)
 
     call.weight = weight.map { Operand(data: $0.data, dtype: $0.dtype, classStride: $0.stride(0)) }
+    call.prior = prior.map { Operand(data: $0.data, dtype: $0.dtype, classStride: $0.stride(0)) }
+    call.sparse = target.sparse
     call.sampleWeight = sampleWeight.map { Operand(data: $0.data, dtype: $0.dtype) }
     call.mask = mask.map { Operand(data: $0.data, dtype: $0.dtype) }
     call.gradLosses = gradLosses.map { Operand(data: $0.data, dtype: $0.dtype) }
     call.ignoreIndices = ignored.map { UnsafeRawBufferPointer(start: $0.data, count: $0.count() * 8) }
     call.loss = loss.map { Operand(data: $0.data, dtype: $0.dtype) }
     call.grad = grad.map { Operand(data: $0.data, dtype: $0.dtype, classStride: $0.classStride(axis)) }
+    call.targetGrad = targetGrad.map { Operand(data: $0.data, dtype: $0.dtype, classStride: $0.classStride(axis)) }
+    call.vector = vector.map { Operand(data: $0.data, dtype: $0.dtype, classStride: $0.classStride(axis)) }
     if input.count(without: axis) == 0 {
         // The other lengths may be anything then, and their product may overflow.
         call.rows.append(0, input: 0, target: 0, sampleWeight: 0, loss: 0, grad: 0)
@@ -117,17 +135,21 @@ private func checkedCall(
         // The same dimension of a tensor without a class axis.
         let row = d < axis ? d : d - 1
         call.rows.append(
-            input.length(d), input: input.stride(d), target: target.stride(isIndexTarget ? row : d),
+            input.length(d), input: input.stride(d), target: target.rowStride(d, row),
             sampleWeight: sampleWeight?.stride(row) ?? 0, loss: keepsLosses ? loss?.stride(row) ?? 0 : 0,
-            grad: grad?.stride(d) ?? 0, mask: mask?.stride(row) ?? 0, gradLoss: gradLosses?.stride(row) ?? 0)
+            grad: grad?.stride(d) ?? 0, mask: mask?.stride(row) ?? 0, gradLoss: gradLosses?.stride(row) ?? 0,
+            targetProbs: target.probsRowStride(d), targetGrad: targetGrad?.stride(d) ?? 0,
+            vector: vector?.stride(d) ?? 0)
     }
     return call
 }
 
-func checkWeight(_ weight: TensorView?, _ classes: Int) throws(CallError) {
+/// Throws unless there is one number for each class.
+func checkWeight(_ weight: TensorView?, _ name: StaticString, _ classes: Int) throws(CallError) {
     guard let weight, weight.ndim != 1 || weight.length(0) != classes else { return }
     throw CallError(CE_ERROR_SHAPE) {
-        $0.text("weight has shape ")
+        $0.text(name)
+        $0.text(" has shape ")
         $0.shape(weight)
         $0.text(", but there are ")
         $0.number(classes)
@@ -219,6 +241,21 @@ extension CallError {
                     $0.number(classes - 1)
                     $0.text(")")
                 }
+            }
+        case .repeatedClass(let c, let row):
+            self.init(CE_ERROR_LABEL) {
+                $0.text("class ")
+                $0.number(c)
+                $0.text(" is named twice in row ")
+                $0.number(row)
+                $0.text(" of the sparse target")
+            }
+        case .offsets(let row):
+            self.init(CE_ERROR_SHAPE) {
+                $0.text("the target_offsets of row ")
+                $0.number(row)
+                $0.text(
+                    " do not lead to a part of target: they must not be negative, nor decrease, nor exceed its length")
             }
         case .empty:
             self.init(CE_ERROR_EMPTY) {

@@ -82,6 +82,30 @@ public func ce_cross_entropy(
     crossEntropy(input, class_axis, target, options, loss, grad)
 }
 
+@implementation @_cdecl("ce_kl_divergence")
+public func ce_kl_divergence(
+    _ input: UnsafePointer<ce_tensor>?, _ class_axis: Int32, _ target: UnsafePointer<ce_tensor>?,
+    _ options: UnsafePointer<ce_options>?, _ loss: UnsafePointer<ce_tensor>?, _ grad: UnsafePointer<ce_tensor>?
+) -> Int32 {
+    crossEntropy(input, class_axis, target, options, loss, grad, .divergence)
+}
+
+@implementation @_cdecl("ce_hessian_vector_product")
+public func ce_hessian_vector_product(
+    _ input: UnsafePointer<ce_tensor>?, _ class_axis: Int32, _ target: UnsafePointer<ce_tensor>?,
+    _ options: UnsafePointer<ce_options>?, _ vector: UnsafePointer<ce_tensor>?, _ output: UnsafePointer<ce_tensor>?
+) -> Int32 {
+    crossEntropy(input, class_axis, target, options, nil, output, .hessianVector, vector: vector)
+}
+
+@implementation @_cdecl("ce_hessian_diagonal")
+public func ce_hessian_diagonal(
+    _ input: UnsafePointer<ce_tensor>?, _ class_axis: Int32, _ target: UnsafePointer<ce_tensor>?,
+    _ options: UnsafePointer<ce_options>?, _ output: UnsafePointer<ce_tensor>?
+) -> Int32 {
+    crossEntropy(input, class_axis, target, options, nil, output, .hessianDiagonal)
+}
+
 @implementation @_cdecl("ce_cross_entropy_f32")
 public func ce_cross_entropy_f32(
     _ logits: UnsafePointer<Float>?, _ labels: UnsafePointer<Int64>?, _ rows: Int64, _ classes: Int64,

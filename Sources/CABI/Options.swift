@@ -76,9 +76,27 @@ extension LossCall {
         try checkTerm("softcap", options.softcap, inputType)
         let scale = options.logit_scale == 0 ? 1 : options.logit_scale
         if scale != 1 { try checkTerm("logit_scale", scale, inputType, allowsNegative: true) }
-        if scale != 1 || options.softcap != 0 {
-            transform = crossentropy_transform(logit_scale: scale, softcap: options.softcap, applies: 1)
+        temperature = options.temperature == 0 ? 1 : options.temperature
+        guard temperature > 0 && temperature < .infinity else {
+            throw outOfRange("temperature", options.temperature, "a finite number above 0")
         }
+        if scale != 1 || options.softcap != 0 || (temperature != 1 && inputType == .logits) {
+            // c tanh(s x / c) / T is the same with c / T and s / T.
+            transform = crossentropy_transform(
+                logit_scale: scale / temperature, softcap: options.softcap / temperature, applies: 1)
+        }
+        if options.temperature_squared != 0 { lossFactor = temperature * temperature }
+        guard let targetType = TargetType(rawValue: options.target_type) else {
+            throw unknown("target_type", options.target_type)
+        }
+        self.targetType = targetType
+        guard SparseTarget.Rest(rawValue: options.target_rest) != nil else {
+            throw unknown("target_rest", options.target_rest)
+        }
+        guard options.kl_form == CE_KL_GENERALIZED || options.kl_form == CE_KL_PLAIN else {
+            throw unknown("kl_form", options.kl_form)
+        }
+        isPlainDivergence = options.kl_form == CE_KL_PLAIN
         terms.z_loss = options.z_loss
         terms.focal_gamma = options.focal_gamma
         terms.poly_epsilon = options.poly_epsilon

@@ -92,28 +92,31 @@ private struct Steps {
     }
 }
 
-/// The outputs of a loss call; only the gradient may take the place of the input.
-func checkOutputs(
-    _ loss: TensorView?, _ grad: TensorView?, input: TensorView, target: TensorView, weight: TensorView?,
-    positiveWeight: TensorView? = nil, sampleWeight: TensorView?, mask: TensorView? = nil, ignored: TensorView? = nil,
-    gradLosses: TensorView? = nil
-) throws(CallError) {
-    if let loss { try checkDistinct(loss, "loss") }
-    if let grad { try checkDistinct(grad, "grad") }
-    func check(_ output: TensorView?, _ name: StaticString) throws(CallError) {
-        try checkApart(output, name, target, "target")
-        try checkApart(output, name, weight, "weight")
-        try checkApart(output, name, positiveWeight, "pos_weight")
-        try checkApart(output, name, sampleWeight, "sample_weight")
-        try checkApart(output, name, mask, "mask")
-        try checkApart(output, name, ignored, "ignore_indices")
-        try checkApart(output, name, gradLosses, "grad_losses")
+/// A tensor of a call, if it has been given.
+struct NamedView {
+    let view: TensorView?
+    let name: StaticString
+
+    init(_ view: TensorView?, _ name: StaticString) {
+        self.view = view
+        self.name = name
     }
-    try checkApart(loss, "loss", input, "input")
-    try check(loss, "loss")
-    try checkApart(loss, "loss", grad, "grad")
-    if let grad, !grad.isSame(as: input) { try checkApart(grad, "grad", input, "input") }
-    try check(grad, "grad")
+}
+
+/// The outputs of a loss call, apart from each other and from all `others`; only the gradient may take the place of the input.
+func checkOutputs<let count: Int>(
+    _ loss: TensorView?, _ grad: NamedView, _ targetGrad: TensorView? = nil, input: TensorView,
+    others: InlineArray<count, NamedView>
+) throws(CallError) {
+    let outputs: InlineArray<3, NamedView> = [NamedView(loss, "loss"), grad, NamedView(targetGrad, "grad_target")]
+    for i in 0..<3 {
+        guard let output = outputs[i].view else { continue }
+        try checkDistinct(output, outputs[i].name)
+        for j in 0..<i { try checkApart(outputs[j].view, outputs[j].name, output, outputs[i].name) }
+        for j in 0..<count { try checkApart(output, outputs[i].name, others[j].view, others[j].name) }
+        let replacesInput = i == 1 && output.isSame(as: input)
+        if !replacesInput { try checkApart(output, outputs[i].name, input, "input") }
+    }
 }
 
 func checkDistinct(_ view: TensorView, _ name: StaticString) throws(CallError) {

@@ -112,7 +112,7 @@ public func ce_partial_loss(
             target: labels(partials, statistics))
         try call.applyForPartials(options)
         call.ignoreIndex = LossCall.ignoredLabel
-        try checkWeight(weight, classes)
+        try checkWeight(weight, "weight", classes)
         if let sampleWeight { try checkLength(sampleWeight, "sample_weight", rows) }
         let keepsLosses = call.reduction == .none
         if keepsLosses {
@@ -173,7 +173,7 @@ public func ce_partial_grad(
             target: labels(partials, statistics))
         try call.applyForPartials(options)
         call.ignoreIndex = LossCall.ignoredLabel
-        try checkWeight(weight, classes)
+        try checkWeight(weight, "weight", classes)
         if let sampleWeight {
             try checkShape(
                 sampleWeight, "sample_weight", equals: input, without: slice.axis, "input without its class axis")
@@ -288,6 +288,8 @@ extension LossCall {
         try refuse("ignore_indices", isGiven: options.ignore_indices != nil)
         try refuse("grad_losses", isGiven: options.grad_losses != nil)
         try refuse("pos_weight", isGiven: options.pos_weight != nil)
+        try refuse("prior", isGiven: options.prior != nil)
+        try refuseTargetOptions(options) { name throws(CallError) in try refuse(name, isGiven: true) }
         if labelSmoothing != 0 {
             throw CallError(CE_ERROR_OPTION) {
                 $0.text("label_smoothing is ")

@@ -44,8 +44,8 @@ private func checkedCall(
     try checkApart(perRow, "output", input, "input")
     if let perClass, !perClass.isSame(as: input) { try checkApart(perClass, "output", input, "input") }
     call.statistics = try checkedStatistics(
-        stats, rows: input.count(without: axis), apartFrom: [input, labels, nil, nil, nil, nil, nil, nil, nil], &storage
-    )
+        stats, rows: input.count(without: axis),
+        apartFrom: [input, labels, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil], &storage)
 
     call.loss = perRow.map { Operand(data: $0.data, dtype: $0.dtype) }
     call.grad = perClass.map { Operand(data: $0.data, dtype: $0.dtype, classStride: $0.classStride(axis)) }
@@ -68,14 +68,16 @@ extension LossCall {
         self.mode = mode
         inputType = .logits
         reduction = .none
+        targetType = .probs
         labelSmoothing = 0
         gradLoss = 1
+        lossFactor = 1
     }
 }
 
 /// The places for statistics, each apart from every input, every output and each other; `nil` if there are none.
 func checkedStatistics(
-    _ stats: UnsafePointer<ce_row_stats>?, rows: Int, apartFrom others: InlineArray<9, TensorView?>,
+    _ stats: UnsafePointer<ce_row_stats>?, rows: Int, apartFrom others: InlineArray<13, TensorView?>,
     _ storage: inout CallStorage
 ) throws(CallError) -> RowStatistics? {
     guard let stats else { return nil }
@@ -108,7 +110,7 @@ func checkedStatistics(
         try view(places.target_prob), try view(places.target_rank),
     ]
     for i in 0..<6 {
-        for j in 0..<9 { try checkApart(all[i], "row_stats", others[j], "another tensor of the call") }
+        for j in 0..<13 { try checkApart(all[i], "row_stats", others[j], "another tensor of the call") }
         for j in 0..<i { try checkApart(all[i], "row_stats", all[j], "itself") }
     }
     var statistics = RowStatistics()

@@ -1,16 +1,34 @@
 import Shims
 
 public enum InputType: Int32 { case logits, probs, logProbs }
+/// What a target that is not of labels holds.
+public enum TargetType: Int32 {
+    case probs, logits, logProbs
+
+    /// The kernels' name for it.
+    var kind: Int32 {
+        switch self {
+        case .probs: CROSSENTROPY_PROBS
+        case .logits: CROSSENTROPY_LOGITS
+        case .logProbs: CROSSENTROPY_LOG_PROBS
+        }
+    }
+}
 public enum Reduction: Int32 { case mean, sum, none }
 public enum MeanOver: Int32 { case weight, mass, count, divisor }
 /// What a call is for: the loss of logits, probabilities or their logarithms, and its gradient; or without targets, lse in
-/// place of the loss, and the softmax or its logarithm in place of the gradient.
-public enum Mode: Int32 { case loss, softmax, logSoftmax }
+/// place of the loss, and the softmax or its logarithm in place of the gradient; or the divergence from a distribution; or second
+/// derivatives of the loss in place of the gradient.
+public enum Mode: Int32 { case loss, softmax, logSoftmax, divergence, hessianVector, hessianDiagonal }
 public enum EmptyPolicy: Int32 { case nan, zero, error }
 
 /// What stops a checked call. Nothing has been written then, except after `cancelled`.
 public enum LossFailure: Error {
     case label(Label, row: Int)
+    /// A class that a sparse target names twice.
+    case repeatedClass(Int, row: Int)
+    /// Offsets of a sparse target that lead elsewhere, or backwards.
+    case offsets(row: Int)
     case empty
     case outOfMemory
     case cancelled
@@ -32,6 +50,13 @@ public struct LossCall {
     /// Of logits.
     public var terms = crossentropy_terms()
     public var transform = crossentropy_transform()
+    /// Divides the logits of the target; `transform` sees to those of the input.
+    public var temperature = 1.0
+    /// Multiplies losses and gradients.
+    public var lossFactor = 1.0
+    public var targetType = TargetType.probs
+    /// Divergence: without q and p beside q log(q / p).
+    public var isPlainDivergence = false
     public var gradLoss = 1.0
     public var cancel: UnsafePointer<Int32>?
     /// At most this many threads; 0: the process's number.
@@ -45,6 +70,10 @@ public struct LossCall {
     /// Without a target, which only other modes than `loss` allow, there are no labels to be read.
     public var target: Operand
     public var hasTarget = true
+    /// Makes the target's integers the classes that rows name.
+    public var sparse: SparseTarget?
+    /// Class probabilities, of which label smoothing takes its part; all equal if `nil`.
+    public var prior: Operand?
     public var weight: Operand?
     public var sampleWeight: Operand?
     /// Integers; rows where it is 0 are ignored.
@@ -55,6 +84,10 @@ public struct LossCall {
     public var ignoreIndices: UnsafeRawBufferPointer?
     public var loss: Operand?
     public var grad: Operand?
+    /// The derivative with respect to the target.
+    public var targetGrad: Operand?
+    /// What the Hessian is multiplied with.
+    public var vector: Operand?
     public var statistics: RowStatistics?
 
     public init(classes: Int, rows: RowSpace, input: Operand, target: Operand) {
@@ -65,9 +98,12 @@ public struct LossCall {
     }
 
     /// f32 for f32 and 16-bit input, unless the logits are transformed.
-    var computesInDoubles: Bool { input.dtype == .f64 || transform.applies != 0 }
+    var computesInDoubles: Bool { input.dtype == .f64 || transform.applies != 0 || usesPairs }
 
-    var isIndexTarget: Bool { !target.dtype.isFloatingPoint }
+    var isIndexTarget: Bool { !target.dtype.isFloatingPoint && sparse == nil }
+
+    /// Whether rows become pairs of distributions in f64, rather than a kernel's own.
+    var usesPairs: Bool { mode == .divergence || mode == .hessianVector || mode == .hessianDiagonal }
 
     func isIgnored(_ label: Label) -> Bool {
         if let ignoreIndex, label.isEqual(to: ignoreIndex) { return true }
@@ -83,7 +119,7 @@ public struct LossCall {
     func isMasked(at offset: Int) -> Bool { mask.map { $0.label(at: offset).isEqual(to: 0) } ?? false }
 
     /// Whether every class of a row may have target mass, rather than the label's class alone.
-    var needsMass: Bool { !isIndexTarget || labelSmoothing != 0 }
+    var needsMass: Bool { !isIndexTarget || labelSmoothing != 0 || usesPairs }
 
     /// The weight of the class that a (checked) label names.
     @inline(__always)
@@ -105,7 +141,7 @@ public struct LossCall {
         if isEmpty && empty == .error { throw .empty }
 
         if statistics != nil && !usesGroups { try runForStatistics() }
-        let gradFactor: Double? = isEmpty ? (empty == .zero ? nil : .nan) : gradLoss / divisor
+        let gradFactor: Double? = isEmpty ? (empty == .zero ? nil : .nan) : gradLoss * lossFactor / divisor
         let total =
             sharesRows(threads: workspace.threads)
             ? try sumOverLongRows(workspace, gradFactor: gradFactor)
@@ -126,6 +162,10 @@ public struct LossCall {
         call.gradLosses = nil
         call.loss = nil
         call.grad = nil
+        call.targetGrad = nil
+        call.sparse = nil
+        call.targetType = .probs
+        call.prior = nil
         if !isIndexTarget { call.withoutTarget() }
         try call.run()
     }
@@ -146,13 +186,18 @@ public struct LossCall {
     /// Checks every label, and finds what the losses will be divided by (1 where they are not).
     func scanTargets() throws(LossFailure) -> Double {
         if !hasTarget { return 1 }
+        let classSet = ClassSet(sparse == nil ? 0 : classes)
+        guard let classSet else { throw .outOfMemory }
+        defer { classSet.free() }
         // A sum of ones needs no adding up.
         let addsWeights =
             reduction == .mean && (meanOver == .weight || meanOver == .mass)
             && (sampleWeight != nil || (weight != nil && isIndexTarget))
-        guard isIndexTarget || addsWeights || mask != nil else { return meanDivisor(counting: rows.count) }
+        guard isIndexTarget || sparse != nil || addsWeights || mask != nil else {
+            return meanDivisor(counting: rows.count)
+        }
         // The usual case quickly; if a label is bad, the other way finds out which.
-        if !addsWeights && mask == nil && ignoreIndices == nil, let counted = countedRows() {
+        if !addsWeights && mask == nil && ignoreIndices == nil && sparse == nil, let counted = countedRows() {
             return meanDivisor(counting: counted)
         }
 
@@ -170,6 +215,12 @@ public struct LossCall {
                     return false
                 }
                 w = classWeight(label)
+            }
+            if sparse != nil {
+                let entries = entries(ofRow: row, offsets)
+                failure = check(entries, row, classSet)
+                if failure != nil { return false }
+                if !hasEntry(entries) { return true }
             }
             counted += 1
             if addsWeights { weights.add((sampleWeight?.double(at: offsets.sampleWeight) ?? 1) * w) }

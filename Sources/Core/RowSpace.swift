@@ -11,18 +11,23 @@ public struct RowOffsets {
     var grad = 0
     var mask = 0
     var gradLoss = 0
+    var targetProbs = 0
+    var targetGrad = 0
+    var vector = 0
 
     static func + (a: RowOffsets, b: RowOffsets) -> RowOffsets {
         RowOffsets(
             input: a.input &+ b.input, target: a.target &+ b.target, sampleWeight: a.sampleWeight &+ b.sampleWeight,
             loss: a.loss &+ b.loss, grad: a.grad &+ b.grad, mask: a.mask &+ b.mask,
-            gradLoss: a.gradLoss &+ b.gradLoss)
+            gradLoss: a.gradLoss &+ b.gradLoss, targetProbs: a.targetProbs &+ b.targetProbs,
+            targetGrad: a.targetGrad &+ b.targetGrad, vector: a.vector &+ b.vector)
     }
 
     static func * (a: RowOffsets, n: Int) -> RowOffsets {
         RowOffsets(
             input: a.input &* n, target: a.target &* n, sampleWeight: a.sampleWeight &* n, loss: a.loss &* n,
-            grad: a.grad &* n, mask: a.mask &* n, gradLoss: a.gradLoss &* n)
+            grad: a.grad &* n, mask: a.mask &* n, gradLoss: a.gradLoss &* n, targetProbs: a.targetProbs &* n,
+            targetGrad: a.targetGrad &* n, vector: a.vector &* n)
     }
 
     static func == (a: RowOffsets, b: RowOffsets) -> Bool {
@@ -54,13 +59,13 @@ public struct RowSpace {
     /// Adds a dimension inside those added so far.
     public mutating func append(
         _ length: Int, input: Int, target: Int, sampleWeight: Int, loss: Int, grad: Int, mask: Int = 0,
-        gradLoss: Int = 0
+        gradLoss: Int = 0, targetProbs: Int = 0, targetGrad: Int = 0, vector: Int = 0
     ) {
         count *= length
         if length == 1 { return }
         let step = RowOffsets(
             input: input, target: target, sampleWeight: sampleWeight, loss: loss, grad: grad, mask: mask,
-            gradLoss: gradLoss)
+            gradLoss: gradLoss, targetProbs: targetProbs, targetGrad: targetGrad, vector: vector)
         if ndim > 0 && dimensions[ndim - 1].step == step * length {
             dimensions[ndim - 1].length *= length
             dimensions[ndim - 1].step = step

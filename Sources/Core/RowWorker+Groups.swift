@@ -138,13 +138,13 @@ extension RowWorker {
             gradWeight[i] = 1
             labels[i] = isIndex && label != Self.leftOut ? label : 0
         }
-        if call.weight != nil || call.sampleWeight != nil {
+        if call.weight != nil || call.sampleWeight != nil || call.lossFactor != 1 {
             for i in 0..<count where isCounted[i] != 0 {
                 let s = call.sampleWeight?.double(at: first.sampleWeight + i * step.sampleWeight) ?? 1
                 let w = call.weight.map { $0.double(at: Int(labels[i]) * $0.classStride) } ?? 1
                 if s == 0 || w == 0 { isCounted[i] = 0 }
-                lossScale[i] *= s * w
-                sampleWeight[i] = s
+                lossScale[i] *= s * w * call.lossFactor
+                sampleWeight[i] = s * call.lossFactor
                 gradWeight[i] = s
                 gradScale[i] = (s * gradScale[i]).magnitude < .infinity ? s * gradScale[i] * w : .nan
             }

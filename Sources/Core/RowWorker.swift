@@ -8,6 +8,8 @@ struct RowWorker {
     let gradFactor: Double?
     private let sum: UnsafeMutablePointer<ExactSum>
     private let kernel: crossentropy_row_kernel?
+    /// Where rows become distributions in f64.
+    private var pairs: PairRows?
     /// Logits with class indices have a kernel for several rows.
     let groupKernel: crossentropy_group_kernel?
     private let fill: crossentropy_fill_kernel
@@ -28,7 +30,7 @@ struct RowWorker {
         let kernels = withUnsafePointer(to: &Processor.state.pointee.kernels) { $0 }
         let inDoubles = call.computesInDoubles
         let type: Int32 = inDoubles ? 1 : 0
-        if what == .mass {
+        if what == .mass || call.usesPairs {
             kernel = kernels.pointee.total_mass
         } else if call.needsMass {
             kernel = shim_mass_kernel(kernels, call.inputType.rawValue, type)
@@ -52,7 +54,8 @@ struct RowWorker {
         row.keep = 1
         if what == .loss {
             row.keep = 1 - call.labelSmoothing
-            row.spread = call.labelSmoothing / Double(call.classes)
+            row.spread = call.prior == nil ? call.labelSmoothing / Double(call.classes) : 0
+            if let priors = pass.workspace.priors { row.prior = UnsafePointer(priors) }
         }
         row.terms = call.terms
         row.transform = call.transform
@@ -61,14 +64,19 @@ struct RowWorker {
         row.scratch = pass.workspace.scratch(slot: slot)
         row.blocks = pass.workspace.blocks(slot: slot)
         extraMemory = pass.workspace.extra(slot: slot)
+        pairs = PairRows(for: call, extraMemory, row.weight)
+        if let pairs, pairs.writesTarget {
+            row.target_stride = 1
+            row.target_is_f64 = 1
+        }
     }
 
     mutating func run(_ rows: Range<Int>) {
         if groupKernel != nil {
             runGroups(rows)
         } else {
-            call.rows.forEachRow(in: rows) { _, offsets in
-                keep(value(of: offsets), at: offsets.loss)
+            call.rows.forEachRow(in: rows) { number, offsets in
+                keep(value(of: number, offsets), at: offsets.loss)
                 return true
             }
         }
@@ -95,7 +103,7 @@ struct RowWorker {
     }
 
     /// The row's loss (or target mass), weighted. Its gradient, if asked for, is written.
-    mutating func value(of offsets: RowOffsets) -> Double {
+    mutating func value(of number: Int, _ offsets: RowOffsets) -> Double {
         let s = call.sampleWeight?.double(at: offsets.sampleWeight) ?? 1
         var isSkipped = s == 0 || call.isMasked(at: offsets.mask)
         if isSkipped {
@@ -107,36 +115,50 @@ struct RowWorker {
             } else {
                 // Labels were checked, but the caller's memory may have changed since.
                 guard label.isIndex(below: call.classes) else {
-                    fillGradient(offsets, with: .nan)
+                    fillGradients(offsets, with: .nan)
                     return .nan
                 }
                 let w = call.classWeight(label)
                 row.label = label.value
                 row.label_mass = row.keep * w
-                if !call.needsMass && w == 0 { isSkipped = true }
+                if w == 0 && call.labelSmoothing == 0 { isSkipped = true }
             }
+        } else if pairs != nil {
+            guard let target = pairs!.target(of: number, offsets) else {
+                fillGradients(offsets, with: 0)
+                return 0
+            }
+            row.target = target
         } else {
             row.target = UnsafeRawPointer(call.target.element(offsets.target))
         }
         if isSkipped {
-            fillGradient(offsets, with: 0)
+            fillGradients(offsets, with: 0)
             return 0
         }
         row.input = UnsafeRawPointer(call.input.element(offsets.input))
-        row.row_weight = s
+        row.row_weight = what == .loss ? s * call.lossFactor : s
         row.grad_scale = s * (gradFactor ?? 0)
         if let gradLosses = call.gradLosses { row.grad_scale *= gradLosses.double(at: offsets.gradLoss) }
         row.grad = nil
-        if what == .loss, gradFactor != nil, row.grad_scale.magnitude < .infinity {
-            row.grad = call.grad?.element(offsets.grad)
+        let hasGradients = what == .loss && gradFactor != nil && row.grad_scale.magnitude < .infinity
+        if hasGradients { row.grad = call.grad?.element(offsets.grad) }
+        let value: Double
+        if pairs != nil && what == .loss {
+            value = pairs!.value(&row, kernel!, offsets, hasGradients: hasGradients)
+            if value != value && hasGradients { fillGradients(offsets, with: .nan) }
+        } else {
+            value = withUnsafePointer(to: row) { kernel!($0) }
         }
-        let value = withUnsafePointer(to: row) { kernel!($0) }
-        if row.grad == nil { fillUncomputedGradient(offsets) }
+        if !hasGradients { fillGradients(offsets, with: gradFactor == nil ? 0 : .nan) }
         return value
     }
 
-    /// Where the factor is no number, or 0 for an empty mean, there was nothing to compute.
-    func fillUncomputedGradient(_ offsets: RowOffsets) { fillGradient(offsets, with: gradFactor == nil ? 0 : .nan) }
+    /// Of the row, with respect to the input and to the target.
+    private func fillGradients(_ offsets: RowOffsets, with value: Double) {
+        fillGradient(offsets, with: value)
+        if what == .loss { pairs?.fillTargetGradient(offsets, with: value) }
+    }
 
     func fillGradient(_ offsets: RowOffsets, with value: Double) {
         guard what == .loss, let grad = call.grad else { return }

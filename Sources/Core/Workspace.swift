@@ -12,6 +12,8 @@ struct Workspace {
     private let scratch: UnsafeMutableRawPointer
     /// The class weights as contiguous doubles.
     let classWeights: UnsafeMutablePointer<Double>?
+    /// The prior, times the label smoothing.
+    let priors: UnsafeMutablePointer<Double>?
 
     init?(threads: Int, for call: LossCall) {
         self.threads = threads
@@ -19,15 +21,20 @@ struct Workspace {
             shim_scratch_bytes(
                 Int64(call.classes), call.usesColumns ? 1 : 0, call.transform.applies == 0 ? 0 : 1))
         blocksBytes = Int(shim_blocks_bytes(Int64(call.classes), call.usesColumns ? 1 : 0))
-        extraBytes = ((RowTile(for: call)?.bytes(call) ?? call.keptBytes) + 127) & ~127
+        let (rowsBytes, isTooLong) = PairRows.bytes(for: call)
+        if isTooLong { return nil }
+        extraBytes = ((RowTile(for: call)?.bytes(call) ?? call.keptBytes) + rowsBytes + 127) & ~127
         let view = call.needsMass ? call.weight : nil
+        let prior = call.labelSmoothing == 0 ? nil : call.prior
         let weights = view.flatMap { _ in calloc(call.classes, MemoryLayout<Double>.stride) }
+        let priors = prior.flatMap { _ in calloc(call.classes, MemoryLayout<Double>.stride) }
         let sums = malloc(threads * MemoryLayout<ExactSum>.stride)
         let scratch = aligned_alloc(128, threads * (scratchBytes + blocksBytes + extraBytes))
-        guard let sums, let scratch, (weights != nil) == (view != nil) else {
+        guard let sums, let scratch, (weights != nil) == (view != nil), (priors != nil) == (prior != nil) else {
             Shims.free(sums)
             Shims.free(scratch)
             Shims.free(weights)
+            Shims.free(priors)
             return nil
         }
         self.sums = sums.bindMemory(to: ExactSum.self, capacity: threads)
@@ -37,12 +44,17 @@ struct Workspace {
         if let view, let classWeights {
             for c in 0..<call.classes { classWeights[c] = view.double(at: c * view.classStride) }
         }
+        self.priors = priors?.bindMemory(to: Double.self, capacity: call.classes)
+        if let prior, let priors = self.priors {
+            for c in 0..<call.classes { priors[c] = call.labelSmoothing * prior.double(at: c * prior.classStride) }
+        }
     }
 
     func free() {
         Shims.free(sums)
         Shims.free(scratch)
         Shims.free(classWeights)
+        Shims.free(priors)
     }
 
     func reset() {

@@ -71,6 +71,7 @@ private func fillTable(_ table: UnsafeMutablePointer<crossentropy_kernels>) {
         }
         table.pointee.total_mass = { totalMass($0!.pointee) }
         fillBinary(table)
+        fillPair(table)
         shim_set_slice_read_kernels(
             table, { readSliceTargets($0!, Float.self) }, { readSliceTargets($0!, Double.self) })
         table.pointee.slice_rest = { sliceRest($0, $1, $2) }
@@ -78,6 +79,19 @@ private func fillTable(_ table: UnsafeMutablePointer<crossentropy_kernels>) {
             let group = group!
             finish(group, LogSumExp(max: lanes(&group.pointee.max), rest: lanes(&group.pointee.rest)))
         }
+    }
+
+    private func fillPair(_ table: UnsafeMutablePointer<crossentropy_kernels>) {
+        table.pointee.pair = crossentropy_pair_kernels(
+            stage: { stage($0!, Int($1)) },
+            normalize: { normalize($0!, Int($1)) },
+            divergence: { divergence($0!) },
+            divergence_grad: { divergenceGradient($0!) },
+            costs: { costs($0!) },
+            target_grad: { targetGradient($0!) },
+            chain: { chain($0!) },
+            hessian_vector: { hessianVector($0!) },
+            hessian_diagonal: { hessianDiagonal($0!) })
     }
 
     private func fillBinary(_ table: UnsafeMutablePointer<crossentropy_kernels>) {

@@ -1,7 +1,7 @@
 import Shims
 
-/// The target mass a_c = w_c ((1 - e) q_c + e / C) of a block of classes, in f64, written to scratch space and
-/// padded with zeros to whole vectors. Distributions of either type and any stride, smoothed labels and class
+/// The target mass a_c = w_c ((1 - e) q_c + e u_c) of a block of classes, in f64, u_c being 1 / C or a prior, written to scratch
+/// space and padded with zeros to whole vectors. Distributions of either type and any stride, smoothed labels and class
 /// weights all become this one array, so there is one kernel for all of them.
 @inline(never)
 func stageMass(_ row: crossentropy_row, _ start: Int, _ count: Int, into a: UnsafeMutablePointer<Double>) {
@@ -13,6 +13,9 @@ func stageMass(_ row: crossentropy_row, _ start: Int, _ count: Int, into a: Unsa
         }
     } else {
         for i in 0..<count { a[i] = row.spread }
+    }
+    if let prior = row.prior {
+        for i in 0..<count { a[i] += prior[start &+ i] }
     }
     if let weight = row.weight {
         for i in 0..<count { a[i] *= weight[start &+ i] }

@@ -45,6 +45,8 @@ typedef struct crossentropy_terms {
     double poly_epsilon;
 } crossentropy_terms;
 
+#include "PairKernels.h"
+
 // One row of the input, what it is compared with (logits with a class index excepted: see crossentropy_group), and where the results go. Strides are in elements.
 typedef struct crossentropy_row {
     const void   *input;         // the row's first class
@@ -57,7 +59,8 @@ typedef struct crossentropy_row {
     int32_t       target_is_f64; // type of q
     const double *weight;        // mass kernels: class weights, contiguous, or NULL
     double        keep;          // 1 - label_smoothing
-    double        spread;        // label_smoothing / classes
+    double        spread;        // label_smoothing / classes, or 0 where there is a prior
+    const double *prior;         // label_smoothing times the prior of each class, contiguous, or NULL
     double        label_mass;    // index kernels: w_y. Mass kernels with a label: keep * w_y
     crossentropy_terms terms;          // logits
     crossentropy_transform transform;  // logits
@@ -202,6 +205,7 @@ typedef struct crossentropy_kernels {
     crossentropy_binary_kernels binary[2];      // f32, f64
     crossentropy_labels_kernel binary_labels;
     crossentropy_sum_kernel  sum_exactly;
+    crossentropy_pair_kernels pair;
 } crossentropy_kernels;
 
 void crossentropy_kernels_baseline(crossentropy_kernels *table);

@@ -1,0 +1,219 @@
+import CCrossEntropy
+import Core
+
+/// What rows are compared with: the target, and what goes with it.
+struct Target {
+    enum Kind { case labels, distributions, sparse }
+
+    let kind: Kind
+    let view: TensorView
+    /// Of sparse targets.
+    let probs: TensorView?
+    let offsets: TensorView?
+    let sparse: SparseTarget?
+    private let axis: Int
+
+    /// Checks dtypes and shapes.
+    init(
+        _ target: UnsafePointer<ce_tensor>?, _ options: ce_options, _ input: TensorView, _ axis: Int,
+        _ storage: inout CallStorage
+    ) throws(CallError) {
+        self.axis = axis
+        view = try CABI.view(target, "target", .integerOrSingle, &storage)
+        probs = try optionalView(options.target_probs, "target_probs", .single, &storage)
+        offsets = try optionalView(options.target_offsets, "target_offsets", .integer, &storage)
+        guard let probs else {
+            kind = view.dtype.isFloatingPoint ? .distributions : .labels
+            sparse = nil
+            if kind == .labels {
+                try checkShape(view, "target", equals: input, without: axis, "input without its class axis")
+            } else {
+                try checkShape(view, "target", equals: input, "input")
+            }
+            try refuse("target_offsets", isGiven: offsets != nil, "for sparse targets, but there are no target_probs")
+            try refuse(
+                "target_rest", isGiven: options.target_rest != CE_REST_DROP,
+                "for sparse targets, but there are no target_probs")
+            return
+        }
+        kind = .sparse
+        try refuse(
+            "target_probs", isGiven: view.dtype.isFloatingPoint,
+            "for a target of class indices, but target holds distributions")
+        try checkShape(probs, "target_probs", equals: view, "target")
+        var entries = 0
+        if let offsets {
+            entries = try checkedList(view, offsets, rows: input.count(without: axis))
+        } else {
+            try checkNamedClasses(view, input, axis)
+            entries = view.length(axis)
+        }
+        sparse = SparseTarget(
+            probs: Operand(
+                data: probs.data, dtype: probs.dtype, classStride: probs.stride(offsets == nil ? axis : 0)),
+            rest: SparseTarget.Rest(rawValue: options.target_rest) ?? .drop, entries: entries,
+            offsets: offsets.map { Operand(data: $0.data, dtype: $0.dtype, classStride: $0.stride(0)) })
+    }
+
+    var operand: Operand {
+        switch kind {
+        case .labels: Operand(data: view.data, dtype: view.dtype)
+        case .distributions: Operand(data: view.data, dtype: view.dtype, classStride: view.classStride(axis))
+        case .sparse:
+            Operand(data: view.data, dtype: view.dtype, classStride: view.stride(offsets == nil ? axis : 0))
+        }
+    }
+
+    /// The stride of the input's dimension `d`, which is number `row` without the class axis.
+    func rowStride(_ d: Int, _ row: Int) -> Int {
+        switch kind {
+        case .labels: view.stride(row)
+        case .distributions: view.stride(d)
+        case .sparse: offsets == nil ? view.stride(d) : 0
+        }
+    }
+
+    func probsRowStride(_ d: Int) -> Int { offsets == nil ? probs?.stride(d) ?? 0 : 0 }
+}
+
+/// A target of all rows' entries one after the other: their number.
+private func checkedList(_ list: TensorView, _ offsets: TensorView, rows: Int) throws(CallError) -> Int {
+    if list.ndim != 1 {
+        throw CallError(CE_ERROR_SHAPE) {
+            $0.text("target has shape ")
+            $0.shape(list)
+            $0.text(", but with target_offsets it has one dimension")
+        }
+    }
+    guard offsets.dtype == .i64, offsets.ndim == 1, offsets.length(0) == rows + 1, rows == 0 || offsets.stride(0) == 1
+    else {
+        throw CallError(CE_ERROR_SHAPE) {
+            $0.text("target_offsets must be contiguous i64 of one dimension and of ")
+            $0.number(rows + 1)
+            $0.text(" numbers, one more than there are rows, but has shape ")
+            $0.shape(offsets)
+        }
+    }
+    return list.length(0)
+}
+
+/// Throws unless a sparse target has the input's shape but for the number of classes.
+private func checkNamedClasses(_ target: TensorView, _ input: TensorView, _ axis: Int) throws(CallError) {
+    var isEqual = target.ndim == input.ndim
+    if isEqual {
+        for d in 0..<input.ndim where d != axis && target.length(d) != input.length(d) { isEqual = false }
+    }
+    if isEqual { return }
+    throw CallError(CE_ERROR_SHAPE) {
+        $0.text("target has shape ")
+        $0.shape(target)
+        $0.text(", but input has shape ")
+        $0.shape(input)
+        $0.text(": a sparse target may differ from it along the class axis alone")
+    }
+}
+
+func checkTargetGrad(_ grad: TensorView, _ target: Target) throws(CallError) {
+    try checkShape(grad, "grad_target", equals: target.view, "target")
+    if grad.dtype != target.view.dtype {
+        throw CallError(CE_ERROR_DTYPE) { $0.text("grad_target must have the dtype of target") }
+    }
+}
+
+/// Throws a sentence that begins with the option's name.
+func refuse(_ name: StaticString, isGiven: Bool, _ reason: StaticString) throws(CallError) {
+    if !isGiven { return }
+    throw CallError(CE_ERROR_OPTION) {
+        $0.text(name)
+        $0.text(" is ")
+        $0.text(reason)
+    }
+}
+
+/// Calls `refuse` with the name of the first option that says what a target holds, or wants to know about it.
+func refuseTargetOptions(
+    _ options: ce_options, _ refuse: (StaticString) throws(CallError) -> Void
+) throws(CallError) {
+    if options.target_probs != nil { try refuse("target_probs") }
+    if options.target_offsets != nil { try refuse("target_offsets") }
+    if options.grad_target != nil { try refuse("grad_target") }
+    if options.target_type != CE_TARGET_PROBS { try refuse("target_type") }
+    if options.target_rest != CE_REST_DROP { try refuse("target_rest") }
+    if options.temperature != 0 && options.temperature != 1 { try refuse("temperature") }
+    if options.temperature_squared != 0 { try refuse("temperature_squared") }
+    if options.kl_form != CE_KL_GENERALIZED { try refuse("kl_form") }
+}
+
+extension LossCall {
+    /// Refuses options, each of them good, that do not go together, or not with this call.
+    func checkContradictions(_ options: ce_options, _ target: Target.Kind) throws(CallError) {
+        try refuse(
+            "pos_weight", isGiven: options.pos_weight != nil,
+            "for binary cross-entropy: a softmax has no positive term; take weight")
+        try refuse(
+            "target_type", isGiven: targetType != .probs && target == .labels,
+            "for distributions, but target holds labels")
+        try refuse(
+            "temperature", isGiven: temperature != 1 && inputType != .logits && targetType != .logits,
+            "for logits, but neither input_type nor target_type says LOGITS")
+        if target == .sparse {
+            try refuse(
+                "target_type",
+                isGiven: targetType == .logits && options.target_rest != CE_REST_RENORMALIZE,
+                "LOGITS, which with sparse targets takes target_rest RENORMALIZE: they do not tell the probability of the rest"
+            )
+            try refuse(
+                "label_smoothing", isGiven: labelSmoothing != 0,
+                "for labels and whole distributions, but target_probs make the target sparse: take target_rest SPREAD")
+        }
+        if options.grad_target != nil {
+            try refuse(
+                "grad_target", isGiven: target != .distributions,
+                "for distributions, but target holds labels or is sparse")
+            try refuse(
+                "grad_target", isGiven: terms.focal_gamma != 0 || terms.poly_epsilon != 0,
+                "not computed for a loss with focal_gamma or poly_epsilon")
+            try refuse(
+                "grad_target", isGiven: reduction == .mean && meanOver == .mass,
+                "not computed with mean_over MASS, whose divisor depends on the target; take WEIGHT or COUNT")
+        }
+        if mode == .divergence { return try checkDivergence(options, target) }
+        try refuse("kl_form", isGiven: options.kl_form != CE_KL_GENERALIZED, "for ce_kl_divergence")
+        if mode != .loss { try checkHessian(options) }
+    }
+
+    private func checkDivergence(_ options: ce_options, _ target: Target.Kind) throws(CallError) {
+        if target == .labels {
+            throw CallError(CE_ERROR_DTYPE) {
+                $0.text("target holds labels, of which the KL divergence is the cross-entropy: take ce_cross_entropy")
+            }
+        }
+        func refuse(_ name: StaticString, isGiven: Bool) throws(CallError) {
+            try CABI.refuse(name, isGiven: isGiven, "for cross-entropy; a KL divergence has none")
+        }
+        try refuse("weight", isGiven: options.weight != nil)
+        try refuse("label_smoothing", isGiven: labelSmoothing != 0)
+        try refuse("prior", isGiven: options.prior != nil)
+        try refuse("z_loss", isGiven: terms.z_loss != 0)
+        try refuse("focal_gamma", isGiven: terms.focal_gamma != 0)
+        try refuse("poly_epsilon", isGiven: terms.poly_epsilon != 0)
+        try refuse("row_stats", isGiven: options.row_stats != nil)
+        try refuse("clip", isGiven: options.clip != 0)
+        try CABI.refuse(
+            "mean_over", isGiven: reduction == .mean && meanOver == .mass,
+            "MASS, but a KL divergence has no class weights: take WEIGHT or COUNT")
+    }
+
+    private func checkHessian(_ options: ce_options) throws(CallError) {
+        func refuse(_ name: StaticString, isGiven: Bool) throws(CallError) {
+            try CABI.refuse(name, isGiven: isGiven, "not among the options that second derivatives are computed for")
+        }
+        try CABI.refuse(
+            "input_type", isGiven: inputType != .logits, "not LOGITS, of which alone second derivatives are computed")
+        try refuse("focal_gamma", isGiven: terms.focal_gamma != 0)
+        try refuse("poly_epsilon", isGiven: terms.poly_epsilon != 0)
+        try refuse("softcap", isGiven: options.softcap != 0)
+        try refuse("row_stats", isGiven: options.row_stats != nil)
+        try refuse("grad_target", isGiven: options.grad_target != nil)
+    }
+}

@@ -1,0 +1,203 @@
+import Shims
+
+/// A thread's rows as distributions in f64: targets that are not probabilities of all classes, divergences, derivatives with respect
+/// to the target, and second derivatives.
+///
+/// Whatever the target is, the loss's own kernels are given probabilities of all classes.
+struct PairRows {
+    private let call: LossCall
+    private let kernels: crossentropy_pair_kernels
+    private let scatter: crossentropy_scatter_kernel
+    private let fill: crossentropy_fill_kernel
+    private var pair = crossentropy_pair()
+    /// Probabilities of a sparse row's classes, named or not.
+    private let dense: UnsafeMutablePointer<Double>
+
+    /// Room for the arrays of a row; true if that is more than there can be.
+    static func bytes(for call: LossCall) -> (Int, Bool) {
+        guard isNeeded(for: call) else { return (0, false) }
+        let (bytes, overflow) = rowLength(call.classes).multipliedReportingOverflow(by: 5 * MemoryLayout<Double>.size)
+        return (bytes, overflow || bytes > Int.max / 512)  // for each of the threads
+    }
+
+    private static func isNeeded(for call: LossCall) -> Bool {
+        call.usesPairs || call.targetGrad != nil || writesTarget(call)
+    }
+
+    /// Whether the kernels are given another target than the caller's.
+    private static func writesTarget(_ call: LossCall) -> Bool { call.sparse != nil || call.targetType != .probs }
+
+    /// Whole vectors.
+    private static func rowLength(_ classes: Int) -> Int { (classes &+ 15) & ~15 }
+
+    var writesTarget: Bool { Self.writesTarget(call) }
+
+    /// `nil` where there is no need of them. `memory` as `bytes` says, `weight` of the classes.
+    init?(for call: LossCall, _ memory: UnsafeMutableRawPointer, _ weight: UnsafePointer<Double>?) {
+        guard Self.isNeeded(for: call) else { return nil }
+        self.call = call
+        let table = withUnsafeMutablePointer(to: &Processor.state.pointee.kernels) { $0 }
+        kernels = table.pointee.pair
+        scatter = shim_binary_kernels(table, 1).pointee.scatter
+        fill = shim_fill_kernel(table, 1)
+        let length = Self.rowLength(call.classes)
+        let rows = memory.bindMemory(to: Double.self, capacity: 5 * length)
+        dense = rows
+
+        pair.classes = Int64(call.classes)
+        pair.weight = weight
+        pair.keep = 1 - call.labelSmoothing
+        pair.is_plain = call.mode == .divergence && call.isPlainDivergence ? 1 : 0
+        pair.z_loss = call.terms.z_loss
+        pair.prediction.stride = Int64(call.input.classStride)
+        pair.prediction.format = call.input.dtype.format(inDoubles: true)
+        pair.prediction.kind = call.inputType.rawValue
+        pair.prediction.transform = call.transform
+        pair.prediction.clip_low = call.clipLow
+        pair.prediction.clip_high = call.clipHigh
+        pair.prediction.values = rows + length
+        pair.prediction.logs = rows + 2 * length
+        pair.target.clip_low = -.infinity
+        pair.target.clip_high = .infinity
+        pair.target.values = rows + 3 * length
+        pair.target.logs = rows + 4 * length
+        if call.temperature != 1 && call.targetType == .logits {
+            pair.target.transform = crossentropy_transform(logit_scale: 1 / call.temperature, softcap: 0, applies: 1)
+        }
+    }
+
+    /// Probabilities of all classes of a row, contiguous f64 if they are not the caller's own; `nil` if the row names none.
+    mutating func target(of row: Int, _ offsets: RowOffsets) -> UnsafeRawPointer? {
+        if call.sparse != nil {
+            let entries = call.entries(ofRow: row, offsets)
+            // Offsets were checked, but the caller's memory may have changed since.
+            return call.hasEntry(entries) ? UnsafeRawPointer(expand(entries!)) : nil
+        }
+        let place = UnsafeRawPointer(call.target.element(offsets.target))
+        if call.targetType == .probs { return place }
+        stageTarget(place, call.target, call.targetType.kind)
+        if call.mode != .divergence { kernels.normalize(&pair.target, pair.classes) }
+        return UnsafeRawPointer(pair.target.values)
+    }
+
+    private mutating func stageTarget(_ place: UnsafeRawPointer, _ operand: Operand, _ kind: Int32) {
+        pair.target.data = place
+        pair.target.stride = Int64(operand.classStride)
+        pair.target.format = operand.dtype.format(inDoubles: true)
+        pair.target.kind = kind
+        kernels.stage(&pair.target, pair.classes)
+    }
+
+    /// Writes a sparse row out.
+    private mutating func expand(_ entries: SparseEntries) -> UnsafeMutablePointer<Double> {
+        let sparse = call.sparse!
+        let named = pair.target.values!
+        var count = 0
+        for i in 0..<entries.count where call.label(entries, i) != nil {
+            if count == call.classes { break }  // checked, but the caller's memory may have changed since
+            named[count] = sparse.probs.double(at: entries.firstProb + i * sparse.probs.classStride)
+            count += 1
+        }
+        if call.targetType != .probs {
+            pair.target.data = UnsafeRawPointer(named)
+            pair.target.kind = call.targetType.kind
+            kernels.stage(&pair.target, Int64(count))
+            kernels.normalize(&pair.target, Int64(count))
+        }
+        var total = 0.0
+        for i in 0..<count { total += named[i] }
+        let others = call.classes - count
+        let share = sparse.rest == .spread && others > 0 ? (1 - total) / Double(others) : 0
+        for c in 0..<call.classes { dense[c] = share }
+        var next = 0
+        for i in 0..<entries.count {
+            guard next < count, let label = call.label(entries, i) else { continue }
+            let value = sparse.rest == .renormalize ? named[next] / total : named[next]
+            next += 1
+            dense[label.isIndex(below: call.classes) ? Int(label.value) : 0] = value
+        }
+        return dense
+    }
+
+    /// The row's loss, weighted; its derivatives are written, as far as they are wanted. `row` is complete, its target too.
+    mutating func value(
+        _ row: inout crossentropy_row, _ kernel: crossentropy_row_kernel, _ offsets: RowOffsets, hasGradients: Bool
+    ) -> Double {
+        pair.prediction.data = row.input
+        pair.grad_scale = row.grad_scale
+        switch call.mode {
+        case .divergence:
+            kernels.stage(&pair.prediction, pair.classes)
+            if call.sparse != nil {
+                stageTarget(row.target, Operand(data: dense, dtype: .f64, classStride: 1), CROSSENTROPY_PROBS)
+            } else if call.targetType == .probs {
+                stageTarget(row.target, call.target, CROSSENTROPY_PROBS)
+            }
+            let value = row.row_weight * kernels.divergence(&pair)
+            if hasGradients && value == value {
+                if let grad = row.grad {
+                    kernels.divergence_grad(&pair)
+                    if pair.prediction.transform.applies != 0 { kernels.chain(&pair) }
+                    write(pair.prediction.logs, grad, row.grad_format, row.grad_stride)
+                }
+                writeTargetGradient(offsets)
+            }
+            return value
+        case .hessianVector, .hessianDiagonal:
+            guard hasGradients else { return 0 }
+            row.row_weight = 1
+            pair.mass = kernel(&row)
+            if pair.prediction.transform.applies != 0 {
+                let slope = pair.prediction.transform.logit_scale
+                pair.grad_scale *= slope * slope
+            }
+            kernels.stage(&pair.prediction, pair.classes)
+            if let vector = call.vector {
+                stageTarget(UnsafeRawPointer(vector.element(offsets.vector)), vector, CROSSENTROPY_NUMBERS)
+                kernels.hessian_vector(&pair)
+            } else {
+                kernels.hessian_diagonal(&pair)
+            }
+            write(pair.prediction.logs, row.grad, row.grad_format, row.grad_stride)
+            return 0
+        case .loss, .softmax, .logSoftmax:
+            let isDifferentiated = hasGradients && call.targetGrad != nil
+            if isDifferentiated {
+                // Before the gradient takes the input's place.
+                kernels.stage(&pair.prediction, pair.classes)
+                if call.targetType == .probs {
+                    stageTarget(row.target, call.target, CROSSENTROPY_NUMBERS)
+                    pair.target.kind = CROSSENTROPY_PROBS
+                }
+                kernels.costs(&pair)
+            }
+            let value = kernel(&row)
+            if isDifferentiated && value == value { writeTargetGradient(offsets) }
+            return value
+        }
+    }
+
+    private func write(
+        _ copy: UnsafeMutablePointer<Double>, _ place: UnsafeMutableRawPointer, _ format: Int32, _ stride: Int64
+    ) {
+        scatter(copy, pair.classes, place, format, 0, stride)
+    }
+
+    private mutating func writeTargetGradient(_ offsets: RowOffsets) {
+        guard let grad = call.targetGrad else { return }
+        if pair.target.kind == CROSSENTROPY_LOGITS && !(pair.cost_sum.magnitude < .infinity) {
+            return fillTargetGradient(offsets, with: .nan)
+        }
+        kernels.target_grad(&pair)
+        write(
+            pair.target.logs, grad.element(offsets.targetGrad), grad.dtype.format(inDoubles: true),
+            Int64(grad.classStride))
+    }
+
+    func fillTargetGradient(_ offsets: RowOffsets, with value: Double) {
+        guard let grad = call.targetGrad else { return }
+        fill(
+            grad.element(offsets.targetGrad), pair.classes, Int64(grad.classStride),
+            grad.dtype.format(inDoubles: true), value)
+    }
+}

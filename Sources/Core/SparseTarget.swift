@@ -1,0 +1,101 @@
+import Shims
+
+/// Targets that name some classes of each row, and their probabilities; the classes themselves are the call's target.
+public struct SparseTarget {
+    /// What becomes of the probability that a row does not name.
+    public enum Rest: Int32 { case drop, spread, renormalize }
+
+    public var probs: Operand
+    public var rest: Rest
+    /// Per row; or with `offsets` in all.
+    public var entries: Int
+    /// Where in the list of all entries each row's begin, and the last one's end: integers, `nil` if all rows have the same number.
+    public var offsets: Operand?
+
+    public init(probs: Operand, rest: Rest, entries: Int, offsets: Operand?) {
+        self.probs = probs
+        self.rest = rest
+        self.entries = entries
+        self.offsets = offsets
+    }
+}
+
+/// Where a row's entries are, in elements of the target and of its probabilities.
+struct SparseEntries {
+    var first: Int
+    var firstProb: Int
+    var count: Int
+}
+
+extension LossCall {
+    /// `nil` if the offsets do not lead to a part of the list.
+    func entries(ofRow row: Int, _ place: RowOffsets) -> SparseEntries? {
+        let sparse = sparse!
+        guard let offsets = sparse.offsets else {
+            return SparseEntries(first: place.target, firstProb: place.targetProbs, count: sparse.entries)
+        }
+        let first = offsets.label(at: row * offsets.classStride).value
+        let end = offsets.label(at: (row + 1) * offsets.classStride).value
+        guard first >= 0 && first <= end && end <= sparse.entries else { return nil }
+        return SparseEntries(
+            first: Int(first) * target.classStride, firstProb: Int(first) * sparse.probs.classStride,
+            count: Int(end - first))
+    }
+
+    /// The class that an entry names; `nil` if it names none, being ignored.
+    @inline(__always)
+    func label(_ entries: SparseEntries, _ i: Int) -> Label? {
+        let label = target.label(at: entries.first + i * target.classStride)
+        return isIgnored(label) ? nil : label
+    }
+
+    func hasEntry(_ entries: SparseEntries?) -> Bool {
+        guard let entries else { return false }
+        for i in 0..<entries.count where label(entries, i) != nil { return true }
+        return false
+    }
+
+    /// What is wrong with a row's entries.
+    func check(_ entries: SparseEntries?, _ row: Int, _ seen: ClassSet) -> LossFailure? {
+        guard let entries else { return .offsets(row: row) }
+        var failure: LossFailure?
+        var checked = 0
+        while checked < entries.count && failure == nil {
+            if let label = label(entries, checked) {
+                if !label.isIndex(below: classes) {
+                    failure = .label(label, row: row)
+                } else if !seen.insert(Int(label.value)) {
+                    failure = .repeatedClass(Int(label.value), row: row)
+                }
+            }
+            checked += 1
+        }
+        for i in 0..<checked {
+            if let label = label(entries, i), label.isIndex(below: classes) { seen.remove(Int(label.value)) }
+        }
+        return failure
+    }
+}
+
+/// A set of classes, a bit for each.
+struct ClassSet {
+    private let words: UnsafeMutablePointer<UInt64>
+
+    /// Empty; `nil` if there is no memory.
+    init?(_ classes: Int) {
+        guard let memory = calloc(classes / 64 + 1, 8) else { return nil }
+        words = memory.bindMemory(to: UInt64.self, capacity: classes / 64 + 1)
+    }
+
+    func free() { Shims.free(words) }
+
+    /// False if the class was there already.
+    func insert(_ c: Int) -> Bool {
+        let bit = UInt64(1) << UInt64(c % 64)
+        if words[c / 64] & bit != 0 { return false }
+        words[c / 64] |= bit
+        return true
+    }
+
+    func remove(_ c: Int) { words[c / 64] &= ~(UInt64(1) << UInt64(c % 64)) }
+}

@@ -1,0 +1,126 @@
+import Shims
+
+// A row as a distribution in f64: probabilities and their logarithms, whatever it holds. The arrays are filled up to whole vectors
+// with classes of probability 0, so loops over them need no tail.
+
+typealias DistributionPointer = UnsafeMutablePointer<crossentropy_distribution>
+
+extension UnsafeMutablePointer<crossentropy_distribution> {
+    @inline(__always) var values: UnsafeMutableRawPointer { UnsafeMutableRawPointer(pointee.values) }
+    @inline(__always) var logs: UnsafeMutableRawPointer { UnsafeMutableRawPointer(pointee.logs) }
+
+    /// Sixteen probabilities.
+    @inline(__always)
+    func probs(_ i: Int) -> DoubleLanes {
+        Double.loadLanes(UnsafeRawPointer(values), i) * DoubleLanes(repeating: pointee.factor)
+    }
+
+    @inline(__always)
+    func logs(_ i: Int) -> DoubleLanes { Double.loadLanes(UnsafeRawPointer(logs), i) }
+}
+
+/// Calls `body(index)` for each vector of a row, and `blockEnd` after each block, for sums that stay exact in long rows.
+@inline(__always)
+func forEachVector(ofRow classes: Int, _ body: (Int) -> Void, blockEnd: () -> Void) {
+    forEachBlock(classes) { start, count in
+        var i = start
+        while i < start &+ count {
+            body(i)
+            i &+= laneCount
+        }
+        blockEnd()
+    }
+}
+
+func stage(_ d: DistributionPointer, _ classes: Int) {
+    let x = d.values
+    if d.pointee.data != UnsafeRawPointer(x) {
+        Storage<Double>(format: d.pointee.format).gather(d.pointee.data, 0, Int(d.pointee.stride), classes, x)
+    }
+    let isLogits = d.pointee.kind == CROSSENTROPY_LOGITS
+    if isLogits && d.pointee.transform.applies != 0 { d.pointee.transform.apply(x, classes) }
+    // Logarithms of probability 0, or 0.
+    let filler =
+        isLogits || d.pointee.kind == CROSSENTROPY_LOG_PROBS ? -Double.infinity : 0
+    var i = classes
+    while i % laneCount != 0 {
+        Double.store(filler, x, i)
+        i &+= 1
+    }
+    d.pointee.factor = 1
+    d.pointee.log_total = 0
+    if isLogits { return stageLogits(d, classes) }
+    if d.pointee.kind == CROSSENTROPY_PROBS { return stageProbs(d, classes) }
+    if d.pointee.kind == CROSSENTROPY_LOG_PROBS { stageLogProbs(d, classes) }
+}
+
+/// logs = x - m and values = exp(x - m), of which one largest stays out of the sum.
+@inline(never)
+private func stageLogits(_ d: DistributionPointer, _ classes: Int) {
+    let x = d.values
+    let logs = d.logs
+    let zero = DoubleLanes(repeating: 0)
+    let one = DoubleLanes(repeating: 1)
+    let max = largest(x, classes, Double.self)
+    let m = DoubleLanes(repeating: max)
+    var sums = zero
+    var maxima = zero
+    var rest = 0.0
+    forEachVector(ofRow: classes) { i in
+        let t = Double.loadLanes(UnsafeRawPointer(x), i) - m
+        let e = Double.exp(t)
+        Double.storeLanes(t, logs, i)
+        Double.storeLanes(e, x, i)
+        let isLargest = t .== zero
+        sums += e.replacing(with: zero, where: isLargest)
+        maxima += zero.replacing(with: one, where: isLargest)
+    } blockEnd: {
+        rest += sum(sums)
+        sums = zero
+    }
+    rest += sum(maxima) - 1
+    // NaN or +infinity in the row, or nothing but -infinity.
+    let isUndefined = !(max.magnitude < .infinity && rest == rest)
+    d.pointee.largest = max
+    d.pointee.rest = isUndefined ? .nan : rest
+    d.pointee.factor = isUndefined ? .nan : 1 / (1 + rest)
+    d.pointee.log_total = isUndefined ? .nan : log1p(DoubleLanes(repeating: rest))[0]
+}
+
+@inline(never)
+@_optimize(size)
+private func stageProbs(_ d: DistributionPointer, _ classes: Int) {
+    let x = d.values
+    let low = DoubleLanes(repeating: d.pointee.clip_low)
+    let high = DoubleLanes(repeating: d.pointee.clip_high)
+    forEachVector(ofRow: classes) { i in
+        let p = Double.loadLanes(UnsafeRawPointer(x), i)
+        let clipped = p.replacing(with: low, where: p .< low).replacing(with: high, where: p .> high)
+        Double.storeLanes(clipped, x, i)
+        Double.storeLanes(log(clipped), d.logs, i)
+    } blockEnd: {
+    }
+}
+
+@inline(never)
+@_optimize(size)
+private func stageLogProbs(_ d: DistributionPointer, _ classes: Int) {
+    let x = d.values
+    let most = DoubleLanes(repeating: 600)  // far beyond probabilities, and nearly beyond what the exponential can do
+    forEachVector(ofRow: classes) { i in
+        let t = Double.loadLanes(UnsafeRawPointer(x), i)
+        let e = Double.exp(t).replacing(with: DoubleLanes(repeating: .infinity), where: t .> most)
+        Double.storeLanes(t, d.logs, i)
+        Double.storeLanes(e, x, i)
+    } blockEnd: {
+    }
+}
+
+@inline(never)
+func normalize(_ d: DistributionPointer, _ classes: Int) {
+    forEachVector(ofRow: classes) { i in
+        Double.storeLanes(d.probs(i), d.values, i)
+    } blockEnd: {
+    }
+    d.pointee.factor = 1
+}

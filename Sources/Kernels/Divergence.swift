@@ -1,0 +1,174 @@
+import Shims
+
+// The Kullback-Leibler divergence of two distributions of a row, in its generalised form (Csiszar, 1991):
+//
+//     sum of q d - q + p,   d = log q - log p
+//
+// Each term is q phi(-d), phi(u) = exp(u) - 1 - u, and so at least 0; and an error that all d have in common, such as that of
+// log_total, changes the sum by half its square only. For distributions that add up to 1 this is the sum of q d, the plain form.
+
+typealias PairPointer = UnsafeMutablePointer<crossentropy_pair>
+
+extension UnsafeMutablePointer<crossentropy_pair> {
+    @inline(__always) var classes: Int { Int(pointee.classes) }
+    @inline(__always) var prediction: DistributionPointer { shim_prediction(self) }
+    @inline(__always) var target: DistributionPointer { shim_target(self) }
+    /// Logits on both sides add up to 1 whatever they are, and the generalised form of them cannot cancel.
+    @inline(__always) var isPlain: Bool {
+        pointee.is_plain != 0
+            && !(prediction.pointee.kind == CROSSENTROPY_LOGITS && target.pointee.kind == CROSSENTROPY_LOGITS)
+    }
+}
+
+/// The divergence of a row. The d of each class are left in target.logs.
+@inline(never)
+func divergence(_ pair: PairPointer) -> Double {
+    let prediction = pair.prediction
+    let target = pair.target
+    let zero = DoubleLanes(repeating: 0)
+    let one = DoubleLanes(repeating: 1)
+    let isPlain = (pair.isPlain ? one : zero) .!= zero
+    let shift = DoubleLanes(repeating: prediction.pointee.log_total - target.pointee.log_total)
+    var terms = zero
+    var targets = zero
+    var costs = zero
+    var total = 0.0
+    var targetSum = 0.0
+    var costSum = 0.0
+    forEachVector(ofRow: pair.classes) { i in
+        let p = prediction.probs(i)
+        let q = target.probs(i)
+        let logP = prediction.logs(i)
+        let logQ = target.logs(i)
+        let isNone = q .== zero
+        let difference = (logQ - logP) + shift
+        let d = difference.replacing(with: zero, where: isNone .& (p .== zero))
+        Double.storeLanes(d, target.logs, i)
+        let cost = (q * d).replacing(with: zero, where: isNone)
+        // Both ways to the term: exact where d is small, and where it is not.
+        let near = q * phi(zero - d)
+        let far = ((q * d) - q) + p
+        let isNear = (d .< DoubleLanes(repeating: 0.25)) .& (d .> DoubleLanes(repeating: -0.25))
+        let generalised = far.replacing(with: near, where: isNear).replacing(with: p, where: isNone)
+        let term = generalised.replacing(with: cost, where: isPlain)
+        let isUndefined = (logP .!= logP) .| (logQ .!= logQ)
+        terms += term.replacing(with: DoubleLanes(repeating: .nan), where: isUndefined)
+        targets += q
+        costs += cost
+    } blockEnd: {
+        total += sum(terms)
+        targetSum += sum(targets)
+        costSum += sum(costs)
+        terms = zero
+        targets = zero
+        costs = zero
+    }
+    pair.pointee.target_sum = target.pointee.kind == CROSSENTROPY_LOGITS ? 1 : targetSum
+    pair.pointee.cost_sum = costSum
+    return total
+}
+
+/// exp(u) - 1 - u for |u| <= 1/4, by Taylor's series: relative error below 2^-51 (its remainder is 2^-53).
+@inline(__always)
+private func phi(_ u: DoubleLanes) -> DoubleLanes {
+    var s = DoubleLanes(repeating: 1 / 479_001_600)  // 1 / 12!
+    s = s * u + DoubleLanes(repeating: 1 / 39_916_800)
+    s = s * u + DoubleLanes(repeating: 1 / 3_628_800)
+    s = s * u + DoubleLanes(repeating: 1 / 362_880)
+    s = s * u + DoubleLanes(repeating: 1 / 40_320)
+    s = s * u + DoubleLanes(repeating: 1 / 5_040)
+    s = s * u + DoubleLanes(repeating: 1 / 720)
+    s = s * u + DoubleLanes(repeating: 1 / 120)
+    s = s * u + DoubleLanes(repeating: 1 / 24)
+    s = s * u + DoubleLanes(repeating: 1 / 6)
+    s = s * u + DoubleLanes(repeating: 0.5)
+    return s * u * u
+}
+
+/// The divergence's derivative with respect to the prediction as it was given; but for the transform of logits.
+@inline(never)
+func divergenceGradient(_ pair: PairPointer) {
+    let prediction = pair.prediction
+    let target = pair.target
+    let zero = DoubleLanes(repeating: 0)
+    let one = DoubleLanes(repeating: 1)
+    let scale = DoubleLanes(repeating: pair.pointee.grad_scale)
+    let kind = prediction.pointee.kind
+    // Q p - q for logits, p - q else, and 0 p - q in the plain form; divided by p where p was given.
+    let share = DoubleLanes(
+        repeating: kind == CROSSENTROPY_LOGITS ? pair.pointee.target_sum : pair.isPlain ? 0 : 1)
+    let isDivided = (kind == CROSSENTROPY_PROBS ? one : zero) .!= zero
+    forEachVector(ofRow: pair.classes) { i in
+        let p = prediction.probs(i)
+        let q = target.probs(i)
+        let difference = p * share - q
+        let quotient = (difference / p).replacing(with: share, where: q .== zero)
+        Double.storeLanes(scale * difference.replacing(with: quotient, where: isDivided), prediction.logs, i)
+    } blockEnd: {
+    }
+}
+
+/// w_c (1 - e) (-log p_c), which is what a class costs, in place of d: cross-entropy's derivative with respect to q_c.
+@inline(never)
+@_optimize(size)
+func costs(_ pair: PairPointer) {
+    let prediction = pair.prediction
+    let target = pair.target
+    let zero = DoubleLanes(repeating: 0)
+    let logTotal = DoubleLanes(repeating: prediction.pointee.log_total)
+    let keep = DoubleLanes(repeating: pair.pointee.keep)
+    var costs = zero
+    var costSum = 0.0
+    forEachVector(ofRow: pair.classes) { i in
+        var mass = keep
+        if let weight = pair.pointee.weight {
+            mass *=
+                i &+ laneCount <= pair.classes
+                ? Double.loadLanes(UnsafeRawPointer(weight), i)
+                : Double.loadTail(UnsafeRawPointer(weight), i, pair.classes &- i, filler: 0)
+        }
+        let cost = (mass * (logTotal - prediction.logs(i))).replacing(with: zero, where: mass .== zero)
+        let q = target.probs(i)
+        Double.storeLanes(cost, target.logs, i)
+        costs += (q * cost).replacing(with: zero, where: q .== zero)
+    } blockEnd: {
+        costSum += sum(costs)
+        costs = zero
+    }
+    pair.pointee.cost_sum = costSum
+}
+
+/// The derivative with respect to the target as it was given, from that with respect to q, which is d or d + 1 in target.logs.
+@inline(never)
+@_optimize(size)
+func targetGradient(_ pair: PairPointer) {
+    let target = pair.target
+    let zero = DoubleLanes(repeating: 0)
+    let scale = DoubleLanes(repeating: pair.pointee.grad_scale)
+    let kind = target.pointee.kind
+    let one = DoubleLanes(repeating: pair.pointee.is_plain != 0 ? 1 : 0)
+    let mean = DoubleLanes(repeating: pair.pointee.cost_sum)
+    let temper = DoubleLanes(
+        repeating: target.pointee.transform.applies == 0 ? 1 : target.pointee.transform.logit_scale)
+    forEachVector(ofRow: pair.classes) { i in
+        let q = target.probs(i)
+        let d = target.logs(i)
+        let slope: DoubleLanes
+        if kind == CROSSENTROPY_PROBS {
+            slope = d + one
+        } else {
+            let inner = kind == CROSSENTROPY_LOGITS ? (d - mean) * temper : d + one
+            slope = (q * inner).replacing(with: zero, where: q .== zero)
+        }
+        Double.storeLanes(scale * slope, target.logs, i)
+    } blockEnd: {
+    }
+}
+
+/// Multiplies the gradient in prediction.logs by the derivative of the logits' transform.
+func chain(_ pair: PairPointer) {
+    let prediction = pair.prediction
+    Storage<Double>(format: prediction.pointee.format).gather(
+        prediction.pointee.data, 0, Int(prediction.pointee.stride), pair.classes, prediction.values)
+    prediction.pointee.transform.chain(prediction.logs, UnsafeRawPointer(prediction.values), pair.classes)
+}

@@ -1,0 +1,75 @@
+import Shims
+
+// Second derivatives of cross-entropy with respect to the logits of a row with target mass A: those of A lse + z_loss lse^2, as
+// the target itself comes in linearly. With m = sum(p v),
+//
+//     (H v)_c = p_c ((A + 2 z_loss lse) (v_c - m) + 2 z_loss m)
+
+@inline(never)
+@_optimize(size)
+func hessianVector(_ pair: PairPointer) {
+    let prediction = pair.prediction
+    let vector = pair.target
+    let (mass, square) = coefficients(pair)
+    let scale = DoubleLanes(repeating: pair.pointee.grad_scale)
+    // Counted from the v of the largest logit: where its probability is nearly 1, m is nearly that.
+    let origin = largestClass(prediction, pair.classes).map { Double.load(UnsafeRawPointer(vector.values), $0) } ?? .nan
+    let v0 = DoubleLanes(repeating: origin)
+    var products = DoubleLanes(repeating: 0)
+    var mean = 0.0
+    forEachVector(ofRow: pair.classes) { i in
+        let p = prediction.probs(i)
+        let product = p * (Double.loadLanes(UnsafeRawPointer(vector.values), i) - v0)
+        products += product.replacing(with: p, where: p .== DoubleLanes(repeating: 0))
+    } blockEnd: {
+        mean += sum(products)
+        products = DoubleLanes(repeating: 0)
+    }
+    let m = DoubleLanes(repeating: mean)
+    let offset = DoubleLanes(repeating: square) * (v0 + m)
+    forEachVector(ofRow: pair.classes) { i in
+        let p = prediction.probs(i)
+        let distance = (Double.loadLanes(UnsafeRawPointer(vector.values), i) - v0) - m
+        let result = scale * p * (DoubleLanes(repeating: mass) * distance + offset)
+        Double.storeLanes(result, prediction.logs, i)
+    } blockEnd: {
+    }
+}
+
+@inline(never)
+@_optimize(size)
+func hessianDiagonal(_ pair: PairPointer) {
+    let prediction = pair.prediction
+    let (mass, square) = coefficients(pair)
+    let scale = DoubleLanes(repeating: pair.pointee.grad_scale)
+    let largest = largestClass(prediction, pair.classes)
+    let rest = prediction.pointee.rest
+    forEachVector(ofRow: pair.classes) { i in
+        let p = prediction.probs(i)
+        let other = DoubleLanes(repeating: 1) - p
+        let result = scale * p * (DoubleLanes(repeating: mass) * other + DoubleLanes(repeating: square) * p)
+        Double.storeLanes(result, prediction.logs, i)
+    } blockEnd: {
+    }
+    // 1 - p of the largest, without the cancellation.
+    if let largest, rest < 1 {
+        let p = prediction.pointee.factor
+        let result = pair.pointee.grad_scale * p * (mass * (rest * p) + square * p)
+        Double.store(result, prediction.logs, largest)
+    }
+}
+
+/// What multiplies v_c - m, and m.
+@inline(__always)
+private func coefficients(_ pair: PairPointer) -> (Double, Double) {
+    let square = 2 * pair.pointee.z_loss
+    if square == 0 { return (pair.pointee.mass, 0) }
+    let prediction = pair.prediction.pointee
+    return (pair.pointee.mass + square * (prediction.largest + prediction.log_total), square)
+}
+
+/// `nil` where there is nothing but NaN.
+@inline(__always)
+private func largestClass(_ prediction: DistributionPointer, _ classes: Int) -> Int? {
+    firstIndex(of: 0.0, UnsafeRawPointer(prediction.logs), classes)
+}

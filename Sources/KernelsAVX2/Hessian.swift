@@ -1,0 +1,1 @@
+../Kernels/Hessian.swift
