@@ -12,6 +12,9 @@ struct PairRows {
     private var pair = crossentropy_pair()
     /// Probabilities of a sparse row's classes, named or not.
     private let dense: UnsafeMutablePointer<Double>
+    /// f32 logits on both sides need no staging.
+    private let usesSingles: Bool
+    private let scatterSingles: crossentropy_scatter_kernel
 
     /// Room for the arrays of a row; true if that is more than there can be.
     static func bytes(for call: LossCall) -> (Int, Bool) {
@@ -39,7 +42,9 @@ struct PairRows {
         let table = withUnsafeMutablePointer(to: &Processor.state.pointee.kernels) { $0 }
         kernels = table.pointee.pair
         scatter = shim_binary_kernels(table, 1).pointee.scatter
+        scatterSingles = shim_binary_kernels(table, 0).pointee.scatter
         fill = shim_fill_kernel(table, 1)
+        usesSingles = call.isDivergenceOfSingles
         let length = Self.rowLength(call.classes)
         let rows = memory.bindMemory(to: Double.self, capacity: 5 * length)
         dense = rows
@@ -74,7 +79,7 @@ struct PairRows {
             return call.hasEntry(entries) ? UnsafeRawPointer(expand(entries!)) : nil
         }
         let place = UnsafeRawPointer(call.target.element(offsets.target))
-        if call.targetType == .probs { return place }
+        if call.targetType == .probs || usesSingles { return place }
         stageTarget(place, call.target, call.targetType.kind)
         if call.mode != .divergence { kernels.normalize(&pair.target, pair.classes) }
         return UnsafeRawPointer(pair.target.values)
@@ -126,6 +131,7 @@ struct PairRows {
         pair.prediction.data = row.input
         pair.grad_scale = row.grad_scale
         switch call.mode {
+        case .divergence where usesSingles: return divergenceOfSingles(row)
         case .divergence:
             kernels.stage(&pair.prediction, pair.classes)
             if call.sparse != nil {
@@ -177,6 +183,22 @@ struct PairRows {
         }
     }
 
+    private mutating func divergenceOfSingles(_ row: crossentropy_row) -> Double {
+        pair.target.data = row.target
+        pair.target.stride = Int64(call.target.classStride)
+        pair.target.format = CROSSENTROPY_F32
+        if pair.prediction.transform.applies != 0 { pair.grad_scale *= pair.prediction.transform.logit_scale }
+        let isDirect = row.grad_stride == 1 && row.grad_format == CROSSENTROPY_F32
+        let copy = UnsafeMutableRawPointer(dense)
+        pair.single_grad = row.grad.map { (isDirect ? $0 : copy).assumingMemoryBound(to: Float.self) }
+        let value = row.row_weight * kernels.single_divergence(&pair)
+        if let grad = row.grad, !isDirect, value == value {
+            let format = row.grad_format == CROSSENTROPY_F32 ? CROSSENTROPY_NATIVE : row.grad_format
+            scatterSingles(copy, pair.classes, grad, format, 0, row.grad_stride)
+        }
+        return value
+    }
+
     private func write(
         _ copy: UnsafeMutablePointer<Double>, _ place: UnsafeMutableRawPointer, _ format: Int32, _ stride: Int64
     ) {
@@ -200,4 +222,19 @@ struct PairRows {
             grad.element(offsets.targetGrad), pair.classes, Int64(grad.classStride),
             grad.dtype.format(inDoubles: true), value)
     }
+}
+
+extension LossCall {
+    /// Whether a divergence is of f32 (or 16-bit) logits on both sides, scaled by powers of two at most.
+    fileprivate var isDivergenceOfSingles: Bool {
+        mode == .divergence && inputType == .logits && targetType == .logits && sparse == nil && targetGrad == nil
+            && input.dtype != .f64 && target.dtype == .f32 && transform.softcap == 0
+            && (transform.applies == 0 || transform.logit_scale.isSmallPowerOfTwo)
+            && (1 / temperature).isSmallPowerOfTwo
+    }
+}
+
+extension Double {
+    /// A product with it is exact in f32, but for subnormal numbers.
+    fileprivate var isSmallPowerOfTwo: Bool { significand == 1 && self > 0x1p-10 && self < 0x1p10 }
 }

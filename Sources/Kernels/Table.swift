@@ -35,6 +35,7 @@ private func fillTable(_ table: UnsafeMutablePointer<crossentropy_kernels>) {
         table, f32, { sliceBlock($0!, Int($1), Int($2), $3!, Float.self) }, { writeSlice($0!, Float.self) })
     shim_set_slice_kernels(
         table, f64, { sliceBlock($0!, Int($1), Int($2), $3!, Double.self) }, { writeSlice($0!, Double.self) })
+    table.pointee.pair.single_divergence = { logitsDivergence($0!) }
     table.pointee.exponentials = { x, result, count, m in
         let reference = Float.expReference(Float.splat(m))
         forEachVector(Int(count)) { i in
@@ -82,16 +83,15 @@ private func fillTable(_ table: UnsafeMutablePointer<crossentropy_kernels>) {
     }
 
     private func fillPair(_ table: UnsafeMutablePointer<crossentropy_kernels>) {
-        table.pointee.pair = crossentropy_pair_kernels(
-            stage: { stage($0!, Int($1)) },
-            normalize: { normalize($0!, Int($1)) },
-            divergence: { divergence($0!) },
-            divergence_grad: { divergenceGradient($0!) },
-            costs: { costs($0!) },
-            target_grad: { targetGradient($0!) },
-            chain: { chain($0!) },
-            hessian_vector: { hessianVector($0!) },
-            hessian_diagonal: { hessianDiagonal($0!) })
+        table.pointee.pair.stage = { stage($0!, Int($1)) }
+        table.pointee.pair.normalize = { normalize($0!, Int($1)) }
+        table.pointee.pair.divergence = { divergence($0!) }
+        table.pointee.pair.divergence_grad = { divergenceGradient($0!) }
+        table.pointee.pair.costs = { costs($0!) }
+        table.pointee.pair.target_grad = { targetGradient($0!) }
+        table.pointee.pair.chain = { chain($0!) }
+        table.pointee.pair.hessian_vector = { hessianVector($0!) }
+        table.pointee.pair.hessian_diagonal = { hessianDiagonal($0!) }
     }
 
     private func fillBinary(_ table: UnsafeMutablePointer<crossentropy_kernels>) {

@@ -1,0 +1,188 @@
+import Shims
+
+// The divergence of f32 logits from f32 logits, and its gradient p - q: the same sum as in Divergence.swift, with exponentials in
+// f32 and all else in f64.
+//
+// Error, in units of u = 2^-24: of p and q 3, of which 2 are the exponential's; of d 1, as it is computed in f64 and kept in f32. A
+// term (q d - q) + p is off by 3 (q + p) + q |d| + q |d| + q |d - 1| and 1 of itself: for |d| >= 3/2 less than 13 u of it, 7.8e-7. One
+// of q phi(-d), with the series in f32, is off by less than 10 u.
+
+private typealias Singles = SIMD16<Float>
+
+/// Where a row's f32 logits are, side by side, and what its exponentials mean.
+private struct SingleLogits {
+    let x: UnsafeRawPointer
+    let e: UnsafeMutableRawPointer
+    let max: Double
+    /// Makes probabilities of the exponentials; NaN for NaN or +infinity in the row, or nothing but -infinity.
+    let factor: Double
+    let logTotal: Double
+
+    init(_ d: DistributionPointer, _ classes: Int) {
+        let exponentials = d.values
+        let logits: UnsafeRawPointer
+        let format = d.pointee.format == CROSSENTROPY_F32 ? CROSSENTROPY_NATIVE : d.pointee.format
+        if d.pointee.stride == 1 && format == CROSSENTROPY_NATIVE && d.pointee.transform.applies == 0 {
+            logits = d.pointee.data
+        } else {
+            Storage<Float>(format: format).gather(d.pointee.data, 0, Int(d.pointee.stride), classes, d.logs)
+            if d.pointee.transform.applies != 0 { scale(d.logs, classes, by: Float(d.pointee.transform.logit_scale)) }
+            logits = UnsafeRawPointer(d.logs)
+        }
+        let m = largest(logits, classes, Float.self)
+        let reference = Float.expReference(Singles(repeating: m))
+        var rest = 0.0
+        var maxima = Singles(repeating: 0)
+        forEachBlock(classes) { start, count in
+            var sums = DoubleLanes(repeating: 0)
+            forEachVector(count) { i in
+                let x = Float.loadLanes(logits, start &+ i)
+                // The next row may come meanwhile, if it is the next in memory.
+                shim_prefetch(logits + (classes &+ start &+ i) &* MemoryLayout<Float>.size)
+                addExponentials(x, m, reference, exponentials, start &+ i, &sums, &maxima)
+            } tail: { i, n in
+                let x = Float.loadTail(logits, start &+ i, n, filler: -.infinity)
+                addExponentials(x, m, reference, exponentials, start &+ i, &sums, &maxima)
+            }
+            rest += sum(sums)
+        }
+        let unit = Float.expUnit(Singles(repeating: m))[0]
+        rest = rest / unit + (sum(Float.widen(maxima)) - 1)
+        let isUndefined = !(m.magnitude < .infinity && rest == rest)
+        x = logits
+        e = exponentials
+        max = Double(m)
+        factor = isUndefined ? .nan : 1 / (unit * (1 + rest))
+        logTotal = log1p(DoubleLanes(repeating: rest))[0]
+    }
+}
+
+/// By a power of two, exactly.
+private func scale(_ x: UnsafeMutableRawPointer, _ count: Int, by factor: Float) {
+    for i in 0..<count { Float.store(Float.load(UnsafeRawPointer(x), i) * factor, x, i) }
+}
+
+/// Of all but the largest; of those, how many there are.
+@inline(__always)
+private func addExponentials(
+    _ x: Singles, _ m: Float, _ reference: ExpReference<Float>, _ place: UnsafeMutableRawPointer, _ i: Int,
+    _ sums: inout DoubleLanes, _ maxima: inout Singles
+) {
+    let zero = Singles(repeating: 0)
+    let isLargest = x .== Singles(repeating: m)
+    let e = Float.exp(x - reference.shift, reference)
+    Float.storeLanes(e, place, i)
+    sums += Float.widen(e.replacing(with: zero, where: isLargest))
+    maxima += zero.replacing(with: Singles(repeating: 1), where: isLargest)
+}
+
+/// The divergence of a row. With a place for them, f32 gradients are written side by side, which may be that of the prediction.
+func logitsDivergence(_ pair: PairPointer) -> Double {
+    let classes = pair.classes
+    let prediction = SingleLogits(pair.prediction, classes)
+    let target = SingleLogits(pair.target, classes)
+    if !(prediction.factor == prediction.factor && target.factor == target.factor) { return .nan }
+    // Makes log q - log p of the difference of the logits.
+    let shift = (prediction.max - target.max) + (prediction.logTotal - target.logTotal)
+    let differences = pair.target.logs
+    let scale = pair.pointee.grad_scale
+    var total = 0.0
+    forEachBlock(classes) { start, count in
+        let bytes = start &* MemoryLayout<Float>.size
+        // In loops of their own, or else the compiler takes vectors apart.
+        subtract(target.x + bytes, prediction.x + bytes, count, shift, to: differences + bytes)
+        makeTerms(
+            differences + bytes, prediction.e + bytes, prediction.factor, target.e + bytes, target.factor, count)
+        total += sumVectors(UnsafeRawPointer(differences) + bytes, count)
+        if let grad = pair.pointee.single_grad {
+            writeDifferences(
+                prediction.e + bytes, scale * prediction.factor, target.e + bytes, scale * target.factor, count,
+                to: UnsafeMutableRawPointer(grad) + bytes)
+        }
+    }
+    return total
+}
+
+/// d = log q - log p; for absent classes 0.
+@inline(never)
+private func subtract(
+    _ t: UnsafeRawPointer, _ z: UnsafeRawPointer, _ count: Int, _ shift: Double, to result: UnsafeMutableRawPointer
+) {
+    let shift = DoubleLanes(repeating: shift)
+    forEachVector(count) { i in
+        let d = (Float.widen(Float.loadLanes(t, i)) - Float.widen(Float.loadLanes(z, i))) + shift
+        Float.storeLanes(Float.narrow(d), result, i)
+    } tail: { i, n in
+        let tail = Float.widen(Float.loadTail(t, i, n, filler: 0)) - Float.widen(Float.loadTail(z, i, n, filler: 0))
+        Float.storeLanes(Float.narrow(tail + shift), result, i)
+    }
+}
+
+/// Turns the differences of whole vectors of classes into terms.
+@inline(never)
+private func makeTerms(
+    _ differences: UnsafeMutableRawPointer, _ ez: UnsafeMutableRawPointer, _ pFactor: Double,
+    _ et: UnsafeMutableRawPointer, _ qFactor: Double, _ count: Int
+) {
+    let pFactor = Singles(repeating: Float(pFactor))
+    let qFactor = Singles(repeating: Float(qFactor))
+    let zero = Singles(repeating: 0)
+    let limit = Singles(repeating: 1.5)
+    var i = 0
+    while i < count {
+        let d = Float.loadLanes(UnsafeRawPointer(differences), i)
+        let p = Float.loadLanes(UnsafeRawPointer(ez), i) * pFactor
+        let q = Float.loadLanes(UnsafeRawPointer(et), i) * qFactor
+        let far = (q * d - q) + p
+        let term = far.replacing(with: q * phi(minus: d), where: (d .< limit) .& (d .> zero - limit))
+        Float.storeLanes(term.replacing(with: p, where: q .== zero), differences, i)
+        i &+= laneCount
+    }
+}
+
+@inline(never)
+private func sumVectors(_ terms: UnsafeRawPointer, _ count: Int) -> Double {
+    var sums = DoubleLanes(repeating: 0)
+    var i = 0
+    while i < count {
+        sums += Float.widen(Float.loadLanes(terms, i))
+        i &+= laneCount
+    }
+    return sum(sums)
+}
+
+/// phi(-d) = d^2 (1 / 2 - d / 6 + d^2 / 24 - ...) for |d| <= 3 / 2; the remainder is below 2^-25 of it.
+@inline(__always)
+private func phi(minus d: Singles) -> Singles {
+    var s = Singles(repeating: 1 / 479_001_600)  // 1 / 12!
+    s = s * d + Singles(repeating: -1 / 39_916_800)
+    s = s * d + Singles(repeating: 1 / 3_628_800)
+    s = s * d + Singles(repeating: -1 / 362_880)
+    s = s * d + Singles(repeating: 1 / 40_320)
+    s = s * d + Singles(repeating: -1 / 5_040)
+    s = s * d + Singles(repeating: 1 / 720)
+    s = s * d + Singles(repeating: -1 / 120)
+    s = s * d + Singles(repeating: 1 / 24)
+    s = s * d + Singles(repeating: -1 / 6)
+    s = s * d + Singles(repeating: 0.5)
+    return s * d * d
+}
+
+/// p - q, scaled.
+@inline(never)
+private func writeDifferences(
+    _ ez: UnsafeMutableRawPointer, _ pFactor: Double, _ et: UnsafeMutableRawPointer, _ qFactor: Double, _ count: Int,
+    to grad: UnsafeMutableRawPointer
+) {
+    let pFactor = DoubleLanes(repeating: pFactor)
+    let qFactor = DoubleLanes(repeating: qFactor)
+    forEachVector(count) { i in
+        let p = Float.widen(Float.loadLanes(UnsafeRawPointer(ez), i)) * pFactor
+        let q = Float.widen(Float.loadLanes(UnsafeRawPointer(et), i)) * qFactor
+        Float.storeLanes(Float.narrow(p - q), grad, i)
+    } tail: { i, n in
+        let p = Float.widen(Float.loadLanes(UnsafeRawPointer(ez), i)) * pFactor
+        let q = Float.widen(Float.loadLanes(UnsafeRawPointer(et), i)) * qFactor
+        Float.storeTail(Float.narrow(p - q), grad, i, n)
+    }
+}
