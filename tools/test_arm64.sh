@@ -37,7 +37,7 @@ aarch64-linux-gnu-gcc -O2 -fPIC -ISources/Shims/include -c Sources/Shims/Shims.c
 aarch64-linux-gnu-gcc -shared $out/{Kernels,Core,CABI,Shims}.o -o $library -lm \
     -Wl,--version-script=Sources/CABI/exports.map,-soname=libcrossentropy.so.0,-z,nodelete,-z,defs,-z,text \
     -Wl,--gc-sections,--strip-all
-for program in example vectors contract hashes binary partial; do
+for program in example vectors contract hashes binary partial pairs; do
     aarch64-linux-gnu-gcc -std=c99 -Wall -Wextra -pedantic -Werror -O2 -Iinclude Tests/CConsumer/$program.c \
         -o $out/$program $library '-Wl,-rpath,$ORIGIN' -lm -pthread
 done
@@ -84,6 +84,7 @@ tests "vectors" emulated $out/vectors "$flat" --results $out/results.txt
 "$host_vectors" "$flat" --results $out/host-results.txt >/dev/null || true
 same "vectors: every result with the bits of $(uname -m)" cmp $out/results.txt $out/host-results.txt
 tests "partial" emulated $out/partial
+tests "pairs" emulated $out/pairs
 tests "hashes" emulated $out/hashes "$hashes" --quick
 tests "hashes of binary cross-entropy" emulated $out/binary "$(dirname "$hashes")/binary.txt" --quick
 echo "$passed passed, $failed failed"

@@ -17,6 +17,7 @@ for compiler in gcc clang; do
     check "$compiler: contract" build/$compiler/contract
     check "$compiler: vectors" build/$compiler/vectors build/vectors.txt
     check "$compiler: partial" build/$compiler/partial
+    check "$compiler: pairs" build/$compiler/pairs
     check "$compiler: hashes" build/$compiler/hashes Tests/Hashes/hashes.txt --quick
     check "$compiler: hashes of binary cross-entropy" build/$compiler/binary Tests/Hashes/binary.txt --quick
 done
@@ -26,6 +27,7 @@ for isa in avx512 avx2 baseline; do
 done
 for isa in avx2 baseline; do
     check "$isa: partial" env CROSSENTROPY_ISA=$isa build/gcc/partial
+    check "$isa: pairs" env CROSSENTROPY_ISA=$isa build/gcc/pairs
     check "$isa: contract" env CROSSENTROPY_ISA=$isa build/gcc/contract
     check "$isa: vectors" env CROSSENTROPY_ISA=$isa build/gcc/vectors build/vectors.txt
 done

@@ -1,0 +1,382 @@
+/*
+ * pairs - holds divergences, sparse and soft targets and second derivatives to what include/crossentropy.h promises.
+ *
+ *     pairs [--write]
+ *
+ * First the bits: the outputs for generated rows must have the hash that stands below, on every instruction set and
+ * processor, for any number of threads, strides and alignment, and in place. Then pointers, memory and errors. Prints the
+ * checks that fail, then "N passed, M failed"; the exit status is 0 if M is 0. --write prints the hashes.
+ */
+#include <crossentropy.h>
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static long passed, failed;
+
+#define CHECK(condition) check((condition) != 0, #condition, __func__, __LINE__)
+#define FAILS(status, call) CHECK((call) == (status))
+
+static void check(int good, const char *text, const char *where, int line) {
+    if (good) {
+        passed++;
+    } else {
+        failed++;
+        printf("FAIL %s, line %d: %s (last message: \"%s\")\n", where, line, text, ce_last_error_message());
+    }
+}
+
+static ce_tensor tensor(const void *data, int32_t dtype, int32_t ndim, const int64_t *shape, const int64_t *strides) {
+    ce_tensor view;
+    view.data    = (void *)(uintptr_t)data;
+    view.dtype   = dtype;
+    view.ndim    = ndim;
+    view.shape   = shape;
+    view.strides = strides;
+    return view;
+}
+
+static ce_options defaults(void) {
+    ce_options options;
+    ce_options_init(&options, sizeof options);
+    return options;
+}
+
+/* Bits ---------------------------------------------------------------------------------------- */
+
+enum { ROWS = 7, MOST = 9000, SPARE = 3, NAMED = 4 };
+
+typedef enum { KL, LOSS, VECTOR, DIAGONAL } function;
+
+typedef struct {
+    const char *name;
+    function    function;
+    int32_t     dtype, target_dtype; /* of the input and of the target; an integer dtype makes it sparse, or labels */
+    int32_t     input_type, target_type, rest;
+    double      temperature, smoothing;
+    int64_t     classes;
+    uint64_t    hash;
+} problem;
+
+static const problem PROBLEMS[] = {
+    {"kl f32", KL, CE_F32, CE_F32, CE_INPUT_LOGITS, CE_TARGET_LOGITS, 0, 0, 0, 1000, 0x118e463a196023a0},
+    {"kl f32, blocks", KL, CE_F32, CE_F32, CE_INPUT_LOGITS, CE_TARGET_LOGITS, 0, 0, 0, MOST, 0x1779271a6247faa2},
+    {"kl f32, one class", KL, CE_F32, CE_F32, CE_INPUT_LOGITS, CE_TARGET_LOGITS, 0, 0, 0, 1, 0x3f4a9cb056c1edd5},
+    {"kl f32, warm", KL, CE_F32, CE_F32, CE_INPUT_LOGITS, CE_TARGET_LOGITS, 0, 4, 0, 1001, 0x98c18f26573fac98},
+    {"kl f32, warmer", KL, CE_F32, CE_F32, CE_INPUT_LOGITS, CE_TARGET_LOGITS, 0, 3, 0, 1001, 0x609e76a748048178},
+    {"kl bf16", KL, CE_BF16, CE_F32, CE_INPUT_LOGITS, CE_TARGET_LOGITS, 0, 0, 0, 1000, 0xe3a003715b1dbedd},
+    {"kl f16, probabilities", KL, CE_F16, CE_F32, CE_INPUT_LOGITS, CE_TARGET_PROBS, 0, 0, 0, 333, 0xdfcc0d8eda5a0dff},
+    {"kl f64", KL, CE_F64, CE_F64, CE_INPUT_LOGITS, CE_TARGET_LOGITS, 0, 0, 0, MOST, 0xd6cbb9decec60a2b},
+    {"kl f64, log-probabilities", KL, CE_F64, CE_F64, CE_INPUT_LOG_PROBS, CE_TARGET_LOG_PROBS, 0, 0, 0, 31, 0x63d3f83579c613a2},
+    {"kl f64, probabilities", KL, CE_F64, CE_F32, CE_INPUT_PROBS, CE_TARGET_PROBS, 0, 0, 0, 4097, 0x0aa617c650028dbd},
+    {"kl f32, sparse", KL, CE_F32, CE_I32, CE_INPUT_LOGITS, CE_TARGET_PROBS, CE_REST_SPREAD, 0, 0, 1000, 0xaf50fc4af2bc9472},
+    {"teacher f32", LOSS, CE_F32, CE_F32, CE_INPUT_LOGITS, CE_TARGET_LOGITS, 0, 0, 0.1, 5000, 0xe2afdee822c3d8f1},
+    {"teacher f64, warm", LOSS, CE_F64, CE_F32, CE_INPUT_LOGITS, CE_TARGET_LOGITS, 0, 3, 0, 100, 0x30359609c42f5625},
+    {"sparse f32", LOSS, CE_F32, CE_I64, CE_INPUT_LOGITS, CE_TARGET_PROBS, CE_REST_RENORMALIZE, 0, 0, 5000, 0x920501c03cd509e6},
+    {"sparse f64, log-probabilities", LOSS, CE_F64, CE_I32, CE_INPUT_LOGITS, CE_TARGET_LOG_PROBS, CE_REST_SPREAD, 0, 0, 50, 0x06e95832820585ad},
+    {"H v f32", VECTOR, CE_F32, CE_I64, CE_INPUT_LOGITS, 0, 0, 2, 0, 5000, 0x95f5c4b874971daf},
+    {"H v f64, distributions", VECTOR, CE_F64, CE_F64, CE_INPUT_LOGITS, 0, 0, 0, 0.1, 100, 0x21d05697f7c1c26d},
+    {"diagonal f32", DIAGONAL, CE_F32, CE_I64, CE_INPUT_LOGITS, 0, 0, 0, 0.1, 1000, 0x25983a94069f1631},
+};
+
+static uint64_t state;
+
+static double uniform(void) { /* in [-1, 1) */
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    return (double)((int64_t)(state >> 11) - ((int64_t)1 << 52)) * 0x1p-52;
+}
+
+static uint64_t hash(uint64_t hash, const void *memory, size_t bytes) {
+    const unsigned char *byte = memory;
+    size_t               i;
+    for (i = 0; i < bytes; i++) hash = (hash ^ byte[i]) * 1099511628211u;
+    return hash;
+}
+
+static size_t size_of(int32_t dtype) {
+    switch (dtype) {
+    case CE_F64: case CE_I64: return 8;
+    case CE_F32: case CE_I32: return 4;
+    default: return 2;
+    }
+}
+
+/* A number of a dtype; 16 bits from those of an f32, cut (f16: of its range alone). */
+static void put(void *place, int32_t dtype, double value) {
+    float    single = (float)value;
+    uint32_t bits;
+    memcpy(&bits, &single, 4);
+    if (dtype == CE_F64) memcpy(place, &value, 8);
+    if (dtype == CE_F32) memcpy(place, &single, 4);
+    if (dtype == CE_BF16) {
+        uint16_t half = (uint16_t)(bits >> 16);
+        memcpy(place, &half, 2);
+    }
+    if (dtype == CE_F16) {
+        int32_t  exponent = (int32_t)(bits >> 23 & 0xff) - 112;
+        uint32_t finite   = (uint32_t)exponent << 10 | (bits >> 13 & 0x3ff);
+        uint16_t half     = (uint16_t)((bits >> 16 & 0x8000) | (exponent <= 0 ? 0 : finite));
+        memcpy(place, &half, 2);
+    }
+    if (dtype == CE_I32) {
+        int32_t integer = (int32_t)value;
+        memcpy(place, &integer, 4);
+    }
+    if (dtype == CE_I64) {
+        int64_t integer = (int64_t)value;
+        memcpy(place, &integer, 8);
+    }
+}
+
+/* What a tensor [ROWS, columns] or [ROWS] holds, and where. */
+typedef struct {
+    unsigned char *memory, *start;
+    int32_t        dtype, ndim;
+    int64_t        shape[2], strides[2];
+} array;
+
+/* Contiguous; or with layout 1 spaced out along both axes and unaligned, with layout 2 class by class. */
+static array make(int32_t dtype, int32_t ndim, int64_t columns, int layout) {
+    array   a;
+    int64_t width = ndim == 2 ? columns : 1;
+    a.dtype       = dtype;
+    a.ndim        = ndim;
+    a.shape[0]    = ROWS;
+    a.shape[1]    = width;
+    a.strides[0]  = layout == 0 ? width : layout == 1 ? width * 2 + SPARE : 1;
+    a.strides[1]  = layout == 0 ? 1 : layout == 1 ? 2 : ROWS + SPARE;
+    a.memory      = calloc((size_t)(ROWS + SPARE) * (size_t)(width + SPARE) * 2 + 1, size_of(dtype));
+    a.start       = a.memory + (layout == 1 ? 1 : 0);
+    if (!a.memory) exit(2);
+    return a;
+}
+
+static void *at(const array *a, int64_t row, int64_t column) {
+    return a->start + (size_t)(row * a->strides[0] + (a->ndim == 2 ? column * a->strides[1] : 0)) * size_of(a->dtype);
+}
+
+static ce_tensor view(const array *a) { return tensor(a->start, a->dtype, a->ndim, a->shape, a->strides); }
+
+static uint64_t hash_of(const array *a, uint64_t value) {
+    int64_t row, column;
+    for (row = 0; row < ROWS; row++)
+        for (column = 0; column < a->shape[1]; column++) value = hash(value, at(a, row, column), size_of(a->dtype));
+    return value;
+}
+
+/* Numbers of what `type` says, with the codes of input types; the rows more and more confident. */
+static void fill(array *a, int32_t type) {
+    int64_t row, column;
+    for (row = 0; row < ROWS; row++) {
+        for (column = 0; column < a->shape[1]; column++) {
+            double x = uniform() * 4 * (double)(1 + row);
+            if (type == CE_INPUT_PROBS) x = ldexp(1, (int)x) * (1.5 + uniform() / 2) * 0x1p-30;
+            if (type == CE_INPUT_LOG_PROBS) x = -fabs(x);
+            put(at(a, row, column), a->dtype, x);
+        }
+    }
+}
+
+static int is_integer(int32_t dtype) { return dtype >= CE_I8; }
+
+static uint64_t run(const problem *p, int layout, int32_t threads, int in_place) {
+    const int64_t C         = p->classes;
+    const int     is_sparse = is_integer(p->target_dtype) && p->function < VECTOR;
+    const int64_t named     = C < NAMED ? C : NAMED;
+    ce_options    options   = defaults();
+    array         input = make(p->dtype, 2, C, layout), other = make(p->dtype, 2, C, layout), probs, vector, target;
+    array         target_grad, loss = make(CE_F64, 1, 1, layout), *grad = in_place ? &input : &other;
+    int64_t       row, i;
+    ce_tensor     x, q, y, l, g, t, v;
+    uint64_t      result = 14695981039346656037u;
+    int32_t       status;
+
+    state  = 12345;
+    target = make(p->target_dtype, !is_integer(p->target_dtype) || is_sparse ? 2 : 1, is_sparse ? named : C, layout);
+    probs  = make(CE_F32, 2, named, layout);
+    vector = make(p->dtype, 2, C, layout);
+    fill(&input, p->input_type);
+    fill(&vector, CE_INPUT_LOGITS);
+    if (is_integer(p->target_dtype)) {
+        for (row = 0; row < ROWS; row++) {
+            for (i = 0; i < target.shape[1]; i++) {
+                put(at(&target, row, i), p->target_dtype, (double)((row * 37 + 11 * i) % C));
+                const double place = (double)(i + 1);
+                put(at(&probs, row, i), CE_F32, p->target_type == CE_TARGET_LOG_PROBS ? -1.5 * place : 0.25 / place);
+            }
+        }
+    } else {
+        fill(&target, p->target_type == CE_TARGET_LOGITS ? CE_INPUT_LOGITS
+                      : p->target_type == CE_TARGET_PROBS ? CE_INPUT_PROBS : CE_INPUT_LOG_PROBS);
+    }
+    x = view(&input);
+    y = view(&target);
+    q = view(&probs);
+    l = view(&loss);
+    g = view(grad);
+    v = view(&vector);
+
+    options.reduction       = CE_REDUCTION_NONE;
+    options.threads         = threads;
+    options.input_type      = p->input_type;
+    options.target_type     = p->target_type;
+    options.temperature     = p->temperature;
+    options.label_smoothing = p->smoothing;
+    options.temperature_squared = 1;
+    if (is_sparse) {
+        options.target_probs = &q;
+        options.target_rest  = p->rest;
+    }
+    target_grad = make(is_integer(p->target_dtype) ? CE_F64 : p->target_dtype, 2, C, layout);
+    t           = view(&target_grad);
+    if (p->function == KL) status = ce_kl_divergence(&x, -1, &y, &options, &l, &g);
+    else if (p->function == LOSS) status = ce_cross_entropy(&x, -1, &y, &options, &l, &g);
+    else if (p->function == VECTOR) status = ce_hessian_vector_product(&x, -1, &y, &options, &v, &g);
+    else status = ce_hessian_diagonal(&x, -1, &y, &options, &g);
+    CHECK(status == CE_OK);
+    result = hash_of(grad, hash_of(&loss, result));
+    if (!is_integer(p->target_dtype) && p->function < VECTOR && !in_place) {
+        options.grad_target = &t;
+        status = p->function == KL ? ce_kl_divergence(&x, -1, &y, &options, NULL, NULL)
+                                   : ce_cross_entropy(&x, -1, &y, &options, NULL, NULL);
+        CHECK(status == CE_OK);
+    }
+    /* Whatever the first call replaced, the second one's result is told apart. */
+    if (!in_place) result = hash_of(&target_grad, result);
+    free(input.memory);
+    free(other.memory);
+    free(target.memory);
+    free(probs.memory);
+    free(vector.memory);
+    free(target_grad.memory);
+    free(loss.memory);
+    return result;
+}
+
+static void bits(int write) {
+    size_t i;
+    int    layout;
+    for (i = 0; i < sizeof PROBLEMS / sizeof *PROBLEMS; i++) {
+        const problem *p     = &PROBLEMS[i];
+        uint64_t       first = run(p, 0, 1, 0), replaced = run(p, 0, 1, 1);
+        if (write) {
+            printf("%-32s 0x%016" PRIx64 "\n", p->name, first);
+            continue;
+        }
+        if (first != p->hash) printf("%s: 0x%016" PRIx64 " instead of 0x%016" PRIx64 "\n", p->name, first, p->hash);
+        CHECK(first == p->hash);
+        for (layout = 0; layout < 3; layout++) {
+            CHECK(run(p, layout, 2, 0) == first);
+            CHECK(run(p, layout, 3, 0) == first);
+            CHECK(run(p, layout, 2, 1) == replaced);
+        }
+    }
+}
+
+/* Errors -------------------------------------------------------------------------------------- */
+
+static int says(const char *a, const char *b) {
+    return strstr(ce_last_error_message(), a) != NULL && strstr(ce_last_error_message(), b) != NULL;
+}
+
+static double lse3(const double *x) { return x[2] + log1p(exp(x[0] - x[2]) + exp(x[1] - x[2])); }
+
+static void errors(void) {
+    const double  x[2][3] = {{1, 2, 3}, {4, 5, 6}}, q[2][3] = {{1, 0, 0}, {0, 0.5, 0.5}}, other[3] = {1, 1, 1};
+    double        grad[2][3] = {{7, 7, 7}, {7, 7, 7}}, target_grad[2][3], loss = 7;
+    const int64_t labels[2] = {0, 2}, named[2][2] = {{0, 1}, {2, 1}}, twice[2][2] = {{0, 1}, {2, 2}};
+    const int64_t offsets[3] = {0, 3, 4}, backwards[3] = {0, 3, 2};
+    const int64_t shape[2] = {2, 3}, few[2] = {2, 2}, four = 4, three = 3, two = 2;
+    ce_tensor     input = tensor(x, CE_F64, 2, shape, NULL), dense = tensor(q, CE_F64, 2, shape, NULL);
+    ce_tensor     label = tensor(labels, CE_I64, 1, &two, NULL), sparse = tensor(named, CE_I64, 2, few, NULL);
+    ce_tensor     repeated = tensor(twice, CE_I64, 2, few, NULL), probs = tensor(q, CE_F64, 2, few, NULL);
+    ce_tensor     list = tensor(named, CE_I64, 1, &four, NULL), list_probs = tensor(q, CE_F64, 1, &four, NULL);
+    ce_tensor     where = tensor(offsets, CE_I64, 1, &three, NULL), wrong = tensor(backwards, CE_I64, 1, &three, NULL);
+    ce_tensor     classes = tensor(other, CE_F64, 1, &three, NULL), l = tensor(&loss, CE_F64, 0, NULL, NULL);
+    ce_tensor     g = tensor(grad, CE_F64, 2, shape, NULL), t = tensor(target_grad, CE_F64, 2, shape, NULL);
+    ce_options    options;
+
+#define REFUSED(call, setting, a, b) \
+    do { \
+        options = defaults(); \
+        setting; \
+        FAILS(CE_ERROR_OPTION, call); \
+        CHECK(says(a, b)); \
+    } while (0)
+#define LOSS_OF(target) ce_cross_entropy(&input, -1, &(target), &options, &l, &g)
+#define KL_OF(target) ce_kl_divergence(&input, -1, &(target), &options, &l, &g)
+    REFUSED(LOSS_OF(label), options.target_type = CE_TARGET_LOGITS, "target_type", "labels");
+    REFUSED(LOSS_OF(label), options.target_rest = CE_REST_SPREAD, "target_rest", "target_probs");
+    REFUSED(LOSS_OF(label), options.target_offsets = &where, "target_offsets", "target_probs");
+    REFUSED(LOSS_OF(dense), options.target_probs = &dense, "target_probs", "distributions");
+    REFUSED(LOSS_OF(label), options.grad_target = &t, "grad_target", "labels");
+    REFUSED(LOSS_OF(sparse), options.target_probs = &probs; options.label_smoothing = 0.1, "label_smoothing", "target_probs");
+    REFUSED(LOSS_OF(sparse), options.target_probs = &probs; options.target_type = CE_TARGET_LOGITS, "target_type", "target_rest");
+    REFUSED(LOSS_OF(dense), options.grad_target = &t; options.focal_gamma = 1, "grad_target", "focal_gamma");
+    REFUSED(LOSS_OF(dense), options.grad_target = &t; options.mean_over = CE_MEAN_OVER_MASS, "grad_target", "mean_over");
+    REFUSED(LOSS_OF(dense), options.temperature = 2; options.input_type = CE_INPUT_PROBS, "temperature", "input_type");
+    REFUSED(LOSS_OF(dense), options.kl_form = CE_KL_PLAIN, "kl_form", "ce_kl_divergence");
+    REFUSED(LOSS_OF(dense), options.temperature = -1, "temperature", "-1");
+    REFUSED(LOSS_OF(dense), options.target_type = 3, "target_type", "3");
+    REFUSED(LOSS_OF(dense), options.target_rest = 3, "target_rest", "target_probs");
+    REFUSED(LOSS_OF(sparse), options.target_probs = &probs; options.target_rest = 3, "target_rest", "3");
+    REFUSED(LOSS_OF(dense), options.kl_form = 2, "kl_form", "2");
+    REFUSED(KL_OF(dense), options.weight = &classes, "weight", "KL");
+    REFUSED(KL_OF(dense), options.label_smoothing = 0.1, "label_smoothing", "KL");
+    REFUSED(KL_OF(dense), options.prior = &classes, "prior", "KL");
+    REFUSED(KL_OF(dense), options.z_loss = 0.1, "z_loss", "KL");
+    REFUSED(KL_OF(dense), options.focal_gamma = 1, "focal_gamma", "KL");
+    REFUSED(KL_OF(dense), options.poly_epsilon = 1, "poly_epsilon", "KL");
+    REFUSED(KL_OF(dense), options.clip = 0.1; options.input_type = CE_INPUT_PROBS, "clip", "KL");
+    REFUSED(KL_OF(dense), options.mean_over = CE_MEAN_OVER_MASS, "mean_over", "KL");
+    REFUSED(ce_hessian_diagonal(&input, -1, &label, &options, &g), options.softcap = 1, "softcap", "second derivatives");
+    REFUSED(ce_hessian_diagonal(&input, -1, &label, &options, &g), options.focal_gamma = 1, "focal_gamma", "second derivatives");
+    REFUSED(ce_hessian_diagonal(&input, -1, &dense, &options, &g), options.grad_target = &t, "grad_target", "second derivatives");
+    REFUSED(ce_hessian_diagonal(&input, -1, &label, &options, &g), options.input_type = CE_INPUT_PROBS, "input_type", "LOGITS");
+    REFUSED(ce_binary_cross_entropy(&input, -1, &dense, &options, &l, &g), options.temperature = 2, "temperature", "binary");
+    REFUSED(ce_binary_cross_entropy(&input, -1, &dense, &options, &l, &g), options.prior = &classes, "prior", "binary");
+
+    options = defaults();
+    FAILS(CE_ERROR_DTYPE, KL_OF(label));
+    CHECK(says("labels", "ce_cross_entropy"));
+    options.target_probs = &probs;
+    FAILS(CE_ERROR_LABEL, LOSS_OF(repeated));
+    CHECK(says("class 2", "row 1"));
+    options.target_probs = &list_probs;
+    FAILS(CE_ERROR_SHAPE, LOSS_OF(sparse));
+    options.target_offsets = &wrong;
+    FAILS(CE_ERROR_SHAPE, LOSS_OF(list));
+    CHECK(says("row 1", "target_offsets"));
+    options.target_offsets = &label;
+    FAILS(CE_ERROR_SHAPE, LOSS_OF(list));
+    FAILS(CE_ERROR_NULL_POINTER, ce_hessian_vector_product(&input, -1, &label, NULL, NULL, &g));
+    FAILS(CE_ERROR_NULL_POINTER, ce_hessian_diagonal(&input, -1, &label, NULL, NULL));
+    CHECK(loss == 7 && grad[0][0] == 7 && grad[1][2] == 7);
+    options.target_offsets = &where;
+    FAILS(CE_OK, ce_cross_entropy(&input, -1, &list, &options, &l, NULL));
+    CHECK(fabs(loss - (lse3(x[0]) - x[0][0]) / 2) < 1e-15); /* the mean of the rows {1, 0, 0} and {., 0, .} */
+    loss = 7;
+
+    /* An output may replace what it is made of, and nothing else. */
+    options             = defaults();
+    options.grad_target = &dense;
+    FAILS(CE_ERROR_OVERLAP, LOSS_OF(dense));
+    CHECK(says("grad_target", "target"));
+    options.grad_target = &g;
+    FAILS(CE_ERROR_OVERLAP, LOSS_OF(dense));
+    FAILS(CE_ERROR_OVERLAP, ce_hessian_vector_product(&input, -1, &dense, NULL, &g, &dense));
+    FAILS(CE_OK, ce_hessian_vector_product(&input, -1, &dense, NULL, &g, &g));
+    CHECK(loss == 7);
+}
+
+int main(int count, char **arguments) {
+    const int write = count > 1 && strcmp(arguments[1], "--write") == 0;
+    bits(write);
+    if (write) return 0;
+    errors();
+    printf("%ld passed, %ld failed\n", passed, failed);
+    return failed != 0;
+}
