@@ -18,10 +18,13 @@ from ._errors import (
     EmptyError,
     LabelError,
 )
+from ._hessian import hessian_diagonal, hessian_vector_product
+from ._kl import kl_divergence, kl_divergence_with_grad
 from ._loss import cross_entropy, cross_entropy_with_grad, nll_loss
 from ._partial import PartialStatistics, partial_statistics
 from ._runtime import Info, get_num_threads, info, set_num_threads
 from ._softmax import RowStats, log_softmax, logsumexp, row_stats, softmax
+from ._targets import SparseTarget
 
 __all__ = [
     "Accumulator",
@@ -33,13 +36,18 @@ __all__ = [
     "LabelError",
     "PartialStatistics",
     "RowStats",
+    "SparseTarget",
     "__version__",
     "binary_cross_entropy",
     "binary_cross_entropy_with_grad",
     "cross_entropy",
     "cross_entropy_with_grad",
     "get_num_threads",
+    "hessian_diagonal",
+    "hessian_vector_product",
     "info",
+    "kl_divergence",
+    "kl_divergence_with_grad",
     "log_softmax",
     "logsumexp",
     "nll_loss",

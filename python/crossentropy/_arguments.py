@@ -10,7 +10,7 @@ from typing import SupportsFloat, SupportsIndex
 import numpy as np
 
 from . import _c_api
-from ._c_api import Array
+from ._c_api import NO_TERMS, Array, Choices, Terms
 from ._errors import ArgumentTypeError, ArgumentValueError
 
 # From this many elements of x, where even one thread of an old machine needs tens of milliseconds,
@@ -67,17 +67,13 @@ def real_number(name: str, value: SupportsFloat) -> float:
         raise ArgumentValueError(f"{name} is too large for a float") from None
 
 
-# z_loss, focal_gamma, poly_epsilon, softcap and logit_scale at their defaults, as the library has them.
-NO_TERMS = (0.0, 0.0, 0.0, 0.0, 0.0)
-
-
 def terms(
-    z_loss: SupportsFloat,
-    focal_gamma: SupportsFloat,
-    poly_epsilon: SupportsFloat,
-    softcap: SupportsFloat | None,
-    logit_scale: SupportsFloat,
-) -> tuple[float, float, float, float, float]:
+    z_loss: SupportsFloat = 0.0,
+    focal_gamma: SupportsFloat = 0.0,
+    poly_epsilon: SupportsFloat = 0.0,
+    softcap: SupportsFloat | None = None,
+    logit_scale: SupportsFloat = 1.0,
+) -> Terms:
     """What changes the loss of logits. For the library 0 means that there is no cap or scale; here it would be one."""
     if softcap is None and z_loss == focal_gamma == poly_epsilon == 0.0 and logit_scale == 1.0:
         return NO_TERMS
@@ -94,6 +90,41 @@ def terms(
         cap,
         0.0 if scale == 1.0 else scale,
     )
+
+
+def temperature(value: SupportsFloat) -> float:
+    """For the library 0 means 1, which is no request; here it is out of range."""
+    number = real_number("temperature", value)
+    if number == 0:
+        raise ArgumentValueError(f"temperature is {number}, but must be finite and above 0")
+    return 0.0 if number == 1.0 else number
+
+
+def choices(
+    input_type: str,
+    reduction: str,
+    mean_over: str | SupportsFloat,
+    empty: str,
+    input_types: dict[str, int] = _c_api.INPUT_TYPES,
+    means: dict[str, int] = _c_api.MEAN_OVER,
+) -> tuple[Choices, float]:
+    """What the input is and what becomes of the rows' losses, as the library has it, and the divisor of the mean where
+    ``mean_over`` is one."""
+    try:
+        numbers = input_types[input_type], _c_api.REDUCTIONS[reduction], means[mean_over], _c_api.EMPTY[empty]  # type: ignore[index]
+        return numbers, 0.0
+    except (KeyError, TypeError):  # an unknown name, or a number for mean_over
+        pass
+    if isinstance(mean_over, str):
+        over, number = choice("mean_over", mean_over, means, " or a number above 0"), 0.0
+    else:
+        over, number = _c_api.MEAN_OVER_DIVISOR, divisor(mean_over)
+    return (
+        choice("input_type", input_type, input_types),
+        choice("reduction", reduction, _c_api.REDUCTIONS),
+        over,
+        choice("empty", empty, _c_api.EMPTY),
+    ), number
 
 
 def divisor(mean_over: SupportsFloat) -> float:
@@ -113,7 +144,9 @@ def integer(name: str, value: SupportsIndex) -> int:
 
 def ignored(value: SupportsIndex | Sequence[SupportsIndex] | None) -> tuple[int, Array | None]:
     """One label that is ignored, and where there are others, all of them."""
-    if value is None or value.__class__ is int or hasattr(value, "__index__"):
+    if value.__class__ is int and -(2**63) < value < 2**63:
+        return value, None
+    if value is None or hasattr(value, "__index__"):
         return ignore_index(value), None
     if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
         raise ArgumentTypeError(f"ignore_index must be an integer, several or None, not {type(value).__name__}")

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from . import _dlpack
 from ._arguments import real_number
-from ._c_api import DTYPES, FLOATS, Array, is_bfloat16, is_half
+from ._c_api import DTYPES, FLOATS, INTEGERS, Array, is_bfloat16, is_half
 from ._errors import ArgumentTypeError, ArgumentValueError
 
 
@@ -32,6 +32,7 @@ class SupportsDLPack(Protocol):
 ArrayLike = Union[npt.ArrayLike, SupportsDLPack]
 Output = Union[Array, SupportsDLPack]
 
+_TARGETS = {*FLOATS, *INTEGERS}
 _WITH_HALVES = "float32, float64, float16 or bfloat16"
 
 # DLPack's numbers of devices whose memory the CPU cannot read.
@@ -40,6 +41,8 @@ _DEVICES = {2: "CUDA", 4: "OpenCL", 7: "Vulkan", 8: "Metal", 10: "ROCm", 14: "on
 
 def predictions(x: ArrayLike) -> Array:
     """``x`` as float32, float64, float16 or bfloat16, never copied if it is an array."""
+    if type(x) is np.ndarray and x.dtype in FLOATS and x.flags.c_contiguous:
+        return x  # as most are, and there is nothing more to ask
     array = as_array("x", x)
     if array.dtype not in FLOATS and not is_half(array.dtype):
         hint = " (predictions must be floating point)" if array.dtype.kind in "iub" else ""
@@ -47,8 +50,20 @@ def predictions(x: ArrayLike) -> Array:
     return _in_place("x", array)
 
 
+def vector(value: ArrayLike) -> Array:
+    """What a Hessian is multiplied by: of the dtypes of x; a list of any real numbers becomes float64."""
+    array = as_array("vector", value)
+    if array.dtype.kind in "iu" and not _is_array(value):
+        return array.astype(np.float64)
+    if array.dtype not in FLOATS and not is_half(array.dtype):
+        raise _wrong_dtype("vector", array, _WITH_HALVES)
+    return _in_place("vector", array)
+
+
 def target(value: ArrayLike) -> Array:
     """Labels of any integer dtype, or a distribution as float32 or float64."""
+    if type(value) is np.ndarray and value.dtype in _TARGETS and value.flags.c_contiguous:
+        return value
     array = as_array("target", value)
     if array.size == 0 and not _is_array(value):
         return array.astype(np.int64)  # An empty list has no dtype to tell labels by.
@@ -57,6 +72,16 @@ def target(value: ArrayLike) -> Array:
     if array.dtype.kind not in "iu":
         accepted = "integers (labels), or float32 or float64 (distributions)"
         raise _wrong_dtype("target", array, accepted)
+    return _native(array)
+
+
+def integers(name: str, value: ArrayLike) -> Array:
+    """Integers of any dtype."""
+    array = as_array(name, value)
+    if array.size == 0 and not _is_array(value):
+        return array.astype(np.int64)
+    if array.dtype.kind not in "iu":
+        raise _wrong_dtype(name, array, "integers")
     return _native(array)
 
 
@@ -84,6 +109,8 @@ def mask(value: ArrayLike) -> Array:
 
 def upstream(grad_loss: Any) -> tuple[float, Array | None]:
     """A number for all rows, or an array with one for each."""
+    if grad_loss.__class__ is float:
+        return grad_loss, None
     if isinstance(grad_loss, (int, float)) or getattr(grad_loss, "ndim", 0) == 0:
         return real_number("grad_loss", grad_loss), None
     return 1.0, weights("grad_loss", grad_loss)

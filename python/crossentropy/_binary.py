@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from typing import Any, SupportsFloat, SupportsIndex
 
-import numpy as np
-
-from . import _arguments, _arrays, _c_api
 from ._arrays import ArrayLike, Output
-from ._c_api import Array
-from ._errors import ArgumentValueError
+from ._compute import BINARY_CROSS_ENTROPY, compute
 
 __all__ = ["binary_cross_entropy", "binary_cross_entropy_with_grad"]
-
-_INPUT_TYPES = {name: _c_api.INPUT_TYPES[name] for name in ("logits", "probs")}
-MEAN_OVER = {name: _c_api.MEAN_OVER[name] for name in ("weight", "count")}
 
 
 def binary_cross_entropy(
@@ -102,10 +95,7 @@ def binary_cross_entropy(
         >>> print(ce.binary_cross_entropy(x[1, 2:], labels[1, 2:]))
         8.75651076269652e-27
     """
-    return _compute(
-        x, target, axis, input_type, weight, pos_weight, sample_weight, ignore_index, label_smoothing, reduction,
-        mean_over, empty, focal_gamma, clip, 1.0, out, threads, None, False,
-    )[0]  # fmt: skip
+    return compute(BINARY_CROSS_ENTROPY, False, **locals())
 
 
 def binary_cross_entropy_with_grad(
@@ -164,93 +154,5 @@ def binary_cross_entropy_with_grad(
         >>> print(grad.round(6))
         [-0.119203 -0.731059  0.5     ]
     """
-    return _compute(
-        x, target, axis, input_type, weight, pos_weight, sample_weight, ignore_index, label_smoothing, reduction,
-        mean_over, empty, focal_gamma, clip, grad_loss, out, threads, grad, True,
-    )  # fmt: skip
-
-
-def _compute(
-    x: ArrayLike,
-    target: ArrayLike,
-    axis: SupportsIndex,
-    input_type: str,
-    weight: ArrayLike | None,
-    pos_weight: ArrayLike | None,
-    sample_weight: ArrayLike | None,
-    ignore_index: SupportsIndex | None,
-    label_smoothing: SupportsFloat,
-    reduction: str,
-    mean_over: str | SupportsFloat,
-    empty: str,
-    focal_gamma: SupportsFloat,
-    clip: SupportsFloat,
-    grad_loss: SupportsFloat,
-    out: Output | None,
-    threads: SupportsIndex | None,
-    grad: Output | None,
-    with_grad: bool,
-) -> tuple[Any, Any]:
-    """Loss and gradient (None unless ``with_grad``)."""
-    given, x = x, _arrays.predictions(x)
-    axis = _arguments.axis(axis, x.ndim)
-    if isinstance(mean_over, str):
-        over, divisor = _arguments.choice("mean_over", mean_over, MEAN_OVER, " or a number above 0"), 0.0
-    else:
-        over, divisor = _c_api.MEAN_OVER_DIVISOR, _arguments.divisor(mean_over)
-
-    loss = None  # a scalar
-    if out is not None:
-        loss = _arrays.output("out", out)
-    elif reduction == "none":
-        loss = np.empty(x.shape, x.dtype if x.dtype in _c_api.FLOATS else np.float32)
-    gradient = None
-    if with_grad:
-        gradient = np.empty_like(x) if grad is None else _arrays.output("grad", grad, halves=True)
-
-    result = _c_api.cross_entropy(
-        x,
-        axis,
-        _arrays.target(target),
-        _arrays.weights("weight", weight),
-        _like(x, _arrays.weights("sample_weight", sample_weight)),
-        (
-            _arguments.choice("input_type", input_type, _INPUT_TYPES),
-            _arguments.choice("reduction", reduction, _c_api.REDUCTIONS),
-            over,
-            _arguments.choice("empty", empty, _c_api.EMPTY),
-        ),
-        (
-            _arguments.ignore_index(ignore_index),
-            _arguments.real_number("label_smoothing", label_smoothing),
-            divisor,
-            _arguments.real_number("clip", clip),
-            _arguments.real_number("grad_loss", grad_loss),
-        ),
-        (0.0, _arguments.real_number("focal_gamma", focal_gamma), 0.0, 0.0, 0.0),
-        0 if threads is None else _arguments.thread_count("threads", threads),
-        loss,
-        gradient,
-        None,
-        _c_api.NO_ARRAYS,
-        _arguments.is_interruptible(x),
-        _arrays.weights("pos_weight", pos_weight),
-        True,
-    )
-    if given is not x:
-        if out is None:
-            result = _arrays.like(given, result)
-        if with_grad and grad is None:
-            gradient = _arrays.like(given, gradient)
-    return (result if out is None else out), (gradient if grad is None else grad)
-
-
-def _like(x: Array, sample_weight: Array | None) -> Array | None:
-    """``sample_weight`` as a view of the shape of ``x``."""
-    if sample_weight is None or sample_weight.shape == x.shape:
-        return sample_weight
-    try:
-        return np.broadcast_to(sample_weight, x.shape)
-    except ValueError:
-        shapes = f"{list(sample_weight.shape)}, which does not broadcast to that of x, {list(x.shape)}"
-        raise ArgumentValueError(f"sample_weight has shape {shapes}") from None
+    result: tuple[Any, Any] = compute(BINARY_CROSS_ENTROPY, True, **locals())
+    return result

@@ -10,11 +10,11 @@ import ctypes
 import os
 import struct
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from ctypes import POINTER, c_char_p, c_double, c_int32, c_int64, c_uint64, c_void_p
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn, Union
+from typing import Any, NamedTuple, NoReturn, Optional
 
 import numpy as np
 import numpy.typing as npt
@@ -133,6 +133,15 @@ class Options(ctypes.Structure):
         ("ignore_indices", POINTER(Tensor)),
         ("grad_losses", POINTER(Tensor)),
         ("pos_weight", POINTER(Tensor)),
+        ("prior", POINTER(Tensor)),
+        ("target_probs", POINTER(Tensor)),
+        ("target_offsets", POINTER(Tensor)),
+        ("grad_target", POINTER(Tensor)),
+        ("target_type", c_int32),
+        ("target_rest", c_int32),
+        ("temperature", c_double),
+        ("temperature_squared", c_int32),
+        ("kl_form", c_int32),
     ]
 
 
@@ -195,6 +204,9 @@ REDUCTIONS = {"mean": 0, "sum": 1, "none": 2}
 MEAN_OVER = {"weight": 0, "mass": 1, "count": 2}
 MEAN_OVER_DIVISOR = 3
 EMPTY = {"nan": 0, "zero": 1, "error": 2}
+TARGET_TYPES = {"probs": 0, "logits": 1, "log_probs": 2}
+TARGET_RESTS = {"drop": 0, "spread": 1, "renormalize": 2}
+KL_FORMS = {"generalized": 0, "plain": 1}
 IGNORE_NONE = -(2**63)
 
 FLOATS = {np.dtype(np.float32): 1, np.dtype(np.float64): 2}
@@ -261,13 +273,16 @@ _last_error_message = _function("ce_last_error_message", c_char_p)
 _set_num_threads = _function("ce_set_num_threads", c_int32, c_int32)
 _get_num_threads = _function("ce_get_num_threads", c_int32)
 # Addresses as numbers: the structures lie in a `_Frame`.
-_cross_entropy = _function("ce_cross_entropy", c_int32, c_void_p, c_int32, *[c_void_p] * 4)
+cross_entropy = _function("ce_cross_entropy", c_int32, c_void_p, c_int32, *[c_void_p] * 4)
+binary_cross_entropy = _function("ce_binary_cross_entropy", c_int32, c_void_p, c_int32, *[c_void_p] * 4)
+kl_divergence = _function("ce_kl_divergence", c_int32, c_void_p, c_int32, *[c_void_p] * 4)
+_hessian_vector_product = _function("ce_hessian_vector_product", c_int32, c_void_p, c_int32, *[c_void_p] * 4)
+_hessian_diagonal = _function("ce_hessian_diagonal", c_int32, c_void_p, c_int32, *[c_void_p] * 3)
 _softmax = {
     name: _function(f"ce_{name}", c_int32, c_void_p, c_int32, *[c_void_p] * 2)
     for name in ("softmax", "log_softmax", "logsumexp")
 }
 _compute_row_stats = _function("ce_compute_row_stats", c_int32, c_void_p, c_int32, *[c_void_p] * 3)
-_binary_cross_entropy = _function("ce_binary_cross_entropy", c_int32, c_void_p, c_int32, *[c_void_p] * 4)
 
 _partial_compute = _function("ce_partial_compute", c_int32, c_void_p, c_int32, c_int64, *[c_void_p] * 3)
 _partial_merge = _function("ce_partial_merge", c_int32, c_void_p, c_void_p, c_int64)
@@ -287,28 +302,55 @@ def _text(value: bytes) -> str:
     return value.decode("utf-8", "replace")
 
 
-def _packer(structure: type[ctypes.Structure], extra: str = "") -> struct.Struct:
-    """What writes all fields of ``structure`` at once, much faster than one by one."""
+# What the options are made of. The last three are the fields from z_loss on, which a plain call leaves alone: in them 0
+# and None mean the default.
+
+Choices = tuple[int, int, int, int]  # input_type, reduction, mean_over, empty
+Numbers = tuple[int, float, float, float, float]  # ignore_index, label_smoothing, mean_divisor, clip, grad_loss
+Terms = tuple[float, float, float, float, float]  # z_loss, focal_gamma, poly_epsilon, softcap, logit_scale
+
+
+class Tensors(NamedTuple):
+    """Arrays that the options point to, in the order of their fields."""
+
+    row_stats: tuple[Array, ...] | None = None
+    mask: Array | None = None
+    ignore_indices: Array | None = None
+    grad_losses: Array | None = None
+    pos_weight: Array | None = None
+    prior: Array | None = None
+    target_probs: Array | None = None
+    target_offsets: Array | None = None
+    grad_target: Array | None = None
+
+
+Modes = tuple[int, int, float, int, int]  # target_type, target_rest, temperature, temperature_squared, kl_form
+
+NO_NUMBERS = (IGNORE_NONE, 0.0, 0.0, 0.0, 1.0)
+NO_TERMS = (0.0, 0.0, 0.0, 0.0, 0.0)
+NO_TENSORS = Tensors()
+NO_MODES = (0, 0, 0.0, 0, 0)
+
+# Beside them the class weights, the sample weights and the number of threads.
+Settings = tuple[Choices, Numbers, Optional[Array], Optional[Array], int, Terms, Tensors, Modes]
+
+
+def _packer(fields: Any, extra: str = "") -> Any:
+    """What writes these fields of a structure at once, much faster than one by one."""
     codes = {c_int32: "i", c_int64: "q", c_uint64: "Q", c_double: "d"}
-    return struct.Struct("@" + "".join(codes.get(field[1], "P") for field in structure._fields_) + extra)
+    return struct.Struct("@" + "".join(codes.get(kind, "P") for _, kind in fields) + extra).pack_into
 
-
-class Memory(NamedTuple):
-    """An array of a package that tells more cheaply where its memory is than NumPy does."""
-
-    address: int  # 0 if it is empty
-    dtype: int  # of `DTYPES`, or bfloat16
-    shape: Sequence[int]
-    strides: Sequence[int] | None  # in elements; None: contiguous
-    owner: Any  # keeps it alive
-
-
-Placeable = Union[Array, Memory]
 
 MAX_NDIM = 64
-_pack_options = _packer(Options).pack_into
-_pack_row_stats = _packer(RowStats).pack_into
-_pack_tensor = [_packer(Tensor, f"{ndim}q").pack_into for ndim in range(MAX_NDIM + 1)]
+_EXTRAS = next(index for index, field in enumerate(Options._fields_) if field[0] == "z_loss")
+_pack_common = _packer(Options._fields_[:_EXTRAS])
+_pack_extras = _packer(Options._fields_[_EXTRAS:])
+_pack_row_stats = _packer(RowStats._fields_)
+_pack_tensor = [_packer(Tensor._fields_, f"{ndim}q") for ndim in range(MAX_NDIM + 1)]
+_TENSOR_SIZE, _OPTIONS_SIZE = ctypes.sizeof(Tensor), ctypes.sizeof(Options)
+_EXTRAS_START = Options.z_loss.offset
+_NO_POINTERS = (0,) * len(Tensors._fields)
+_NO_EXTRAS: Any = bytes(_OPTIONS_SIZE - _EXTRAS_START)
 
 
 class _Frame:
@@ -319,70 +361,91 @@ class _Frame:
     time have the same one, be they of two threads or of a signal handler in the middle of another call.
     """
 
-    SCALAR = ctypes.sizeof(Options)
-    TENSOR = ctypes.sizeof(Tensor)
+    SCALAR = _OPTIONS_SIZE
     SHAPE = 8 * MAX_NDIM
-    SLOT = TENSOR + 2 * SHAPE
-    X, TARGET, LOSS, GRAD, WEIGHT, SAMPLE_WEIGHT, MASK, IGNORED, GRAD_LOSSES, POS_WEIGHT, ROW_STATS = range(
-        SCALAR + 8, SCALAR + 8 + 11 * SLOT, SLOT
-    )
+    SLOT = _TENSOR_SIZE + 2 * SHAPE
+    (
+        X, TARGET, LOSS, GRAD, WEIGHT, SAMPLE_WEIGHT, MASK, IGNORED, GRAD_LOSSES, POS_WEIGHT, PRIOR, TARGET_PROBS,
+        TARGET_OFFSETS, GRAD_TARGET, SCALAR_F32, SCALAR_F64, ROW_STATS,
+    ) = range(SCALAR + 8, SCALAR + 8 + 17 * SLOT, SLOT)  # fmt: skip
+    TENSORS = range(MASK, SCALAR_F32, SLOT)  # in the order of `Tensors`
 
     def __init__(self) -> None:
-        self.memory = (ctypes.c_char * (self.ROW_STATS + ctypes.sizeof(RowStats)))()
-        self.base = ctypes.addressof(self.memory)
+        memory: Any = (ctypes.c_char * (self.ROW_STATS + ctypes.sizeof(RowStats)))()
+        self.memory = memory
+        self.base = ctypes.addressof(memory)
+        self.has_extras = False
+        # For each dtype of a scalar loss the address of a view of the number, and what reads it.
+        self.scalars: dict[str, tuple[int, Array]] = {}
+        for dtype, slot in (("f", self.SCALAR_F32), ("d", self.SCALAR_F64)):
+            number = np.frombuffer(memory, dtype, 1, self.SCALAR)
+            self.scalars[dtype] = self.place(slot, number.reshape(())), number
 
-    def place(self, slot: int, array: Placeable | None) -> int:
+    def place(self, slot: int, array: Array | None) -> int:
         """The address of a view of ``array``, valid as long as the array is; 0 for None. Its dtype is in `DTYPES` or
         bfloat16, and its strides are multiples of its item size."""
         if array is None:
             return 0
         start = self.base + slot
-        strides = 0
-        if isinstance(array, Memory):
-            address, dtype, shape, numbers, _ = array
-            ndim = len(shape)
-            if numbers is not None:
-                strides = start + self.TENSOR + self.SHAPE
-                struct.pack_into(f"{ndim}q", self.memory, slot + self.TENSOR + self.SHAPE, *numbers)
-            _pack_tensor[ndim](self.memory, slot, address, dtype, ndim, start + self.TENSOR, strides, *shape)
-            return start
         shape = array.shape
+        ndim = len(shape)
+        strides = 0
         try:
             # A quarter of a microsecond, where the buffer protocol allows it, instead of a whole one.
             address = _addressof(_first_byte(array))
         except (TypeError, ValueError, BufferError):  # read-only, empty, bfloat16, or not contiguous
             address = array.__array_interface__["data"][0]
             if not array.flags.c_contiguous:
-                strides = start + self.TENSOR + self.SHAPE
+                strides = start + _TENSOR_SIZE + self.SHAPE
                 numbers = [stride // array.itemsize for stride in array.strides]
-                struct.pack_into(f"{len(shape)}q", self.memory, slot + self.TENSOR + self.SHAPE, *numbers)
-        dtype, ndim = DTYPES.get(array.dtype, BFLOAT16), len(shape)
-        _pack_tensor[ndim](self.memory, slot, address, dtype, ndim, start + self.TENSOR, strides, *shape)
+                struct.pack_into(f"{ndim}q", self.memory, slot + _TENSOR_SIZE + self.SHAPE, *numbers)
+        dtype = DTYPES.get(array.dtype, BFLOAT16)
+        _pack_tensor[ndim](self.memory, slot, address, dtype, ndim, start + _TENSOR_SIZE, strides, *shape)
         return start
 
-    def place_row_stats(self, arrays: tuple[Array, ...] | None) -> int:
-        """The address of pointers to contiguous arrays, those of ``RowStats``; 0 for None."""
-        if arrays is None:
-            return 0
+    def place_row_stats(self, arrays: tuple[Array, ...]) -> int:
+        """The address of pointers to contiguous arrays, those of ``RowStats``."""
         addresses = [array.__array_interface__["data"][0] for array in arrays]
         _pack_row_stats(self.memory, self.ROW_STATS, ctypes.sizeof(RowStats), *addresses)
         return self.base + self.ROW_STATS
 
-    def place_scalar(self, slot: int, dtype: int) -> int:
-        """The address of a view of the number."""
-        start = self.base + slot
-        _pack_tensor[0](self.memory, slot, self.base + self.SCALAR, dtype, 0, start + self.TENSOR, 0)
-        return start
+    def place_options(
+        self,
+        cancel: c_int32 | None = None,
+        choices: Choices = (0, 0, 0, 0),
+        numbers: Numbers = NO_NUMBERS,
+        weight: Array | None = None,
+        sample_weight: Array | None = None,
+        threads: int = 0,
+        terms: Terms = NO_TERMS,
+        tensors: Tensors = NO_TENSORS,
+        modes: Modes = NO_MODES,
+    ) -> int:
+        """The address of the options."""
+        w = s = flag = 0
+        if weight is not None:
+            w = self.place(self.WEIGHT, weight)
+        if sample_weight is not None:
+            s = self.place(self.SAMPLE_WEIGHT, sample_weight)
+        if cancel is not None:
+            flag = _addressof(cancel)
+        _pack_common(self.memory, 0, _OPTIONS_SIZE, *choices, *numbers, w, s, flag, threads, 0)
+        if terms is not NO_TERMS or tensors is not NO_TENSORS or modes is not NO_MODES:
+            self.has_extras = True
+            pointers: Iterable[int] = _NO_POINTERS
+            if tensors is not NO_TENSORS:
+                stats = 0 if tensors.row_stats is None else self.place_row_stats(tensors.row_stats)
+                pointers = stats, *map(self.place, self.TENSORS, tensors[1:])
+            _pack_extras(self.memory, _EXTRAS_START, *terms, *pointers, *modes)
+        elif self.has_extras:
+            self.memory[_EXTRAS_START:_OPTIONS_SIZE] = _NO_EXTRAS
+            self.has_extras = False
+        return self.base
 
-
-_PER_ROW_SLOTS = (_Frame.MASK, _Frame.IGNORED, _Frame.GRAD_LOSSES)
-NO_ARRAYS: tuple[Array | None, Array | None, Array | None] = (None, None, None)
 
 _frames: list[_Frame] = []
 _first_byte: Any = ctypes.c_char.from_buffer
 _addressof = ctypes.addressof
-_OPTIONS_SIZE = ctypes.sizeof(Options)
-_F32, _F64 = FLOATS[np.dtype(np.float32)], FLOATS[np.dtype(np.float64)]
 
 
 def is_half(dtype: np.dtype[Any]) -> bool:
@@ -395,30 +458,19 @@ def is_bfloat16(dtype: np.dtype[Any]) -> bool:
     return dtype == BFLOAT16_BITS or (dtype.kind == "V" and dtype.name == "bfloat16" and dtype.itemsize == 2)
 
 
-def cross_entropy(
-    x: Placeable,
+def loss(
+    function: Any,
+    x: Array,
     axis: int,
-    target: Placeable,
-    weight: Placeable | None,
-    sample_weight: Placeable | None,
-    choices: tuple[int, int, int, int],
-    numbers: tuple[int, float, float, float, float],
-    terms: tuple[float, float, float, float, float],
-    threads: int,
-    loss: Placeable | None,
-    grad: Placeable | None,
-    row_stats: tuple[Array, ...] | None,
-    per_row: tuple[Array | None, Array | None, Array | None],
+    target: Array,
+    loss: Array | None,
+    grad: Array | None,
+    settings: Settings,
     interruptible: bool,
-    pos_weight: Placeable | None = None,
-    is_binary: bool = False,
 ) -> Any:
-    """``ce_cross_entropy``, or ``ce_binary_cross_entropy``; a status other than CE_OK is raised as an exception.
+    """`cross_entropy`, `binary_cross_entropy` or `kl_divergence`; a status other than CE_OK is raised as an exception.
 
-    ``choices``: input_type, reduction, mean_over, empty. ``numbers``: ignore_index, label_smoothing, mean_divisor,
-    clip, grad_loss. ``terms``: z_loss, focal_gamma, poly_epsilon, softcap, logit_scale.
-    ``per_row``: mask, ignore_indices, grad_losses. Returns ``loss``; or a new scalar where that is None: f64
-    for f64 x, else f32.
+    Returns ``loss``; or a new scalar where that is None: f64 for f64 x, else f32.
 
     With ``interruptible`` an exception from a signal handler, such as KeyboardInterrupt, ends the
     computation; it costs the start of a thread. Without it such an exception waits for the result.
@@ -428,39 +480,25 @@ def cross_entropy(
     except IndexError:
         frame = _Frame()
     try:
-        place, base = frame.place, frame.base
-        is_f64 = x.dtype == _F64 if isinstance(x, Memory) else x.dtype.char == "d"
+        place = frame.place
+        cancel = c_int32(0) if interruptible else None
+        if loss is None:
+            output, number = frame.scalars["d" if x.dtype.char == "d" else "f"]
+        else:
+            output = place(frame.LOSS, loss)
         view = place(frame.X, x)
         arguments = (
             view,
             axis,
             place(frame.TARGET, target),
-            base,
-            frame.place_scalar(frame.LOSS, _F64 if is_f64 else _F32) if loss is None else place(frame.LOSS, loss),
+            frame.place_options(cancel, *settings),
+            output,
             view if grad is x else place(frame.GRAD, grad),
         )
-        w, s = place(frame.WEIGHT, weight), place(frame.SAMPLE_WEIGHT, sample_weight)
-        v = place(frame.POS_WEIGHT, pos_weight)
-        function = _binary_cross_entropy if is_binary else _cross_entropy
-        stats = 0 if row_stats is None else frame.place_row_stats(row_stats)
-        cancel = c_int32(0) if interruptible else None
-        flag = 0 if cancel is None else ctypes.addressof(cancel)
-        others = (0, 0, 0) if per_row is NO_ARRAYS else map(place, _PER_ROW_SLOTS, per_row)
-        _pack_options(
-            frame.memory, 0, _OPTIONS_SIZE, *choices, *numbers, w, s, flag, threads, 0, *terms, stats, *others, v
-        )
         _run(function, arguments, cancel)
-        if loss is not None:
-            return loss
-        return (np.float64 if is_f64 else np.float32)(
-            struct.unpack_from("d" if is_f64 else "f", frame.memory, frame.SCALAR)[0]
-        )
+        return number[0] if loss is None else loss
     finally:
         _frames.append(frame)
-
-
-_DEFAULT_NUMBERS = (0.0, 0.0, 0.0, 1.0)  # label_smoothing, mean_divisor, clip, grad_loss
-_NO_POINTERS = (0, 0, 0, 0, 0)  # row_stats, mask, ignore_indices, grad_losses, pos_weight
 
 
 @contextmanager
@@ -475,14 +513,35 @@ def _frame() -> Iterator[_Frame]:
         _frames.append(frame)
 
 
+def hessian(
+    x: Array,
+    axis: int,
+    target: Array,
+    vector: Array | None,
+    output: Array,
+    settings: Settings,
+    interruptible: bool,
+) -> None:
+    """``ce_hessian_vector_product``; without a vector ``ce_hessian_diagonal``."""
+    with _frame() as frame:
+        cancel = c_int32(0) if interruptible else None
+        options = frame.place_options(cancel, *settings)
+        inputs = frame.place(frame.X, x), axis, frame.place(frame.TARGET, target), options
+        result = frame.place(frame.GRAD, output)
+        if vector is None:
+            _run(_hessian_diagonal, (*inputs, result), cancel)
+        else:
+            # It lies where a loss has its own tensor.
+            _run(_hessian_vector_product, (*inputs, frame.place(frame.LOSS, vector), result), cancel)
+
+
 def of_logits(
     name: str,
     x: Array,
     axis: int,
     labels: Array | None,
     ignore_index: int,
-    softcap: float,
-    logit_scale: float,
+    terms: Terms,
     threads: int,
     output: Array | tuple[Array, ...],
     interruptible: bool,
@@ -490,19 +549,16 @@ def of_logits(
     """``ce_softmax``, ``ce_log_softmax``, ``ce_logsumexp``; or, with the arrays of ``RowStats`` as ``output``,
     ``ce_compute_row_stats``."""
     with _frame() as frame:
-        place, base = frame.place, frame.base
+        place = frame.place
         view = place(frame.X, x)
         cancel = c_int32(0) if interruptible else None
-        flag = 0 if cancel is None else ctypes.addressof(cancel)
-        _pack_options(
-            frame.memory, 0, _OPTIONS_SIZE, 0, 0, 0, 0, ignore_index, *_DEFAULT_NUMBERS, 0, 0, flag, threads, 0,
-            0.0, 0.0, 0.0, softcap, logit_scale, *_NO_POINTERS,
-        )  # fmt: skip
+        numbers = (ignore_index, 0.0, 0.0, 0.0, 1.0)
+        options = frame.place_options(cancel, numbers=numbers, threads=threads, terms=terms)
         if isinstance(output, tuple):
             stats = frame.place_row_stats(output)
-            _run(_compute_row_stats, (view, axis, place(frame.TARGET, labels), base, stats), cancel)
+            _run(_compute_row_stats, (view, axis, place(frame.TARGET, labels), options, stats), cancel)
         else:
-            _run(_softmax[name], (view, axis, base, view if output is x else place(frame.GRAD, output)), cancel)
+            _run(_softmax[name], (view, axis, options, view if output is x else place(frame.GRAD, output)), cancel)
 
 
 def _address(array: Array) -> int:
@@ -515,8 +571,7 @@ def partial_compute(
     first_class: int,
     target: Array,
     ignore_index: int,
-    softcap: float,
-    logit_scale: float,
+    terms: Terms,
     threads: int,
     partials: Array,
     interruptible: bool,
@@ -524,13 +579,10 @@ def partial_compute(
     """``ce_partial_compute``: writes to ``partials``, a contiguous array of `PARTIAL`, one for each row."""
     with _frame() as frame:
         cancel = c_int32(0) if interruptible else None
-        flag = 0 if cancel is None else ctypes.addressof(cancel)
-        _pack_options(
-            frame.memory, 0, _OPTIONS_SIZE, 0, 0, 0, 0, ignore_index, *_DEFAULT_NUMBERS, 0, 0, flag, threads, 0,
-            0.0, 0.0, 0.0, softcap, logit_scale, *_NO_POINTERS,
-        )  # fmt: skip
+        numbers = (ignore_index, 0.0, 0.0, 0.0, 1.0)
+        options = frame.place_options(cancel, numbers=numbers, threads=threads, terms=terms)
         view, labels = frame.place(frame.X, x), frame.place(frame.TARGET, target)
-        _run(_partial_compute, (view, axis, first_class, labels, frame.base, _address(partials)), cancel)
+        _run(_partial_compute, (view, axis, first_class, labels, options, _address(partials)), cancel)
 
 
 def partial_merge(into: Array, other: Array) -> None:
@@ -543,20 +595,17 @@ def partial_loss(
     classes: int,
     weight: Array | None,
     sample_weight: Array | None,
-    choices: tuple[int, int, int],
+    choices: Choices,
     mean_divisor: float,
-    terms: tuple[float, float, float],
+    terms: Terms,
     loss: Array,
 ) -> None:
-    """``ce_partial_loss``. ``choices``: reduction, mean_over, empty. ``terms``: z_loss, focal_gamma, poly_epsilon."""
+    """``ce_partial_loss``."""
     with _frame() as frame:
-        w, s = frame.place(frame.WEIGHT, weight), frame.place(frame.SAMPLE_WEIGHT, sample_weight)
         numbers = (IGNORE_NONE, 0.0, mean_divisor, 0.0, 1.0)
-        _pack_options(
-            frame.memory, 0, _OPTIONS_SIZE, 0, *choices, *numbers, w, s, 0, 0, 0, *terms, 0.0, 0.0, *_NO_POINTERS
-        )  # fmt: skip
+        options = frame.place_options(None, choices, numbers, weight, sample_weight, terms=terms)
         output = frame.place(frame.LOSS, loss)
-        _run(_partial_loss, (_address(partials), partials.size, classes, frame.base, output), None)
+        _run(_partial_loss, (_address(partials), partials.size, classes, options, output), None)
 
 
 def partial_grad(
@@ -567,28 +616,22 @@ def partial_grad(
     classes: int,
     weight: Array | None,
     sample_weight: Array | None,
-    choices: tuple[int, int, int],
+    choices: Choices,
     mean_divisor: float,
     grad_loss: float,
-    terms: tuple[float, float, float],
+    terms: Terms,
     threads: int,
     grad: Array,
     interruptible: bool,
 ) -> None:
     """``ce_partial_grad``."""
     with _frame() as frame:
-        w, s = frame.place(frame.WEIGHT, weight), frame.place(frame.SAMPLE_WEIGHT, sample_weight)
         cancel = c_int32(0) if interruptible else None
-        flag = 0 if cancel is None else ctypes.addressof(cancel)
         numbers = (IGNORE_NONE, 0.0, mean_divisor, 0.0, grad_loss)
-        _pack_options(
-            frame.memory, 0, _OPTIONS_SIZE, 0, *choices, *numbers, w, s, flag, threads, 0, *terms, 0.0, 0.0,
-            *_NO_POINTERS,
-        )  # fmt: skip
+        options = frame.place_options(cancel, choices, numbers, weight, sample_weight, threads, terms)
         view = frame.place(frame.X, x)
         output = view if grad is x else frame.place(frame.GRAD, grad)
-        arguments = (view, axis, first_class, _address(partials), classes, frame.base, output)
-        _run(_partial_grad, arguments, cancel)
+        _run(_partial_grad, (view, axis, first_class, _address(partials), classes, options, output), cancel)
 
 
 def accumulator_init(accumulator: Array) -> None:

@@ -1,21 +1,20 @@
-"""The losses: arguments in Python's terms become one call of the library."""
+"""Cross-entropy of predictions with labels or with distributions over classes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, SupportsFloat, SupportsIndex
 
-import numpy as np
-
-from . import _arguments, _arrays, _c_api, _softmax
 from ._arrays import ArrayLike, Output
+from ._compute import CROSS_ENTROPY, compute
+from ._targets import SparseTarget
 
 __all__ = ["cross_entropy", "cross_entropy_with_grad", "nll_loss"]
 
 
 def cross_entropy(
     x: ArrayLike,
-    target: ArrayLike,
+    target: ArrayLike | SparseTarget,
     *,
     axis: SupportsIndex = -1,
     input_type: str = "logits",
@@ -24,6 +23,8 @@ def cross_entropy(
     mask: ArrayLike | None = None,
     ignore_index: SupportsIndex | Sequence[SupportsIndex] | None = -100,
     label_smoothing: SupportsFloat = 0.0,
+    prior: ArrayLike | None = None,
+    target_type: str = "probs",
     reduction: str = "mean",
     mean_over: str | SupportsFloat = "weight",
     empty: str = "nan",
@@ -32,6 +33,8 @@ def cross_entropy(
     logit_scale: SupportsFloat = 1.0,
     focal_gamma: SupportsFloat = 0.0,
     poly_epsilon: SupportsFloat = 0.0,
+    temperature: SupportsFloat = 1.0,
+    temperature_squared: bool = False,
     clip: SupportsFloat = 0.0,
     out: Output | None = None,
     threads: SupportsIndex | None = None,
@@ -56,7 +59,8 @@ def cross_entropy(
             lies; what has ``__array__`` alone, and lists, is copied.
         target: an integer array makes it labels in [0, C), with the shape of ``x`` without
             ``axis``. A float32 or float64 array makes it distributions, with the shape of ``x``;
-            they are used as they are, also when they do not add up to 1.
+            they are used as they are, also when they do not add up to 1. A `SparseTarget` names the
+            classes of each row that have any probability.
         axis: the dimension of ``x`` that holds the classes.
         input_type: what ``x`` holds. ``"logits"``: any real numbers; ``"probs"``: probabilities, so
             that the loss of a row is :math:`-s \sum w_c q_c \log x_c`; ``"log_probs"``: their
@@ -68,6 +72,11 @@ def cross_entropy(
         ignore_index: rows with this label, or one of several, count for nothing, whatever they hold;
             None: every row counts. Labels only.
         label_smoothing: e in [0, 1]; q becomes :math:`(1-e)\,q + e/C`.
+        prior: numbers u, float32 or float64, shape [C]: ``label_smoothing`` makes q :math:`(1-e)\,q + e\,u`
+            instead, as it is, also when u does not add up to 1.
+        target_type: what distributions hold, or the ``probs`` of a `SparseTarget`. ``"probs"``: probabilities
+            q; ``"logits"``: a teacher's logits t, so that :math:`q = \mathrm{softmax}(t)`; ``"log_probs"``:
+            :math:`q = e^t`.
         reduction: ``"mean"``, ``"sum"``, or ``"none"`` for the loss of each row.
         mean_over: what the mean divides by. ``"weight"``: the sum of :math:`s_i w_{y_i}` for
             labels, of :math:`s_i` for distributions; ``"mass"``: the sum of :math:`s_i w_c q_{ic}`
@@ -83,11 +92,14 @@ def cross_entropy(
             :math:`(1 - p_c)^\gamma`. ``weight`` is what is called alpha there.
         poly_epsilon: :math:`\epsilon`; adds :math:`\epsilon (1 - p_c)` to each :math:`-\log p_c`, the
             poly-1 loss; with ``focal_gamma`` before that multiplication.
+        temperature: T above 0; logits of ``x`` (after ``logit_scale`` and ``softcap``) and of the target are
+            divided by it. For logits on one side at least.
+        temperature_squared: multiply loss and gradients by :math:`T^2`, as in distillation (Hinton et al.,
+            2015), so that their size hardly depends on T.
         clip: e in [0, 0.5); probabilities are clamped to [e, 1 - e]. For ``input_type="probs"``.
         out: float32 or float64 array for the result: of the rows' shape for ``"none"``, of one
             element otherwise. Of NumPy, or of another package that lets others write to its arrays.
         threads: the most threads to use; None: as many as `get_num_threads` says.
-
         row_stats: also return the `RowStats` of the rows, from the same pass (one more for distributions
             and smoothing). For logits.
 
@@ -98,9 +110,10 @@ def cross_entropy(
         ``from_dlpack``, as torch, JAX and the array API standard do.
 
     Raises:
-        LabelError: an IndexError; a label is neither in [0, C) nor ``ignore_index``.
+        LabelError: an IndexError; a label is neither in [0, C) nor ``ignore_index``, or a row of a
+            `SparseTarget` names a class twice.
         ArgumentValueError: a ValueError; shapes do not fit together, an option is unknown or
-            outside its range, or ``out`` is read-only or overlaps an input.
+            outside its range or contradicts another one, or ``out`` is read-only or overlaps an input.
         ArgumentTypeError: a TypeError; a dtype or the kind of an argument is not accepted, an array is
             not on the CPU, or its package does not share it (torch, if it requires a gradient).
         EmptyError: a ValueError; no row counts and ``empty="error"``.
@@ -109,7 +122,8 @@ def cross_entropy(
 
     Singular cases: a logit of -inf is an impossible class, and the loss of a row whose target it is
     is inf. NaN or inf among the logits of a row, or nothing but -inf, makes its loss NaN. A
-    probability of 0 at the target gives inf; ``clip`` avoids that. Ignored rows and rows whose
+    probability of 0 at the target gives inf; ``clip`` avoids that. So do, for a teacher's logits, NaN
+    or inf among them, or nothing but -inf, make it NaN. Ignored rows and rows whose
     weight is 0 have the loss 0.
 
     Ctrl-C ends a long call at once when it is made from the main thread.
@@ -126,16 +140,12 @@ def cross_entropy(
         >>> ce.cross_entropy(x, labels, reduction="none").shape
         (2,)
     """
-    return _compute(
-        x, target, axis, input_type, weight, sample_weight, mask, ignore_index, label_smoothing,
-        reduction, mean_over, empty, _arguments.terms(z_loss, focal_gamma, poly_epsilon, softcap, logit_scale), clip,
-        1.0, out, threads, None, False, row_stats,
-    )  # fmt: skip
+    return compute(CROSS_ENTROPY, False, **locals())
 
 
 def cross_entropy_with_grad(
     x: ArrayLike,
-    target: ArrayLike,
+    target: ArrayLike | SparseTarget,
     *,
     axis: SupportsIndex = -1,
     input_type: str = "logits",
@@ -144,6 +154,8 @@ def cross_entropy_with_grad(
     mask: ArrayLike | None = None,
     ignore_index: SupportsIndex | Sequence[SupportsIndex] | None = -100,
     label_smoothing: SupportsFloat = 0.0,
+    prior: ArrayLike | None = None,
+    target_type: str = "probs",
     reduction: str = "mean",
     mean_over: str | SupportsFloat = "weight",
     empty: str = "nan",
@@ -152,12 +164,15 @@ def cross_entropy_with_grad(
     logit_scale: SupportsFloat = 1.0,
     focal_gamma: SupportsFloat = 0.0,
     poly_epsilon: SupportsFloat = 0.0,
+    temperature: SupportsFloat = 1.0,
+    temperature_squared: bool = False,
     clip: SupportsFloat = 0.0,
     out: Output | None = None,
     threads: SupportsIndex | None = None,
     row_stats: bool = False,
     grad_loss: SupportsFloat | ArrayLike = 1.0,
     grad: Output | None = None,
+    grad_target: bool | Output = False,
 ) -> Any:
     r"""The loss of `cross_entropy` and its derivative with respect to ``x``, in one pass.
 
@@ -169,6 +184,12 @@ def cross_entropy_with_grad(
     divided by what the mean divides by. For ``"probs"`` it is :math:`-s\,a_c / x_c`, and 0 where
     ``clip`` changed the probability; for ``"log_probs"`` it is :math:`-s\,a_c`.
 
+    With respect to distributions, ``grad_target``, it is with :math:`f_c = -\log p_c`
+
+    .. math:: u_c = s\,w_c (1 - e) f_c, \qquad q_c u_c, \qquad q_c \Bigl(u_c - \sum_k q_k u_k\Bigr) / T
+
+    for probabilities, for log-probabilities and for a teacher's logits.
+
     Args:
         x, target, axis, ..., threads: as in `cross_entropy`.
         grad_loss: upstream gradient, a number that multiplies ``grad`` and not the loss; with
@@ -177,20 +198,24 @@ def cross_entropy_with_grad(
             also float32. 16 bits are the float32 gradient rounded to nearest, ties to even.
             ``grad=x`` replaces ``x``; any other overlap is an error. None: a new array, of the
             dtype and the package of ``x``, as for the loss.
+        grad_target: True: also return the derivative with respect to the target's numbers, a new array of the
+            target's shape, dtype and package; or an array of that shape and dtype for it. For distributions; not with
+            ``focal_gamma``, ``poly_epsilon`` or ``mean_over="mass"``.
 
     Returns:
-        The loss as from `cross_entropy`, the gradient (``grad`` if it is given), and with ``row_stats`` the `RowStats`.
+        A tuple of the loss as from `cross_entropy`, the gradient (``grad`` if it is given), with ``grad_target`` that
+        of the target (the array if one is given), and with ``row_stats`` the `RowStats`.
         With ``reduction="none"`` each row of it is the gradient of that row's own loss.
 
     Raises:
-        As `cross_entropy`; after an error ``grad`` too is as it was. The exception is Ctrl-C, which
-        leaves ``out`` and ``grad`` partly written.
+        As `cross_entropy`; after an error ``grad`` and ``grad_target`` too are as they were. The exception is Ctrl-C,
+        which leaves them and ``out`` partly written.
 
     Singular cases: the gradient is exactly 0 in ignored rows and in rows of weight 0, and NaN
     throughout a row whose loss is NaN. The probability of a logit of -inf is 0. Where the divisor
     of the mean is 0, the gradient is 0 in rows without weight, and in the others NaN
     (``empty="nan"``) or 0 (``empty="zero"``). A probability of 0 at the target has the gradient
-    -inf.
+    -inf. Where q_c = 0, ``grad_target`` for probabilities may be inf: the loss would be, for any other q_c.
 
     Examples:
         >>> import numpy as np
@@ -203,16 +228,12 @@ def cross_entropy_with_grad(
         [[-0.119203  0.119203]
          [ 0.5      -0.5     ]]
     """
-    return _compute(
-        x, target, axis, input_type, weight, sample_weight, mask, ignore_index, label_smoothing,
-        reduction, mean_over, empty, _arguments.terms(z_loss, focal_gamma, poly_epsilon, softcap, logit_scale), clip,
-        grad_loss, out, threads, grad, True, row_stats,
-    )  # fmt: skip
+    return compute(CROSS_ENTROPY, True, **locals())
 
 
 def nll_loss(
     log_probs: ArrayLike,
-    target: ArrayLike,
+    target: ArrayLike | SparseTarget,
     *,
     axis: SupportsIndex = -1,
     weight: ArrayLike | None = None,
@@ -220,6 +241,8 @@ def nll_loss(
     mask: ArrayLike | None = None,
     ignore_index: SupportsIndex | Sequence[SupportsIndex] | None = -100,
     label_smoothing: SupportsFloat = 0.0,
+    prior: ArrayLike | None = None,
+    target_type: str = "probs",
     reduction: str = "mean",
     mean_over: str | SupportsFloat = "weight",
     empty: str = "nan",
@@ -252,100 +275,5 @@ def nll_loss(
         >>> print(f"{ce.nll_loss(log_probs, [2, 0]):.7f}")
         0.4581454
     """
-    return _compute(
-        log_probs, target, axis, "log_probs", weight, sample_weight, mask, ignore_index, label_smoothing,
-        reduction, mean_over, empty, _arguments.NO_TERMS, 0.0, 1.0, out, threads, None, False, False,
-    )  # fmt: skip
-
-
-def _compute(
-    x: ArrayLike,
-    target: ArrayLike,
-    axis: SupportsIndex,
-    input_type: str,
-    weight: ArrayLike | None,
-    sample_weight: ArrayLike | None,
-    mask: ArrayLike | None,
-    ignore_index: SupportsIndex | Sequence[SupportsIndex] | None,
-    label_smoothing: SupportsFloat,
-    reduction: str,
-    mean_over: str | SupportsFloat,
-    empty: str,
-    terms: tuple[float, float, float, float, float],
-    clip: SupportsFloat,
-    grad_loss: SupportsFloat | ArrayLike,
-    out: Output | None,
-    threads: SupportsIndex | None,
-    grad: Output | None,
-    with_grad: bool,
-    row_stats: bool,
-) -> Any:
-    """The loss, or a tuple of it, the gradient and the statistics, as far as these are wanted. What only Python can get
-    wrong is refused here; what any language can, by the library, before it writes anything."""
-    given, x = x, _arrays.predictions(x)
-    target = _arrays.target(target)
-    weight = _arrays.weights("weight", weight)
-    sample_weight = _arrays.weights("sample_weight", sample_weight)
-    axis = _arguments.axis(axis, x.ndim)
-
-    if isinstance(mean_over, str):
-        over, divisor = _arguments.choice("mean_over", mean_over, _c_api.MEAN_OVER, " or a number above 0"), 0.0
-    else:
-        over, divisor = _c_api.MEAN_OVER_DIVISOR, _arguments.divisor(mean_over)
-    choices = (
-        _arguments.choice("input_type", input_type, _c_api.INPUT_TYPES),
-        _arguments.choice("reduction", reduction, _c_api.REDUCTIONS),
-        over,
-        _arguments.choice("empty", empty, _c_api.EMPTY),
-    )
-    ignored, ignored_too = _arguments.ignored(ignore_index)
-    scale, upstream = _arrays.upstream(grad_loss)
-    per_row = _c_api.NO_ARRAYS
-    if mask is not None or ignored_too is not None or upstream is not None:
-        per_row = (None if mask is None else _arrays.mask(mask), ignored_too, upstream)
-    numbers = (
-        ignored,
-        _arguments.real_number("label_smoothing", label_smoothing),
-        divisor,
-        _arguments.real_number("clip", clip),
-        scale,
-    )
-
-    loss = None  # a scalar
-    if out is not None:
-        loss = _arrays.output("out", out)
-    elif reduction == "none" and x.ndim > 1:
-        loss = np.empty(x.shape[:axis] + x.shape[axis + 1 :], x.dtype if x.dtype in _c_api.FLOATS else np.float32)
-    gradient = None
-    if with_grad:
-        gradient = np.empty_like(x) if grad is None else _arrays.output("grad", grad, halves=True)
-
-    stats = _softmax.empty_row_stats(x, axis) if row_stats else None
-
-    result = _c_api.cross_entropy(
-        x,
-        axis,
-        target,
-        weight,
-        sample_weight,
-        choices,
-        numbers,
-        terms,
-        0 if threads is None else _arguments.thread_count("threads", threads),
-        loss,
-        gradient,
-        stats,
-        per_row,
-        _arguments.is_interruptible(x),
-    )
-    if given is not x:
-        if out is None:
-            result = _arrays.like(given, result)
-        if with_grad and grad is None:
-            gradient = _arrays.like(given, gradient)
-    results = [result if out is None else out]
-    if with_grad:
-        results.append(gradient if grad is None else grad)
-    if row_stats:
-        results.append(stats)
-    return results[0] if len(results) == 1 else tuple(results)
+    arguments = locals()
+    return compute(CROSS_ENTROPY, False, x=arguments.pop("log_probs"), input_type="log_probs", **arguments)

@@ -70,7 +70,6 @@ def partial_statistics(
     if target.dtype.kind == "f":
         raise ArgumentTypeError(f"target has dtype {target.dtype}, but must be integers: labels")
     axis = _arguments.axis(axis, x.ndim)
-    _, _, _, cap, scale = _arguments.terms(0.0, 0.0, 0.0, softcap, logit_scale)
     statistics = PartialStatistics(np.zeros(x.shape[:axis] + x.shape[axis + 1 :], _c_api.PARTIAL))
     _c_api.partial_compute(
         x,
@@ -78,8 +77,7 @@ def partial_statistics(
         _class_number("first_class", first_class),
         target,
         _arguments.ignore_index(ignore_index),
-        cap,
-        scale,
+        _arguments.terms(softcap=softcap, logit_scale=logit_scale),
         _threads(threads),
         statistics._array,
         _arguments.is_interruptible(x),
@@ -187,7 +185,7 @@ class PartialStatistics:
             EmptyError: a ValueError; no row counts and ``empty="error"``.
             ArgumentValueError: a ValueError; not each class has been seen exactly once, or an option is out of range.
         """
-        choices, divisor = _reduction(reduction, mean_over, empty)
+        choices, divisor = _arguments.choices("logits", reduction, mean_over, empty)
         sample_weight = _arrays.weights("sample_weight", sample_weight)
         if sample_weight is not None:
             if sample_weight.shape != self.shape:
@@ -205,7 +203,7 @@ class PartialStatistics:
             sample_weight,
             choices,
             divisor,
-            _arguments.terms(z_loss, focal_gamma, poly_epsilon, None, 1.0)[:3],
+            _arguments.terms(z_loss=z_loss, focal_gamma=focal_gamma, poly_epsilon=poly_epsilon),
             result,
         )
         return (result.reshape(self.shape) if reduction == "none" else result)[()]
@@ -250,7 +248,7 @@ class PartialStatistics:
         rows = x.shape[:axis] + x.shape[axis + 1 :]
         if rows != self.shape:
             raise ArgumentValueError(f"x has rows of shape {rows}, but the statistics are of {self.shape}")
-        choices, divisor = _reduction(reduction, mean_over, empty)
+        choices, divisor = _arguments.choices("logits", reduction, mean_over, empty)
         result = np.empty_like(x) if grad is None else _arrays.output("grad", grad, halves=True)
         _c_api.partial_grad(
             x,
@@ -263,7 +261,7 @@ class PartialStatistics:
             choices,
             divisor,
             _arguments.real_number("grad_loss", grad_loss),
-            _arguments.terms(z_loss, focal_gamma, poly_epsilon, None, 1.0)[:3],
+            _arguments.terms(z_loss=z_loss, focal_gamma=focal_gamma, poly_epsilon=poly_epsilon),
             _threads(threads),
             result,
             _arguments.is_interruptible(x),
@@ -310,20 +308,6 @@ class PartialStatistics:
 
     def __repr__(self) -> str:
         return f"PartialStatistics(shape={self.shape}, classes={self.classes})"
-
-
-def _reduction(reduction: str, mean_over: str | SupportsFloat, empty: str) -> tuple[tuple[int, int, int], float]:
-    """The choices as the library has them, and the divisor of the mean."""
-    if isinstance(mean_over, str):
-        over, divisor = _arguments.choice("mean_over", mean_over, _c_api.MEAN_OVER, " or a number above 0"), 0.0
-    else:
-        over, divisor = _c_api.MEAN_OVER_DIVISOR, _arguments.divisor(mean_over)
-    choices = (
-        _arguments.choice("reduction", reduction, _c_api.REDUCTIONS),
-        over,
-        _arguments.choice("empty", empty, _c_api.EMPTY),
-    )
-    return choices, divisor
 
 
 def _class_number(name: str, value: SupportsIndex) -> int:

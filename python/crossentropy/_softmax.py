@@ -246,15 +246,13 @@ def _call(
     threads: SupportsIndex | None,
     output: Array | tuple[Array, ...],
 ) -> None:
-    _, _, _, cap, scale = _arguments.terms(0.0, 0.0, 0.0, softcap, logit_scale)
     _c_api.of_logits(
         name,
         x,
         axis,
         labels,
         _arguments.ignore_index(ignore_index),
-        cap,
-        scale,
+        _arguments.terms(softcap=softcap, logit_scale=logit_scale),
         0 if threads is None else _arguments.thread_count("threads", threads),
         output,
         _arguments.is_interruptible(x),

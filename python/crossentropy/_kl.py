@@ -1,0 +1,175 @@
+"""The Kullback-Leibler divergence of predictions from target distributions."""
+
+from __future__ import annotations
+
+from typing import Any, SupportsFloat, SupportsIndex
+
+from ._arrays import ArrayLike, Output
+from ._compute import KL_DIVERGENCE, compute
+from ._targets import SparseTarget
+
+__all__ = ["kl_divergence", "kl_divergence_with_grad"]
+
+
+def kl_divergence(
+    x: ArrayLike,
+    target: ArrayLike | SparseTarget,
+    *,
+    axis: SupportsIndex = -1,
+    input_type: str = "logits",
+    target_type: str = "probs",
+    temperature: SupportsFloat = 1.0,
+    temperature_squared: bool = False,
+    form: str = "generalized",
+    sample_weight: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    softcap: SupportsFloat | None = None,
+    logit_scale: SupportsFloat = 1.0,
+    reduction: str = "mean",
+    mean_over: str | SupportsFloat = "weight",
+    empty: str = "nan",
+    out: Output | None = None,
+    threads: SupportsIndex | None = None,
+) -> Any:
+    r"""Kullback-Leibler divergence of predictions p from target distributions q (Kullback and Leibler, 1951).
+
+    The loss of a row with sample weight :math:`s` is
+
+    .. math:: s \sum_c \Bigl(q_c \log \frac{q_c}{p_c} - q_c + p_c\Bigr)
+
+    which for distributions that add up to 1 is the textbook's :math:`s \sum_c q_c \log (q_c / p_c)`. No term of it is
+    below 0, so nothing cancels: it is never below 0, keeps its digits however small it is, and is exactly 0 where p and
+    q are the same; for logits on both sides also where they differ by a constant, if that difference is exact.
+
+    Knowledge distillation (Hinton et al., 2015): a student's logits as ``x``, a teacher's as ``target`` with
+    ``target_type="logits"``, a ``temperature``, and ``temperature_squared=True``.
+
+    Args:
+        x: predictions, of the dtypes and kinds of ``x`` in `cross_entropy`, at least one dimension. Any strides.
+        target: distributions, float32 or float64, with the shape of ``x``; or a `SparseTarget`. Labels are refused:
+            of those, the cross-entropy is the divergence.
+        axis: the dimension of ``x`` that holds the classes.
+        input_type: what ``x`` holds: ``"logits"``, of which the softmax is taken; ``"probs"``, probabilities p as they
+            are; or ``"log_probs"``, their logarithms.
+        target_type: what ``target`` holds, or the ``probs`` of a `SparseTarget`: ``"probs"``, probabilities q as they
+            are; ``"logits"``, a teacher's, of which the softmax is taken; or ``"log_probs"``.
+        temperature: T above 0; logits of ``x`` (after ``logit_scale`` and ``softcap``) and of the target are
+            divided by it. For logits on one side at least.
+        temperature_squared: multiply loss and gradients by :math:`T^2`, so that their size hardly depends on T.
+        form: ``"generalized"``, as above; or ``"plain"``, :math:`s \sum_c q_c \log (q_c / p_c)` as written, also of
+            what does not add up to 1, where it may be below 0.
+        sample_weight: weights s of the rows, with the shape of ``x`` without ``axis``.
+        mask: booleans or integers, with the shape of ``x`` without ``axis``: rows where it is False or
+            0 count for nothing, whatever they and their targets hold.
+        softcap, logit_scale: as in `cross_entropy`, for logits of ``x``.
+        reduction: ``"mean"``, ``"sum"``, or ``"none"`` for the loss of each row.
+        mean_over: what the mean divides by. ``"weight"``: the sum of :math:`s_i`; ``"count"``: the number of rows that
+            are not ignored; or a positive number.
+        empty: the mean where that divisor is 0. ``"nan"``: NaN; ``"zero"``: 0; ``"error"``: `EmptyError`.
+        out: float32 or float64 array for the result, as in `cross_entropy`.
+        threads: the most threads to use; None: as many as `get_num_threads` says.
+
+    Returns:
+        As `cross_entropy`.
+
+    Raises:
+        As `cross_entropy`; after an error ``out`` is as it was before the call.
+
+    Singular cases: where q_c = 0 the term is p_c (0 with ``form="plain"``). p_c = 0 < q_c makes the loss inf. NaN, a
+    negative probability on either side, and for logits inf or nothing but -inf, make the loss of the row NaN. Ignored
+    rows and rows of weight 0 have the loss 0.
+
+    Accuracy: computed in float64 for every dtype, then rounded to the dtype of the loss. A row's divergence D is within
+    1e-13 D, and 1e-15 (1 + L) sqrt(2 D) more, where L is the largest :math:`|\log p_c|` or :math:`|\log q_c|`: what one
+    rounding of the logarithms costs.
+
+    Examples:
+        >>> import numpy as np
+        >>> import crossentropy as ce
+        >>> student, teacher = np.array([[1.0, 2.0, 0.0]]), np.array([[1.5, 2.5, -0.5]])
+        >>> print(f"{ce.kl_divergence(student, teacher, target_type='logits'):.7f}")
+        0.0272331
+        >>> print(ce.kl_divergence(student, student + 8, target_type="logits"))
+        0.0
+        >>> options = {"target_type": "logits", "temperature": 4.0, "temperature_squared": True}
+        >>> print(f"{ce.kl_divergence(student, teacher, **options):.7f}")
+        0.1023489
+    """
+    return compute(KL_DIVERGENCE, False, **locals())
+
+
+def kl_divergence_with_grad(
+    x: ArrayLike,
+    target: ArrayLike | SparseTarget,
+    *,
+    axis: SupportsIndex = -1,
+    input_type: str = "logits",
+    target_type: str = "probs",
+    temperature: SupportsFloat = 1.0,
+    temperature_squared: bool = False,
+    form: str = "generalized",
+    sample_weight: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    softcap: SupportsFloat | None = None,
+    logit_scale: SupportsFloat = 1.0,
+    reduction: str = "mean",
+    mean_over: str | SupportsFloat = "weight",
+    empty: str = "nan",
+    out: Output | None = None,
+    threads: SupportsIndex | None = None,
+    grad_loss: SupportsFloat | ArrayLike = 1.0,
+    grad: Output | None = None,
+    grad_target: bool | Output = False,
+) -> Any:
+    r"""The loss of `kl_divergence` and its derivatives with respect to ``x``, and if asked for to the target.
+
+    With :math:`d_c = \log q_c - \log p_c` and :math:`Q = \sum_c q_c` they are, times s and divided by what the mean
+    divides by:
+
+    ==================  ==============================  =======================================================
+    what it holds       with respect to ``x``           with respect to the target
+    ==================  ==============================  =======================================================
+    logits              :math:`(Q p_c - q_c) / T`       :math:`q_c (d_c - \sum_k q_k d_k) / T`
+    log-probabilities   :math:`p_c - q_c`               :math:`q_c d_c`
+    probabilities       :math:`1 - q_c / p_c`           :math:`d_c`
+    ==================  ==============================  =======================================================
+
+    and with ``form="plain"`` :math:`-q_c` and :math:`-q_c / p_c`, and :math:`q_c (d_c + 1)` and :math:`d_c + 1`, where
+    it does not hold logits.
+
+    Args:
+        x, target, axis, ..., threads: as in `kl_divergence`.
+        grad_loss: upstream gradient, a number that multiplies the gradients and not the loss; with
+            ``reduction="none"`` also a float32 or float64 array of the rows' shape, a number for each.
+        grad: array for the gradient, as in `cross_entropy_with_grad`; ``grad=x`` replaces ``x``.
+        grad_target: True: also return the derivative with respect to the target, a new array of its shape, dtype and
+            package; or an array of that shape and dtype for it. Not for a `SparseTarget`.
+
+    Returns:
+        A tuple of the loss as from `kl_divergence`, the gradient (``grad`` if it is given), and with ``grad_target``
+        that of the target. With ``reduction="none"`` each row of them is the gradient of that row's own loss.
+
+    Raises:
+        As `kl_divergence`; after an error ``grad`` and ``grad_target`` too are as they were. The exception is Ctrl-C,
+        which leaves them and ``out`` partly written.
+
+    Singular cases: the gradients are exactly 0 in ignored rows and in rows of weight 0, and NaN throughout a row whose
+    loss is NaN. Where the loss is inf because p_c = 0 < q_c, the gradient stays finite for logits and
+    log-probabilities, and is -inf for probabilities.
+
+    Accuracy: within 1e-13 of the larger of p_c and q_c (for logits of magnitude 100 and more as many times more as they
+    are larger than 100), then rounded to the dtype of the gradient.
+
+    Examples:
+        >>> import numpy as np
+        >>> import crossentropy as ce
+        >>> x, q = np.array([[1.0, 2.0, 0.0]]), np.array([[0.25, 0.5, 0.25]])
+        >>> loss, grad, grad_target = ce.kl_divergence_with_grad(x, q, grad_target=True)
+        >>> print(f"{loss:.6f}")
+        0.117885
+        >>> print(grad.round(6))
+        [[-0.005272  0.165241 -0.159969]]
+        >>> print(grad_target.round(6))
+        [[ 0.021312 -0.285541  1.021312]]
+    """
+    return compute(KL_DIVERGENCE, True, **locals())

@@ -1,0 +1,87 @@
+"""Targets that name a few classes of each row."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import _arguments, _arrays, _c_api
+from ._arrays import ArrayLike
+from ._c_api import Array
+from ._errors import ArgumentTypeError, ArgumentValueError
+
+__all__ = ["SparseTarget"]
+
+
+class SparseTarget:
+    r"""A target distribution of which each row names a few classes: the top k of a teacher, say.
+
+    It is given as the ``target`` of `cross_entropy` and `kl_divergence`, and nothing of the size of rows times classes
+    is made of it. The named classes are either the same number K in each row, or with ``offsets`` any number, as in a
+    CSR matrix.
+
+    Args:
+        indices: the classes, of any integer dtype. Without ``offsets`` it has the shape of ``x``, but for its class
+            axis, which has the length K >= 0. With ``offsets`` it has one dimension: the classes of all rows, one row
+            after the other. No row names a class twice. An entry that is ``ignore_index`` of the loss (-100) is left
+            out, so that rows of fewer classes can be filled up; a row of which nothing remains is ignored.
+        probs: float32 or float64, the shape of ``indices``: the probability of each, used as it is. With the loss's
+            ``target_type="log_probs"`` its logarithm; with ``"logits"`` a teacher's logit, of which
+            ``rest="renormalize"`` makes probabilities: the softmax over the classes that the row names.
+        offsets: integers, shape [rows + 1]: row i, rows counted in C order, names
+            ``indices[offsets[i]:offsets[i + 1]]``.
+        rest: what becomes of the probability that a row does not name, :math:`1 - \sum_k q_k`. ``"drop"``: nothing, the
+            other classes have none. ``"spread"``: it is spread evenly over the other classes. ``"renormalize"``: those
+            that it names are divided by their sum.
+
+    Attributes:
+        indices, probs, offsets, rest: as they were given, as arrays of NumPy that share the memory where they can.
+
+    Raises:
+        ArgumentValueError: a ValueError; shapes do not fit together, or ``rest`` is unknown.
+        ArgumentTypeError: a TypeError; a dtype or the kind of an argument is not accepted.
+
+        What can only be told beside ``x`` is told by the loss: a `LabelError` for a class outside of [0, C) or one that
+        a row names twice, an `ArgumentValueError` for shapes and offsets that do not fit.
+
+    Singular cases: a row whose probabilities add up to 0 cannot be renormalized, and its loss is NaN.
+
+    Examples:
+        >>> import numpy as np
+        >>> import crossentropy as ce
+        >>> x = np.array([[0.1, 0.4, 0.5, 0.2], [0.8, 0.1, 0.1, 0.3]])
+        >>> target = ce.SparseTarget([[2, 1], [0, 3]], [[0.6, 0.3], [0.9, 0.1]], rest="spread")
+        >>> print(f"{ce.cross_entropy(x, target):.7f}")
+        1.1182189
+        >>> rows = ce.SparseTarget([2, 1, 0], [0.6, 0.4, 1.0], offsets=[0, 2, 3])
+        >>> print(f"{ce.cross_entropy(x, rows):.7f}")
+        1.0873394
+    """
+
+    __slots__ = ("indices", "offsets", "probs", "rest")
+
+    def __init__(
+        self, indices: ArrayLike, probs: ArrayLike, *, offsets: ArrayLike | None = None, rest: str = "drop"
+    ) -> None:
+        self.indices = _arrays.integers("indices", indices)
+        weights = _arrays.weights("probs", probs)
+        if weights is None:
+            raise ArgumentTypeError("probs must be float32 or float64, not None")
+        self.probs = weights
+        if self.probs.shape != self.indices.shape:
+            raise ArgumentValueError(
+                f"probs has shape {list(self.probs.shape)}, but indices has shape {list(self.indices.shape)}"
+            )
+        self.offsets: Array | None = None
+        if offsets is not None:
+            self.offsets = np.ascontiguousarray(_arrays.integers("offsets", offsets), np.int64)
+            for name, array in (("offsets", self.offsets), ("indices", self.indices)):
+                if array.ndim != 1:
+                    raise ArgumentValueError(
+                        f"{name} has shape {list(array.shape)}, but with offsets it must have one dimension"
+                    )
+        _arguments.choice("rest", rest, _c_api.TARGET_RESTS)
+        self.rest = rest
+
+    def __repr__(self) -> str:
+        offsets = "" if self.offsets is None else f", rows={len(self.offsets) - 1}"
+        return f"SparseTarget(shape={self.indices.shape}{offsets}, dtype={self.probs.dtype}, rest={self.rest!r})"
