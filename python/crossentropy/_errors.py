@@ -30,13 +30,13 @@ class EmptyError(ArgumentValueError):
 
 
 class LabelError(CrossEntropyError, IndexError):
-    """A label outside ``[0, classes)`` that is not ``ignore_index``.
+    """A label outside ``[0, classes)`` that is not ``ignore_index``, or one that a row of a sparse target names twice.
 
     Attributes:
         row: index of the first such row, counting rows in C order of the labels; of binary cross-entropy that
             of the element.
         label: the label found there.
-        classes: the number of classes; 2 for binary cross-entropy.
+        classes: the number of classes; 2 for binary cross-entropy, None for a class that is named twice.
     """
 
     row: int | None = None
@@ -47,9 +47,13 @@ class LabelError(CrossEntropyError, IndexError):
 
     _BINARY_TEXT = re.compile(r"label (-?\d+) in element (\d+) is neither 0 nor 1")
 
+    _TWICE_TEXT = re.compile(r"class (\d+) is named twice in row (\d+)")
+
     def __init__(self, message: str) -> None:
         super().__init__(message)
         if found := self._TEXT.search(message):
             self.label, self.row, self.classes = map(int, found.groups())
         elif found := self._BINARY_TEXT.search(message):
             self.label, self.row, self.classes = *map(int, found.groups()), 2
+        elif found := self._TWICE_TEXT.search(message):
+            self.label, self.row = map(int, found.groups())

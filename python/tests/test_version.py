@@ -148,6 +148,9 @@ def test_constants(tmp_path: Path) -> None:
         ("REDUCTION", _c_api.REDUCTIONS),
         ("MEAN_OVER", _c_api.MEAN_OVER),
         ("EMPTY", _c_api.EMPTY),
+        ("TARGET", _c_api.TARGET_TYPES),
+        ("REST", _c_api.TARGET_RESTS),
+        ("KL", _c_api.KL_FORMS),
     ):
         expected.update({f"CE_{prefix}_{name.upper()}": code for name, code in names.items()})
     expected["CE_MEAN_OVER_DIVISOR"] = _c_api.MEAN_OVER_DIVISOR
