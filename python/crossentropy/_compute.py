@@ -88,8 +88,11 @@ def compute(
         weights = _broadcast(weights, x)
 
     target_gradient = None
-    if grad_target is not False:
-        target_gradient = np.empty_like(labels) if grad_target is True else _arrays.output("grad_target", grad_target)
+    if grad_target is True:
+        # Of labels there is none, as the library will say.
+        target_gradient = np.empty_like(labels, labels.dtype if labels.dtype in _c_api.FLOATS else np.float64)
+    elif grad_target is not False:
+        target_gradient = _arrays.output("grad_target", grad_target)
     stats = _softmax.empty_row_stats(x, axis) if row_stats else None
 
     tensors = _c_api.NO_TENSORS

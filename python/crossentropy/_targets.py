@@ -73,7 +73,7 @@ class SparseTarget:
             )
         self.offsets: Array | None = None
         if offsets is not None:
-            self.offsets = np.ascontiguousarray(_arrays.integers("offsets", offsets), np.int64)
+            self.offsets = np.asarray(_arrays.integers("offsets", offsets), np.int64, order="C")
             for name, array in (("offsets", self.offsets), ("indices", self.indices)):
                 if array.ndim != 1:
                     raise ArgumentValueError(
