@@ -32,7 +32,7 @@ TERMS: list[dict[str, float]] = [
     {"logit_scale": -0.8},
     {"z_loss": 0.1, "focal_gamma": 1.5, "poly_epsilon": 0.4, "softcap": 3.0, "logit_scale": 2.0},
     {"temperature": 2.5},
-    {"temperature": 0.3, "temperature_squared": True},
+    {"temperature": 0.75, "temperature_squared": True},
     {"temperature": 3.0, "temperature_squared": True, "z_loss": 0.1, "softcap": 3.0, "logit_scale": 2.0},
 ]
 
