@@ -187,6 +187,16 @@ def test_small_divergences_keep_their_digits() -> None:
 INF, NAN = math.inf, math.nan
 
 
+def test_infinite_losses_have_no_gradient_of_a_teacher() -> None:
+    """It would be a difference of infinities; those of what is not normalised are as they are."""
+    loss, _, grad_target = row_of([-INF, 0.0, 0.0], [0.0, 0.0, 1.0], target_type="logits")
+    assert loss == INF
+    assert all(map(math.isnan, grad_target))
+    loss, _, grad_target = row_of([-INF, 0.0, 0.0], [-1.0, -1.0, -1.0], target_type="log_probs")
+    assert (loss, grad_target[0]) == (INF, INF)
+    assert all(map(math.isfinite, grad_target[1:]))
+
+
 def row_of(x: list[float], target: list[float], **options: Any) -> tuple[float, list[float], list[float]]:
     loss, grad, grad_target = ce.kl_divergence_with_grad(
         np.array(x), np.array(target), reduction="none", grad_target=True, **options
@@ -375,7 +385,7 @@ def test_arrays_of_other_packages() -> None:
 # Errors
 # ----------------------------------------------------------------------------------------------
 
-X, Q = np.zeros((2, 3)), np.full((2, 3), 1 / 3)
+X, Q, OUT = np.zeros((2, 3)), np.full((2, 3), 1 / 3), np.full((2, 3), 7.0)
 
 
 @pytest.mark.parametrize(
@@ -401,6 +411,8 @@ X, Q = np.zeros((2, 3)), np.full((2, 3), 1 / 3)
         ({"grad_target": Q.astype(np.float16)}, TypeError, ["grad_target has dtype float16"]),
         ({"grad_target": None}, TypeError, ["grad_target must be a NumPy array"]),
         ({"grad_target": Q}, ValueError, ["grad_target", "overlap", "target"]),
+        ({"grad_target": OUT, "grad": OUT}, ValueError, ["grad", "overlap", "grad_target"]),
+        ({"grad_target": OUT, "out": OUT[0, :1]}, ValueError, ["loss", "overlap", "grad_target"]),
         ({"grad": X.astype(np.float32)}, TypeError, ["grad", "dtype"]),
         ({"grad_loss": np.ones(2)}, ValueError, ["grad_losses", "reduction none"]),
         ({"sample_weight": [1.0]}, ValueError, ["sample_weight has shape [1]"]),

@@ -143,6 +143,44 @@ def test_the_class_axis_of_sparse_targets_is_that_of_x() -> None:
         assert np.array_equal(got.reshape(-1), want)
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize(("rows", "classes"), [(33, 3), (200, 17), (1, 1), (5, 257), (2, 9000)])
+def test_rows_of_all_sizes(rows: int, classes: int, axis: int, dtype: Any) -> None:
+    """Such as are computed 16 at a time, one at a time, and by several threads."""
+    random = np.random.default_rng(16)
+    x, logits = random.normal(0, 3, (2, rows, classes))
+    x = x.astype(dtype)
+    prior, labels = random.random(classes), random.integers(0, classes, rows)
+    k = min(classes, NAMED)
+    indices = np.array([random.permutation(classes)[:k] for _ in range(rows)])
+    probs = random.dirichlet(np.ones(k), rows) * 0.75
+
+    def turned(array: Array) -> Array:
+        return np.ascontiguousarray(array.T) if axis == 0 else array
+
+    targets: list[tuple[Any, dict[str, Any], Array]] = [
+        (ce.SparseTarget(turned(indices), turned(probs), rest=rest), {}, dense(indices, probs, rest, classes))
+        for rest in RESTS
+    ]
+    targets += [
+        (turned(logits), {"target_type": "logits"}, ce.softmax(logits)),
+        (turned(logits), {"target_type": "log_probs"}, np.exp(logits)),
+        (labels, {"prior": prior, "label_smoothing": 0.25}, 0.75 * np.eye(classes)[labels] + 0.25 * prior),
+    ]
+    # Twice the published bounds, as both results may have their error.
+    of_loss, of_grad = (2e-6, 1e-5) if dtype == np.float32 else (2e-13, 2e-13)
+    for target, options, q in targets:
+        want, slope = ce.cross_entropy_with_grad(x, q, reduction="none")
+        larger = np.maximum(q.sum(1, keepdims=True) * ce.softmax(x), q)
+        for threads in (1, 3):
+            got, grad = ce.cross_entropy_with_grad(
+                turned(x), target, axis=axis, reduction="none", threads=threads, **options
+            )
+            assert (abs(got - want) <= of_loss * want).all()
+            assert (abs(turned(grad) - slope) <= of_grad * larger).all()
+
+
 @pytest.mark.parametrize("offsets", [False, True])
 def test_layouts_and_threads_give_the_same_bits(offsets: bool) -> None:
     random = np.random.default_rng(5)
