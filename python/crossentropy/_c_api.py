@@ -10,11 +10,11 @@ import ctypes
 import os
 import struct
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from ctypes import POINTER, c_char_p, c_double, c_int32, c_int64, c_uint64, c_void_p
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn, Optional
+from typing import Any, NamedTuple, NoReturn, Optional, Union
 
 import numpy as np
 import numpy.typing as npt
@@ -302,6 +302,18 @@ def _text(value: bytes) -> str:
     return value.decode("utf-8", "replace")
 
 
+class Memory(NamedTuple):
+    """An array of a package that tells more cheaply where its memory is than NumPy does."""
+
+    address: int  # 0 if it is empty
+    dtype: int  # of `DTYPES`, or bfloat16
+    shape: Sequence[int]
+    strides: Sequence[int] | None  # in elements; None: contiguous
+    owner: Any  # keeps it alive
+
+
+Placeable = Union[Array, Memory]
+
 # What the options are made of. The last three are the fields from z_loss on, which a plain call leaves alone: in them 0
 # and None mean the default.
 
@@ -317,11 +329,11 @@ class Tensors(NamedTuple):
     mask: Array | None = None
     ignore_indices: Array | None = None
     grad_losses: Array | None = None
-    pos_weight: Array | None = None
+    pos_weight: Placeable | None = None
     prior: Array | None = None
     target_probs: Array | None = None
     target_offsets: Array | None = None
-    grad_target: Array | None = None
+    grad_target: Placeable | None = None
 
 
 Modes = tuple[int, int, float, int, int]  # target_type, target_rest, temperature, temperature_squared, kl_form
@@ -332,7 +344,7 @@ NO_TENSORS = Tensors()
 NO_MODES = (0, 0, 0.0, 0, 0)
 
 # Beside them the class weights, the sample weights and the number of threads.
-Settings = tuple[Choices, Numbers, Optional[Array], Optional[Array], int, Terms, Tensors, Modes]
+Settings = tuple[Choices, Numbers, Optional[Placeable], Optional[Placeable], int, Terms, Tensors, Modes]
 
 
 def _packer(fields: Any, extra: str = "") -> Any:
@@ -381,7 +393,7 @@ class _Frame:
             number = np.frombuffer(memory, dtype, 1, self.SCALAR)
             self.scalars[dtype] = self.place(slot, number.reshape(())), number
 
-    def place(self, slot: int, array: Array | None) -> int:
+    def place(self, slot: int, array: Placeable | None) -> int:
         """The address of a view of ``array``, valid as long as the array is; 0 for None. Its dtype is in `DTYPES` or
         bfloat16, and its strides are multiples of its item size."""
         if array is None:
@@ -390,6 +402,14 @@ class _Frame:
         shape = array.shape
         ndim = len(shape)
         strides = 0
+        if isinstance(array, Memory):
+            if array.strides is not None:
+                strides = start + _TENSOR_SIZE + self.SHAPE
+                struct.pack_into(f"{ndim}q", self.memory, slot + _TENSOR_SIZE + self.SHAPE, *array.strides)
+            _pack_tensor[ndim](
+                self.memory, slot, array.address, array.dtype, ndim, start + _TENSOR_SIZE, strides, *shape
+            )
+            return start
         try:
             # A quarter of a microsecond, where the buffer protocol allows it, instead of a whole one.
             address = _addressof(_first_byte(array))
@@ -414,8 +434,8 @@ class _Frame:
         cancel: c_int32 | None = None,
         choices: Choices = (0, 0, 0, 0),
         numbers: Numbers = NO_NUMBERS,
-        weight: Array | None = None,
-        sample_weight: Array | None = None,
+        weight: Placeable | None = None,
+        sample_weight: Placeable | None = None,
         threads: int = 0,
         terms: Terms = NO_TERMS,
         tensors: Tensors = NO_TENSORS,
@@ -443,6 +463,7 @@ class _Frame:
         return self.base
 
 
+_F64 = np.dtype(np.float64)
 _frames: list[_Frame] = []
 _first_byte: Any = ctypes.c_char.from_buffer
 _addressof = ctypes.addressof
@@ -460,11 +481,11 @@ def is_bfloat16(dtype: np.dtype[Any]) -> bool:
 
 def loss(
     function: Any,
-    x: Array,
+    x: Placeable,
     axis: int,
-    target: Array,
-    loss: Array | None,
-    grad: Array | None,
+    target: Placeable,
+    loss: Placeable | None,
+    grad: Placeable | None,
     settings: Settings,
     interruptible: bool,
 ) -> Any:
@@ -483,7 +504,7 @@ def loss(
         place = frame.place
         cancel = c_int32(0) if interruptible else None
         if loss is None:
-            output, number = frame.scalars["d" if x.dtype.char == "d" else "f"]
+            output, number = frame.scalars["d" if x.dtype == _F64 else "f"]
         else:
             output = place(frame.LOSS, loss)
         view = place(frame.X, x)

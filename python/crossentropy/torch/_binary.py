@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import _reduction
 
 from .. import _arguments, _c_api
-from .._binary import MEAN_OVER
+from .._compute import BINARY_CROSS_ENTROPY
 from .._errors import ArgumentValueError
 from ._operator import (
     Operator,
@@ -199,7 +199,7 @@ class _Binary(Operator):
 
     @staticmethod
     def parse(options: _Options) -> tuple[Any, ...]:
-        return (*parse(options, "logits", MEAN_OVER), (0.0, options.focal_gamma, 0.0, 0.0, 0.0))
+        return (*parse(options, "logits", BINARY_CROSS_ENTROPY.mean_over), (0.0, options.focal_gamma, 0.0, 0.0, 0.0))
 
     def compute(self, tensors: Tensors, options: _Options, loss: Tensor, grad: Tensor | None) -> None:
         x, target, weight, pos_weight = tensors
@@ -241,23 +241,27 @@ class _Binary(Operator):
         choices, numbers, threads, terms = self.parsed(options)
         if pos_weight is not None:
             pos_weight = _floating(pos_weight).reshape(() if pos_weight.numel() == 1 else -1)
-        _c_api.cross_entropy(
+        tensors = _c_api.NO_TENSORS
+        if pos_weight is not None:
+            tensors = _c_api.Tensors(pos_weight=memory("pos_weight", pos_weight))
+        _c_api.loss(
+            _c_api.binary_cross_entropy,
             memory("input", x),
             axis,
             memory("target", wide(target)),
-            None,
-            None if weight is None else memory("weight", weight),
-            choices,
-            numbers,
-            terms,
-            threads,
             memory("loss", loss),
             None if grad is None else memory("grad", grad),
-            None,
-            _c_api.NO_ARRAYS,
+            (
+                choices,
+                numbers,
+                None,
+                None if weight is None else memory("weight", weight),
+                threads,
+                terms,
+                tensors,
+                _c_api.NO_MODES,
+            ),
             _arguments.is_long(x.numel()),
-            None if pos_weight is None else memory("pos_weight", pos_weight),
-            True,
         )
 
     def formula(self, tensors: Tensors, options: _Options) -> Tensor:

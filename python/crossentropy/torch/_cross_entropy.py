@@ -336,20 +336,23 @@ class _CrossEntropy(Operator):
         x, target, weight, sample_weight = tensors
         choices, numbers, threads, terms = self.parsed(options)
         # The library takes no targets and weights of 16 bits.
-        _c_api.cross_entropy(
+        _c_api.loss(
+            _c_api.cross_entropy,
             memory("input", x),
             options.axis,
             memory("target", wide(target)),
-            None if weight is None else memory("weight", wide(weight)),
-            None if sample_weight is None else memory("sample_weight", wide(sample_weight)),
-            choices,
-            numbers,
-            terms,
-            threads,
             memory("loss", loss),
             None if grad is None else memory("grad", grad),
-            None,
-            _c_api.NO_ARRAYS,
+            (
+                choices,
+                numbers,
+                None if weight is None else memory("weight", wide(weight)),
+                None if sample_weight is None else memory("sample_weight", wide(sample_weight)),
+                threads,
+                terms,
+                _c_api.NO_TENSORS,
+                _c_api.NO_MODES,
+            ),
             _arguments.is_long(x.numel()),
         )
 

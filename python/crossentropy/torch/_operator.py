@@ -101,7 +101,7 @@ def mean_over_and_divisor(mean_over: str | SupportsFloat) -> tuple[str | None, f
 
 
 def parse(options: Options, input_type: str, mean_over: dict[str, int]) -> tuple[Any, Any, int]:
-    """The choices, numbers and threads that `_c_api.cross_entropy` takes, of options that all losses have."""
+    """The choices, numbers and threads that `_c_api.loss` takes, of options that all losses have."""
     if options.mean_over is None:
         over, divisor = _c_api.MEAN_OVER_DIVISOR, _arguments.divisor(options.divisor)
     else:
