@@ -16,6 +16,9 @@ struct PairRows {
     private let usesSingles: Bool
     private let scatterSingles: crossentropy_scatter_kernel
 
+    /// What exponentials in f32 add to a divergence, 6.4e-14, is 1.4e-7 of this one: see LogitsDivergence.swift.
+    private static let leastSingleDivergence = 0x1p-21
+
     /// Room for the arrays of a row; true if that is more than there can be.
     static func bytes(for call: LossCall) -> (Int, Bool) {
         guard isNeeded(for: call) else { return (0, false) }
@@ -131,13 +134,13 @@ struct PairRows {
         pair.prediction.data = row.input
         pair.grad_scale = row.grad_scale
         switch call.mode {
-        case .divergence where usesSingles: return divergenceOfSingles(row)
         case .divergence:
+            if usesSingles, let value = divergenceOfSingles(row) { return value }
             kernels.stage(&pair.prediction, pair.classes)
             if call.sparse != nil {
                 stageTarget(row.target, Operand(data: dense, dtype: .f64, classStride: 1), CROSSENTROPY_PROBS)
-            } else if call.targetType == .probs {
-                stageTarget(row.target, call.target, CROSSENTROPY_PROBS)
+            } else if call.targetType == .probs || usesSingles {
+                stageTarget(row.target, call.target, call.targetType.kind)
             }
             let value = row.row_weight * kernels.divergence(&pair)
             if hasGradients && value == value {
@@ -183,16 +186,21 @@ struct PairRows {
         }
     }
 
-    private mutating func divergenceOfSingles(_ row: crossentropy_row) -> Double {
+    /// `nil` where it is too small for exponentials in f32 to tell, and nothing has been written.
+    private mutating func divergenceOfSingles(_ row: crossentropy_row) -> Double? {
         pair.target.data = row.target
         pair.target.stride = Int64(call.target.classStride)
         pair.target.format = CROSSENTROPY_F32
+        let divergence = kernels.single_divergence(&pair)
+        if divergence < Self.leastSingleDivergence { return nil }
+        let value = row.row_weight * divergence
+        guard let grad = row.grad, value == value else { return value }
         if pair.prediction.transform.applies != 0 { pair.grad_scale *= pair.prediction.transform.logit_scale }
         let isDirect = row.grad_stride == 1 && row.grad_format == CROSSENTROPY_F32
         let copy = UnsafeMutableRawPointer(dense)
-        pair.single_grad = row.grad.map { (isDirect ? $0 : copy).assumingMemoryBound(to: Float.self) }
-        let value = row.row_weight * kernels.single_divergence(&pair)
-        if let grad = row.grad, !isDirect, value == value {
+        pair.single_grad = (isDirect ? grad : copy).assumingMemoryBound(to: Float.self)
+        kernels.single_divergence_grad(&pair)
+        if !isDirect {
             let format = row.grad_format == CROSSENTROPY_F32 ? CROSSENTROPY_NATIVE : row.grad_format
             scatterSingles(copy, pair.classes, grad, format, 0, row.grad_stride)
         }

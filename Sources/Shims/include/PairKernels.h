@@ -44,7 +44,7 @@ typedef struct crossentropy_pair {
     // The Hessian's.
     double      mass;                  // sum of the target mass
     double      z_loss;
-    // For divergences of f32 from f32 logits: where gradients go, side by side, or NULL.
+    // For divergences of f32 from f32 logits: where gradients go, side by side.
     float      *single_grad;
 } crossentropy_pair;
 
@@ -60,7 +60,8 @@ typedef struct crossentropy_pair_kernels {
     crossentropy_pair_kernel       costs;             // instead of it: w (-log p) of each class in the place of target.logs
     crossentropy_pair_kernel       target_grad;       // after either, in the place of target.logs
     crossentropy_pair_kernel       chain;             // multiplies prediction.logs by the derivatives of the transform
-    crossentropy_divergence_kernel single_divergence; // of f32 logits that are not staged, and its gradient
+    crossentropy_divergence_kernel single_divergence; // of f32 logits that are not staged
+    crossentropy_pair_kernel       single_divergence_grad;  // after it
     crossentropy_pair_kernel       hessian_vector;    // in the place of prediction.logs
     crossentropy_pair_kernel       hessian_diagonal;  // likewise
 } crossentropy_pair_kernels;
