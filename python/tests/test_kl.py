@@ -119,6 +119,35 @@ def test_what_holds_the_same_distributions_agrees() -> None:
         assert got == pytest.approx(want, rel=1e-13), (a, b, form)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float16, ml_dtypes.bfloat16], ids=str)
+@pytest.mark.parametrize("temperature", [1.0, 4.0, 3.0])
+@pytest.mark.parametrize("classes", [1, 2, 15, 16, 17, 100, 5000])
+def test_logits_of_32_bits(classes: int, temperature: float, dtype: Any) -> None:
+    """Against float64, which is tested above, within the bound of float32; from far apart to nearly the same."""
+    random = np.random.default_rng(13)
+    x = random.normal(0, 3, (24, classes)).astype(dtype)
+    distance = 10.0 ** random.uniform(-7, 1, (24, 1))
+    teacher = (x.astype(np.float64) + distance * random.normal(0, 1, x.shape)).astype(np.float32)
+    options: dict[str, Any] = {"target_type": "logits", "temperature": temperature, "reduction": "none"}
+    want, slope = ce.kl_divergence_with_grad(x.astype(np.float64), teacher.astype(np.float64), **options)
+    p, q = (ce.softmax(z.astype(np.float64), logit_scale=1 / temperature) for z in (x, teacher))
+    for threads in (1, 3):
+        grad = np.empty(x.shape, np.float32)
+        losses = ce.kl_divergence(x, teacher, out=np.empty(24), threads=threads, **options)
+        again, _ = ce.kl_divergence_with_grad(x, teacher, grad=grad, threads=threads, **options)
+        assert np.array_equal(again, losses.astype(np.float32))
+        largest = 1 + abs(np.log([p, q])).max((0, 2))
+        assert (abs(losses - want) <= 1e-6 * want + 2e-15 * largest * np.sqrt(2 * want)).all()
+        assert (abs(grad - slope) <= 1.1e-6 * np.maximum(p, q) / temperature).all()
+        # Elsewhere in memory, and in place, they are the same bits.
+        backwards = np.asfortranarray(x[:, ::-1])[:, ::-1]
+        turned = np.asfortranarray(teacher)
+        _, elsewhere = ce.kl_divergence_with_grad(backwards, turned, grad=backwards, threads=threads, **options)
+        assert elsewhere is backwards
+        assert np.array_equal(elsewhere, grad.astype(dtype))
+        assert np.array_equal(ce.kl_divergence(x.T, teacher.T, **{**options, "axis": 0}), again)
+
+
 # ----------------------------------------------------------------------------------------------
 # Zero
 # ----------------------------------------------------------------------------------------------
@@ -170,14 +199,21 @@ def test_never_below_0(kind: str) -> None:
     assert ((losses < 1e-12) & (losses > 0)).sum() > 100
 
 
-def test_small_divergences_keep_their_digits() -> None:
-    x = np.array([0.25, -1.5, 2.0, 0.125])
-    for step in (1e-3, 1e-6, 1e-9):
-        near = x + step * np.array([1.0, -2.0, 0.5, 3.0])
-        want = exact.divergence(exact.softmax(exact.row(x)), exact.softmax(exact.row(near)))
-        got = mpf(float(ce.kl_divergence(x, near, target_type="logits")))
-        assert abs(got - want) <= mpf("1e-13") * want + mpf("5e-15") * mp.sqrt(2 * want)
-        assert want < step**2 * 3
+@pytest.mark.parametrize(("dtype", "digits"), [(np.float64, "1e-13"), (np.float32, "1e-6")])
+def test_small_divergences_keep_their_digits(dtype: Any, digits: str) -> None:
+    random = np.random.default_rng(14)
+    x = random.normal(0, 2, (10, 50)).astype(dtype)
+    for step in (1e-2, 1e-4, 1e-6):
+        for shift in (0, 7):  # by which p and q do not differ, but their exponentials are others
+            near = (x + step * random.normal(0, 1, x.shape) + shift).astype(dtype)
+            losses = ce.kl_divergence(x, near, target_type="logits", reduction="none", out=np.empty(10))
+            for i in range(10):
+                p, q = (exact.softmax(exact.row(z[i])) for z in (x, near))
+                want = exact.divergence(p, q)
+                largest = 1 - mp.log(min(p + q))
+                bound = mpf(digits) * want + mpf("1e-15") * largest * mp.sqrt(2 * want)
+                assert abs(mpf(float(losses[i])) - want) <= bound
+                assert want < 10 * step**2
 
 
 # ----------------------------------------------------------------------------------------------
