@@ -91,45 +91,18 @@ public struct BinaryCrossEntropyLoss: Sendable {
         let settings = CrossEntropyLoss(
             inputType: inputType, reduction: reduction, meanOver: meanOver, empty: empty, ignoreIndex: ignoreIndex,
             labelSmoothing: labelSmoothing, clip: clip, focalGamma: focalGamma, threads: threads)
-        var failure: CrossEntropyError?
-        withView(classWeights, classWeight) { weight in
-            withView(positiveWeights, positiveWeight) { positiveWeight in
-                do throws(CrossEntropyError) {
-                    let status = try withTensors([input, target, weight, positiveWeight, sampleWeight, loss, gradient])
-                    {
-                        tensors throws(CrossEntropyError) in
-                        var options = try settings.options(keepingRows: keepingElements, gradLoss: gradLoss)
-                        options.weight = tensors[2]
-                        options.pos_weight = tensors[3]
-                        options.sample_weight = tensors[4]
-                        return ce_binary_cross_entropy(
-                            tensors[0], Int32(clamping: classAxis), tensors[1], &options, tensors[5], tensors[6])
-                    }
-                    if status != CE_OK { throw CrossEntropyError(status: status) }
-                } catch {
-                    failure = error
+        var options = try settings.options(keepingRows: keepingElements, gradLoss: gradLoss)
+        try withView(classWeights) { classWeights throws(CrossEntropyError) in
+            try withView(positiveWeights) { positiveWeights throws(CrossEntropyError) in
+                try Tensors.with { tensors throws(CrossEntropyError) in
+                    options.weight = try tensors.add(classWeight ?? classWeights)
+                    options.pos_weight = try tensors.add(positiveWeight ?? positiveWeights)
+                    options.sample_weight = try tensors.add(sampleWeight)
+                    return ce_binary_cross_entropy(
+                        try tensors.add(input), Int32(clamping: classAxis), try tensors.add(target), &options,
+                        try tensors.add(loss), try tensors.add(gradient))
                 }
             }
         }
-        if let failure { throw failure }
     }
-}
-
-/// Calls `body` with the view, or one of the numbers if there is none.
-private func withView(_ numbers: [Double]?, _ view: TensorView?, _ body: (TensorView?) -> Void) {
-    guard view == nil, let numbers else { return body(view) }
-    numbers.withUnsafeBufferPointer { body(TensorView(reading: $0.baseAddress, shape: [$0.count])) }
-}
-
-/// Calls `body` with the views as C sees them, `nil` for those that there are not.
-private func withTensors(
-    _ views: [TensorView?], _ body: ([UnsafePointer<ce_tensor>?]) throws(CrossEntropyError) -> Int32
-) throws(CrossEntropyError) -> Int32 {
-    func open(_ tensors: [UnsafePointer<ce_tensor>?]) throws(CrossEntropyError) -> Int32 {
-        if tensors.count == views.count { return try body(tensors) }
-        return try TensorView.withTensor(views[tensors.count]) { tensor throws(CrossEntropyError) in
-            try open(tensors + [tensor])
-        }
-    }
-    return try open([])
 }

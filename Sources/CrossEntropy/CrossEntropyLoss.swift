@@ -61,18 +61,24 @@ public enum EmptyPolicy: Int32, Sendable {
 public struct CrossEntropyLoss: Sendable {
     /// What the input holds.
     public var inputType = InputType.logits
+    /// What target distributions hold, or the numbers of a ``SparseTarget``. ``TargetType/probs`` for labels.
+    public var targetType = TargetType.probs
     /// How the rows' losses become one number.
     public var reduction = Reduction.mean
     /// What the mean divides by.
     public var meanOver = MeanOver.weight
     /// The mean where no row counts.
     public var empty = EmptyPolicy.nan
-    /// Rows with this label contribute nothing; `nil`: no label is ignored. Labels only, not distributions.
+    /// Rows with this label contribute nothing; `nil`: no label is ignored. Labels only, not distributions. Of a
+    /// ``SparseTarget`` it ignores entries.
     public var ignoreIndex: Int64? = -100
     /// Rows with one of these labels contribute nothing either.
     public var ignoreIndices: [Int64] = []
-    /// e in 0...1: the target distribution q becomes (1 - e) q + e / C.
+    /// e in 0...1: the target distribution q becomes (1 - e) q + e / C. Not with a ``SparseTarget``.
     public var labelSmoothing = 0.0
+    /// What ``labelSmoothing`` smooths towards, a number for each class: q becomes (1 - e) q + e prior, as it is, also where
+    /// it does not add up to 1. `nil`: 1 / C each.
+    public var prior: [Double]?
     /// w, one for each class; `nil`: all 1.
     public var classWeights: [Double]?
     /// eps in 0 ..< 0.5: probabilities are clamped to eps ... 1 - eps, with a gradient of 0 where that changes them. 0: no
@@ -87,8 +93,13 @@ public struct CrossEntropyLoss: Sendable {
     public var polyEpsilon = 0.0
     /// c > 0: logits x become c tanh(x / c) before anything else; infinities stay. `nil`: as they are.
     public var softcap: Double?
-    /// Logits are multiplied by it, before ``softcap``; the inverse of a temperature. Not 0.
+    /// Logits are multiplied by it, before ``softcap``. Not 0.
     public var logitScale = 1.0
+    /// T, finite and above 0: logits of the input, after ``logitScale`` and ``softcap``, and a teacher's logits are divided by
+    /// it. At least one side must hold logits, if it is not 1.
+    public var temperature = 1.0
+    /// Loss and gradients are multiplied by T², as in distillation.
+    public var temperatureSquared = false
     /// The most threads to use, the calling one included; 0: as many as the process may use.
     public var threads = 0
 
@@ -96,7 +107,9 @@ public struct CrossEntropyLoss: Sendable {
         inputType: InputType = .logits, reduction: Reduction = .mean, meanOver: MeanOver = .weight,
         empty: EmptyPolicy = .nan, ignoreIndex: Int64? = -100, labelSmoothing: Double = 0,
         classWeights: [Double]? = nil, clip: Double = 0, zLoss: Double = 0, focalGamma: Double = 0,
-        polyEpsilon: Double = 0, softcap: Double? = nil, logitScale: Double = 1, threads: Int = 0
+        polyEpsilon: Double = 0, softcap: Double? = nil, logitScale: Double = 1, threads: Int = 0,
+        targetType: TargetType = .probs, prior: [Double]? = nil, temperature: Double = 1,
+        temperatureSquared: Bool = false
     ) {
         self.inputType = inputType
         self.reduction = reduction
@@ -112,13 +125,18 @@ public struct CrossEntropyLoss: Sendable {
         self.softcap = softcap
         self.logitScale = logitScale
         self.threads = threads
+        self.targetType = targetType
+        self.prior = prior
+        self.temperature = temperature
+        self.temperatureSquared = temperatureSquared
     }
 
-    /// The options as C sees them, without the weights.
+    /// The options as C sees them, but for what they point to.
     func options(keepingRows: Bool, gradLoss: Double) throws(CrossEntropyError) -> ce_options {
         var options = ce_options()
         ce_options_init(&options, MemoryLayout<ce_options>.size)
         options.input_type = inputType.rawValue
+        options.target_type = targetType.rawValue
         options.reduction = keepingRows ? Int32(CE_REDUCTION_NONE) : reduction.rawValue
         switch meanOver {
         case .weight: options.mean_over = Int32(CE_MEAN_OVER_WEIGHT)
@@ -137,6 +155,8 @@ public struct CrossEntropyLoss: Sendable {
         options.poly_epsilon = polyEpsilon
         options.softcap = try Self.checkedSoftcap(softcap)
         options.logit_scale = try Self.checkedScale(logitScale, "logitScale")
+        options.temperature = try Self.checkedScale(temperature, "temperature", "above 0")
+        options.temperature_squared = temperatureSquared ? 1 : 0
         options.grad_loss = gradLoss
         options.threads = Int32(clamping: threads)
         return options
@@ -149,8 +169,10 @@ public struct CrossEntropyLoss: Sendable {
         return softcap ?? 0
     }
 
-    static func checkedScale(_ scale: Double, _ name: String) throws(CrossEntropyError) -> Double {
-        if scale == 0 { throw CrossEntropyError(.option, "\(name) is 0; it must be finite and not 0") }
+    static func checkedScale(
+        _ scale: Double, _ name: String, _ range: String = "not 0"
+    ) throws(CrossEntropyError) -> Double {
+        if scale == 0 { throw CrossEntropyError(.option, "\(name) is 0; it must be finite and \(range)") }
         return scale
     }
 
@@ -159,66 +181,60 @@ public struct CrossEntropyLoss: Sendable {
     /// - Parameters:
     ///   - input: `Float`, `Double` or a 16-bit format, at least one dimension.
     ///   - classAxis: Which dimension of the input holds the classes; -1 is the last. The others are the rows.
-    ///   - target: Class indices, with the shape of the input without the class axis; or distributions, with the shape of
-    ///     the input.
+    ///   - target: Class indices, with the shape of the input without the class axis; or distributions, `Float` or `Double` with
+    ///     the shape of the input; or the class indices of a sparse target.
+    ///   - targetProbs: Makes the target sparse: the probability of each class that it names, or what ``targetType`` says, with
+    ///     the shape of the target. That is the input's but for the length of the class axis, or with `targetOffsets` one
+    ///     dimension.
+    ///   - targetOffsets: `Int64`, one more than there are rows: where each row's part of a sparse target begins, and the last
+    ///     one's ends. Rows are counted with the last dimension fastest.
+    ///   - targetRest: What becomes of the probability that a row of a sparse target does not name.
     ///   - classWeight: A weight for each class, in place of ``classWeights``.
+    ///   - prior: A number for each class, in place of ``prior``.
     ///   - sampleWeight: A weight for each row, with the shape of the input without the class axis.
     ///   - mask: Integers, with the shape of the input without the class axis: rows where it is 0 contribute nothing,
     ///     whatever their target.
-    ///   - gradLoss: Upstream gradient: multiplies the gradient.
+    ///   - gradLoss: Upstream gradient: multiplies the gradients.
     ///   - gradLosses: With `keepingRows`, the upstream gradient of each row's loss, with the shape of the input without the
     ///     class axis.
-    ///   - loss: One number, or with `keepingRows` one for each row; `nil`: only the gradient is wanted.
+    ///   - loss: One number, or with `keepingRows` one for each row; `nil`: only gradients are wanted.
     ///   - keepingRows: Each row's loss is stored, and the gradient is that of each row's own loss.
     ///   - gradient: Of the input's shape and type (for 16-bit input also `Float`), or `nil`. It may be the input itself,
     ///     which is then replaced.
+    ///   - targetGradient: The gradient with respect to distributions, of their shape and type, or `nil`; what it is:
+    ///     ``withGradients(_:distributions:classes:sampleWeights:)``.
     /// - Throws: ``CrossEntropyError``; then nothing has been written.
     public func evaluate(
-        _ input: TensorView, classAxis: Int = -1, target: TensorView, classWeight: TensorView? = nil,
-        sampleWeight: TensorView? = nil, mask: TensorView? = nil, gradLoss: Double = 1,
-        gradLosses: TensorView? = nil, loss: TensorView?, keepingRows: Bool = false,
-        gradient: TensorView? = nil
+        _ input: TensorView, classAxis: Int = -1, target: TensorView, targetProbs: TensorView? = nil,
+        targetOffsets: TensorView? = nil, targetRest: TargetRest = .drop, classWeight: TensorView? = nil,
+        prior: TensorView? = nil, sampleWeight: TensorView? = nil, mask: TensorView? = nil, gradLoss: Double = 1,
+        gradLosses: TensorView? = nil, loss: TensorView?, keepingRows: Bool = false, gradient: TensorView? = nil,
+        targetGradient: TensorView? = nil
     ) throws(CrossEntropyError) {
-        func call(_ weight: TensorView?) throws(CrossEntropyError) {
-            let views = [input, target, weight, sampleWeight, mask, gradLosses, loss, gradient]
-            try TensorView.withTensors(views) { tensors throws(CrossEntropyError) in
-                try withIgnoreIndices { ignored throws(CrossEntropyError) in
-                    var options = try options(keepingRows: keepingRows, gradLoss: gradLoss)
-                    options.weight = tensors[2]
-                    options.sample_weight = tensors[3]
-                    options.mask = tensors[4]
-                    options.grad_losses = tensors[5]
-                    options.ignore_indices = ignored
-                    let status = ce_cross_entropy(
-                        tensors[0], Int32(clamping: classAxis), tensors[1], &options, tensors[6], tensors[7])
-                    if status != CE_OK { throw CrossEntropyError(status: status) }
+        let call = RowCall(
+            input: input, classAxis: classAxis,
+            target: TargetViews(values: target, probs: targetProbs, offsets: targetOffsets, rest: targetRest),
+            classWeight: classWeight, prior: prior, sampleWeight: sampleWeight, mask: mask, gradLosses: gradLosses,
+            targetGradient: targetGradient)
+        try run(ce_cross_entropy, call, keepingRows: keepingRows, gradLoss: gradLoss, loss, gradient)
+    }
+
+    /// Makes a call with these options. What they hold takes the place of views that there are not.
+    func run(
+        _ function: RowFunction, _ call: RowCall, keepingRows: Bool = false, gradLoss: Double = 1, _ first: TensorView?,
+        _ second: TensorView?
+    ) throws(CrossEntropyError) {
+        let options = try options(keepingRows: keepingRows, gradLoss: gradLoss)
+        try withView(classWeights) { classWeights throws(CrossEntropyError) in
+            try withView(prior) { prior throws(CrossEntropyError) in
+                try withView(labels: ignoreIndices.isEmpty ? nil : ignoreIndices) { ignored throws(CrossEntropyError) in
+                    var call = call
+                    call.classWeight = call.classWeight ?? classWeights
+                    call.prior = call.prior ?? prior
+                    call.ignoreIndices = ignored
+                    try call.run(function, options, first, second)
                 }
             }
         }
-        guard classWeight == nil, let classWeights else { return try call(classWeight) }
-        var failure: CrossEntropyError?
-        classWeights.withUnsafeBufferPointer { weights in
-            do throws(CrossEntropyError) {
-                try call(TensorView(reading: weights.baseAddress, shape: [weights.count]))
-            } catch {
-                failure = error
-            }
-        }
-        if let failure { throw failure }
-    }
-
-    private func withIgnoreIndices(
-        _ body: (UnsafePointer<ce_tensor>?) throws(CrossEntropyError) -> Void
-    ) throws(CrossEntropyError) {
-        if ignoreIndices.isEmpty { return try body(nil) }
-        var failure: CrossEntropyError?
-        ignoreIndices.withUnsafeBufferPointer { labels in
-            do throws(CrossEntropyError) {
-                try TensorView.withTensor(TensorView(labels: labels.baseAddress, shape: [labels.count]), body)
-            } catch {
-                failure = error
-            }
-        }
-        if let failure { throw failure }
     }
 }

@@ -57,38 +57,4 @@ public struct TensorView {
     ) {
         self.init(data: UnsafeMutableRawPointer(bits), dtype: format.rawValue, shape: shape, strides: strides)
     }
-
-    /// Calls `body` with the views as C sees them, and `nil` for no view.
-    static func withTensors(
-        _ views: [TensorView?], _ body: ([UnsafePointer<ce_tensor>?]) throws(CrossEntropyError) -> Void
-    ) throws(CrossEntropyError) {
-        func add(_ tensors: [UnsafePointer<ce_tensor>?]) throws(CrossEntropyError) {
-            if tensors.count == views.count { return try body(tensors) }
-            try withTensor(views[tensors.count]) { tensor throws(CrossEntropyError) in try add(tensors + [tensor]) }
-        }
-        try add([])
-    }
-
-    /// Calls `body` with the view as C sees it, or with `nil` for no view.
-    static func withTensor<R>(
-        _ view: TensorView?, _ body: (UnsafePointer<ce_tensor>?) throws(CrossEntropyError) -> R
-    ) throws(CrossEntropyError) -> R {
-        guard let view else { return try body(nil) }
-        if let strides = view.strides, strides.count != view.shape.count {
-            throw CrossEntropyError(
-                .shape, "a view of shape \(view.shape) needs as many strides, but has \(strides.count)")
-        }
-        // One allocation that holds both arrays for as long as the call takes.
-        let count = view.shape.count
-        let lengths = UnsafeMutablePointer<Int64>.allocate(capacity: 2 * count + 1)
-        defer { lengths.deallocate() }
-        for d in 0..<count {
-            lengths[d] = Int64(view.shape[d])
-            lengths[count + d] = Int64(view.strides?[d] ?? 0)
-        }
-        var tensor = ce_tensor(
-            data: view.data, dtype: view.dtype, ndim: Int32(clamping: count), shape: lengths,
-            strides: view.strides == nil ? nil : UnsafePointer(lengths + count))
-        return try body(&tensor)
-    }
 }

@@ -5,8 +5,7 @@ import Foundation
 public struct VectorCase {
     public let name: String
     public let isForC: Bool
-    /// Binary cross-entropy.
-    public let isBinary: Bool
+    public let function: Function
     public let status: Int32
     public let messageContains: [String]
     public let loss: [Double]
@@ -15,7 +14,19 @@ public struct VectorCase {
     public let gradTolerance: [Double]
     /// Which elements `grad` lists; `nil`: all.
     public let gradAt: [Int]?
+    /// With respect to the target; `nil`: the call does not ask for it.
+    public let targetGrad: [Double]?
+    public let targetGradTolerance: [Double]
     private let fields: [String: Any]
+
+    /// What is called. What a second derivative gives is in `grad`, and has no loss.
+    public enum Function: String {
+        case crossEntropy = "cross_entropy"
+        case binaryCrossEntropy = "binary_cross_entropy"
+        case divergence = "kl_divergence"
+        case hessianVectorProduct = "hessian_vector_product"
+        case hessianDiagonal = "hessian_diagonal"
+    }
 
     public static func load(_ file: URL) throws -> [VectorCase] {
         let root = try JSONSerialization.jsonObject(with: Data(contentsOf: file)) as! [String: Any]
@@ -25,7 +36,7 @@ public struct VectorCase {
     init(_ fields: [String: Any]) {
         self.fields = fields
         name = fields["name"] as! String
-        isBinary = fields["loss_function"] as? String == "binary_cross_entropy"
+        function = Function(rawValue: fields["loss_function"] as? String ?? "cross_entropy")!
         isForC = fields["level"] as? String == "c"
         status = statusCodes.firstIndex(of: fields["status"] as! String).map { Int32($0) }!
         messageContains = fields["message_contains"] as? [String] ?? []
@@ -34,6 +45,8 @@ public struct VectorCase {
         grad = numbers(fields["grad"] ?? [Any]())
         gradTolerance = numbers(fields["grad_tol"] ?? [Any]())
         gradAt = (fields["grad_at"] as? [NSNumber]).map { $0.map(\.intValue) }
+        targetGrad = fields["grad_target"].map(numbers)
+        targetGradTolerance = numbers(fields["grad_target_tol"] ?? [Any]())
     }
 
     /// What a call gave: widened to Double, which is exact.
@@ -42,6 +55,7 @@ public struct VectorCase {
         public var message = ""
         public var loss: [Double] = []
         public var grad: [Double] = []
+        public var targetGrad: [Double] = []
     }
 
     /// Runs the case through the Swift API.
@@ -49,14 +63,102 @@ public struct VectorCase {
     /// - Parameters:
     ///   - threads: In place of the case's own number, if it is not 0.
     ///   - isInPlace: The gradient replaces the input.
-    ///   - wantsGradient: Whether to ask for the gradient.
+    ///   - wantsGradient: Whether to ask for the gradients.
     public func run(threads: Int = 0, isInPlace: Bool = false, wantsGradient: Bool = true) -> Outcome {
+        let loss = loss(threads: threads)
+        let options = fields["options"] as! [String: Any]
+        let input = Storage(fields, "x", dtypeKey: "dtype", shapeKey: "shape")!
+        let shape = input.shape
+        let target = Storage(fields, "target")!
+        let targetProbs = Storage(fields, "target_probs")
+        let targetOffsets = Storage(integers: fields["target_offsets"] as? [NSNumber])
+        let targetRest: TargetRest = ["drop": .drop, "spread": .spread, "renormalize": .renormalize][
+            options["target_rest"] as? String ?? "drop"]!
+        let weight = Storage(fields, "weight")
+        let prior = Storage(fields, "prior")
+        let sampleWeight = Storage(fields, "sample_weight")
+        let mask = Storage(fields, "mask")
+        let gradLosses = Storage(fields, "grad_losses")
+        let axis = (fields["class_axis"] as? NSNumber)?.intValue ?? -1
+        let rowShape = function == .binaryCrossEntropy ? shape : rowShape(shape, axis)
+        let keepsRows = options["reduction"] as? String == "none"
+        let dtype = fields["dtype"] as! String
+        let losses = Storage(
+            zeros: keepsRows ? rowShape : [], fields["loss_dtype"] as? String ?? (dtype == "f64" ? "f64" : "f32"))
+        let gradType = fields["grad_dtype"] as? String ?? dtype
+        let grads = isInPlace && gradType == dtype ? input : Storage(zeros: shape, gradType)
+        let isHessian = function == .hessianVectorProduct || function == .hessianDiagonal
+        let hasGradient = isHessian || (wantsGradient && (fields["outputs"] as? [String]) != ["loss"])
+        let targetGrads =
+            wantsGradient && targetGrad != nil
+            ? Storage(zeros: target.shape, fields["target_dtype"] as! String) : nil
+
+        var outcome = Outcome()
+        do throws(CrossEntropyError) {
+            let gradLoss = number(options["grad_loss"] ?? 1)
+            let gradient = hasGradient ? grads.view : nil
+            switch function {
+            case .crossEntropy:
+                try loss.evaluate(
+                    input.view, classAxis: axis, target: target.view, targetProbs: targetProbs?.view,
+                    targetOffsets: targetOffsets?.view, targetRest: targetRest, classWeight: weight?.view,
+                    prior: prior?.view, sampleWeight: sampleWeight?.view, mask: mask?.view, gradLoss: gradLoss,
+                    gradLosses: gradLosses?.view, loss: losses.view, keepingRows: keepsRows, gradient: gradient,
+                    targetGradient: targetGrads?.view)
+            case .binaryCrossEntropy:
+                let binary = BinaryCrossEntropyLoss(
+                    inputType: loss.inputType, reduction: loss.reduction, meanOver: loss.meanOver, empty: loss.empty,
+                    ignoreIndex: loss.ignoreIndex, labelSmoothing: loss.labelSmoothing, clip: loss.clip,
+                    focalGamma: loss.focalGamma, threads: loss.threads)
+                let positiveWeight = Storage(fields, "pos_weight")
+                try binary.evaluate(
+                    input.view, classAxis: axis, target: target.view, classWeight: weight?.view,
+                    positiveWeight: positiveWeight?.view, sampleWeight: sampleWeight?.view, gradLoss: gradLoss,
+                    loss: losses.view, keepingElements: keepsRows, gradient: gradient)
+            case .divergence:
+                let divergence = KLDivergence(
+                    inputType: loss.inputType, targetType: loss.targetType,
+                    form: options["kl_form"] as? String == "plain" ? .plain : .generalized,
+                    temperature: loss.temperature, temperatureSquared: loss.temperatureSquared,
+                    reduction: loss.reduction, meanOver: loss.meanOver, empty: loss.empty,
+                    ignoreIndex: loss.ignoreIndex, softcap: loss.softcap, logitScale: loss.logitScale,
+                    threads: loss.threads)
+                try divergence.evaluate(
+                    input.view, classAxis: axis, target: target.view, targetProbs: targetProbs?.view,
+                    targetOffsets: targetOffsets?.view, targetRest: targetRest, sampleWeight: sampleWeight?.view,
+                    mask: mask?.view, gradLoss: gradLoss, gradLosses: gradLosses?.view, loss: losses.view,
+                    keepingRows: keepsRows, gradient: gradient, targetGradient: targetGrads?.view)
+            case .hessianVectorProduct:
+                try loss.hessianVectorProduct(
+                    input.view, classAxis: axis, target: target.view, targetProbs: targetProbs?.view,
+                    targetOffsets: targetOffsets?.view, targetRest: targetRest, classWeight: weight?.view,
+                    prior: prior?.view, sampleWeight: sampleWeight?.view, mask: mask?.view, gradLoss: gradLoss,
+                    gradLosses: gradLosses?.view, keepingRows: keepsRows, vector: Storage(fields, "vector")!.view,
+                    output: grads.view)
+            case .hessianDiagonal:
+                try loss.hessianDiagonal(
+                    input.view, classAxis: axis, target: target.view, targetProbs: targetProbs?.view,
+                    targetOffsets: targetOffsets?.view, targetRest: targetRest, classWeight: weight?.view,
+                    prior: prior?.view, sampleWeight: sampleWeight?.view, mask: mask?.view, gradLoss: gradLoss,
+                    gradLosses: gradLosses?.view, keepingRows: keepsRows, output: grads.view)
+            }
+            if !isHessian { outcome.loss = losses.elements() }
+            if hasGradient { outcome.grad = grads.elements() }
+            if let targetGrads { outcome.targetGrad = targetGrads.elements() }
+        } catch {
+            outcome.status = error.code.rawValue
+            outcome.message = error.message
+        }
+        return outcome
+    }
+
+    /// The options that losses have in common.
+    private func loss(threads: Int) -> CrossEntropyLoss {
         let options = fields["options"] as! [String: Any]
         var loss = CrossEntropyLoss()
         loss.inputType = ["logits": .logits, "probs": .probs, "log_probs": .logProbs][
             options["input_type"] as? String ?? "logits"]!
-        let reduction = options["reduction"] as? String ?? "mean"
-        loss.reduction = reduction == "sum" ? .sum : .mean
+        loss.reduction = options["reduction"] as? String == "sum" ? .sum : .mean
         switch options["mean_over"] as? String ?? "weight" {
         case "mass": loss.meanOver = .mass
         case "count": loss.meanOver = .count
@@ -74,53 +176,13 @@ public struct VectorCase {
         loss.polyEpsilon = number(options["poly_epsilon"] ?? 0)
         loss.softcap = options["softcap"].map(number)
         loss.logitScale = number(options["logit_scale"] ?? 1)
+        loss.targetType = ["probs": .probs, "logits": .logits, "log_probs": .logProbs][
+            options["target_type"] as? String ?? "probs"]!
+        loss.temperature = number(options["temperature"] ?? 1)
+        loss.temperatureSquared = number(options["temperature_squared"] ?? 0) != 0
         loss.threads = (options["threads"] as? NSNumber)?.intValue ?? threads
-
-        let input = Storage(fields, "x", dtypeKey: "dtype", shapeKey: "shape")!
-        let shape = input.shape
-        let target = Storage(fields, "target")!
-        let weight = Storage(fields, "weight")
-        let sampleWeight = Storage(fields, "sample_weight")
-        let mask = Storage(fields, "mask")
-        let gradLosses = Storage(fields, "grad_losses")
         loss.ignoreIndices = (fields["ignore_indices"] as? [Any] ?? []).map { Int64(integerText($0))! }
-        let axis = (fields["class_axis"] as? NSNumber)?.intValue ?? -1
-        let rowShape = isBinary ? shape : rowShape(shape, axis)
-        let keepsRows = reduction == "none"
-        let dtype = fields["dtype"] as! String
-        let losses = Storage(
-            zeros: keepsRows ? rowShape : [], fields["loss_dtype"] as? String ?? (dtype == "f64" ? "f64" : "f32"))
-        let gradType = fields["grad_dtype"] as? String ?? dtype
-        let grads = isInPlace && gradType == dtype ? input : Storage(zeros: shape, gradType)
-        let hasGradient = wantsGradient && (fields["outputs"] as? [String]) != ["loss"]
-
-        var outcome = Outcome()
-        do throws(CrossEntropyError) {
-            let gradLoss = number(options["grad_loss"] ?? 1)
-            let gradient = hasGradient ? grads.view : nil
-            if isBinary {
-                let binary = BinaryCrossEntropyLoss(
-                    inputType: loss.inputType, reduction: loss.reduction, meanOver: loss.meanOver, empty: loss.empty,
-                    ignoreIndex: loss.ignoreIndex, labelSmoothing: loss.labelSmoothing, clip: loss.clip,
-                    focalGamma: loss.focalGamma, threads: loss.threads)
-                let positiveWeight = Storage(fields, "pos_weight")
-                try binary.evaluate(
-                    input.view, classAxis: axis, target: target.view, classWeight: weight?.view,
-                    positiveWeight: positiveWeight?.view, sampleWeight: sampleWeight?.view, gradLoss: gradLoss,
-                    loss: losses.view, keepingElements: keepsRows, gradient: gradient)
-            } else {
-                try loss.evaluate(
-                    input.view, classAxis: axis, target: target.view, classWeight: weight?.view,
-                    sampleWeight: sampleWeight?.view, mask: mask?.view, gradLoss: gradLoss,
-                    gradLosses: gradLosses?.view, loss: losses.view, keepingRows: keepsRows, gradient: gradient)
-            }
-            outcome.loss = losses.elements()
-            if hasGradient { outcome.grad = grads.elements() }
-        } catch {
-            outcome.status = error.code.rawValue
-            outcome.message = error.message
-        }
-        return outcome
+        return loss
     }
 
     /// Runs what gives the statistics of the case's rows, if it lists them; what is wrong with the results.
@@ -181,9 +243,17 @@ public struct VectorCase {
         for i in loss.indices {
             if let text = mismatch(outcome.loss[i], loss[i], lossTolerance[i]) { return "loss[\(i)] \(text)" }
         }
-        if outcome.grad.isEmpty { return nil }
-        for (i, at) in (gradAt ?? Array(grad.indices)).enumerated() {
+        for (i, at) in (gradAt ?? Array(grad.indices)).enumerated() where !outcome.grad.isEmpty {
             if let text = mismatch(outcome.grad[at], grad[i], gradTolerance[i]) { return "grad[\(at)] \(text)" }
+        }
+        guard let targetGrad, outcome.targetGrad.count == targetGrad.count else {
+            return targetGrad == nil
+                ? nil : "\(outcome.targetGrad.count) numbers of grad_target instead of \(targetGrad!.count)"
+        }
+        for i in targetGrad.indices {
+            if let text = mismatch(outcome.targetGrad[i], targetGrad[i], targetGradTolerance[i]) {
+                return "grad_target[\(i)] \(text)"
+            }
         }
         return nil
     }
@@ -269,6 +339,11 @@ private final class Storage {
         let count = texts?.count ?? generated!.count
         data = .allocate(byteCount: max(8, 8 * count), alignment: 8)
         for i in 0..<count { store(i, text: texts?[i], generated: generated?[i] ?? 0) }
+    }
+
+    convenience init?(integers: [NSNumber]?) {
+        guard let integers else { return nil }
+        self.init(["list": integers, "list_dtype": "i64", "list_shape": [integers.count]], "list")
     }
 
     init(zeros shape: [Int], _ dtype: String) {

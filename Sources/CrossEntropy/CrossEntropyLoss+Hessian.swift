@@ -1,0 +1,139 @@
+import CCrossEntropy
+
+/// Second derivatives of the loss with respect to the logits.
+///
+/// With target mass a = w q of each class, A = Σ a and m = Σ p v, the Hessian H of a row of sample weight s has
+///
+///     (H v)[c] = s (A p[c] (v[c] - m) + 2 zLoss p[c] (m + lse (v[c] - m)))
+///     H[c, c]  = s (A p[c] (1 - p[c]) + 2 zLoss p[c] (p[c] + lse (1 - p[c])))
+///
+/// all of it times (logitScale / T)² for the temperature T, and as the loss is reduced. Rows do not meet: H is
+/// block-diagonal, and without ``zLoss`` positive semi-definite. Ignored rows and rows of weight 0 have 0, rows whose loss
+/// is NaN have NaN.
+///
+/// Only for ``InputType/logits``, and without ``focalGamma``, ``polyEpsilon`` and ``softcap``; these are refused with a
+/// ``CrossEntropyError``, as is what the loss refuses.
+extension CrossEntropyLoss {
+    // MARK: Arrays: rows of `classes` numbers each, one after the other
+
+    /// H v, for a vector of as many numbers as there are logits.
+    public func hessianVectorProduct<Scalar: LossScalar, Label: LabelScalar>(
+        _ logits: [Scalar], labels: [Label], vector: [Scalar], classes: Int, sampleWeights: [Double]? = nil
+    ) throws(CrossEntropyError) -> [Scalar] {
+        try product(ArrayCall(logits, Labels(labels), classes, sampleWeights), vector)
+    }
+
+    /// H v of the loss against distributions.
+    public func hessianVectorProduct<Scalar: LossScalar>(
+        _ logits: [Scalar], distributions: [Scalar], vector: [Scalar], classes: Int, sampleWeights: [Double]? = nil
+    ) throws(CrossEntropyError) -> [Scalar] {
+        try product(ArrayCall(logits, Distributions(distributions), classes, sampleWeights), vector)
+    }
+
+    /// H v of the loss against distributions of a few classes each.
+    public func hessianVectorProduct<Scalar: LossScalar, Label, Prob>(
+        _ logits: [Scalar], target: SparseTarget<Label, Prob>, vector: [Scalar], classes: Int,
+        sampleWeights: [Double]? = nil
+    ) throws(CrossEntropyError) -> [Scalar] {
+        try product(ArrayCall(logits, target, classes, sampleWeights), vector)
+    }
+
+    /// The diagonal of H, a number for each logit.
+    public func hessianDiagonal<Scalar: LossScalar, Label: LabelScalar>(
+        _ logits: [Scalar], labels: [Label], classes: Int, sampleWeights: [Double]? = nil
+    ) throws(CrossEntropyError) -> [Scalar] {
+        try diagonal(ArrayCall(logits, Labels(labels), classes, sampleWeights))
+    }
+
+    /// The diagonal of H of the loss against distributions.
+    public func hessianDiagonal<Scalar: LossScalar>(
+        _ logits: [Scalar], distributions: [Scalar], classes: Int, sampleWeights: [Double]? = nil
+    ) throws(CrossEntropyError) -> [Scalar] {
+        try diagonal(ArrayCall(logits, Distributions(distributions), classes, sampleWeights))
+    }
+
+    /// The diagonal of H of the loss against distributions of a few classes each.
+    public func hessianDiagonal<Scalar: LossScalar, Label, Prob>(
+        _ logits: [Scalar], target: SparseTarget<Label, Prob>, classes: Int, sampleWeights: [Double]? = nil
+    ) throws(CrossEntropyError) -> [Scalar] {
+        try diagonal(ArrayCall(logits, target, classes, sampleWeights))
+    }
+
+    // MARK: Views of any shape and strides
+
+    /// H v. Parameters that are not listed are those of the loss.
+    ///
+    /// - Parameters:
+    ///   - gradLoss, gradLosses: Upstream gradients: they multiply H.
+    ///   - keepingRows: H is that of each row's own loss.
+    ///   - vector: Of the input's shape: `Float`, `Double` or a 16-bit format.
+    ///   - output: Of the input's shape and type (for 16-bit input also `Float`). It may be the input or the vector itself,
+    ///     which is then replaced.
+    /// - Throws: ``CrossEntropyError``; then nothing has been written.
+    public func hessianVectorProduct(
+        _ input: TensorView, classAxis: Int = -1, target: TensorView, targetProbs: TensorView? = nil,
+        targetOffsets: TensorView? = nil, targetRest: TargetRest = .drop, classWeight: TensorView? = nil,
+        prior: TensorView? = nil, sampleWeight: TensorView? = nil, mask: TensorView? = nil, gradLoss: Double = 1,
+        gradLosses: TensorView? = nil, keepingRows: Bool = false, vector: TensorView, output: TensorView
+    ) throws(CrossEntropyError) {
+        let call = RowCall(
+            input: input, classAxis: classAxis,
+            target: TargetViews(values: target, probs: targetProbs, offsets: targetOffsets, rest: targetRest),
+            classWeight: classWeight, prior: prior, sampleWeight: sampleWeight, mask: mask, gradLosses: gradLosses)
+        try run(ce_hessian_vector_product, call, keepingRows: keepingRows, gradLoss: gradLoss, vector, output)
+    }
+
+    /// The diagonal of H. Parameters that are not listed are those of the loss.
+    ///
+    /// - Parameters:
+    ///   - gradLoss, gradLosses: Upstream gradients: they multiply H.
+    ///   - keepingRows: H is that of each row's own loss.
+    ///   - output: Of the input's shape and type (for 16-bit input also `Float`). It may be the input itself, which is then
+    ///     replaced.
+    /// - Throws: ``CrossEntropyError``; then nothing has been written.
+    public func hessianDiagonal(
+        _ input: TensorView, classAxis: Int = -1, target: TensorView, targetProbs: TensorView? = nil,
+        targetOffsets: TensorView? = nil, targetRest: TargetRest = .drop, classWeight: TensorView? = nil,
+        prior: TensorView? = nil, sampleWeight: TensorView? = nil, mask: TensorView? = nil, gradLoss: Double = 1,
+        gradLosses: TensorView? = nil, keepingRows: Bool = false, output: TensorView
+    ) throws(CrossEntropyError) {
+        let call = RowCall(
+            input: input, classAxis: classAxis,
+            target: TargetViews(values: target, probs: targetProbs, offsets: targetOffsets, rest: targetRest),
+            classWeight: classWeight, prior: prior, sampleWeight: sampleWeight, mask: mask, gradLosses: gradLosses)
+        try run(hessianDiagonalFunction, call, keepingRows: keepingRows, gradLoss: gradLoss, nil, output)
+    }
+
+    // MARK: -
+
+    private func product<Scalar, Target>(
+        _ arrays: ArrayCall<Scalar, Target>, _ vector: [Scalar]
+    ) throws(CrossEntropyError) -> [Scalar] {
+        guard vector.count == arrays.input.count else {
+            throw CrossEntropyError(
+                .shape, "the vector holds \(vector.count) numbers, but the input holds \(arrays.input.count)")
+        }
+        return try arrays.results(gradient: true) { call, _, output throws(CrossEntropyError) in
+            try vector.withUnsafeBufferPointer { vector throws(CrossEntropyError) in
+                let vector = TensorView(reading: vector.baseAddress, shape: call.input.shape)
+                try run(ce_hessian_vector_product, call, vector, output)
+            }
+        }.gradient
+    }
+
+    private func diagonal<Scalar, Target>(
+        _ arrays: ArrayCall<Scalar, Target>
+    ) throws(CrossEntropyError) -> [Scalar] {
+        try arrays.results(gradient: true) { call, _, output throws(CrossEntropyError) in
+            try run(hessianDiagonalFunction, call, nil, output)
+        }.gradient
+    }
+}
+
+/// `ce_hessian_diagonal` as a function of a vector, too, of which there is none.
+private func hessianDiagonalFunction(
+    _ input: UnsafePointer<ce_tensor>?, _ classAxis: Int32, _ target: UnsafePointer<ce_tensor>?,
+    _ options: UnsafePointer<ce_options>?, _ vector: UnsafePointer<ce_tensor>?, _ output: UnsafePointer<ce_tensor>?
+) -> Int32 {
+    ce_hessian_diagonal(input, classAxis, target, options, output)
+}
