@@ -18,6 +18,7 @@ private let vectorFile = URL(fileURLWithPath: #filePath).deletingLastPathCompone
         #expect(lossOnly.loss.map(\.bitPattern) == outcome.loss.map(\.bitPattern), "\(vector.name)")
         let threaded = vector.run(threads: 3)
         #expect(threaded.grad.map(\.bitPattern) == outcome.grad.map(\.bitPattern), "\(vector.name)")
+        #expect(threaded.targetGrad.map(\.bitPattern) == outcome.targetGrad.map(\.bitPattern), "\(vector.name)")
     }
 }
 
@@ -112,17 +113,6 @@ private let predictions = [0.1, 0.4, 0.5, 0.8, 0.1, 0.1]
     #expect(found?.0 == .option)
     found = message { _ = try BinaryCrossEntropyLoss(positiveWeights: [1, 2])([1.0], labels: [1]) }
     #expect(found?.0 == .shape)
-}
-
-private func message(_ body: () throws -> Void) -> (CrossEntropyError.Code, String)? {
-    do {
-        try body()
-        return nil
-    } catch let error as CrossEntropyError {
-        return (error.code, "\(error)")
-    } catch {
-        return nil
-    }
 }
 
 @Test func errorsSayWhatIsWrong() throws {
