@@ -79,6 +79,7 @@ public struct VectorCase {
         let sampleWeight = Storage(fields, "sample_weight")
         let mask = Storage(fields, "mask")
         let gradLosses = Storage(fields, "grad_losses")
+        let vector = Storage(fields, "vector")
         let axis = (fields["class_axis"] as? NSNumber)?.intValue ?? -1
         let rowShape = function == .binaryCrossEntropy ? shape : rowShape(shape, axis)
         let keepsRows = options["reduction"] as? String == "none"
@@ -89,9 +90,10 @@ public struct VectorCase {
         let grads = isInPlace && gradType == dtype ? input : Storage(zeros: shape, gradType)
         let isHessian = function == .hessianVectorProduct || function == .hessianDiagonal
         let hasGradient = isHessian || (wantsGradient && (fields["outputs"] as? [String]) != ["loss"])
+        let targetType = fields["target_dtype"] as! String
         let targetGrads =
             wantsGradient && targetGrad != nil
-            ? Storage(zeros: target.shape, fields["target_dtype"] as! String) : nil
+            ? Storage(zeros: target.shape, targetType == "f64" ? "f64" : "f32") : nil
 
         var outcome = Outcome()
         do throws(CrossEntropyError) {
@@ -133,7 +135,7 @@ public struct VectorCase {
                     input.view, classAxis: axis, target: target.view, targetProbs: targetProbs?.view,
                     targetOffsets: targetOffsets?.view, targetRest: targetRest, classWeight: weight?.view,
                     prior: prior?.view, sampleWeight: sampleWeight?.view, mask: mask?.view, gradLoss: gradLoss,
-                    gradLosses: gradLosses?.view, keepingRows: keepsRows, vector: Storage(fields, "vector")!.view,
+                    gradLosses: gradLosses?.view, keepingRows: keepsRows, vector: vector!.view,
                     output: grads.view)
             case .hessianDiagonal:
                 try loss.hessianDiagonal(
