@@ -61,10 +61,23 @@ extension CrossEntropyLoss {
 
     // MARK: Views of any shape and strides
 
-    /// H v. Parameters that are not listed are those of the loss.
+    /// H v.
     ///
     /// - Parameters:
-    ///   - gradLoss, gradLosses: Upstream gradients: they multiply H.
+    ///   - input: Logits: `Float`, `Double` or a 16-bit format, at least one dimension.
+    ///   - classAxis: Which dimension of the input holds the classes; -1 is the last. The others are the rows.
+    ///   - target: Class indices, with the shape of the input without the class axis; or distributions, `Float` or `Double` with
+    ///     the shape of the input; or the class indices of a sparse target.
+    ///   - targetProbs: Makes the target sparse, as in the loss.
+    ///   - targetOffsets: Where each row's part of a sparse target begins.
+    ///   - targetRest: What becomes of the probability that a row of a sparse target does not name.
+    ///   - classWeight: A weight for each class, in place of ``classWeights``.
+    ///   - prior: A number for each class, in place of ``prior``.
+    ///   - sampleWeight: A weight for each row, with the shape of the input without the class axis.
+    ///   - mask: Integers, with the shape of the input without the class axis: rows where it is 0 have 0.
+    ///   - gradLoss: Upstream gradient: multiplies H.
+    ///   - gradLosses: With `keepingRows`, the upstream gradient of each row's loss, with the shape of the input without the
+    ///     class axis.
     ///   - keepingRows: H is that of each row's own loss.
     ///   - vector: Of the input's shape: `Float`, `Double` or a 16-bit format.
     ///   - output: Of the input's shape and type (for 16-bit input also `Float`). It may be the input or the vector itself,
@@ -83,13 +96,9 @@ extension CrossEntropyLoss {
         try run(ce_hessian_vector_product, call, keepingRows: keepingRows, gradLoss: gradLoss, vector, output)
     }
 
-    /// The diagonal of H. Parameters that are not listed are those of the loss.
+    /// The diagonal of H; `output` may be the input itself, which is then replaced. All parameters are those of
+    /// ``hessianVectorProduct(_:classAxis:target:targetProbs:targetOffsets:targetRest:classWeight:prior:sampleWeight:mask:gradLoss:gradLosses:keepingRows:vector:output:)``.
     ///
-    /// - Parameters:
-    ///   - gradLoss, gradLosses: Upstream gradients: they multiply H.
-    ///   - keepingRows: H is that of each row's own loss.
-    ///   - output: Of the input's shape and type (for 16-bit input also `Float`). It may be the input itself, which is then
-    ///     replaced.
     /// - Throws: ``CrossEntropyError``; then nothing has been written.
     public func hessianDiagonal(
         _ input: TensorView, classAxis: Int = -1, target: TensorView, targetProbs: TensorView? = nil,

@@ -91,7 +91,12 @@ public struct KLDivergence: Sendable {
     ///   - classAxis: Which dimension of the input holds the classes; -1 is the last. The others are the rows.
     ///   - target: Distributions, `Float` or `Double` with the shape of the input, or the class indices of a sparse target.
     ///     Labels are refused: their divergence is the cross-entropy.
-    ///   - targetProbs, targetOffsets, targetRest: Make the target sparse, as in ``CrossEntropyLoss``.
+    ///   - targetProbs: Makes the target sparse: the probability of each class that it names, or what ``targetType`` says, with
+    ///     the shape of the target. That is the input's but for the length of the class axis, or with `targetOffsets` one
+    ///     dimension.
+    ///   - targetOffsets: `Int64`, one more than there are rows: where each row's part of a sparse target begins, and the last
+    ///     one's ends. Rows are counted with the last dimension fastest.
+    ///   - targetRest: What becomes of the probability that a row of a sparse target does not name.
     ///   - sampleWeight: A weight for each row, with the shape of the input without the class axis.
     ///   - mask: Integers, with the shape of the input without the class axis: rows where it is 0 contribute nothing.
     ///   - gradLoss: Upstream gradient: multiplies the gradients.
