@@ -12,6 +12,13 @@ public struct RowStatistics {
 
     public init() {}
 
+    /// What a kernel has to find out.
+    func wanted(hasTarget: Bool) -> Int32 {
+        CROSSENTROPY_STATISTICS | (argmax == nil ? 0 : CROSSENTROPY_ARGMAX)
+            | (entropy == nil ? 0 : CROSSENTROPY_ENTROPY)
+            | (targetRank == nil || !hasTarget ? 0 : CROSSENTROPY_RANK)
+    }
+
     /// Stores what a group's kernel has found out about `count` rows from `first` on.
     func store(_ group: inout crossentropy_group, _ first: Int, _ count: Int) {
         func copy(_ values: UnsafeMutablePointer<Double>, to place: UnsafeMutablePointer<Double>?) {

@@ -7,7 +7,7 @@ extension LossCall {
     /// Whether groups are taken class by class: short rows, and rows that are neighbours in memory while their classes are
     /// not.
     var usesColumns: Bool {
-        usesGroups && slice == nil && transform.applies == 0 && statistics == nil
+        usesGroups && slice == nil && transform.applies == 0
             && (classes <= CROSSENTROPY_COLUMN_CLASSES || (input.classStride != 1 && rows.step.input == 1))
     }
 
@@ -32,8 +32,8 @@ extension RowWorker {
     func runGroups(_ rows: Range<Int>) {
         var group = emptyGroup()
         if let tile = RowTile(for: call) {
-            call.rows.forEachRun(in: rows, limit: tile.rows) { _, first, count in
-                run(&group, tile, count, first)
+            call.rows.forEachRun(in: rows, limit: tile.rows) { row, first, count in
+                run(&group, tile, row, count, first)
                 return true
             }
         } else {
@@ -48,7 +48,8 @@ extension RowWorker {
 
     /// Groups of rows whose classes lie far apart, from a copy.
     @inline(never)
-    private func run(_ group: inout crossentropy_group, _ tile: RowTile, _ count: Int, _ first: RowOffsets) {
+    private func run(_ group: inout crossentropy_group, _ tile: RowTile, _ row: Int, _ count: Int, _ first: RowOffsets)
+    {
         let size = call.input.dtype.size
         let holdsGradients = gradFactor != nil && tile.holdsGradients(call)
         group.input_stride = Int64(tile.stride)
@@ -63,6 +64,7 @@ extension RowWorker {
             group.upcoming_stride = 0
             if holdsGradients { group.grad = extraMemory + start * size }
             run(&group, rows, offsets)
+            call.statistics?.store(&group, row + start, rows)
         }
         if holdsGradients { tile.write(extraMemory, to: call.grad!, first.grad, count, classes: call.classes) }
     }
@@ -86,7 +88,7 @@ extension RowWorker {
         group.input_stride = row.input_stride
         group.input_row_stride = Int64(call.rows.step.input)
         group.mode = call.mode.rawValue
-        group.wants_statistics = call.statistics == nil ? 0 : 1
+        group.wants_statistics = call.statistics?.wanted(hasTarget: call.hasTarget) ?? 0
         group.by_columns = call.usesColumns ? 1 : 0
         group.input_format = row.input_format
         group.grad_format = row.grad_format

@@ -39,15 +39,13 @@ func blockSum<T: Element>(
         block, count, T.get(0, of: blockReference(guess: T.splat(guess), max: max, T.self)), upcoming, scratch)
 }
 
-/// The same; also writes the exponentials to `kept`, which may be `block`.
+/// The same; also writes the exponentials to `kept`, which may be `block`. As that may be overwritten, its `max` must be known.
 @inline(never)
 func keepingBlockSum<T: Element>(
-    _ block: UnsafeRawPointer, _ count: Int, kept: UnsafeMutableRawPointer, _ upcoming: Upcoming,
+    _ block: UnsafeRawPointer, _ count: Int, max: T, kept: UnsafeMutableRawPointer, _ upcoming: Upcoming,
     scratch: UnsafeMutableRawPointer, _: T.Type
 ) -> BlockSum<T> {
     let guess = firstLargest(block, count, T.self)
-    // The block may be overwritten, so the reference must be right from the start.
-    let max = largest(block, count, T.self)
     let reference = T.get(0, of: blockReference(guess: T.splat(guess), max: T.splat(max), T.self))
     return keepingSums(block, count, max, reference, kept, upcoming, scratch)
 }

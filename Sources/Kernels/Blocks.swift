@@ -31,6 +31,7 @@ struct Upcoming {
     let shift: Int
 
     @inline(__always) func prefetch(_ i: Int) { shim_prefetch(block + i &<< shift) }
+    @inline(__always) func prefetchNear(_ i: Int) { shim_prefetch_near(block + i &<< shift) }
 }
 
 extension BlockReader {

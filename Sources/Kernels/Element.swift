@@ -38,10 +38,10 @@ protocol Element: BinaryFloatingPoint & BitwiseCopyable & SIMDScalar {
 
     static func widen(_ lanes: Lanes) -> DoubleLanes
     static func narrow(_ lanes: DoubleLanes) -> Lanes
-    /// `a` in the first `count` lanes, `b` in the others.
-    static func lanes(first count: Int, _ a: Lanes, _ b: Lanes) -> Lanes
-    /// One more in lanes with x > bar.
-    static func counting(_ count: Lanes, where x: Lanes, isAbove bar: Lanes) -> Lanes
+    /// `values`, but 0 where x < bar.
+    static func zeroing(_ values: Lanes, where x: Lanes, isBelow bar: Lanes) -> Lanes
+    /// One more in lanes with x >= bar.
+    static func counting(_ count: Lanes, where x: Lanes, reaches bar: Lanes) -> Lanes
     /// From and to f32, rounded to nearest.
     static func lanes(of singles: SIMD16<Float>) -> Lanes
     static func singles(_ lanes: Lanes) -> SIMD16<Float>
@@ -217,15 +217,13 @@ extension Float: Element {
     @inline(__always) static func singles(_ lanes: Lanes) -> SIMD16<Float> { lanes }
 
     @inline(__always)
-    static func lanes(first count: Int, _ a: Lanes, _ b: Lanes) -> Lanes {
-        let numbers = Bits(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
-        let limit = Int32(count < 0 ? 0 : count > laneCount ? laneCount : count)
-        return b.replacing(with: a, where: numbers .< Bits(repeating: limit))
+    static func zeroing(_ values: Lanes, where x: Lanes, isBelow bar: Lanes) -> Lanes {
+        values.replacing(with: Lanes(repeating: 0), where: x .< bar)
     }
 
     @inline(__always)
-    static func counting(_ count: Lanes, where x: Lanes, isAbove bar: Lanes) -> Lanes {
-        count.replacing(with: count + Lanes(repeating: 1), where: x .> bar)
+    static func counting(_ count: Lanes, where x: Lanes, reaches bar: Lanes) -> Lanes {
+        count.replacing(with: count + Lanes(repeating: 1), where: x .>= bar)
     }
 }
 
@@ -303,15 +301,13 @@ extension Double: Element {
     @inline(__always) static func singles(_ lanes: Lanes) -> SIMD16<Float> { Float.narrow(lanes) }
 
     @inline(__always)
-    static func lanes(first count: Int, _ a: Lanes, _ b: Lanes) -> Lanes {
-        let numbers = Bits(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
-        let limit = Int64(count < 0 ? 0 : count > laneCount ? laneCount : count)
-        return b.replacing(with: a, where: numbers .< Bits(repeating: limit))
+    static func zeroing(_ values: Lanes, where x: Lanes, isBelow bar: Lanes) -> Lanes {
+        values.replacing(with: Lanes(repeating: 0), where: x .< bar)
     }
 
     @inline(__always)
-    static func counting(_ count: Lanes, where x: Lanes, isAbove bar: Lanes) -> Lanes {
-        count.replacing(with: count + Lanes(repeating: 1), where: x .> bar)
+    static func counting(_ count: Lanes, where x: Lanes, reaches bar: Lanes) -> Lanes {
+        count.replacing(with: count + Lanes(repeating: 1), where: x .>= bar)
     }
 }
 

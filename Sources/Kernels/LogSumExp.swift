@@ -130,6 +130,14 @@ struct BlockTable<T: Element> {
         Double.store(statistics.argmax, place(entry, 6), lane)
     }
 
+    /// A whole entry.
+    @inline(__always)
+    func set(_ entry: Int, distances: DoubleLanes, aheads: DoubleLanes, argmaxes: DoubleLanes) {
+        Double.storeLanes(distances, place(entry, 4), 0)
+        Double.storeLanes(aheads, place(entry, 5), 0)
+        Double.storeLanes(argmaxes, place(entry, 6), 0)
+    }
+
     @inline(__always) func distances(_ entry: Int) -> DoubleLanes { Double.loadLanes(place(entry, 4), 0) }
     @inline(__always) func aheads(_ entry: Int) -> DoubleLanes { Double.loadLanes(place(entry, 5), 0) }
     @inline(__always) func argmaxes(_ entry: Int) -> DoubleLanes { Double.loadLanes(place(entry, 6), 0) }

@@ -43,13 +43,12 @@ func sumBlocks<T: Element>(_ group: GroupPointer, _ first: Int, _ count: Int, _:
             if group.pointee.wants_statistics != 0 {
                 let statistics: BlockStatistics
                 (block, statistics) = statisticsBlockSum(
-                    x, start, size, best: best, kept: kept(group, row, start, T.self) ?? spareBlock(group),
-                    target: T(get(&group.pointee.target, row)),
-                    label: group.label(row), upcoming, scratch: shiftBlock(group))
+                    group, row, x, start, size, best: best, kept: kept(group, row, start, T.self), upcoming)
                 table.set(lane / laneCount, lane % laneCount, to: statistics)
                 best = block.max > best ? block.max : best
             } else if let kept = kept(group, row, start, T.self) {
-                block = keepingBlockSum(x, size, kept: kept, upcoming, scratch: shiftBlock(group), T.self)
+                let max = largest(x, size, T.self)
+                block = keepingBlockSum(x, size, max: max, kept: kept, upcoming, scratch: shiftBlock(group), T.self)
             } else {
                 block = blockSum(x, size, upcoming, scratch: shiftBlock(group), T.self)
             }
@@ -189,7 +188,7 @@ func shiftBlock(_ group: GroupPointer) -> UnsafeMutableRawPointer {
 
 /// Room for exponentials that nobody wants.
 @inline(__always)
-private func spareBlock(_ group: GroupPointer) -> UnsafeMutableRawPointer {
+func spareBlock(_ group: GroupPointer) -> UnsafeMutableRawPointer {
     group.pointee.scratch + 2 &* blockSize &* MemoryLayout<Double>.size
 }
 

@@ -13,6 +13,11 @@ func logitsColumns<T: Element>(_ group: GroupPointer, _: T.Type) {
         let weights = block.weights(block.max)
         let stats = LogSumExp(max: block.max, rest: block.sum * weights.1 * weights.0)
         finish(group, stats)
+        if group.pointee.wants_statistics != 0 {
+            let table = BlockTable(group.pointee.blocks, T.self)
+            table[0] = block
+            finishStatistics(group, stats, table)
+        }
         if group.pointee.grad == nil { return }
         if group.pointee.mode == CROSSENTROPY_LOG_SOFTMAX { return writeLogarithms(panel) }
         let scale = lanes(&group.pointee.prob_scale)
@@ -23,6 +28,7 @@ func logitsColumns<T: Element>(_ group: GroupPointer, _: T.Type) {
         forEachBlock(group.classes) { start, count in table[start / blockSize] = sum(panel, start, count) }
         let stats = table.ofRows((group.classes &+ blockSize &- 1) / blockSize)
         finish(group, stats)
+        if group.pointee.wants_statistics != 0 { finishStatistics(group, stats, table) }
         if group.pointee.grad == nil { return }
         if group.pointee.mode == CROSSENTROPY_LOG_SOFTMAX { return writeLogarithms(panel) }
         forEachBlock(group.classes) { start, count in
@@ -65,6 +71,7 @@ private func sum<T: Element>(_ panel: Panel<T>, _ start: Int, _ count: Int) -> B
     var guess = panel[0]
     for c in 1..<(count < laneCount ? count : laneCount) { guess = T.maximum(guess, panel[c]) }
     guess = T.maximum(T.splat(-.infinity), guess)
+    if panel.group.pointee.wants_statistics != 0 { columnStatistics(panel, start, count, guess) }
     let first = blockReference(guess: guess, max: guess, T.self)
     let result = exponentials(panel, count, first)
     if count <= laneCount { return result }
@@ -130,7 +137,7 @@ private func exponentials<T: Element>(_ panel: Panel<T>, _ count: Int, _ m: T.La
 }
 
 /// A block of the rows in scratch space, transposed: class by class, a row in each lane.
-private struct Panel<T: Element> {
+struct Panel<T: Element> {
     let group: GroupPointer
     private let columns: UnsafeMutablePointer<T.Lanes>
     /// Room for 16 vectors each.

@@ -14,65 +14,146 @@ struct BlockStatistics {
     var argmax: Double
 }
 
-/// The same sums as `blockSum` and `keepingBlockSum`, and the statistics.
+/// The sums of a block, as `blockSum` and `keepingBlockSum` make them, and of the statistics those that are wanted.
 ///
 /// - Parameters:
 ///   - start: The block's first class.
 ///   - best: The largest element of the blocks before; if this block has none above it, its argmax is not looked for.
-///   - kept: Where exponentials go; may be `block`.
+///   - kept: Where exponentials go, if they are to be kept; may be `block`.
 @inline(never)
 func statisticsBlockSum<T: Element>(
-    _ block: UnsafeRawPointer, _ start: Int, _ count: Int, best: T, kept: UnsafeMutableRawPointer, target: T,
-    label: Int,
-    _ upcoming: Upcoming, scratch: UnsafeMutableRawPointer
+    _ group: GroupPointer, _ row: Int, _ block: UnsafeRawPointer, _ start: Int, _ count: Int, best: T,
+    kept: UnsafeMutableRawPointer?, _ upcoming: Upcoming
 ) -> (BlockSum<T>, BlockStatistics) {
-    let max = largest(block, count, T.self)
-    let guess = firstLargest(block, count, T.self)
-    let m = T.get(0, of: blockReference(guess: T.splat(guess), max: T.splat(max), T.self))
-    let reference = T.expReference(T.splat(m))
-    let argmax = max > best || start == 0 ? firstIndex(of: max, block, count) ?? 0 : 0
-    let shift = T.get(0, of: reference.shift)
-    let x = shifted(block, count, by: shift, scratch)
-    let shiftedMax = T.splat(max - shift)
-
-    // Before the label's class equal logits are ahead of it, too.
-    let position = label &- start
-    let threshold = T.splat(target)
-    let lower = T.splat(target.nextDown)
-    var top = T.splat(0)
-    var sums = DoubleLanes(repeating: 0)
-    var distances = sums
-    var ahead = T.splat(0)
-    forEachVector(count) { i in
-        upcoming.prefetch(i)
-        let z = T.loadLanes(block, i)
-        let x = T.loadLanes(x, i)
-        let e = T.exp(x, reference)
-        T.storeLanes(e, kept, i)
-        sums += T.widen(T.minimum(top, e))
-        top = T.maximum(top, e)
-        distances += T.widen(distance(x, e, shiftedMax, T.self))
-        ahead = T.counting(ahead, where: z, isAbove: T.lanes(first: position &- i, lower, threshold))
-    } tail: { i, n in
-        let z = T.loadTail(block, i, n, filler: -.infinity)
-        let x = T.loadTail(x, i, n, filler: -.infinity)
-        let e = T.exp(x, reference)
-        T.storeTail(e, kept, i, n)
-        sums += T.widen(T.minimum(top, e))
-        top = T.maximum(top, e)
-        distances += T.widen(distance(x, e, shiftedMax, T.self))
-        ahead = T.counting(ahead, where: z, isAbove: T.lanes(first: position &- i, lower, threshold))
+    let wanted = group.pointee.wants_statistics
+    let scratch = shiftBlock(group)
+    let takesPass = wanted & (CROSSENTROPY_ENTROPY | CROSSENTROPY_RANK) != 0
+    let sums: BlockSum<T>
+    var statistics = BlockStatistics(distance: 0, ahead: 0, argmax: 0)
+    if !takesPass && kept == nil {
+        sums = blockSum(block, count, upcoming, scratch: scratch, T.self)
+        statistics.argmax = argmax(group, sums.max, best, block, start, count)
+        return (sums, statistics)
     }
-    let statistics = BlockStatistics(
-        distance: sum(distances), ahead: sum(T.widen(ahead)), argmax: Double(start &+ argmax))
-    return (total(max, m, sums, top), statistics)
+    // The block may be overwritten.
+    let max = largest(block, count, T.self)
+    statistics.argmax = argmax(group, max, best, block, start, count)
+    if !takesPass {
+        sums = keepingBlockSum(block, count, max: max, kept: kept!, upcoming, scratch: scratch, T.self)
+        return (sums, statistics)
+    }
+    let guess = T.splat(firstLargest(block, count, T.self))
+    let m = T.get(0, of: blockReference(guess: guess, max: T.splat(max), T.self))
+    let reference = T.expReference(T.splat(m))
+    let shift = T.get(0, of: reference.shift)
+    // Before the label equal logits are ahead of it, too.
+    let target = T(get(&group.pointee.target, row))
+    let position = group.label(row) &- start
+    if wanted & CROSSENTROPY_RANK != 0 && position > 0 && position < count {
+        statistics.ahead = countTies(target, block, position)
+    }
+    var pass = StatisticsPass(
+        reference: reference, max: T.splat(max - shift), bar: T.splat(position < count ? target.nextUp : target))
+    let x = shifted(block, count, by: shift, scratch)
+    pass.add(block, x, count, kept: kept ?? spareBlock(group), step: kept == nil ? 0 : -1, upcoming)
+    sums = total(max, m, pass.sums, pass.top)
+    statistics.distance = sum(pass.distances)
+    statistics.ahead += sum(T.widen(pass.reaching))
+    return (sums, statistics)
 }
 
-/// e (max - x): two more roundings to the error of e, which is below 1 ulp. An x that is far below all with e != 0 stands for
-/// -infinity.
+/// The first class that holds the block's largest element, if that is wanted and the row's may be in the block.
 @inline(__always)
-private func distance<T: Element>(_ x: T.Lanes, _ e: T.Lanes, _ max: T.Lanes, _: T.Type) -> T.Lanes {
-    T.product(e, T.difference(max, T.maximum(T.splat(-0x1p100), x)))
+private func argmax<T: Element>(
+    _ group: GroupPointer, _ max: T, _ best: T, _ block: UnsafeRawPointer, _ start: Int, _ count: Int
+) -> Double {
+    if group.pointee.wants_statistics & CROSSENTROPY_ARGMAX == 0 || !(max > best || start == 0) { return 0 }
+    return Double(start &+ (firstIndex(of: max, block, count) ?? 0))
+}
+
+/// How many of the first `count` numbers equal one.
+@inline(never)
+private func countTies<T: Element>(_ value: T, _ x: UnsafeRawPointer, _ count: Int) -> Double {
+    let value = T.splat(value)
+    let one = T.splat(1)
+    var others = T.splat(0)
+    forEachVector(count) { i in
+        others = T.sum(others, T.zeroing(one, where: T.loadLanes(x, i), equals: value))
+    } tail: { i, n in
+        others = T.sum(others, T.zeroing(one, where: T.loadTail(x, i, n, filler: .nan), equals: value))
+    }
+    return Double((count &+ laneCount &- 1) / laneCount &* laneCount) - sum(T.widen(others))
+}
+
+/// The sums of `keepingBlockSum` and, from the same look at a block, that of exp(z_c) (max - z_c) and the number of classes
+/// whose logits are at least `bar`.
+private struct StatisticsPass<T: Element> {
+    let reference: ExpReference<T>
+    /// Less the reference's shift.
+    let max: T.Lanes
+    let bar: T.Lanes
+    var top = T.splat(0)
+    var sums = DoubleLanes(repeating: 0)
+    var distances = DoubleLanes(repeating: 0)
+    var reaching = T.splat(0)
+
+    init(reference: ExpReference<T>, max: T.Lanes, bar: T.Lanes) {
+        self.reference = reference
+        self.max = max
+        self.bar = bar
+    }
+
+    /// Adds a block; `x` is the same less the reference's shift. Exponentials are kept if `step` is -1; if it is 0, nobody wants
+    /// them, and they all go to the first 16 places of `kept`.
+    @inline(__always)
+    mutating func add(
+        _ block: UnsafeRawPointer, _ x: UnsafeRawPointer, _ count: Int, kept: UnsafeMutableRawPointer, step: Int,
+        _ upcoming: Upcoming
+    ) {
+        let whole = count / laneCount &* laneCount
+        addVectors(block, x, whole, kept, step, upcoming)
+        if whole == count { return }
+        // The rest as one vector more.
+        var z = T.loadTail(block, whole, count &- whole, filler: .nan)
+        var t = T.loadTail(x, whole, count &- whole, filler: -.infinity)
+        var e = T.splat(0)
+        addVectors(&z, &t, laneCount, &e, 0, upcoming)
+        T.storeTail(e, kept, whole & step, count &- whole)
+    }
+
+    /// Whole vectors. The distances of four are added up in the kernel's own type before they are widened: three roundings more.
+    @inline(never)
+    private mutating func addVectors(
+        _ block: UnsafeRawPointer, _ x: UnsafeRawPointer, _ count: Int, _ kept: UnsafeMutableRawPointer, _ step: Int,
+        _ upcoming: Upcoming
+    ) {
+        let (reference, max, bar) = (reference, max, bar)
+        var (top, sums, distances, reaching) = (top, sums, distances, reaching)
+        var i = 0
+        while i < count {
+            let end = i &+ 4 &* laneCount < count ? i &+ 4 &* laneCount : count
+            var part = T.splat(0)
+            repeat {
+                upcoming.prefetchNear(i)
+                reaching = T.counting(reaching, where: T.loadLanes(block, i), reaches: bar)
+                let t = T.loadLanes(x, i)
+                let e = T.exp(t, reference)
+                T.storeLanes(e, kept, i & step)
+                sums += T.widen(T.minimum(top, e))
+                top = T.maximum(top, e)
+                part = T.sum(part, distance(t, e, max, reference))
+                i &+= laneCount
+            } while i < end
+            distances += T.widen(part)
+        }
+        (self.top, self.sums, self.distances, self.reaching) = (top, sums, distances, reaching)
+    }
+}
+
+/// e (max - t): two more roundings to the error of e, which is below 1 ulp; 0 where e is.
+@inline(__always)
+func distance<T: Element>(_ t: T.Lanes, _ e: T.Lanes, _ max: T.Lanes, _ reference: ExpReference<T>) -> T.Lanes {
+    T.zeroing(T.product(e, T.difference(max, t)), where: t, isBelow: reference.cutoff)
 }
 
 /// Statistics of a group's rows, from those of their blocks.
@@ -81,36 +162,28 @@ private func distance<T: Element>(_ x: T.Lanes, _ e: T.Lanes, _ max: T.Lanes, _:
 func finishStatistics<T: Element>(_ group: GroupPointer, _ stats: LogSumExp, _ table: BlockTable<T>) {
     let zero = DoubleLanes(repeating: 0)
     let nan = DoubleLanes(repeating: .nan)
+    let isByRows = group.rows > 1 || group.pointee.by_columns != 0
+    let blocks = (group.classes &+ blockSize &- 1) / blockSize
     var distance = zero
     var ahead = zero
     var argmax = zero
-    if group.rows > 1 {
-        let (first, second) = table[0].weights(stats.max)
-        distance = table.distances(0) * second * first
-        ahead = table.aheads(0)
-        argmax = table.argmaxes(0)
-    } else {
-        let blocks = (group.classes &+ blockSize &- 1) / blockSize
-        var isFound = false
-        var total = 0.0
-        var count = 0.0
-        for i in 0..<blocks {
-            let entry = i / laneCount
-            let block = table[entry]
-            let (first, second) = block.weights(stats.max)
-            // From the distance to the block's largest to that to the row's.
-            let all = (table.distances(entry) + (block.sum + block.top) * (stats.max - block.max)) * second * first
-            // Nothing but -infinity adds nothing.
-            let term = all.replacing(with: zero, where: block.max .== DoubleLanes(repeating: -.infinity))
-            total += term[i % laneCount]
-            count += table.aheads(entry)[i % laneCount]
-            if !isFound && (block.max .== stats.max)[i % laneCount] {
-                argmax = DoubleLanes(repeating: table.argmaxes(entry)[i % laneCount])
-                isFound = true
-            }
+    var isSought = stats.max .== stats.max
+    for i in 0..<blocks {
+        let entry = isByRows ? i : i / laneCount
+        let block = table[entry]
+        let (first, second) = block.weights(stats.max)
+        // From the distance to the block's largest to that to the row's.
+        let all = (table.distances(entry) + (block.sum + block.top) * (stats.max - block.max)) * second * first
+        // Nothing but -infinity adds nothing.
+        let added = all.replacing(with: zero, where: block.max .== DoubleLanes(repeating: -.infinity))
+        @inline(__always) func lane(_ lanes: DoubleLanes) -> DoubleLanes {
+            isByRows ? lanes : DoubleLanes(repeating: lanes[i % laneCount])
         }
-        distance = DoubleLanes(repeating: total)
-        ahead = DoubleLanes(repeating: count)
+        distance += lane(added)
+        ahead += lane(table.aheads(entry))
+        let holds = isSought .& (lane(block.max) .== stats.max)
+        argmax.replace(with: lane(table.argmaxes(entry)), where: holds)
+        isSought = isSought .& .!holds
     }
     let target = lanes(&group.pointee.target)
     let isUndefined = stats.isUndefined

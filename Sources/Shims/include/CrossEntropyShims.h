@@ -80,6 +80,12 @@ typedef struct crossentropy_row {
 #define CROSSENTROPY_SOFTMAX     1
 #define CROSSENTROPY_LOG_SOFTMAX 2
 
+// Which statistics of rows are wanted: lse, largest and target_prob, which are there anyway; and those that take a look more.
+#define CROSSENTROPY_STATISTICS 1
+#define CROSSENTROPY_ARGMAX     2
+#define CROSSENTROPY_ENTROPY    4
+#define CROSSENTROPY_RANK       8
+
 // Up to CROSSENTROPY_GROUP rows of logits with class indices; where statistics stand side by side, a row in each lane.
 #define CROSSENTROPY_GROUP 16
 typedef struct crossentropy_group {
@@ -89,7 +95,7 @@ typedef struct crossentropy_group {
     int64_t     input_row_stride;  // from row to row
     int64_t     rows;              // 1 to CROSSENTROPY_GROUP; 1 if there are more than CROSSENTROPY_BLOCK classes one by one
     int32_t     mode;              // CROSSENTROPY_LOSS ...
-    int32_t     wants_statistics;  // row by row only
+    int32_t     wants_statistics;  // 0, or a sum of CROSSENTROPY_STATISTICS and what follows it
     int32_t     by_columns;        // class by class across the rows, rather than row by row
     int32_t     input_format;      // CROSSENTROPY_NATIVE ...
     int32_t     grad_format;
@@ -356,6 +362,8 @@ static inline void shim_float_control_leave(uint64_t saved) {
 
 // Asks for a line to come nearer. Never faults, wherever it points.
 static inline void shim_prefetch(const void *address) { __builtin_prefetch(address, 0, 2); }
+// To the level next to the core, for what will be looked at in passing before it is computed with.
+static inline void shim_prefetch_near(const void *address) { __builtin_prefetch(address, 0, 3); }
 
 // ---------------------------------------------------------------------------------------------
 // Atomics

@@ -1,0 +1,58 @@
+"""Statistics of rows: the same bits from every way through the kernels, and ranks among equals."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import crossentropy as ce
+
+BLOCK = 4096
+
+
+def logits(rows: int, classes: int, dtype: np.dtype) -> np.ndarray:
+    """Rows with ties, infinities and NaN among ordinary ones."""
+    rng = np.random.default_rng(classes)
+    x = (rng.standard_normal((rows, classes)) * 5).astype(dtype)
+    x[rng.random(x.shape) < 0.02] = -np.inf
+    x[3] = 1
+    x[5] = np.round(x[5])
+    x[7, classes // 2] = np.nan
+    x[8, classes // 2] = np.inf
+    x[9] = -np.inf
+    x[14, classes * 3 // 4] = 90  # far above the reference
+    if dtype != np.float16:
+        x[11] *= dtype(1e4)
+        x[12] += dtype(1e6)  # where exponentials are relative to a shift
+    return x
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
+@pytest.mark.parametrize("classes", [1, 10, 16, 17, 63, 64, 80, 128, 129, 1000, BLOCK + 1, 2 * BLOCK + 77])
+def test_every_way_gives_the_same_bits(dtype: type, classes: int) -> None:
+    x = logits(37, classes, np.dtype(dtype).type)
+    labels = np.random.default_rng(0).integers(0, classes, len(x))
+    expected = ce.row_stats(x, labels)
+    wide = np.zeros((*x.shape, 2), dtype)
+    wide[..., 0] = x
+    ways = {
+        "class by class": ce.row_stats(np.ascontiguousarray(x.T), labels, axis=0),
+        "gathered": ce.row_stats(wide[..., 0], labels),
+        "beside a loss": ce.cross_entropy(x, labels, row_stats=True)[-1],
+        "beside a gradient": ce.cross_entropy_with_grad(x, labels, row_stats=True)[-1],
+        "beside a gradient in place": ce.cross_entropy_with_grad(x.copy(), labels, row_stats=True)[-1],
+    }
+    for way, got in ways.items():
+        for want, have in zip(expected, got):
+            np.testing.assert_array_equal(have, want, err_msg=way)
+
+
+@pytest.mark.parametrize("value", [-np.inf, -1.5, -0.0, 0.0, 3.25])
+@pytest.mark.parametrize("classes", [3, 40, 129, BLOCK + 100])
+def test_equal_logits_rank_by_their_numbers(value: float, classes: int) -> None:
+    x = np.full((classes, classes), value, np.float32) if classes < BLOCK else np.full((3, classes), value, np.float32)
+    labels = np.arange(classes) if classes < BLOCK else np.array([1, BLOCK - 1, BLOCK + 50])
+    x[:, 0] = 10  # a row of nothing but -infinity has no rank
+    stats = ce.row_stats(x, labels)
+    np.testing.assert_array_equal(stats.target_rank, labels)
+    np.testing.assert_array_equal(stats.argmax, 0)
