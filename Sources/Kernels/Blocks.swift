@@ -18,8 +18,12 @@ struct BlockReader<T: Element> {
     @inline(__always)
     func block(_ start: Int, _ count: Int) -> UnsafeRawPointer {
         if stride == 1 && storage.isNative && !isTransformed { return base + start &* MemoryLayout<T>.size }
+        if stride == 1 && storage.isNative {
+            transform.apply(base + start &* MemoryLayout<T>.size, scratch, count)
+            return UnsafeRawPointer(scratch)
+        }
         storage.gather(base, start &* stride, stride, count, scratch)
-        if isTransformed { transform.apply(scratch, count) }
+        if isTransformed { transform.apply(scratch, scratch, count) }
         return UnsafeRawPointer(scratch)
     }
 }
@@ -71,7 +75,9 @@ struct BlockWriter<T: Element> {
         if reader.isTransformed {
             // The input once more, from where the gradient may be about to go.
             let x = reader.scratch + 3 &* blockSize &* MemoryLayout<Double>.size
-            reader.storage.gather(reader.base, start &* reader.stride, reader.stride, count, x)
+            if reader.transform.softcap != 0 {
+                reader.storage.gather(reader.base, start &* reader.stride, reader.stride, count, x)
+            }
             reader.transform.chain(block, x, count)
         }
         storage.scatter(UnsafeRawPointer(block), count, base, start &* stride, stride)

@@ -138,6 +138,31 @@ extension Double {
     @inline(__always)
 #endif
 func expFactor(_ t: DoubleLanes, _ n: DoubleLanes) -> DoubleLanes {
+    let (r, q) = expParts(t, n)
+    let one = DoubleLanes(repeating: 1)
+    return one.fusedAdding(one.fusedAdding(q, r), r)
+}
+
+/// exp(w) - 1 for w from -700 to 0, error below 2 ulp: 2^n (exp(r) - 1) + (2^n - 1), of which the last is exact. Where n is 0
+/// nothing is added; where it is not, what is added to is no larger than half the sum.
+#if arch(x86_64) && CROSSENTROPY_KERNELS
+    @inline(never)  // see fusedAdding
+#else
+    @inline(__always)
+#endif
+func expm1(_ w: DoubleLanes) -> DoubleLanes {
+    let magic = DoubleLanes(repeating: 0x1.8p52)
+    let u = magic.fusedAdding(w, DoubleLanes(repeating: 0x1.71547652b82fep+0))
+    let (r, q) = expParts(w, u - magic)
+    let f = r.fusedAdding(r * r, q)
+    let power = unsafeBitCast(
+        (unsafeBitCast(u, to: SIMD16<Int64>.self) &+ SIMD16<Int64>(repeating: 1023)) &<< 52, to: DoubleLanes.self)
+    return (power - DoubleLanes(repeating: 1)).fusedAdding(power, f)
+}
+
+/// r = t - n ln2, and q with exp(r) = 1 + r + r^2 q.
+@inline(__always)
+private func expParts(_ t: DoubleLanes, _ n: DoubleLanes) -> (r: DoubleLanes, q: DoubleLanes) {
     var r = t.fusedAdding(n, DoubleLanes(repeating: -0x1.62e42fefa39efp-1))
     r = r.fusedAdding(n, DoubleLanes(repeating: -0x1.abc9e3b39803fp-56))
     var p = DoubleLanes(repeating: 0x1.1f7340dbc337ep-29)
@@ -151,6 +176,5 @@ func expFactor(_ t: DoubleLanes, _ n: DoubleLanes) -> DoubleLanes {
     p = DoubleLanes(repeating: 0x1.5555555555556p-5).fusedAdding(p, r)
     p = DoubleLanes(repeating: 0x1.5555555555557p-3).fusedAdding(p, r)
     p = DoubleLanes(repeating: 0.5).fusedAdding(p, r)
-    p = DoubleLanes(repeating: 1).fusedAdding(p, r)
-    return DoubleLanes(repeating: 1).fusedAdding(p, r)
+    return (r, p)
 }

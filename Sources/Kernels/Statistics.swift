@@ -167,7 +167,7 @@ func finishStatistics<T: Element>(_ group: GroupPointer, _ stats: LogSumExp, _ t
     var distance = zero
     var ahead = zero
     var argmax = zero
-    var isSought = stats.max .== stats.max
+    var sought = stats.max  // once it has come, nothing equals what is looked for
     for i in 0..<blocks {
         let entry = isByRows ? i : i / laneCount
         let block = table[entry]
@@ -181,9 +181,9 @@ func finishStatistics<T: Element>(_ group: GroupPointer, _ stats: LogSumExp, _ t
         }
         distance += lane(added)
         ahead += lane(table.aheads(entry))
-        let holds = isSought .& (lane(block.max) .== stats.max)
-        argmax.replace(with: lane(table.argmaxes(entry)), where: holds)
-        isSought = isSought .& .!holds
+        let holds = lane(block.max) .== sought
+        argmax = argmax.replacing(with: lane(table.argmaxes(entry)), where: holds)
+        sought = sought.replacing(with: nan, where: holds)
     }
     let target = lanes(&group.pointee.target)
     let isUndefined = stats.isUndefined

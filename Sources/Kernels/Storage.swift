@@ -46,7 +46,9 @@ struct Storage<T: Element> {
     @inline(never)
     func gather(_ base: UnsafeRawPointer, _ start: Int, _ stride: Int, _ count: Int, _ copy: UnsafeMutableRawPointer) {
         if isNative {
-            for i in 0..<count { T.store(T.load(base, start &+ i &* stride), copy, i) }
+            let first = base + start &* size
+            if stride == 1 { return copy.copyMemory(from: first, byteCount: count &* size) }
+            for i in 0..<count { T.store(T.load(first, i &* stride), copy, i) }
             return
         }
         var i = 0
@@ -68,7 +70,9 @@ struct Storage<T: Element> {
         _ copy: UnsafeRawPointer, _ count: Int, _ base: UnsafeMutableRawPointer, _ start: Int, _ stride: Int
     ) {
         if isNative {
-            for i in 0..<count { T.store(T.load(copy, i), base, start &+ i &* stride) }
+            let first = base + start &* size
+            if stride == 1 { return first.copyMemory(from: copy, byteCount: count &* size) }
+            for i in 0..<count { T.store(T.load(copy, i), first, i &* stride) }
             return
         }
         var i = 0
