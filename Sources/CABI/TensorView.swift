@@ -1,4 +1,5 @@
 import Core
+import Shims
 
 /// A checked view of the caller's memory: lengths are not negative, and no offset overflows.
 ///
@@ -33,15 +34,16 @@ struct CallStorage {
 
     /// Calls `body` with storage that lasts until it returns.
     static func with(_ body: (inout CallStorage) -> Int32) -> Int32 {
-        var tensors = InlineArray<1024, TensorDimension>(repeating: TensorDimension())
-        var rows = InlineArray<64, RowDimension>(repeating: RowDimension())
-        return withUnsafeMutablePointer(to: &tensors) { tensors in
-            withUnsafeMutablePointer(to: &rows) { rows in
-                var storage = CallStorage(
-                    tensors: UnsafeMutableRawPointer(tensors).assumingMemoryBound(to: TensorDimension.self),
-                    rows: UnsafeMutableRawPointer(rows).assumingMemoryBound(to: RowDimension.self))
-                return body(&storage)
-            }
+        // As it comes: to clear so much would take longer than to use it.
+        var memory = shim_call_memory()
+        return withUnsafeMutableBytes(of: &memory) { memory in
+            let tensors = memory.baseAddress!
+            let rows = tensors + 1024 * MemoryLayout<TensorDimension>.stride
+            precondition(rows + 64 * MemoryLayout<RowDimension>.stride <= tensors + memory.count)
+            var storage = CallStorage(
+                tensors: tensors.assumingMemoryBound(to: TensorDimension.self),
+                rows: rows.assumingMemoryBound(to: RowDimension.self))
+            return body(&storage)
         }
     }
 

@@ -38,7 +38,7 @@ func stage(_ d: DistributionPointer, _ classes: Int) {
         Storage<Double>(format: d.pointee.format).gather(d.pointee.data, 0, Int(d.pointee.stride), classes, x)
     }
     let isLogits = d.pointee.kind == CROSSENTROPY_LOGITS
-    if isLogits && d.pointee.transform.applies != 0 { d.pointee.transform.apply(x, classes) }
+    if isLogits && d.pointee.transform.applies != 0 { d.pointee.transform.apply(x, x, classes) }
     // Logarithms of probability 0, or 0.
     let filler =
         isLogits || d.pointee.kind == CROSSENTROPY_LOG_PROBS ? -Double.infinity : 0

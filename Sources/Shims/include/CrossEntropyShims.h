@@ -366,6 +366,18 @@ static inline void shim_prefetch(const void *address) { __builtin_prefetch(addre
 static inline void shim_prefetch_near(const void *address) { __builtin_prefetch(address, 0, 3); }
 
 // ---------------------------------------------------------------------------------------------
+// Memory on the stack that is not cleared, which Swift has no name for: of a call's tensors and rows.
+
+typedef struct crossentropy_call_memory {
+    int64_t words[3072];
+} crossentropy_call_memory;
+
+static inline crossentropy_call_memory shim_call_memory(void) {
+    crossentropy_call_memory memory;
+    return memory;
+}
+
+// ---------------------------------------------------------------------------------------------
 // Atomics
 
 static inline int32_t shim_load_i32(const volatile int32_t *p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
