@@ -126,14 +126,16 @@ for name in set(sys.modules) - modules:
     assert set(result.stdout.split()) <= {"numpy", "crossentropy"}
 
 
-def test_import_takes_milliseconds() -> None:
+def test_import_takes_less_than_numpy() -> None:
     program = """
-import time, numpy, numpy.typing
-start = time.perf_counter()
+import time
+start = time.process_time()
+import numpy, numpy.typing
+middle = time.process_time()
 import crossentropy
-print(time.perf_counter() - start)
+print((time.process_time() - middle) / (middle - start))
 """
-    assert min(float(python(program).stdout) for _ in range(5)) < 0.05
+    assert min(float(python(program).stdout) for _ in range(5)) < 0.5
 
 
 def test_missing_library_lists_the_places(tmp_path: Path) -> None:
