@@ -13,7 +13,7 @@ LIBRARY  = python/crossentropy/lib/libcrossentropy.so.0
 VENV     = .venv
 IN_VENV  = PYTHONPATH=python:. $(VENV)/bin/python
 
-.PHONY: help run test build bench bench-quick gap install update-hashes clean format lint
+.PHONY: help run test build bench bench-functions bench-quick gap install update-hashes clean format lint
 .PHONY: test-exhaustive test-torch test-swift test-c test-arm64 test-python test-library test-dependant test-vectors
 .DEFAULT_GOAL := help
 
@@ -26,6 +26,7 @@ help:
 	@echo 'make update-hashes         Tests/Hashes/hashes.txt anew, after a change that means to change bits'
 	@echo 'make bench                 beside NumPy, PyTorch, JAX ... (installs them outside the checkout)'
 	@echo 'make bench-quick           beside NumPy alone'
+	@echo 'make bench-functions       what stands beside the plain loss: binary, KL, softmax, statistics ...'
 	@echo 'make gap                   the error of confident predictions beside PyTorch (installs what bench does)'
 	@echo 'make install PREFIX=/usr   library, header and pkg-config file (also DESTDIR=)'
 	@echo 'make format, make lint     swift-format, ruff, mypy'
@@ -106,6 +107,9 @@ $(TORCH)/ready: python/tests/requirements-torch.txt
 
 bench: $(BENCH)/ready build
 	PYTHONPATH=python:. $(BENCH)/venv/bin/python -m benchmarks --picture docs/bench.svg
+
+bench-functions: $(BENCH)/ready build
+	PYTHONPATH=python:. $(BENCH)/venv/bin/python -m benchmarks.functions
 
 bench-quick: $(VENV)/ready build
 	$(IN_VENV) -m benchmarks --quick --peers NumPy --json build/bench-quick.json

@@ -1,0 +1,258 @@
+"""What stands beside the plain loss, each beside its peer: in turns in one process.
+
+    python -m benchmarks.functions [NAME ...]     prints a table: medians, and the median of the ratios within a round
+
+Peers are PyTorch, eager, with autograd where there is a gradient; or the plain loss of this library, where the question
+is what a function costs beside it; or the memory, for what writes as much as it reads.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import crossentropy as ce
+
+THREADS = 2
+
+
+class Contest(NamedTuple):
+    """Calls for the same work; the first is the peer that the others are measured against."""
+
+    work: str
+    calls: dict[str, Callable[[], Any]]
+    wanted: str
+
+
+def logits(*shape: int) -> Any:
+    return np.random.default_rng(0).standard_normal(shape, dtype=np.float32) * 4
+
+
+def leaf(x: Any) -> Any:
+    import torch
+
+    return torch.from_numpy(x.copy()).requires_grad_()
+
+
+def backward(x: Any, loss: Callable[[Any], Any]) -> Callable[[], None]:
+    """Loss and gradient with autograd."""
+
+    def call() -> None:
+        x.grad = None
+        loss(x).backward()
+
+    return call
+
+
+def binary(shape: tuple[int, ...]) -> Contest:
+    import torch
+
+    x = logits(*shape)
+    y = (np.random.default_rng(1).random(shape) < 0.3).astype(np.float32)
+    grad, pos_weight, target = np.empty_like(x), np.full(shape[-1], 2.0, np.float32), torch.from_numpy(y)
+    labels = y.astype(np.int64)
+    eager = torch.nn.functional.binary_cross_entropy_with_logits
+
+    def ours(y: Any, **options: Any) -> Callable[[], Any]:
+        return lambda: ce.binary_cross_entropy_with_grad(x, y, grad=grad, threads=THREADS, **options)
+
+    calls = {
+        "torch": backward(leaf(x), lambda x: eager(x, target)),
+        "ours": ours(y),
+        "ours, int64 labels": ours(labels),
+        "ours, pos_weight": ours(y, pos_weight=pos_weight),
+    }
+    return Contest(f"binary, loss and gradient, {list(shape)}", calls, "4" if shape[0] == 4096 else "")
+
+
+def divergence(shape: tuple[int, ...]) -> Contest:
+    import torch
+
+    x, t = logits(*shape), logits(*shape)[::-1].copy()
+    grad, teacher, functional = np.empty_like(x), torch.from_numpy(t), torch.nn.functional
+
+    def eager(x: Any) -> Any:
+        q = functional.softmax(teacher, -1)
+        return functional.kl_div(functional.log_softmax(x, -1), q, reduction="batchmean")
+
+    def eager_of_logs(x: Any) -> Any:
+        q = functional.log_softmax(teacher, -1)
+        return functional.kl_div(functional.log_softmax(x, -1), q, reduction="batchmean", log_target=True)
+
+    def ours(**options: Any) -> Callable[[], Any]:
+        return lambda: ce.kl_divergence_with_grad(x, t, target_type="logits", grad=grad, threads=THREADS, **options)
+
+    calls = {
+        "torch": backward(leaf(x), eager),
+        "torch, log_target": backward(leaf(x), eager_of_logs),
+        "ours": ours(),
+        "ours, temperature 2": ours(temperature=2.0),
+        "ours, temperature 3": ours(temperature=3.0),
+    }
+    return Contest(f"KL of logits from logits, loss and gradient, {list(shape)}", calls, "4")
+
+
+def softmax(shape: tuple[int, ...]) -> Contest:
+    import torch
+
+    x = logits(*shape)
+    out, tensor = np.empty_like(x), torch.from_numpy(x)
+    result = torch.empty_like(tensor)
+    calls = {
+        "copy (torch)": lambda: result.copy_(tensor),
+        "torch softmax": lambda: torch.softmax(tensor, -1),
+        "softmax": lambda: ce.softmax(x, out=out, threads=THREADS),
+        "log_softmax": lambda: ce.log_softmax(x, out=out, threads=THREADS),
+    }
+    return Contest(f"softmax, {list(shape)}", calls, "0.7 of the copy")
+
+
+def statistics_of_rows(shape: tuple[int, ...]) -> Contest:
+    x = logits(*shape)
+    y = np.random.default_rng(1).integers(0, shape[-1], shape[0])
+    calls = {
+        "plain loss": lambda: ce.cross_entropy(x, y, threads=THREADS),
+        "row_stats of the loss": lambda: ce.cross_entropy(x, y, row_stats=True, threads=THREADS),
+        "logsumexp": lambda: ce.logsumexp(x, threads=THREADS),
+    }
+    return Contest(f"row statistics, {list(shape)}", calls, "1 / 1.3")
+
+
+def terms(shape: tuple[int, ...]) -> Contest:
+    x = logits(*shape)
+    y = np.random.default_rng(1).integers(0, shape[-1], shape[0])
+    grad = np.empty_like(x)
+
+    def ours(**options: Any) -> Callable[[], Any]:
+        return lambda: ce.cross_entropy_with_grad(x, y, grad=grad, threads=THREADS, **options)
+
+    calls = {
+        "plain": ours(),
+        "z_loss": ours(z_loss=1e-4),
+        "focal_gamma": ours(focal_gamma=2.0),
+        "poly_epsilon": ours(poly_epsilon=1.0),
+        "label_smoothing": ours(label_smoothing=0.1),
+        "logit_scale": ours(logit_scale=0.7),
+        "softcap": ours(softcap=30.0),
+    }
+    return Contest(f"loss and gradient with, {list(shape)}", calls, "")
+
+
+def targets(shape: tuple[int, ...], named: int) -> Contest:
+    import torch
+
+    x, t = logits(*shape), logits(*shape)[::-1].copy()
+    q = ce.softmax(t)
+    indices = np.argsort(-q, -1)[:, :named].copy()
+    top = ce.SparseTarget(indices, np.take_along_axis(q, indices, -1), rest="spread")
+    y = indices[:, 0].copy()
+    grad, target, teacher = np.empty_like(x), torch.from_numpy(q), torch.from_numpy(t)
+    functional = torch.nn.functional
+
+    def ours(target: Any, **options: Any) -> Callable[[], Any]:
+        return lambda: ce.cross_entropy_with_grad(x, target, grad=grad, threads=THREADS, **options)
+
+    calls = {
+        "torch, distributions": backward(leaf(x), lambda x: functional.cross_entropy(x, target)),
+        "torch, softmax of a teacher": backward(
+            leaf(x), lambda x: functional.cross_entropy(x, functional.softmax(teacher, -1))
+        ),
+        "distributions": ours(q),
+        "teacher logits": ours(t, target_type="logits"),
+        f"{named} named classes": ours(top),
+        "labels, smoothed": ours(y, label_smoothing=0.1),
+        "distributions, with their gradient": ours(q, grad_target=np.empty_like(q)),
+    }
+    return Contest(f"targets, loss and gradient, {list(shape)}", calls, "")
+
+
+def second(shape: tuple[int, ...]) -> Contest:
+    import torch
+
+    rows, classes = shape
+    x, v = logits(*shape), logits(*shape)[::-1].copy()
+    y = np.random.default_rng(1).integers(0, classes, rows)
+    out, tensor, vector, labels = np.empty_like(x), leaf(x), torch.from_numpy(v), torch.from_numpy(y)
+
+    def eager() -> None:
+        loss = torch.nn.functional.cross_entropy(tensor, labels)
+        (grad,) = torch.autograd.grad(loss, tensor, create_graph=True)
+        torch.autograd.grad(grad, tensor, vector)
+
+    calls = {
+        "torch, twice backward": eager,
+        "hessian_vector_product": lambda: ce.hessian_vector_product(x, y, v, out=out, threads=THREADS),
+        "hessian_diagonal": lambda: ce.hessian_diagonal(x, y, out=out, threads=THREADS),
+    }
+    return Contest(f"second derivatives, {list(shape)}", calls, "")
+
+
+def drop_in(shape: tuple[int, ...]) -> Contest:
+    import torch
+
+    import crossentropy.torch as ours
+
+    x, y = leaf(logits(*shape)), torch.from_numpy(np.random.default_rng(1).integers(0, shape[-1], shape[0]))
+    calls = {
+        "torch": backward(x, lambda x: torch.nn.functional.cross_entropy(x, y)),
+        "crossentropy.torch": backward(x, lambda x: ours.cross_entropy(x, y)),
+    }
+    return Contest(f"cross_entropy of tensors, forward and backward, {list(shape)}", calls, "1")
+
+
+CONTESTS: dict[str, list[Callable[[], Contest]]] = {
+    "binary": [lambda: binary((4096, 1000)), lambda: binary((64, 10))],
+    "kl": [lambda: divergence((4096, 1000)), lambda: divergence((512, 32768)), lambda: divergence((64, 10))],
+    "softmax": [lambda: softmax((2048, 32768)), lambda: softmax((8192, 1000)), lambda: softmax((64, 10))],
+    "row_stats": [
+        lambda: statistics_of_rows((2048, 32768)),
+        lambda: statistics_of_rows((8192, 1000)),
+        lambda: statistics_of_rows((65536, 100)),
+        lambda: statistics_of_rows((64, 10)),
+    ],
+    "terms": [lambda: terms((1024, 32768)), lambda: terms((8192, 1000)), lambda: terms((64, 10))],
+    "targets": [lambda: targets((4096, 1000), 20), lambda: targets((512, 32768), 50)],
+    "second": [lambda: second((4096, 1000))],
+    "torch": [lambda: drop_in((2048, 32768)), lambda: drop_in((8192, 1000)), lambda: drop_in((64, 10))],
+}
+
+
+def seconds(call: Callable[[], Any], repeats: int) -> float:
+    start = time.perf_counter()
+    for _ in range(repeats):
+        call()
+    return (time.perf_counter() - start) / repeats
+
+
+def measure(contest: Contest) -> None:
+    once = {name: min(seconds(call, 1) for _ in range(2)) for name, call in contest.calls.items()}
+    repeats = {name: max(1, int(0.01 / took)) for name, took in once.items()}
+    rounds = [{name: seconds(call, repeats[name]) for name, call in contest.calls.items()} for _ in range(15)]
+    peer = next(iter(contest.calls))
+    for name in contest.calls:
+        took = statistics.median(each[name] for each in rounds)
+        ratio = "" if name == peer else f"{statistics.median(each[peer] / each[name] for each in rounds):.2f}"
+        wanted = contest.wanted if name != peer else ""
+        print(
+            f"| {contest.work if name == peer else ''} | {name} | {took * 1e3:.3g} | {ratio} | {wanted} |", flush=True
+        )
+
+
+def main() -> None:
+    import torch
+
+    torch.set_num_threads(THREADS)
+    print(f"PyTorch {torch.__version__}, NumPy {np.__version__}, {THREADS} threads\n")
+    print("| work | what | ms | times as fast as the first | wanted |\n|---|---|---:|---:|---|")
+    for name in sys.argv[1:] or CONTESTS:
+        for contest in CONTESTS[name]:
+            measure(contest())
+
+
+if __name__ == "__main__":
+    main()
