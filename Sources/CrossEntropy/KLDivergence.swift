@@ -16,8 +16,9 @@ import CCrossEntropy
 ///     [0.1, 0.4, 0.5, 0.8, 0.1, 0.1], distributions: [0, 0, 1, 2, 1, 0], classes: 3)  // 0.1016262
 /// ```
 ///
-/// Results are exact, and the same bits for any number of threads, memory layout and processor; `Float` and 16-bit input is
-/// computed as `Double`, too.
+/// Results are exact: beside what a rounding of the logarithms costs, a row is within 1e-13 of its value if either side is
+/// `Double`, else within 1e-6 (with ``Form/plain`` of Σ |q d|), before the loss is rounded to its type. They are the same bits
+/// for any number of threads, memory layout and processor.
 ///
 /// Odd cases: where q is 0 the term is p, with ``Form/plain`` 0. Where p is 0 and q is not the loss is +infinity; the gradient
 /// stays finite for logits and logarithms of probabilities, and is -infinity for probabilities. NaN, a negative probability on
