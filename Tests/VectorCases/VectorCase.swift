@@ -63,7 +63,8 @@ public struct VectorCase {
     /// - Parameters:
     ///   - threads: In place of the case's own number, if it is not 0.
     ///   - isInPlace: The gradient replaces the input.
-    ///   - wantsGradient: Whether to ask for the gradients.
+    ///   - wantsGradient: Whether to ask for the gradients; for that of a divergence's target in any case, as with it everything
+    ///     is computed in f64.
     public func run(threads: Int = 0, isInPlace: Bool = false, wantsGradient: Bool = true) -> Outcome {
         let loss = loss(threads: threads)
         let options = fields["options"] as! [String: Any]
@@ -92,7 +93,7 @@ public struct VectorCase {
         let hasGradient = isHessian || (wantsGradient && (fields["outputs"] as? [String]) != ["loss"])
         let targetType = fields["target_dtype"] as! String
         let targetGrads =
-            wantsGradient && targetGrad != nil
+            targetGrad != nil && (wantsGradient || function == .divergence)
             ? Storage(zeros: target.shape, targetType == "f64" ? "f64" : "f32") : nil
 
         var outcome = Outcome()
