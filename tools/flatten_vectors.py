@@ -8,20 +8,20 @@ generators run, names replaced by the codes of include/crossentropy.h, floats as
 reads:
 
     case NAME
-    function FUNCTION                      0: ce_cross_entropy, 1: ce_binary_cross_entropy
+    function FUNCTION                      its place in FUNCTIONS, from 0
     options INPUT_TYPE REDUCTION MEAN_OVER EMPTY IGNORE_INDEX LABEL_SMOOTHING MEAN_DIVISOR CLIP
-            GRAD_LOSS THREADS Z_LOSS FOCAL_GAMMA POLY_EPSILON SOFTCAP LOGIT_SCALE
+            GRAD_LOSS THREADS Z_LOSS FOCAL_GAMMA POLY_EPSILON SOFTCAP LOGIT_SCALE TARGET_TYPE TARGET_REST TEMPERATURE
+            TEMPERATURE_SQUARED KL_FORM
     axis CLASS_AXIS
     input TENSOR
     target TENSOR
     weight TENSOR or -
-    pos_weight TENSOR or -
-    sample_weight TENSOR or -
-    mask, ignore_indices, grad_losses: likewise
+    pos_weight, sample_weight, prior, mask, ignore_indices, grad_losses, target_probs, target_offsets, vector: likewise
     outputs LOSS_DTYPE GRAD_DTYPE WITH_GRAD           1 or 0
     status CODE COUNT                      COUNT lines follow, each a text the message contains
     loss COUNT (WANT TOL)...
     grad COUNT (INDEX WANT TOL)...         INDEX counts in row-major order of the input's shape
+    grad_target COUNT (WANT TOL)...        COUNT -1: the call does not ask for it
     statistics ROWS (LSE TOL MAX TOL ENTROPY TOL TARGET_PROB TOL ARGMAX TARGET_RANK)...    ROWS -1: not listed
     softmax COUNT (INDEX WANT TOL LOG_WANT LOG_TOL)...
 
@@ -51,13 +51,25 @@ DTYPES = {
     "f32": 1, "f64": 2, "f16": 3, "bf16": 4, "i8": 16, "i16": 17, "i32": 18, "i64": 19, "u8": 20, "u16": 21, "u32": 22,
     "u64": 23,
 }  # fmt: skip
-FUNCTIONS = ["cross_entropy", "binary_cross_entropy"]
+FUNCTIONS = [
+    "cross_entropy", "binary_cross_entropy", "kl_divergence", "hessian_vector_product", "hessian_diagonal",
+]  # fmt: skip
 CODES = {
     "input_type": ["logits", "probs", "log_probs"],
     "reduction": ["mean", "sum", "none"],
     "mean_over": ["weight", "mass", "count", "divisor"],
     "empty": ["nan", "zero", "error"],
 }
+LATER_CODES = {
+    "target_type": ["probs", "logits", "log_probs"],
+    "target_rest": ["drop", "spread", "renormalize"],
+    "kl_form": ["generalized", "plain"],
+}
+# What a case may have beside its input and target.
+TENSORS = [
+    "weight", "pos_weight", "sample_weight", "prior", "mask", "ignore_indices", "grad_losses", "target_probs",
+    "target_offsets", "vector",
+]  # fmt: skip
 STATUSES = [
     "CE_OK", "CE_ERROR_NULL_POINTER", "CE_ERROR_OPTIONS_SIZE", "CE_ERROR_DTYPE", "CE_ERROR_SHAPE",
     "CE_ERROR_OVERFLOW", "CE_ERROR_OVERLAP", "CE_ERROR_LABEL", "CE_ERROR_OPTION", "CE_ERROR_EMPTY",
@@ -126,11 +138,15 @@ def lines(case: dict[str, Any], defaults: dict[str, Any]) -> Iterator[str]:
     words += [str(options["threads"])]
     for key in ("z_loss", "focal_gamma", "poly_epsilon", "softcap", "logit_scale"):
         words += [number(options[key])]
+    target_type, rest, form = (code(LATER_CODES[key], options[key]) for key in LATER_CODES)
+    words += [target_type, rest, number(options["temperature"]), str(options["temperature_squared"]), form]
     yield " ".join(["options", *words])
     yield f"axis {case.get('class_axis', defaults['class_axis'])}"
     yield "input " + tensor(case, "", case["x"])
     yield "target " + tensor(case, "target_", case["target"])
-    for key in ("weight", "pos_weight", "sample_weight", "mask", "ignore_indices", "grad_losses"):
+    if "target_offsets" in case:
+        case = {**case, "target_offsets_dtype": "i64", "target_offsets_shape": [len(case["target_offsets"])]}
+    for key in TENSORS:
         yield f"{key} " + (tensor(case, key + "_", case[key]) if key in case else "-")
     loss_dtype = "f32" if case["dtype"] in ("f16", "bf16") else case["dtype"]
     words = [code(DTYPES, case.get("loss_dtype", loss_dtype)), code(DTYPES, case.get("grad_dtype", case["dtype"]))]
@@ -146,6 +162,12 @@ def lines(case: dict[str, Any], defaults: dict[str, Any]) -> Iterator[str]:
     triples = zip(places, grads, case.get("grad_tol", []))
     words = [f"{place} {number(want)} {number(tol)}" for place, want, tol in triples]
     yield " ".join([f"grad {len(words)}", *words])
+    if "grad_target" in case:
+        pairs = zip(case["grad_target"], case["grad_target_tol"])
+        words = [f"{number(want)} {number(tol)}" for want, tol in pairs]
+        yield " ".join([f"grad_target {len(words)}", *words])
+    else:
+        yield "grad_target -1"
     if "statistics" not in case:
         yield "statistics -1"
         yield "softmax 0"

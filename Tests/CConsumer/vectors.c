@@ -7,15 +7,15 @@
  * described there. Of every case it checks the status, the message, loss and gradient within the
  * tolerances of the file and nothing more, and that
  *
- *  - the same call for the loss alone, the gradient alone, the gradient in place, with one and with
- *    three threads, and with every tensor elsewhere in memory (other strides, odd addresses) gives
- *    the same bits;
+ *  - the same call for the loss alone, each gradient alone, the gradient in place (of the input, and of the
+ *    vector that a Hessian is multiplied with), with one and with three threads, and with every tensor
+ *    elsewhere in memory (other strides, odd addresses) gives the same bits;
  *  - so does the plain call for contiguous rows where it can state the case;
  *  - no byte outside the outputs' elements changes, none at all if the call fails, and no input.
  *
  * The last line is "N passed, M failed", in cases; the exit status is 0 if M is 0. With --results
  * OUT gets a line for each case: name, status, number of losses, losses, number of gradient elements
- * (those of the file), elements; numbers as %a.
+ * (those of the file), elements; numbers as %a. Derivatives with respect to the target are not among them.
  */
 #include <crossentropy.h>
 
@@ -37,20 +37,34 @@ typedef struct {
     ce_tensor      view;
 } tensor;
 
+/* What a case calls, in the order of tools/flatten_vectors.py. */
+typedef enum {
+    CROSS_ENTROPY, BINARY_CROSS_ENTROPY, KL_DIVERGENCE, HESSIAN_VECTOR_PRODUCT, HESSIAN_DIAGONAL
+} function;
+
+/* Tensors that a case may have, and that are only read; in the order of the file. */
+enum {
+    INPUT, TARGET, WEIGHT, POS_WEIGHT, SAMPLE_WEIGHT, PRIOR, MASK, IGNORE_INDICES, GRAD_LOSSES, TARGET_PROBS,
+    TARGET_OFFSETS, VECTOR, INPUTS
+};
+static const char *const input_names[INPUTS] = {
+    "input", "target", "weight", "pos_weight", "sample_weight", "prior", "mask", "ignore_indices", "grad_losses",
+    "target_probs", "target_offsets", "vector"};
+
 typedef struct {
     char       name[WORD];
+    function   called;
     int32_t    axis;
-    ce_options options;
-    int        is_binary;
-    tensor     input, target, weight, sample_weight, pos_weight, mask, ignore_indices, grad_losses;
-    int        has_weight, has_sample_weight, has_pos_weight, has_mask, has_ignore_indices, has_grad_losses;
+    ce_options options; /* but for what is a tensor */
+    tensor     inputs[INPUTS];
+    int        has[INPUTS];
     int32_t    loss_dtype, grad_dtype;
-    int        with_grad;
+    int        with_grad, with_target_grad;
     int32_t    status;
     int        messages;
     char       message[MAX_MESSAGES][LINE];
-    int64_t    losses, grads;
-    double    *loss, *loss_tol, *grad, *grad_tol;
+    int64_t    losses, grads, target_grads;
+    double    *loss, *loss_tol, *grad, *grad_tol, *target_grad, *target_grad_tol;
     int64_t   *grad_at;
     int64_t    rows;       /* with statistics; -1: the case has none */
     double    *statistics; /* ROW_NUMBERS for each */
@@ -63,8 +77,11 @@ enum { ROW_NUMBERS = 10, CLASS_NUMBERS = 5 };
 /* The outputs of one call. */
 typedef struct {
     int32_t status;
-    tensor  loss, grad;
+    tensor  loss, grad, target_grad;
 } outcome;
+
+/* Which of them a call is asked for. */
+enum { LOSS = 1, GRAD = 2, TARGET_GRAD = 4 };
 
 static int complaints; /* of the current case */
 
@@ -266,7 +283,7 @@ static void read_case(test_case *test) {
     int64_t k;
     strcpy(test->name, word());
     expect("function");
-    test->is_binary = integer() == 1;
+    test->called = (function)integer();
     expect("options");
     ce_options_init(&test->options, sizeof test->options);
     test->options.input_type = (int32_t)integer();
@@ -284,33 +301,17 @@ static void read_case(test_case *test) {
     test->options.poly_epsilon = number();
     test->options.softcap = number();
     test->options.logit_scale = number();
+    test->options.target_type = (int32_t)integer();
+    test->options.target_rest = (int32_t)integer();
+    test->options.temperature = number();
+    test->options.temperature_squared = (int32_t)integer();
+    test->options.kl_form = (int32_t)integer();
     expect("axis");
     test->axis = (int32_t)integer();
-    expect("input");
-    read_tensor(&test->input);
-    expect("target");
-    read_tensor(&test->target);
-    expect("weight");
-    test->has_weight = read_tensor(&test->weight);
-    expect("pos_weight");
-    test->has_pos_weight = read_tensor(&test->pos_weight);
-    expect("sample_weight");
-    test->has_sample_weight = read_tensor(&test->sample_weight);
-    if (test->has_weight)
-        test->options.weight = &test->weight.view;
-    if (test->has_pos_weight)
-        test->options.pos_weight = &test->pos_weight.view;
-    if (test->has_sample_weight)
-        test->options.sample_weight = &test->sample_weight.view;
-    expect("mask");
-    if ((test->has_mask = read_tensor(&test->mask)) != 0)
-        test->options.mask = &test->mask.view;
-    expect("ignore_indices");
-    if ((test->has_ignore_indices = read_tensor(&test->ignore_indices)) != 0)
-        test->options.ignore_indices = &test->ignore_indices.view;
-    expect("grad_losses");
-    if ((test->has_grad_losses = read_tensor(&test->grad_losses)) != 0)
-        test->options.grad_losses = &test->grad_losses.view;
+    for (i = 0; i < INPUTS; i++) {
+        expect(input_names[i]);
+        test->has[i] = read_tensor(&test->inputs[i]);
+    }
     expect("outputs");
     test->loss_dtype = (int32_t)integer();
     test->grad_dtype = (int32_t)integer();
@@ -343,6 +344,15 @@ static void read_case(test_case *test) {
         test->grad[k] = number();
         test->grad_tol[k] = number();
     }
+    expect("grad_target");
+    test->target_grads = integer();
+    test->with_target_grad = test->target_grads >= 0;
+    test->target_grad = allocate((size_t)(test->with_target_grad ? test->target_grads : 0) * sizeof(double));
+    test->target_grad_tol = allocate((size_t)(test->with_target_grad ? test->target_grads : 0) * sizeof(double));
+    for (k = 0; k < test->target_grads; k++) {
+        test->target_grad[k] = number();
+        test->target_grad_tol[k] = number();
+    }
     expect("statistics");
     test->rows = integer();
     test->statistics = allocate((size_t)(test->rows < 0 ? 0 : test->rows) * ROW_NUMBERS * sizeof(double));
@@ -356,19 +366,16 @@ static void read_case(test_case *test) {
 }
 
 static void free_case(test_case *test) {
-    free(test->input.memory);
-    free(test->target.memory);
-    free(test->weight.memory);
-    free(test->pos_weight.memory);
-    free(test->sample_weight.memory);
-    free(test->mask.memory);
-    free(test->ignore_indices.memory);
-    free(test->grad_losses.memory);
+    int i;
+    for (i = 0; i < INPUTS; i++)
+        free(test->inputs[i].memory);
     free(test->loss);
     free(test->loss_tol);
     free(test->grad_at);
     free(test->grad);
     free(test->grad_tol);
+    free(test->target_grad);
+    free(test->target_grad_tol);
     free(test->statistics);
     free(test->softmax);
 }
@@ -461,16 +468,59 @@ static int distinct(const ce_tensor *view) {
 
 /* Calls ------------------------------------------------------------------------------------ */
 
-static int32_t call(const test_case *test, const ce_tensor *input, const ce_tensor *target, const ce_options *options,
-                    const ce_tensor *loss, const ce_tensor *grad) {
-    return (test->is_binary ? ce_binary_cross_entropy : ce_cross_entropy)(input, test->axis, target, options, loss, grad);
+/* The case's options with these tensors, which have to outlive them. */
+static ce_options with_tensors(const test_case *test, const tensor *inputs) {
+    ce_options options = test->options;
+    options.weight = test->has[WEIGHT] ? &inputs[WEIGHT].view : NULL;
+    options.pos_weight = test->has[POS_WEIGHT] ? &inputs[POS_WEIGHT].view : NULL;
+    options.sample_weight = test->has[SAMPLE_WEIGHT] ? &inputs[SAMPLE_WEIGHT].view : NULL;
+    options.prior = test->has[PRIOR] ? &inputs[PRIOR].view : NULL;
+    options.mask = test->has[MASK] ? &inputs[MASK].view : NULL;
+    options.ignore_indices = test->has[IGNORE_INDICES] ? &inputs[IGNORE_INDICES].view : NULL;
+    options.grad_losses = test->has[GRAD_LOSSES] ? &inputs[GRAD_LOSSES].view : NULL;
+    options.target_probs = test->has[TARGET_PROBS] ? &inputs[TARGET_PROBS].view : NULL;
+    options.target_offsets = test->has[TARGET_OFFSETS] ? &inputs[TARGET_OFFSETS].view : NULL;
+    return options;
+}
+
+static int is_hessian(const test_case *test) {
+    return test->called == HESSIAN_VECTOR_PRODUCT || test->called == HESSIAN_DIAGONAL;
+}
+
+/* The case's call with these tensors; each output may be NULL. Second derivatives have no loss. */
+static int32_t call(const test_case *test, const tensor *inputs, int32_t threads, const ce_tensor *loss,
+                    const ce_tensor *grad, const ce_tensor *target_grad) {
+    const ce_tensor *input = &inputs[INPUT].view, *target = &inputs[TARGET].view;
+    ce_options       options = with_tensors(test, inputs);
+    options.threads = threads;
+    options.grad_target = target_grad;
+    switch (test->called) {
+    case CROSS_ENTROPY: return ce_cross_entropy(input, test->axis, target, &options, loss, grad);
+    case BINARY_CROSS_ENTROPY: return ce_binary_cross_entropy(input, test->axis, target, &options, loss, grad);
+    case KL_DIVERGENCE: return ce_kl_divergence(input, test->axis, target, &options, loss, grad);
+    case HESSIAN_VECTOR_PRODUCT:
+        return ce_hessian_vector_product(input, test->axis, target, &options, &inputs[VECTOR].view, grad);
+    default: return ce_hessian_diagonal(input, test->axis, target, &options, grad);
+    }
+}
+
+/* All that the case asks for. */
+static int asked(const test_case *test) {
+    return (is_hessian(test) ? 0 : LOSS) | (test->with_grad ? GRAD : 0) | (test->with_target_grad ? TARGET_GRAD : 0);
+}
+
+/* The same for some of the outputs of `made`. */
+static void call_for(const test_case *test, const tensor *inputs, int32_t threads, outcome *made, int outputs) {
+    made->status = call(test, inputs, threads, outputs & LOSS ? &made->loss.view : NULL,
+                        outputs & GRAD ? &made->grad.view : NULL,
+                        outputs & TARGET_GRAD ? &made->target_grad.view : NULL);
 }
 
 /* The loss's dimensions: none, the input's without the class axis, or all of the input's. */
 static int32_t loss_shape(const test_case *test, int64_t *shape) {
-    const ce_tensor *input = &test->input.view;
+    const ce_tensor *input = &test->inputs[INPUT].view;
     int32_t          axis = test->axis < 0 ? test->axis + input->ndim : test->axis, i, ndim = 0;
-    if (test->is_binary && test->options.reduction == CE_REDUCTION_NONE) {
+    if (test->called == BINARY_CROSS_ENTROPY && test->options.reduction == CE_REDUCTION_NONE) {
         memcpy(shape, input->shape, (size_t)input->ndim * sizeof *shape);
         return input->ndim;
     }
@@ -483,134 +533,132 @@ static int32_t loss_shape(const test_case *test, int64_t *shape) {
 }
 
 static void make_outputs(const test_case *test, outcome *made, layout where) {
-    int64_t shape[MAX_NDIM];
-    int32_t ndim = loss_shape(test, shape);
+    const tensor *target = &test->inputs[TARGET];
+    int64_t       shape[MAX_NDIM];
+    int32_t       ndim = loss_shape(test, shape);
     make_tensor(&made->loss, test->loss_dtype, ndim, shape, where);
-    make_tensor(&made->grad, test->grad_dtype, test->input.view.ndim, test->input.shape, where);
+    make_tensor(&made->grad, test->grad_dtype, test->inputs[INPUT].view.ndim, test->inputs[INPUT].shape, where);
+    /* Integers have no derivative, and are to be refused for that, not for its dtype. */
+    make_tensor(&made->target_grad, is_float(target->view.dtype) ? target->view.dtype : CE_F32, target->view.ndim,
+                target->shape, where);
 }
 
 static int grad_fits(const test_case *test) {
-    int32_t dtype = test->input.view.dtype;
+    int32_t dtype = test->inputs[INPUT].view.dtype;
     return test->grad_dtype == dtype || (is_half(dtype) && test->grad_dtype == CE_F32);
 }
 
 static void free_outputs(outcome *made) {
     free(made->loss.memory);
     free(made->grad.memory);
+    free(made->target_grad.memory);
 }
 
-/* Compares what a variant of the call gave with what the first call gave. */
-static void compare(const test_case *test, const char *variant, const outcome *got,
-                    const outcome *base, int with_loss, int with_grad) {
-    unsigned char *fill;
-    size_t         most = got->loss.bytes > got->grad.bytes ? got->loss.bytes : got->grad.bytes;
+static void compare_output(const test_case *test, const char *variant, const char *name, const tensor *got,
+                           const tensor *base, int is_wanted) {
+    unsigned char *fill = allocate(got->bytes);
+    memset(fill, FILL, got->bytes);
+    if (is_wanted ? !untouched_between(got, fill) : !untouched(got))
+        complain(test, "%s: memory beside the %s changed", variant, name);
+    if (is_wanted && !same_bits(&got->view, &base->view))
+        complain(test, "%s: the %s has other bits", variant, name);
+    free(fill);
+}
+
+/* Compares what a variant of the call, for some of the outputs, gave with what the first call gave. */
+static void compare(const test_case *test, const char *variant, const outcome *got, const outcome *base, int outputs) {
     if (got->status != base->status)
         complain(test, "%s: status %d, not %d: %s", variant, (int)got->status, (int)base->status,
                  ce_last_error_message());
     if (got->status != CE_OK || base->status != CE_OK) {
-        if (!untouched(&got->loss) || !untouched(&got->grad))
+        if (!untouched(&got->loss) || !untouched(&got->grad) || !untouched(&got->target_grad))
             complain(test, "%s: outputs changed though the call failed", variant);
         return;
     }
-    fill = allocate(most);
-    memset(fill, FILL, most);
-    if (with_loss ? !untouched_between(&got->loss, fill) : !untouched(&got->loss))
-        complain(test, "%s: memory beside the loss changed", variant);
-    if (with_grad ? !untouched_between(&got->grad, fill) : !untouched(&got->grad))
-        complain(test, "%s: memory beside the gradient changed", variant);
-    free(fill);
-    if (with_loss && !same_bits(&got->loss.view, &base->loss.view))
-        complain(test, "%s: the loss has other bits", variant);
-    if (with_grad && !same_bits(&got->grad.view, &base->grad.view))
-        complain(test, "%s: the gradient has other bits", variant);
+    compare_output(test, variant, "loss", &got->loss, &base->loss, outputs & LOSS);
+    compare_output(test, variant, "gradient", &got->grad, &base->grad, outputs & GRAD);
+    compare_output(test, variant, "gradient of the target", &got->target_grad, &base->target_grad,
+                   outputs & TARGET_GRAD);
 }
 
 /* The call with some of its outputs left out, or with another number of threads. */
-static void run_variant(const test_case *test, const outcome *base, const char *name, int with_loss,
-                        int with_grad, int32_t threads) {
-    outcome    got;
-    ce_options options = test->options;
-    options.threads = threads;
+static void run_variant(const test_case *test, const outcome *base, const char *name, int outputs, int32_t threads) {
+    outcome got;
     make_outputs(test, &got, ROW_MAJOR);
-    got.status = call(test, &test->input.view, &test->target.view, &options, with_loss ? &got.loss.view : NULL,
-                      with_grad ? &got.grad.view : NULL);
-    compare(test, name, &got, base, with_loss, with_grad);
+    call_for(test, test->inputs, threads, &got, outputs);
+    compare(test, name, &got, base, outputs);
     free_outputs(&got);
 }
 
-/* Tensors that a case may have and that are only read, but for ignore_indices, which cannot lie elsewhere. */
-enum { INPUTS = 7 };
-
-/* The call with every tensor elsewhere in memory. */
+/* The call with every tensor elsewhere in memory, but for those that have to be contiguous. */
 static void run_elsewhere(const test_case *test, const outcome *base) {
-    const tensor *originals[INPUTS] = {&test->input, &test->target, &test->weight, &test->sample_weight, &test->mask,
-                                       &test->grad_losses, &test->pos_weight};
-    int           present[INPUTS] = {1, 1, test->has_weight, test->has_sample_weight, test->has_mask,
-                                     test->has_grad_losses, test->has_pos_weight};
-    tensor        moved[INPUTS];
-    outcome       got;
-    ce_options    options = test->options;
-    int           i;
-    memset(moved, 0, sizeof moved);
+    tensor  moved[INPUTS];
+    outcome got;
+    int     i;
     for (i = 0; i < INPUTS; i++) {
-        const ce_tensor *view = &originals[i]->view;
-        if (!present[i])
+        const tensor *original = &test->inputs[i];
+        layout        where = i == IGNORE_INDICES || i == TARGET_OFFSETS ? ROW_MAJOR : ELSEWHERE;
+        memset(&moved[i], 0, sizeof moved[i]);
+        if (!test->has[i])
             continue;
-        make_tensor(&moved[i], view->dtype, view->ndim, originals[i]->shape, ELSEWHERE);
-        copy_elements(view, &moved[i].view);
+        make_tensor(&moved[i], original->view.dtype, original->view.ndim, original->shape, where);
+        copy_elements(&original->view, &moved[i].view);
     }
-    options.weight = present[2] ? &moved[2].view : NULL;
-    options.sample_weight = present[3] ? &moved[3].view : NULL;
-    options.mask = present[4] ? &moved[4].view : NULL;
-    options.grad_losses = present[5] ? &moved[5].view : NULL;
-    options.pos_weight = present[6] ? &moved[6].view : NULL;
     make_outputs(test, &got, ELSEWHERE);
-    got.status = call(test, &moved[0].view, &moved[1].view, &options, &got.loss.view, &got.grad.view);
-    compare(test, "elsewhere in memory", &got, base, 1, 1);
+    call_for(test, moved, test->options.threads, &got, asked(test));
+    compare(test, "elsewhere in memory", &got, base, asked(test));
     free_outputs(&got);
     for (i = 0; i < INPUTS; i++)
         free(moved[i].memory);
 }
 
-/* The call with the gradient written over the input, a copy of which lies between guard bytes. */
-static void run_in_place(const test_case *test, const outcome *base) {
-    tensor         input = test->input;
+/* The call with the gradient written over one of its inputs, a copy of which lies between guard bytes. */
+static void run_in_place(const test_case *test, const outcome *base, int replaced) {
+    const tensor  *original = &test->inputs[replaced];
+    ptrdiff_t      offset = (unsigned char *)original->view.data - original->memory;
+    tensor         inputs[INPUTS], *place = &inputs[replaced];
     unsigned char *before;
     outcome        got;
-    ptrdiff_t      offset = (unsigned char *)test->input.view.data - test->input.memory;
-    input.bytes += 2 * GUARD;
-    before = allocate(input.bytes);
-    memset(before, FILL, input.bytes);
-    memcpy(before + GUARD, test->input.memory, test->input.bytes);
-    input.memory = allocate(input.bytes);
-    memcpy(input.memory, before, input.bytes);
-    input.view.data = input.memory + GUARD + offset;
-    input.view.shape = input.shape;
-    input.view.strides = test->input.view.strides != NULL ? input.strides : NULL;
+    const char    *name = input_names[replaced];
+    memcpy(inputs, test->inputs, sizeof inputs);
+    place->bytes += 2 * GUARD;
+    before = allocate(place->bytes);
+    memset(before, FILL, place->bytes);
+    memcpy(before + GUARD, original->memory, original->bytes);
+    place->memory = allocate(place->bytes);
+    memcpy(place->memory, before, place->bytes);
+    place->view.data = place->memory + GUARD + offset;
     make_outputs(test, &got, ROW_MAJOR);
-    got.status = call(test, &input.view, &test->target.view, &test->options, &got.loss.view, &input.view);
+    got.status = call(test, inputs, test->options.threads, &got.loss.view, &place->view,
+                      test->with_target_grad ? &got.target_grad.view : NULL);
     if (got.status != CE_OK)
-        complain(test, "in place: status %d: %s", (int)got.status, ce_last_error_message());
-    else if (!same_bits(&got.loss.view, &base->loss.view))
-        complain(test, "in place: the loss has other bits");
-    else if (!same_bits(&input.view, &base->grad.view))
-        complain(test, "in place: the gradient has other bits");
-    if (!untouched_between(&input, before))
-        complain(test, "in place: memory between or beside the input's elements changed");
+        complain(test, "in place of the %s: status %d: %s", name, (int)got.status, ce_last_error_message());
+    else {
+        if (!is_hessian(test) && !same_bits(&got.loss.view, &base->loss.view))
+            complain(test, "in place of the %s: the loss has other bits", name);
+        if (!same_bits(&place->view, &base->grad.view))
+            complain(test, "in place of the %s: the gradient has other bits", name);
+        if (test->with_target_grad && !same_bits(&got.target_grad.view, &base->target_grad.view))
+            complain(test, "in place of the %s: the gradient of the target has other bits", name);
+    }
+    if (!untouched_between(place, before))
+        complain(test, "in place: memory between or beside the %s's elements changed", name);
     free_outputs(&got);
     free(before);
-    free(input.memory);
+    free(place->memory);
 }
 
 /* The plain call for contiguous rows, separate and in place, where it can state the case. */
 static void run_plain(const test_case *test, const outcome *base) {
-    const ce_tensor *input = &test->input.view, *target = &test->target.view;
+    const ce_tensor *input = &test->inputs[INPUT].view, *target = &test->inputs[TARGET].view;
+    ce_options       options = with_tensors(test, test->inputs);
     int64_t          rows = 1, classes, i, *labels;
     int              fits = 1, in_place;
-    if (test->is_binary || input->ndim < 1 || input->ndim > CE_MAX_NDIM || !is_float(input->dtype) || test->loss_dtype != input->dtype ||
+    if (test->called != CROSS_ENTROPY || test->with_target_grad || input->ndim < 1 || input->ndim > CE_MAX_NDIM || !is_float(input->dtype) || test->loss_dtype != input->dtype ||
         test->grad_dtype != input->dtype || (test->axis != -1 && test->axis != input->ndim - 1) || count_of(input) < 0 ||
         target->dtype < CE_I8 || target->dtype > CE_U64 || target->ndim != input->ndim - 1 ||
-        ((test->has_sample_weight || test->has_mask || test->has_grad_losses) && input->ndim != 2))
+        test->has[TARGET_PROBS] ||
+        ((test->has[SAMPLE_WEIGHT] || test->has[MASK] || test->has[GRAD_LOSSES]) && input->ndim != 2))
         return;
     for (i = 0; i < target->ndim; i++) {
         fits = fits && target->shape[i] == input->shape[i];
@@ -625,7 +673,7 @@ static void run_plain(const test_case *test, const outcome *base) {
         unsigned char *before;
         outcome        got;
         void          *grad;
-        make_tensor(&logits, input->dtype, input->ndim, test->input.shape, ROW_MAJOR);
+        make_tensor(&logits, input->dtype, input->ndim, test->inputs[INPUT].shape, ROW_MAJOR);
         copy_elements(input, &logits.view);
         before = allocate(logits.bytes);
         memcpy(before, logits.memory, logits.bytes);
@@ -633,10 +681,10 @@ static void run_plain(const test_case *test, const outcome *base) {
         grad = in_place ? logits.view.data : got.grad.view.data;
         got.status = input->dtype == CE_F32
                          ? ce_cross_entropy_f32(logits.view.data, labels, rows, classes,
-                                                &test->options, got.loss.view.data, grad)
+                                                &options, got.loss.view.data, grad)
                          : ce_cross_entropy_f64(logits.view.data, labels, rows, classes,
-                                                &test->options, got.loss.view.data, grad);
-        compare(test, in_place ? "plain call in place" : "plain call", &got, base, 1, !in_place);
+                                                &options, got.loss.view.data, grad);
+        compare(test, in_place ? "plain call in place" : "plain call", &got, base, in_place ? LOSS : LOSS | GRAD);
         if (in_place && base->status == CE_OK && !same_bits(&logits.view, &base->grad.view))
             complain(test, "plain call in place: the gradient has other bits");
         if (in_place && base->status == CE_OK ? !untouched_between(&logits, before)
@@ -665,9 +713,10 @@ static void check_number(const test_case *test, const char *what, int64_t index,
                  index, got, got, want, tolerance, fabs(got - want));
 }
 
-static void check_numbers(const test_case *test, const outcome *base) {
+/* The outputs that a call was asked for. */
+static void check_numbers(const test_case *test, const outcome *base, int outputs) {
     int64_t i;
-    if (test->losses != count_of(&base->loss.view))
+    if ((outputs & LOSS) && test->losses != count_of(&base->loss.view))
         complain(test, "the file has %" PRId64 " losses", test->losses);
     for (i = 0; i < test->losses; i++)
         check_number(test, "loss", i, float_at(&base->loss.view, i), test->loss[i],
@@ -675,6 +724,13 @@ static void check_numbers(const test_case *test, const outcome *base) {
     for (i = 0; i < test->grads; i++)
         check_number(test, "grad", test->grad_at[i], float_at(&base->grad.view, test->grad_at[i]),
                      test->grad[i], test->grad_tol[i]);
+    if (!(outputs & TARGET_GRAD))
+        return;
+    if (test->target_grads != count_of(&base->target_grad.view))
+        complain(test, "the file has %" PRId64 " derivatives of the target", test->target_grads);
+    for (i = 0; i < test->target_grads; i++)
+        check_number(test, "grad_target", i, float_at(&base->target_grad.view, i), test->target_grad[i],
+                     test->target_grad_tol[i]);
 }
 
 /* Without a loss ---------------------------------------------------------------------------- */
@@ -712,16 +768,16 @@ static double integer_at(const int64_t *place, int64_t i) {
     return (double)number;
 }
 
-static int32_t is_index(const test_case *test) { return test->target.view.dtype >= CE_I8; }
+static int32_t is_index(const test_case *test) { return test->inputs[TARGET].view.dtype >= CE_I8; }
 
 /* Statistics alone, those from the pass of the loss, lse, softmax and its logarithm, in place too, with one thread and with
  * three, from elsewhere in memory. */
 static void run_statistics(const test_case *test, const outcome *base) {
     static const char *const names[] = {"one thread", "three threads", "elsewhere"};
-    const ce_tensor *input = &test->input.view;
+    const ce_tensor *input = &test->inputs[INPUT].view, *labels = is_index(test) ? &test->inputs[TARGET].view : NULL;
     int64_t          shape[MAX_NDIM], i;
     int32_t          ndim, variant;
-    ce_options       options = test->options;
+    ce_options       options = with_tensors(test, test->inputs);
     statistics       first = make_statistics(test->rows < 0 ? 0 : test->rows);
     tensor           lse, prob, logs, moved;
     test_case        rows = *test;
@@ -732,11 +788,11 @@ static void run_statistics(const test_case *test, const outcome *base) {
     rows.options.reduction = CE_REDUCTION_NONE;
     ndim = loss_shape(&rows, shape);
     make_tensor(&lse, CE_F64, ndim, shape, ELSEWHERE);
-    make_tensor(&prob, input->dtype, input->ndim, test->input.shape, ROW_MAJOR);
-    make_tensor(&logs, input->dtype, input->ndim, test->input.shape, ELSEWHERE);
-    make_tensor(&moved, input->dtype, input->ndim, test->input.shape, ELSEWHERE);
+    make_tensor(&prob, input->dtype, input->ndim, test->inputs[INPUT].shape, ROW_MAJOR);
+    make_tensor(&logs, input->dtype, input->ndim, test->inputs[INPUT].shape, ELSEWHERE);
+    make_tensor(&moved, input->dtype, input->ndim, test->inputs[INPUT].shape, ELSEWHERE);
     copy_elements(input, &moved.view);
-    if (ce_compute_row_stats(input, test->axis, is_index(test) ? &test->target.view : NULL, &options, &first.places) ||
+    if (ce_compute_row_stats(input, test->axis, labels, &options, &first.places) ||
         ce_logsumexp(input, test->axis, &options, &lse.view) ||
         ce_softmax(input, test->axis, &options, &prob.view) ||
         ce_log_softmax(input, test->axis, &options, &logs.view))
@@ -761,10 +817,10 @@ static void run_statistics(const test_case *test, const outcome *base) {
         const ce_tensor *from = variant == 2 ? &moved.view : input;
         statistics       other = make_statistics(test->rows), in_pass = make_statistics(test->rows);
         tensor           again;
-        options = test->options;
+        options.row_stats = NULL;
         options.threads = variant == 0 ? 1 : variant == 1 ? 3 : 0;
-        make_tensor(&again, input->dtype, input->ndim, test->input.shape, ROW_MAJOR);
-        if (ce_compute_row_stats(from, test->axis, is_index(test) ? &test->target.view : NULL, &options, &other.places) ||
+        make_tensor(&again, input->dtype, input->ndim, test->inputs[INPUT].shape, ROW_MAJOR);
+        if (ce_compute_row_stats(from, test->axis, labels, &options, &other.places) ||
             ce_softmax(from, test->axis, &options, &again.view))
             complain(test, "statistics, %s: %s", names[variant], ce_last_error_message());
         if (memcmp(other.memory, first.memory, 1 + 6 * (size_t)test->rows * 8) != 0)
@@ -775,13 +831,13 @@ static void run_statistics(const test_case *test, const outcome *base) {
         if (ce_log_softmax(&again.view, test->axis, &options, &again.view) || !same_bits(&again.view, &logs.view))
             complain(test, "log_softmax in place, %s: other bits", names[variant]);
         /* Rows of weight 0 have no target there, so not where there are weights. */
-        if (!test->has_weight && !test->has_sample_weight && test->with_grad && distinct(from) &&
+        if (!test->has[WEIGHT] && !test->has[SAMPLE_WEIGHT] && test->with_grad && distinct(from) &&
             test->grad_dtype == input->dtype) {
             outcome got;
             copy_elements(input, &again.view);
             make_outputs(test, &got, ROW_MAJOR);
             options.row_stats = &in_pass.places;
-            if (ce_cross_entropy(&again.view, test->axis, &test->target.view, &options, &got.loss.view, &again.view))
+            if (ce_cross_entropy(&again.view, test->axis, &test->inputs[TARGET].view, &options, &got.loss.view, &again.view))
                 complain(test, "statistics of a loss: %s", ce_last_error_message());
             if (memcmp(in_pass.memory, first.memory, 1 + 6 * (size_t)test->rows * 8) != 0)
                 complain(test, "statistics of a loss, %s: other bits", names[variant]);
@@ -829,23 +885,39 @@ static void write_results(FILE *out, const test_case *test, const outcome *base)
     fprintf(out, "\n");
 }
 
+/* The call of a divergence without the target's gradient, which has to be as exact, but is not of the same bits: f32 logits
+ * are computed in f64 where that gradient is wanted. */
+static void run_without_target_grad(const test_case *test) {
+    outcome got;
+    make_outputs(test, &got, ROW_MAJOR);
+    call_for(test, test->inputs, test->options.threads, &got, LOSS | GRAD);
+    if (got.status != CE_OK)
+        complain(test, "without the gradient of the target: status %d: %s", (int)got.status, ce_last_error_message());
+    else
+        check_numbers(test, &got, LOSS | GRAD);
+    if (!untouched(&got.target_grad))
+        complain(test, "without the gradient of the target: it changed");
+    free_outputs(&got);
+}
+
+/* Whether the gradient may take the place of a tensor. */
+static int fits_in_place(const test_case *test, int replaced) {
+    const tensor *place = &test->inputs[replaced];
+    return test->has[replaced] && distinct(&place->view) && test->grad_dtype == place->view.dtype;
+}
+
 static void run_case(const test_case *test, FILE *results) {
-    const tensor  *inputs[INPUTS] = {&test->input, &test->target, &test->weight, &test->sample_weight, &test->mask,
-                                     &test->grad_losses, &test->pos_weight};
-    const char    *names[INPUTS] = {"input", "target", "weight", "sample_weight", "mask", "grad_losses",
-                                    "pos_weight"};
     unsigned char *before[INPUTS];
     outcome        base, same;
-    int            i;
+    int            i, all = asked(test), kept = test->called == KL_DIVERGENCE ? all & TARGET_GRAD : 0;
     for (i = 0; i < INPUTS; i++) {
-        before[i] = allocate(inputs[i]->bytes);
-        if (inputs[i]->bytes > 0)
-            memcpy(before[i], inputs[i]->memory, inputs[i]->bytes);
+        before[i] = allocate(test->inputs[i].bytes);
+        if (test->inputs[i].bytes > 0)
+            memcpy(before[i], test->inputs[i].memory, test->inputs[i].bytes);
     }
 
     make_outputs(test, &base, ROW_MAJOR);
-    base.status = call(test, &test->input.view, &test->target.view, &test->options, &base.loss.view,
-                       test->with_grad ? &base.grad.view : NULL);
+    call_for(test, test->inputs, test->options.threads, &base, all);
     if (base.status != test->status)
         complain(test, "status %d (%s), not %d (%s): \"%s\"", (int)base.status,
                  ce_status_string(base.status), (int)test->status, ce_status_string(test->status),
@@ -853,29 +925,37 @@ static void run_case(const test_case *test, FILE *results) {
     else if (base.status != CE_OK)
         check_message(test);
     else
-        check_numbers(test, &base);
+        check_numbers(test, &base, all);
     same = base;
-    compare(test, "loss and gradient", &same, &base, 1, test->with_grad);
+    compare(test, "all outputs", &same, &base, all);
 
-    if (grad_fits(test)) /* otherwise leaving the gradient out mends the call */
-        run_variant(test, &base, "loss alone", 1, 0, test->options.threads);
-    if (test->with_grad) {
-        if (is_float(test->loss_dtype)) /* otherwise leaving the loss out mends the call */
-            run_variant(test, &base, "gradient alone", 0, 1, test->options.threads);
-        run_plain(test, &base);
+    if (!is_hessian(test) && !(test->with_target_grad && base.status != CE_OK)) {
+        if (grad_fits(test)) /* otherwise leaving the gradient out mends the call */
+            run_variant(test, &base, "loss alone", LOSS | kept, test->options.threads);
+        if (test->with_grad && is_float(test->loss_dtype)) /* likewise the loss */
+            run_variant(test, &base, "gradient alone", GRAD | kept, test->options.threads);
+        if (kept)
+            run_without_target_grad(test);
     }
+    if (test->with_target_grad && base.status == CE_OK)
+        run_variant(test, &base, "gradient of the target alone", TARGET_GRAD, test->options.threads);
+    if (test->with_grad)
+        run_plain(test, &base);
     if (test->with_grad && base.status == CE_OK) {
-        run_variant(test, &base, "one thread", 1, 1, 1);
-        run_variant(test, &base, "three threads", 1, 1, 3);
+        run_variant(test, &base, "one thread", all, 1);
+        run_variant(test, &base, "three threads", all, 3);
         run_elsewhere(test, &base);
-        if (distinct(&test->input.view) && test->grad_dtype == test->input.view.dtype)
-            run_in_place(test, &base);
+        if (fits_in_place(test, INPUT))
+            run_in_place(test, &base, INPUT);
+        if (fits_in_place(test, VECTOR))
+            run_in_place(test, &base, VECTOR);
     }
     if (base.status == CE_OK)
         run_statistics(test, &base);
     for (i = 0; i < INPUTS; i++) {
-        if (inputs[i]->bytes > 0 && memcmp(before[i], inputs[i]->memory, inputs[i]->bytes) != 0)
-            complain(test, "%s has changed", names[i]);
+        const tensor *input = &test->inputs[i];
+        if (input->bytes > 0 && memcmp(before[i], input->memory, input->bytes) != 0)
+            complain(test, "%s has changed", input_names[i]);
         free(before[i]);
     }
     if (results != NULL)

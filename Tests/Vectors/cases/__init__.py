@@ -7,7 +7,22 @@ header; numbers are rounded to their dtype before anything is computed from them
 
 from __future__ import annotations
 
-from . import binary, errors, halves, layouts, magnitudes, odd, options, ordinary, rows, terms, weights
+from . import (
+    binary,
+    errors,
+    halves,
+    hessian,
+    kl,
+    layouts,
+    magnitudes,
+    odd,
+    options,
+    ordinary,
+    rows,
+    targets,
+    terms,
+    weights,
+)
 from .case import Case
 
 GROUPS = [
@@ -57,6 +72,26 @@ GROUPS = [
     binary.probabilities,
     binary.layouts,
     binary.errors,
+    targets.teachers,
+    targets.teacher_layouts,
+    targets.temperatures,
+    targets.priors,
+    targets.sparse,
+    targets.odd,
+    targets.errors,
+    kl.ordinary,
+    kl.weights,
+    kl.temperatures,
+    kl.equal,
+    kl.magnitudes,
+    kl.odd,
+    kl.layouts,
+    kl.sparse,
+    kl.errors,
+    hessian.ordinary,
+    hessian.magnitudes,
+    hessian.layouts,
+    hessian.errors,
 ]
 
 

@@ -48,7 +48,8 @@ def case(name: str, why: str, x: Any, target: Any, **fields: Any) -> Case:
     """A case from nested lists; `fields` are fields or options of the file format.
 
     Shapes follow from the lists unless given; the target's and the weights' float dtype is the
-    input's unless given, and f32 for f16 and bf16.
+    input's unless given, and f32 for f16 and bf16. The derivative with respect to the target is asked
+    for with grad_target=[].
     """
     made: Case = {"name": name, "why": why, "dtype": "f32", "shape": shape_of(x), "x": x}
     dtype = fields.get("dtype", "f32")
@@ -57,11 +58,11 @@ def case(name: str, why: str, x: Any, target: Any, **fields: Any) -> Case:
     made["target_dtype"] = (dtype if dtype in DTYPES else "f32") if is_float else "i64"
     made["target_shape"] = shape_of(target)
     made["target"] = values
-    for key in ("weight", "pos_weight", "sample_weight"):
+    for key in ("weight", "pos_weight", "sample_weight", "prior", "target_probs", "vector"):
         if key in fields:
-            made[key + "_dtype"] = dtype if dtype in DTYPES else "f32"
+            made[key + "_dtype"] = dtype if dtype in DTYPES or key == "vector" else "f32"
             made[key + "_shape"] = shape_of(fields[key])
-            fields[key] = flat(fields[key])
+            fields[key] = fields[key] if isinstance(fields[key], dict) else flat(fields[key])
     for key, kind in (("mask", "u8"), ("ignore_indices", "i64"), ("grad_losses", dtype if dtype in DTYPES else "f32")):
         if key in fields:
             made.setdefault(key + "_dtype", kind)
