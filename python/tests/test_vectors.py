@@ -6,9 +6,11 @@ only codes and raw pointers can make; they are the C consumer's.
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +43,25 @@ ERRORS = {
 }
 
 
-TERMS = ("z_loss", "focal_gamma", "poly_epsilon", "softcap", "logit_scale")
+NUMBERS = (
+    "label_smoothing", "clip", "grad_loss", "z_loss", "focal_gamma", "poly_epsilon", "softcap", "logit_scale",
+    "temperature",
+)  # fmt: skip
 
 # Where the package has another name for a thing than the header.
-NAMES = {"input": "x", "loss": "out", "mean_divisor": "mean_over", "ignore_ind": "ignore_index"}
+NAMES = {
+    "input": "x", "output": "out", "loss": "out", "mean_divisor": "mean_over", "ignore_ind": "ignore_index",
+    "target": "indices", "target_probs": "probs", "target_offsets": "offsets",
+}  # fmt: skip
+
+# For each function of the file the one that gives the loss, and the one that gives its gradient.
+FUNCTIONS = {
+    "cross_entropy": (ce.cross_entropy, ce.cross_entropy_with_grad),
+    "binary_cross_entropy": (ce.binary_cross_entropy, ce.binary_cross_entropy_with_grad),
+    "kl_divergence": (ce.kl_divergence, ce.kl_divergence_with_grad),
+    "hessian_vector_product": (None, ce.hessian_vector_product),
+    "hessian_diagonal": (None, ce.hessian_diagonal),
+}
 
 
 def named_dtype(name: str) -> np.dtype[Any]:
@@ -87,9 +104,14 @@ def arguments(case: Case) -> dict[str, Any]:
     if options.get("mean_over") == "divisor":
         options["mean_over"] = float(options.pop("mean_divisor", 0.0))
     options.pop("mean_divisor", None)
-    for number in ("label_smoothing", "clip", "grad_loss", *TERMS):
+    for number in NUMBERS:
         if number in options:
             options[number] = float(options[number])
+    options.pop("target_rest", None)  # the target's
+    if "temperature_squared" in options:
+        options["temperature_squared"] = bool(options["temperature_squared"])
+    if "kl_form" in options:
+        options["form"] = options.pop("kl_form")
     if "ignore_indices" in case:
         also = options.pop("ignore_index", -100)
         options["ignore_index"] = [*case["ignore_indices"], *([] if also is None else [also])]
@@ -99,10 +121,24 @@ def arguments(case: Case) -> dict[str, Any]:
         options["grad_loss"] = array(case, case["grad_losses"], "grad_losses_") * scale
     if case.get("loss_function") == "binary_cross_entropy":
         options.setdefault("mean_over", "weight")  # the header's default, not that of the package
-    for weight in ("weight", "pos_weight", "sample_weight", "mask"):
+    for weight in ("weight", "pos_weight", "sample_weight", "mask", "prior", "vector"):
         if weight in case:
             options[weight] = array(case, case[weight], weight + "_")
     return {"axis": case.get("class_axis", -1), **options}
+
+
+def target_of(case: Case) -> Array | ce.SparseTarget:
+    target = array(case, case["target"], "target_")
+    if "target_probs" not in case:
+        return target
+    rest = case["options"].get("target_rest", "drop")
+    probs = array(case, case["target_probs"], "target_probs_")
+    return ce.SparseTarget(target, probs, offsets=case.get("target_offsets"), rest=rest)
+
+
+def takes(function: Callable[..., Any], options: dict[str, Any]) -> bool:
+    """Whether there are parameters for these options."""
+    return options.keys() <= inspect.signature(function).parameters.keys()
 
 
 def assert_within(got: Array, want: list[Any], tolerance: list[float]) -> None:
@@ -118,6 +154,7 @@ def assert_within(got: Array, want: list[Any], tolerance: list[float]) -> None:
 def test_there_are_vectors_of_every_kind() -> None:
     names = [case["name"] for case in FILE["cases"]]
     assert len(set(names)) == len(names) >= 200
+    assert {case.get("loss_function", "cross_entropy") for case in CASES} == set(FUNCTIONS)
     assert {case["status"] for case in CASES} >= {"CE_OK", *ERRORS} - {
         "CE_ERROR_OVERFLOW",
         "CE_ERROR_OVERLAP",
@@ -127,37 +164,51 @@ def test_there_are_vectors_of_every_kind() -> None:
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
 def test_vector(case: Case) -> None:
     x = array(case, case["x"])
+    name = case.get("loss_function", "cross_entropy")
     loss_dtype = named_dtype(case.get("loss_dtype", "f64" if case["dtype"] == "f64" else "f32"))
     grad_dtype = named_dtype(case.get("grad_dtype", case["dtype"]))
-    target = array(case, case["target"], "target_")
     options = arguments(case)
-    is_binary = case.get("loss_function") == "binary_cross_entropy"
-    function = ce.binary_cross_entropy if is_binary else ce.cross_entropy
-    with_grad = ce.binary_cross_entropy_with_grad if is_binary else ce.cross_entropy_with_grad
-    grad_loss = options.pop("grad_loss", 1.0)
+    function, with_grad = FUNCTIONS[name]
+    is_binary = name == "binary_cross_entropy"
     rows = x.shape if is_binary else np.moveaxis(x, options["axis"], -1).shape[:-1] if rowwise(case, x) else ()
     out = np.full(rows if case["options"].get("reduction") == "none" else (), 7.0, loss_dtype)
     grad = np.full(x.shape, 7.0, grad_dtype)
+    target_grad = np.full(case["target_shape"], 7.0, "f8" if case["target_dtype"] == "f64" else "f4")
+    upstream = {"grad_loss": options.pop("grad_loss", 1.0)}
+    outputs: dict[str, Any] = {"out": out, "grad": grad}
+    if function is None:
+        outputs = {"out": grad}
+    if "grad_target" in case:
+        outputs["grad_target"] = target_grad
 
     if case["status"] != "CE_OK":
+        if not takes(with_grad, options):  # an option that C refuses, and that there is no parameter for
+            with pytest.raises(TypeError, match="unexpected keyword argument"):
+                with_grad(x, target_of(case), **outputs, **upstream, **options)
+            return
         with pytest.raises(ERRORS[case["status"]]) as caught:
-            with_grad(x, target, out=out, grad=grad, grad_loss=grad_loss, **options)
+            with_grad(x, target_of(case), **outputs, **upstream, **options)
         for text in case["message_contains"]:
             names = f"{text}|\\b{NAMES[text]}\\b" if text in NAMES else re.escape(text)
             assert re.search(names, str(caught.value))
-        assert (out == 7).all()
-        assert (grad == 7).all()
+        for output in outputs.values():
+            assert (output == 7).all()
         return
 
+    target = target_of(case)
     if "grad" in case.get("outputs", ["loss", "grad"]):
-        with_grad(x, target, out=out, grad=grad, grad_loss=grad_loss, **options)
+        with_grad(x, target, **outputs, **upstream, **options)
         at = case.get("grad_at", slice(None))
         assert_within(grad.reshape(-1)[at], case["grad"], case["grad_tol"])
+        if "grad_target" in case:
+            assert_within(target_grad, case["grad_target"], case["grad_target_tol"])
+    if function is None:
+        return
+    if "grad" in case.get("outputs", ["loss", "grad"]):
         assert_within(out, case["loss"], case["loss_tol"])
     function(x, target, out=out, **options)
     assert_within(out, case["loss"], case["loss_tol"])
-    if options.get("input_type") == "log_probs":
-        del options["input_type"]
+    if name == "cross_entropy" and options.pop("input_type", "") == "log_probs" and takes(ce.nll_loss, options):
         ce.nll_loss(x, target, out=out, **options)
         assert_within(out, case["loss"], case["loss_tol"])
 
