@@ -22,6 +22,8 @@ KINDS = (
     "label smoothing",
     "probabilities",
     "log-probabilities",
+    "KL divergence",
+    "second derivatives",
     "odd values",
     *(f"digits, {epochs} epochs" for epochs in digits.EPOCHS),
     "wrong calls",
@@ -136,9 +138,11 @@ def kind(case: Case) -> str:
     x = case.array("")
     if not (x.size and all(np.isfinite(part).all() for part in (x, case.loss, case.grad))):
         return "odd values"
+    if case.function != "cross_entropy" and not case.is_binary:
+        return "KL divergence" if case.function == "kl_divergence" else "second derivatives"
     if "input_type" in options:
         return {"probs": "probabilities", "log_probs": "log-probabilities"}[options["input_type"]]
-    if case.fields["target_dtype"] in ("f32", "f64"):
+    if case.fields["target_dtype"] in ("f32", "f64") or "target_probs" in case.fields:
         return "distributions"
     if "label_smoothing" in options:
         return "label smoothing"
@@ -248,7 +252,7 @@ def value_text(answer: Answer | None) -> str:
         return "-"
     if answer.status:
         return answer.error or f"status {answer.status}"
-    return number_text(answer.loss[0]) if len(answer.loss) else "no rows"
+    return number_text(answer.loss[0]) if len(answer.loss) else "no loss"
 
 
 def number_text(value: float) -> str:

@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from tools import flatten_vectors
 
+import crossentropy as ce
+
 Array = npt.NDArray[Any]
 
 
@@ -51,8 +53,12 @@ class Case:
         return dtype_of(self.fields.get("grad_dtype", self.fields["dtype"]))
 
     @property
+    def function(self) -> str:
+        return str(self.fields.get("loss_function", "cross_entropy"))
+
+    @property
     def is_binary(self) -> bool:
-        return "loss_function" in self.fields
+        return self.function == "binary_cross_entropy"
 
     @property
     def is_double(self) -> bool:
@@ -60,7 +66,7 @@ class Case:
         return bool(self.fields["dtype"] == "f64")
 
     def array(self, prefix: str) -> Array:
-        """The input (prefix ""), the "target_", the "weight_" or the "sample_weight_"."""
+        """The input (prefix ""), the "target_", the "weight_", the "sample_weight_" ..."""
         values = self.fields[prefix[:-1] or "x"]
         dtype = dtype_of(self.fields[prefix + "dtype"])
         shape = self.fields[prefix + "shape"]
@@ -74,6 +80,14 @@ class Case:
         offset = self.fields[prefix + "offset"] * dtype.itemsize
         strides = [stride * dtype.itemsize for stride in self.fields[prefix + "strides"]]
         return np.ndarray(shape, dtype, buffer.view(np.uint8), offset, strides)
+
+    def target(self) -> Array | ce.SparseTarget:
+        target = self.array("target_")
+        if "target_probs" not in self.fields:
+            return target
+        rest = self.fields["options"].get("target_rest", "drop")
+        offsets = self.fields.get("target_offsets")
+        return ce.SparseTarget(target, self.array("target_probs_"), offsets=offsets, rest=rest)
 
     def arguments(self) -> dict[str, Any]:
         """The case's options as keyword arguments of the Python functions."""
@@ -89,7 +103,7 @@ class Case:
         options["axis"] = self.fields.get("class_axis", -1)
         for name in ("weight", "sample_weight"):
             options[name] = self.array(name + "_") if name in self.fields else None
-        for name in ("mask", "pos_weight"):
+        for name in ("mask", "pos_weight", "prior", "vector"):
             if name in self.fields:
                 options[name] = self.array(name + "_")
         if "ignore_indices" in self.fields:
@@ -99,9 +113,14 @@ class Case:
             options["grad_loss"] = self.array("grad_losses_") * options["grad_loss"]
         if self.is_binary:
             options.setdefault("mean_over", "weight")  # the header's default, not that of the package
-        for name in ("z_loss", "focal_gamma", "poly_epsilon", "softcap", "logit_scale"):
+        for name in ("z_loss", "focal_gamma", "poly_epsilon", "softcap", "logit_scale", "temperature"):
             if name in options:
                 options[name] = float(options[name])
+        options.pop("target_rest", None)  # the target's
+        if "temperature_squared" in options:
+            options["temperature_squared"] = bool(options["temperature_squared"])
+        if "kl_form" in options:
+            options["form"] = options.pop("kl_form")
         return options
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from python.tests import reference
@@ -62,38 +64,66 @@ def from_program(program: Path, inputs: Sequence[Path], results: Path, cases: li
     return answers, [f"{program.name}: {line}" for line in output] if done.returncode else []
 
 
+FUNCTIONS = {
+    "cross_entropy": ce.cross_entropy_with_grad,
+    "binary_cross_entropy": ce.binary_cross_entropy_with_grad,
+    "kl_divergence": ce.kl_divergence_with_grad,
+    "hessian_vector_product": ce.hessian_vector_product,
+    "hessian_diagonal": ce.hessian_diagonal,
+}
+
+
 def from_python(cases: list[Case]) -> Answers:
-    """The answers of the Python package, that is of the library through ctypes; calls that only
-    codes and raw pointers can state are left out."""
+    """The answers of the Python package, that is of the library through ctypes. Calls that only codes and raw pointers
+    can state are left out, and those with options that a function has no parameter for, which C refuses."""
     answers = {}
     for case in cases:
-        if case.fields.get("level") == "c":
+        function, options = FUNCTIONS[case.function], case.arguments()
+        parameters = inspect.signature(function).parameters.keys()
+        given = {name: value for name, value in options.items() if name in parameters or not is_default(name, value)}
+        if case.fields.get("level") == "c" or not given.keys() <= parameters:
             continue
         try:
-            x, target, options = case.array(""), case.array("target_"), case.arguments()
-            grad = np.empty(x.shape, case.grad_dtype) if "grad_dtype" in case.fields else None
-            function = ce.binary_cross_entropy_with_grad if case.is_binary else ce.cross_entropy_with_grad
-            loss, grad = function(x, target, out=_out(case), grad=grad, **options)
+            answers[case.name] = Answer(0, *_results(case, function, given))
         except Exception as error:
             expected = isinstance(error, EXCEPTIONS.get(case.status, ()))
             status = case.status if expected else -1
             answers[case.name] = Answer(status, error=type(error).__name__)
-        else:
-            answers[case.name] = Answer(0, np.float64(loss).ravel(), _wanted(case, grad))
     return answers
 
 
-TERMS = {"z_loss", "focal_gamma", "poly_epsilon", "softcap", "logit_scale"}
+def is_default(name: str, value: object) -> bool:
+    """Whether an argument that `Case.arguments` always gives says nothing."""
+    return value is None or (name in ("label_smoothing", "clip") and value == 0)
+
+
+def _results(case: Case, function: Callable[..., Any], options: dict[str, Any]) -> tuple[Array, Array]:
+    """Loss and gradient, as in Answer; second derivatives have no loss."""
+    x, target = case.array(""), case.target()
+    grad = np.empty(x.shape, case.grad_dtype) if "grad_dtype" in case.fields else None
+    if case.function.startswith("hessian"):
+        return np.zeros(0), _wanted(case, function(x, target, out=grad, **options))
+    if "grad_target" in case.fields:
+        options["grad_target"] = True
+    loss, grad, *_ = function(x, target, out=_out(case), grad=grad, **options)
+    return np.float64(loss).ravel(), _wanted(case, grad)
+
+
+# Fields and options that the reference does not know.
+BEYOND = {
+    "mask", "ignore_indices", "grad_losses", "loss_function", "target_probs", "prior", "z_loss", "focal_gamma",
+    "poly_epsilon", "softcap", "logit_scale", "target_type", "temperature",
+}  # fmt: skip
 
 
 def from_numpy(cases: list[Case]) -> Answers:
     """The answers of the reference, computed in float64 and rounded to the dtypes of the results.
     It has nothing to say about wrong calls, nor about what it leaves to the exact results: rows that are left out by
-    other means than one label, upstream gradients of their own, terms beside -log p, and binary cross-entropy."""
+    other means than one label, upstream gradients of their own, terms beside -log p, targets that are not labels or
+    probabilities of all classes, and other functions than cross-entropy."""
     answers = {}
     for case in cases:
-        beyond = {"mask", "ignore_indices", "grad_losses", "loss_function"} & set(case.fields)
-        if case.status == 0 and not beyond and not TERMS & set(case.fields["options"]):
+        if case.status == 0 and not BEYOND & {*case.fields, *case.fields["options"]}:
             options = case.arguments()
             options.pop("threads", None)
             result = reference.cross_entropy(case.array(""), case.array("target_"), **options)
