@@ -420,11 +420,12 @@ CE_API int32_t ce_cross_entropy(const ce_tensor *input, int32_t class_axis, cons
  * 1 - q_c / p_c; PLAIN: -q_c and -q_c / p_c. With respect to the target: for probabilities d_c, for log-probabilities
  * q_c d_c, for teacher logits q_c / T (d_c - sum(q d)); PLAIN: d_c + 1 and q_c (d_c + 1).
  *
- * Exact: f64 on either side: a row within 1e-13 of its value (PLAIN: of sum |q_c d_c|), and 1e-15 (1 + largest |log q_c|,
- * |log p_c|) sqrt(2 value) more, which is what a rounding of the logarithms costs; else within 1e-6 of it and 1e-15 (...) as
- * above. Then it is rounded to the dtype of the loss. Gradients within 1e-13, or 1e-6, of the larger of p_c and q_c (f64 logits of
- * magnitude 100 and more: as many times more as they are larger than 100). A probability below 2^-126 (f32) or 2^-1022 (f64) of
- * the largest may become 0.
+ * Exact: with f64 on either side, a row within 1e-13 of its value and 1e-15 (1 + largest |log q_c|, |log p_c|) sqrt(2 value) more,
+ * which is what a rounding of the logarithms costs; else within 1e-6 of it and as much more. PLAIN, of other than logits from
+ * logits: 1e-13 or 1e-6 of sum |q_c d_c|, and 1e-15 sum of q_c (1 + |log q_c| + |log p_c|). Then it is rounded to the dtype of the
+ * loss. Gradients within 1e-13, or 1e-6, of the larger of p_c and q_c (f64 logits of magnitude 100 and more: as many times
+ * more as they are larger than 100); with respect to the target likewise, of the sum of their parts. A probability below
+ * 2^-126 (f32) or 2^-1022 (f64) of the largest may become 0.
  *
  * Odd cases: q_c = 0 makes the term p_c, and 0 with PLAIN. p_c = 0 < q_c makes the loss +infinity; the gradient stays finite
  * for logits and log-probabilities, and is -infinity for probabilities. NaN, a negative probability (of the target or the

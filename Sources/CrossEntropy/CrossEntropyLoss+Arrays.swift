@@ -67,6 +67,23 @@ extension CrossEntropyLoss {
         return (results.losses[0], results.gradient, results.targetGradient)
     }
 
+    /// The loss, and what else rows of logits tell, from the same pass.
+    public func withStatistics<Scalar: LossScalar, Label: LabelScalar>(
+        _ input: [Scalar], labels: [Label], classes: Int, sampleWeights: [Double]? = nil
+    ) throws(CrossEntropyError) -> (loss: Scalar, statistics: RowStatistics) {
+        var statistics = RowStatistics(rows: try rowCount(input.count, classes))
+        var losses = [Scalar]()
+        try statistics.withPlaces { places throws(CrossEntropyError) in
+            let arrays = ArrayCall(input, Labels(labels), classes, sampleWeights)
+            losses = try arrays.results { call, loss, _ throws(CrossEntropyError) in
+                var call = call
+                call.statistics = places
+                try run(ce_cross_entropy, call, loss, nil)
+            }.losses
+        }
+        return (losses[0], statistics)
+    }
+
     /// Each row's loss.
     public func perRow<Scalar: LossScalar, Label: LabelScalar>(
         _ input: [Scalar], labels: [Label], classes: Int, sampleWeights: [Double]? = nil

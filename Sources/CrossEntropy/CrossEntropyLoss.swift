@@ -203,20 +203,34 @@ public struct CrossEntropyLoss: Sendable {
     ///     which is then replaced.
     ///   - targetGradient: The gradient with respect to distributions, of their shape and type, or `nil`; what it is:
     ///     ``withGradients(_:distributions:classes:sampleWeights:)``.
+    ///   - wantsStatistics: Whether the rows' statistics are returned, from the same pass (with distributions and label smoothing
+    ///     from one more). For logits.
+    /// - Returns: A number for each row, in row-major order of the input's shape without the class axis; `nil` if they are not
+    ///   wanted.
     /// - Throws: ``CrossEntropyError``; then nothing has been written.
+    @discardableResult
     public func evaluate(
         _ input: TensorView, classAxis: Int = -1, target: TensorView, targetProbs: TensorView? = nil,
         targetOffsets: TensorView? = nil, targetRest: TargetRest = .drop, classWeight: TensorView? = nil,
         prior: TensorView? = nil, sampleWeight: TensorView? = nil, mask: TensorView? = nil, gradLoss: Double = 1,
         gradLosses: TensorView? = nil, loss: TensorView?, keepingRows: Bool = false, gradient: TensorView? = nil,
-        targetGradient: TensorView? = nil
-    ) throws(CrossEntropyError) {
-        let call = RowCall(
+        targetGradient: TensorView? = nil, wantsStatistics: Bool = false
+    ) throws(CrossEntropyError) -> RowStatistics? {
+        var call = RowCall(
             input: input, classAxis: classAxis,
             target: TargetViews(values: target, probs: targetProbs, offsets: targetOffsets, rest: targetRest),
             classWeight: classWeight, prior: prior, sampleWeight: sampleWeight, mask: mask, gradLosses: gradLosses,
             targetGradient: targetGradient)
-        try run(ce_cross_entropy, call, keepingRows: keepingRows, gradLoss: gradLoss, loss, gradient)
+        if !wantsStatistics {
+            try run(ce_cross_entropy, call, keepingRows: keepingRows, gradLoss: gradLoss, loss, gradient)
+            return nil
+        }
+        var statistics = RowStatistics(of: input, classAxis: classAxis)
+        try statistics.withPlaces { places throws(CrossEntropyError) in
+            call.statistics = places
+            try run(ce_cross_entropy, call, keepingRows: keepingRows, gradLoss: gradLoss, loss, gradient)
+        }
+        return statistics
     }
 
     /// Makes a call with these options. What they hold takes the place of views that there are not.

@@ -87,27 +87,14 @@ public struct Logits: Sendable {
         _ input: TensorView, classAxis: Int = -1, labels: TensorView? = nil
     ) throws(CrossEntropyError) -> RowStatistics {
         var options = try options()
-        let axis = classAxis < 0 ? classAxis + input.shape.count : classAxis
-        // A wrong axis or length is for the call to refuse.
-        var rows = 1
-        for (d, length) in input.shape.enumerated() where d != axis {
-            let (product, overflow) = rows.multipliedReportingOverflow(by: max(0, length))
-            rows = overflow ? 0 : product
-        }
-        var statistics = RowStatistics(rows: rows)
-        var failure: CrossEntropyError?
-        statistics.withPlaces { places in
-            do throws(CrossEntropyError) {
-                try TensorView.withTensor(input) { input throws(CrossEntropyError) in
-                    try TensorView.withTensor(labels) { labels throws(CrossEntropyError) in
-                        try check(ce_compute_row_stats(input, Int32(clamping: classAxis), labels, &options, places))
-                    }
+        var statistics = RowStatistics(of: input, classAxis: classAxis)
+        try statistics.withPlaces { places throws(CrossEntropyError) in
+            try TensorView.withTensor(input) { input throws(CrossEntropyError) in
+                try TensorView.withTensor(labels) { labels throws(CrossEntropyError) in
+                    try check(ce_compute_row_stats(input, Int32(clamping: classAxis), labels, &options, places))
                 }
-            } catch {
-                failure = error
             }
         }
-        if let failure { throw failure }
         return statistics
     }
 

@@ -18,6 +18,7 @@ struct RowCall {
     var ignoreIndices: TensorView?
     var gradLosses: TensorView?
     var targetGradient: TensorView?
+    var statistics: UnsafePointer<ce_row_stats>?
 
     func run(
         _ function: RowFunction, _ options: ce_options, _ first: TensorView?, _ second: TensorView?
@@ -33,6 +34,7 @@ struct RowCall {
             options.mask = try tensors.add(mask)
             options.ignore_indices = try tensors.add(ignoreIndices)
             options.grad_losses = try tensors.add(gradLosses)
+            options.row_stats = statistics
             options.grad_target = try tensors.add(targetGradient)
             return function(
                 try tensors.add(input), Int32(clamping: classAxis), try tensors.add(target.values), &options,

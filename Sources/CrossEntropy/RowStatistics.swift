@@ -19,6 +19,17 @@ public struct RowStatistics: Equatable, Sendable {
     /// prediction is right; -1 where ``targetProbability`` is NaN.
     public var targetRank: [Int64]
 
+    /// Of rows that are all dimensions of the input but one. A wrong axis or length is for the call to refuse.
+    init(of input: TensorView, classAxis: Int) {
+        let axis = classAxis < 0 ? classAxis + input.shape.count : classAxis
+        var rows = 1
+        for (d, length) in input.shape.enumerated() where d != axis {
+            let (product, overflow) = rows.multipliedReportingOverflow(by: Swift.max(0, length))
+            rows = overflow ? 0 : product
+        }
+        self.init(rows: rows)
+    }
+
     init(rows: Int) {
         lse = [Double](repeating: .nan, count: rows)
         max = lse
@@ -32,7 +43,10 @@ public struct RowStatistics: Equatable, Sendable {
     public func correct(k: Int = 1) -> [Bool] { targetRank.map { $0 >= 0 && $0 < k } }
 
     /// Calls `body` with where C is to write the numbers.
-    mutating func withPlaces(_ body: (UnsafePointer<ce_row_stats>) -> Void) {
+    mutating func withPlaces(
+        _ body: (UnsafePointer<ce_row_stats>) throws(CrossEntropyError) -> Void
+    ) throws(CrossEntropyError) {
+        var failure: CrossEntropyError?
         lse.withUnsafeMutableBufferPointer { lse in
             max.withUnsafeMutableBufferPointer { max in
                 argmax.withUnsafeMutableBufferPointer { argmax in
@@ -43,12 +57,17 @@ public struct RowStatistics: Equatable, Sendable {
                                     size: UInt64(MemoryLayout<ce_row_stats>.size), lse: lse.baseAddress,
                                     max: max.baseAddress, argmax: argmax.baseAddress, entropy: entropy.baseAddress,
                                     target_prob: probability.baseAddress, target_rank: rank.baseAddress)
-                                body(&stats)
+                                do throws(CrossEntropyError) {
+                                    try body(&stats)
+                                } catch {
+                                    failure = error
+                                }
                             }
                         }
                     }
                 }
             }
         }
+        if let failure { throw failure }
     }
 }

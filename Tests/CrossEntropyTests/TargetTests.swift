@@ -144,3 +144,32 @@ private func dense(_ rest: TargetRest) -> [Double] {
     }
     #expect(refused?.1 == "prior has shape [2], but there are 4 classes")
 }
+
+@Test func statisticsComeFromTheLossesPass() throws {
+    let loss = CrossEntropyLoss(labelSmoothing: 0)
+    let labels: [Int64] = [1, 3, 0]
+    let wanted = try Logits().statistics(logits, labels: labels, classes: classes)
+    let (value, statistics) = try loss.withStatistics(logits, labels: labels, classes: classes)
+    #expect(statistics == wanted)
+    #expect(value == (try loss(logits, labels: labels, classes: classes)))
+    #expect(statistics.lse.allSatisfy { $0.isFinite } && statistics.targetRank.allSatisfy { $0 >= 0 })
+
+    let probs = logits.map { _ in 0.25 }
+    let viewed = try logits.withUnsafeBufferPointer { logits in
+        try probs.withUnsafeBufferPointer { probs in
+            var number = 0.0
+            return try withUnsafeMutablePointer(to: &number) { number in
+                try loss.evaluate(
+                    TensorView(reading: logits.baseAddress, shape: [3, classes]),
+                    target: TensorView(reading: probs.baseAddress, shape: [3, classes]),
+                    loss: TensorView(writing: number, shape: []), wantsStatistics: true)
+            }
+        }
+    }
+    // Against distributions there is no label.
+    #expect(viewed?.lse == wanted.lse && viewed?.entropy == wanted.entropy)
+    #expect(viewed?.targetRank == [-1, -1, -1])
+    #expect(throws: CrossEntropyError.self) {
+        try CrossEntropyLoss(inputType: .probs).withStatistics(logits, labels: labels, classes: classes)
+    }
+}
