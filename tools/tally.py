@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
 """Adds up the tests of each kind from the logs that `make test` leaves: tools/tally.py build/logs
 
-Ends with one line "N passed, M failed".
+Says how many shared vectors there are of each function, each run by C, Python and Swift, and ends with one line
+"N passed, M failed".
 """
 
 from __future__ import annotations
 
+import json
 import re
 import sys
+from collections import Counter
 from pathlib import Path
 
 SUMMARIES = (
@@ -18,6 +21,9 @@ SUMMARIES = (
     # the C programs and the scripts
     re.compile(r"^(?P<passed>\d+) passed, (?P<failed>\d+) failed$"),
 )
+
+
+VECTORS = Path(__file__).resolve().parent.parent / "Tests" / "Vectors" / "vectors.json"
 
 
 def main(folder: Path) -> int:
@@ -36,6 +42,9 @@ def main(folder: Path) -> int:
         total_passed += passed
         total_failed += failed
         total_skipped += skipped
+    cases = json.loads(VECTORS.read_text(encoding="utf-8"))["cases"]
+    of_each = Counter(case.get("loss_function", "cross_entropy") for case in cases)
+    print("shared vectors:", ", ".join(f"{name} {count}" for name, count in of_each.most_common()))
     print(f"{total_passed} passed, {total_failed} failed" + (f", {total_skipped} skipped" if total_skipped else ""))
     return 1 if total_failed or not total_passed else 0
 
