@@ -3,7 +3,7 @@ public let maxDimensions = 64
 
 /// A distance for each of the tensors that have a value or a place per row, in elements. Arithmetic wraps, because a step
 /// may lead beyond the last row, to where nothing is.
-public struct RowOffsets {
+public struct RowOffsets: Equatable {
     var input = 0
     var target = 0
     var sampleWeight = 0
@@ -28,11 +28,6 @@ public struct RowOffsets {
             input: a.input &* n, target: a.target &* n, sampleWeight: a.sampleWeight &* n, loss: a.loss &* n,
             grad: a.grad &* n, mask: a.mask &* n, gradLoss: a.gradLoss &* n, targetProbs: a.targetProbs &* n,
             targetGrad: a.targetGrad &* n, vector: a.vector &* n)
-    }
-
-    static func == (a: RowOffsets, b: RowOffsets) -> Bool {
-        a.input == b.input && a.target == b.target && a.sampleWeight == b.sampleWeight && a.loss == b.loss
-            && a.grad == b.grad && a.mask == b.mask && a.gradLoss == b.gradLoss
     }
 }
 
