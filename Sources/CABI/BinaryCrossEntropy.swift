@@ -73,7 +73,7 @@ private func checkedCall(
 
     let order = ElementOrder(input)
     var numbers = TensorView(
-        data: input.data, dtype: .f64, ndim: input.ndim, dimensions: storage.nextTensor())
+        data: input.data, dtype: .f64, ndim: input.ndim, dimensions: try storage.nextTensor(input.ndim))
     numbers.setContiguous(like: input)
     var call = BinaryCall(
         options: settings, input: order.walk(input), target: order.walk(target), numbering: order.walk(numbers))

@@ -91,7 +91,7 @@ func checkedStatistics(
         }
     }
     let places = UnsafeRawPointer(stats).loadUnaligned(as: ce_row_stats.self)
-    let dimensions = storage.nextTensor()
+    let dimensions = try storage.nextTensor(1)
     dimensions[0].length = rows
     dimensions[0].stride = 1
     // Numbers of 8 bytes, all of them.

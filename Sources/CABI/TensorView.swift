@@ -1,3 +1,4 @@
+import CCrossEntropy
 import Core
 import Shims
 
@@ -26,32 +27,54 @@ struct TensorView {
     }
 }
 
-/// Room for the dimensions of a call's tensors, sixteen at most, and of its rows, on the stack.
+/// Room for the dimensions of a call's tensors, sixteen at most, and of its rows: on the stack, of which a call may take little;
+/// if a tensor has more than 16 dimensions, elsewhere.
 struct CallStorage {
-    private let tensors: UnsafeMutablePointer<TensorDimension>
-    private let rows: UnsafeMutablePointer<RowDimension>
+    private var tensors: UnsafeMutableRawPointer
+    private var dimensionsPerTensor = 16
     private var used = 0
+    private var isOnHeap = false
+
+    private static var mostTensors: Int { 16 }
+
+    private static func bytes(dimensions: Int) -> Int {
+        dimensions * (mostTensors * MemoryLayout<TensorDimension>.stride + MemoryLayout<RowDimension>.stride)
+    }
 
     /// Calls `body` with storage that lasts until it returns.
     static func with(_ body: (inout CallStorage) -> Int32) -> Int32 {
-        // As it comes: to clear so much would take longer than to use it.
+        // As it comes: to clear it would take longer than to use it.
         var memory = shim_call_memory()
         return withUnsafeMutableBytes(of: &memory) { memory in
-            let tensors = memory.baseAddress!
-            let rows = tensors + 1024 * MemoryLayout<TensorDimension>.stride
-            precondition(rows + 64 * MemoryLayout<RowDimension>.stride <= tensors + memory.count)
-            var storage = CallStorage(
-                tensors: tensors.assumingMemoryBound(to: TensorDimension.self),
-                rows: rows.assumingMemoryBound(to: RowDimension.self))
-            return body(&storage)
+            precondition(memory.count >= bytes(dimensions: 16))
+            var storage = CallStorage(tensors: memory.baseAddress!)
+            let status = body(&storage)
+            if storage.isOnHeap { free(storage.tensors) }
+            return status
         }
     }
 
+    private init(tensors: UnsafeMutableRawPointer) { self.tensors = tensors }
+
     /// Room for one more tensor.
-    mutating func nextTensor() -> UnsafeMutablePointer<TensorDimension> {
+    mutating func nextTensor(_ ndim: Int) throws(CallError) -> UnsafeMutablePointer<TensorDimension> {
+        if ndim > dimensionsPerTensor {
+            guard let memory = malloc(Self.bytes(dimensions: maxDimensions)) else {
+                throw CallError(CE_ERROR_OUT_OF_MEMORY) { $0.text("out of memory for the dimensions of the tensors") }
+            }
+            // Tensors that have got their room stay where they are, on the stack.
+            tensors = memory
+            dimensionsPerTensor = maxDimensions
+            isOnHeap = true
+        }
         used += 1
-        return tensors + (used - 1) * 64
+        return (tensors + (used - 1) * dimensionsPerTensor * MemoryLayout<TensorDimension>.stride)
+            .assumingMemoryBound(to: TensorDimension.self)
     }
 
-    func rowSpace() -> RowSpace { RowSpace(storage: rows) }
+    /// For rows of tensors that have got their room.
+    func rowSpace() -> RowSpace {
+        let rows = tensors + Self.mostTensors * dimensionsPerTensor * MemoryLayout<TensorDimension>.stride
+        return RowSpace(storage: rows.assumingMemoryBound(to: RowDimension.self))
+    }
 }

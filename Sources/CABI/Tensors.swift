@@ -65,7 +65,7 @@ func view(
             $0.text(" is NULL")
         }
     }
-    let dimensions = storage.nextTensor()
+    let dimensions = try storage.nextTensor(ndim)
     var isEmpty = false
     for d in 0..<ndim {
         let length = Int(tensor.shape[d])

@@ -47,7 +47,8 @@ typedef struct crossentropy_terms {
 
 #include "PairKernels.h"
 
-// One row of the input, what it is compared with (logits with a class index excepted: see crossentropy_group), and where the results go. Strides are in elements.
+// One row of the input, what it is compared with (logits with a class index excepted: see crossentropy_group), and where the
+// results go. Strides are in elements.
 typedef struct crossentropy_row {
     const void   *input;         // the row's first class
     int64_t       classes;       // >= 1
@@ -366,10 +367,11 @@ static inline void shim_prefetch(const void *address) { __builtin_prefetch(addre
 static inline void shim_prefetch_near(const void *address) { __builtin_prefetch(address, 0, 3); }
 
 // ---------------------------------------------------------------------------------------------
-// Memory on the stack that is not cleared, which Swift has no name for: of a call's tensors and rows.
+// Memory on the stack that is not cleared, which Swift has no name for: of a call's tensors and rows, where these have no more
+// than 16 dimensions.
 
 typedef struct crossentropy_call_memory {
-    int64_t words[3072];
+    int64_t words[704];
 } crossentropy_call_memory;
 
 static inline crossentropy_call_memory shim_call_memory(void) {
