@@ -125,7 +125,7 @@ enum {
     CE_ERROR_SHAPE         = 4,  /* dimensions, axis or lengths that do not fit together; no class */
     CE_ERROR_OVERFLOW      = 5,  /* sizes or strides whose product does not fit into 63 bits */
     CE_ERROR_OVERLAP       = 6,  /* an output overlaps an input, another output, or itself */
-    CE_ERROR_LABEL         = 7,  /* a label outside [0, C) that is not ignore_index */
+    CE_ERROR_LABEL         = 7,  /* a label outside [0, C) that is not ignore_index; or named twice */
     CE_ERROR_OPTION        = 8,  /* an option's value is unknown or outside its range */
     CE_ERROR_EMPTY         = 9,  /* no row counts, and empty = CE_EMPTY_ERROR */
     CE_ERROR_OUT_OF_MEMORY = 10, /* scratch memory of O(rows + classes) could not be had */
@@ -197,7 +197,7 @@ enum {
 /* What becomes of the probability that a sparse target does not name, 1 - sum of those it names. */
 enum {
     CE_REST_DROP        = 0, /* nothing: the other classes have no mass */
-    CE_REST_SPREAD      = 1, /* it is spread evenly over the other classes */
+    CE_REST_SPREAD      = 1, /* it is spread evenly over the other classes; a sum up to 2^-16 above 1 leaves nothing */
     CE_REST_RENORMALIZE = 2  /* the named probabilities are divided by their sum */
 };
 
@@ -223,7 +223,7 @@ typedef struct ce_options {
     int32_t  mean_over;       /* CE_MEAN_OVER_*; default WEIGHT */
     int32_t  empty;           /* CE_EMPTY_*; default NAN */
     int64_t  ignore_index;    /* rows with this label are ignored; default -100, CE_IGNORE_NONE for none.
-                                 Index targets only */
+                                 Index targets and sparse ones */
     double   label_smoothing; /* e in [0, 1]: q becomes (1 - e) q + e / C; default 0 */
     double   mean_divisor;    /* for CE_MEAN_OVER_DIVISOR: finite and > 0; default 0, otherwise unused */
     double   clip;            /* eps in [0, 0.5): PROBS are clamped to [eps, 1 - eps] (as doubles), and the
@@ -251,13 +251,14 @@ typedef struct ce_options {
     const struct ce_tensor *mask; /* any integers, shape of the input without the class axis: rows where it is 0 are
                                      ignored, whatever their target; NULL: no row is */
     const struct ce_tensor *ignore_indices; /* i64, one dimension: rows with one of these labels are ignored, beside
-                                     those with ignore_index; NULL: none. Index targets only */
+                                     those with ignore_index; NULL: none. Index targets and sparse ones */
     const struct ce_tensor *grad_losses; /* f32 or f64, shape of the input without the class axis: upstream gradient of
                                      each row's loss, multiplies grad beside grad_loss; NULL: all 1. Reduction NONE only */
     const struct ce_tensor *pos_weight; /* ce_binary_cross_entropy only: multiplies the term of the positive class, shape
                                            [C], or one number for all classes, f32 or f64; default NULL: all 1 */
     const struct ce_tensor *prior; /* shape [C], f32 or f64: label_smoothing e makes q (1 - e) q + e prior_c, instead of
-                                      e / C; as it is, also where it does not add up to 1. NULL: uniform */
+                                      e / C; as it is, also where it does not add up to 1. Without label_smoothing it is
+                                      checked and not used. NULL: uniform */
     const struct ce_tensor *target_probs; /* f32 or f64: makes the target sparse, see below; NULL: it is not */
     const struct ce_tensor *target_offsets; /* i64, contiguous, shape [rows + 1]: sparse targets of any length per row, see
                                       below; NULL: all rows have the same */
@@ -293,8 +294,8 @@ typedef struct ce_options {
  *                   their probabilities (or their logarithms; or a teacher's logits, of which RENORMALIZE makes
  *                   probabilities). The input's shape, but for the class axis, whose length K >= 0 is the target's own; or
  *                   with target_offsets one dimension each: row i, rows counted with the last dimension fastest, names
- *                   target[target_offsets[i]] to target[target_offsets[i + 1] - 1]. An entry whose class is ignore_index is
- *                   left out; a row without entries is ignored. A class twice in a row is CE_ERROR_LABEL
+ *                   target[target_offsets[i]] to target[target_offsets[i + 1] - 1]. An entry whose class is ignored is left
+ *                   out; a row without entries is ignored. A class twice in a row is CE_ERROR_LABEL
  *
  * Rows of distributions and sparse rows have mean_over WEIGHT s_i. A sum that RENORMALIZE divides by and that is 0
  * makes the row NaN. A row of teacher logits with NaN or +infinity, or nothing but -infinity, is NaN.
@@ -380,7 +381,7 @@ typedef struct ce_tensor {
  *   class_axis  which dimension of the input holds the classes; -1 is the last, -2 the one before.
  *               The others, in their order, are the rows.
  *   target      An integer dtype makes it class indices: shape of the input without the class axis.
- *               f32 or f64 makes it distributions q: shape of the input, same class axis.
+ *               f32 or f64 makes it distributions q: shape of the input, same class axis. Or it is sparse, see the options.
  *   options     NULL for the defaults
  *   loss        f32 or f64, whatever the input is: ndim 0 (or one element) for mean and sum, the shape
  *               of the input without the class axis for NONE; may be NULL if grad is not
@@ -457,7 +458,8 @@ CE_API int32_t ce_kl_divergence(const ce_tensor *input, int32_t class_axis, cons
  *
  * Exact: computed in f64; within 1e-6 (f32, f16 and bf16 input) or 1e-13 (f64; logits of magnitude 100 and more as in
  * ce_kl_divergence) of |A| p_c (|v_c - v_k| + sum(p |v - v_k|)) for the class k of the largest logit, and likewise for
- * z_loss. Ignored rows and rows of weight 0 have 0, rows whose loss is NaN have NaN.
+ * z_loss. Ignored rows and rows of weight 0 have 0; rows with NaN or +infinity among their logits, or nothing but -infinity,
+ * and such whose target mass adds up to NaN, have NaN.
  *
  * Return what ce_cross_entropy returns.
  * ------------------------------------------------------------------------------------------- */
@@ -472,7 +474,7 @@ CE_API int32_t ce_hessian_diagonal(const ce_tensor *input, int32_t class_axis, c
  * Softmax, log-sum-exp, and what a row tells beside its loss
  *
  * All of them take logits of the dtypes, shapes and strides of ce_cross_entropy's input and, of the
- * options, look at softcap, logit_scale, threads and cancel, and ce_compute_row_stats also at
+ * options, look at softcap, logit_scale, temperature, threads and cancel, and ce_compute_row_stats also at
  * ignore_index; the others must be valid and change nothing. Accuracy, reproducibility and errors are
  * those of the loss: probabilities within a relative 1e-6 (f32, f16, bf16 input; 5e-6 below 1e-6) or
  * 1e-13 (f64), their logarithms, lse and entropy within 1e-6 and 1e-13 relative to the larger of their

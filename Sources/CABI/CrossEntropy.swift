@@ -71,12 +71,7 @@ private func checkedCall(
         if target.kind == .distributions {
             throw CallError(CE_ERROR_OPTION) { $0.text("ignore_indices is for labels, but target holds distributions") }
         }
-        guard ignored.dtype == .i64, ignored.ndim == 1, ignored.count() < 2 || ignored.stride(0) == 1 else {
-            throw CallError(CE_ERROR_SHAPE) {
-                $0.text("ignore_indices must be contiguous i64 of one dimension, but has shape ")
-                $0.shape(ignored)
-            }
-        }
+        try checkList(ignored, "ignore_indices")
     }
     if let grad { try checkLikeInput(grad, gradName, input) }
     if let vector { try checkShape(vector, "vector", equals: input, "input") }

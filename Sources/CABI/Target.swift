@@ -85,16 +85,43 @@ private func checkedList(_ list: TensorView, _ offsets: TensorView, rows: Int) t
             $0.text(", but with target_offsets it has one dimension")
         }
     }
-    guard offsets.dtype == .i64, offsets.ndim == 1, offsets.length(0) == rows + 1, rows == 0 || offsets.stride(0) == 1
-    else {
+    try checkList(offsets, "target_offsets")
+    if offsets.length(0) != rows + 1 {
         throw CallError(CE_ERROR_SHAPE) {
-            $0.text("target_offsets must be contiguous i64 of one dimension and of ")
-            $0.number(rows + 1)
-            $0.text(" numbers, one more than there are rows, but has shape ")
+            $0.text("target_offsets has shape ")
             $0.shape(offsets)
+            $0.text(", but must have ")
+            $0.number(rows + 1)
+            $0.text(" numbers, one more than there are rows")
         }
     }
     return list.length(0)
+}
+
+/// Throws unless it is contiguous i64 of one dimension.
+func checkList(_ list: TensorView, _ name: StaticString) throws(CallError) {
+    if list.dtype != .i64 {
+        throw CallError(CE_ERROR_DTYPE) {
+            $0.text(name)
+            $0.text(" must be i64")
+        }
+    }
+    if list.ndim != 1 {
+        throw CallError(CE_ERROR_SHAPE) {
+            $0.text(name)
+            $0.text(" has shape ")
+            $0.shape(list)
+            $0.text(", but must have one dimension")
+        }
+    }
+    if list.length(0) > 1 && list.stride(0) != 1 {
+        throw CallError(CE_ERROR_SHAPE) {
+            $0.text(name)
+            $0.text(" has the stride ")
+            $0.number(list.stride(0))
+            $0.text(", but must be contiguous")
+        }
+    }
 }
 
 /// Throws unless a sparse target has the input's shape but for the number of classes.

@@ -157,8 +157,7 @@ public struct LossCall {
         call.mode = .softmax
         call.labelSmoothing = 0
         call.reduction = .none
-        call.weight = nil
-        call.sampleWeight = nil
+        call.lossFactor = 1
         call.gradLosses = nil
         call.loss = nil
         call.grad = nil
@@ -186,9 +185,9 @@ public struct LossCall {
     /// Checks every label, and finds what the losses will be divided by (1 where they are not).
     func scanTargets() throws(LossFailure) -> Double {
         if !hasTarget { return 1 }
-        let classSet = ClassSet(sparse == nil ? 0 : classes)
-        guard let classSet else { throw .outOfMemory }
-        defer { classSet.free() }
+        let classSet = sparse == nil ? nil : ClassSet(classes)
+        if sparse != nil && classSet == nil { throw .outOfMemory }
+        defer { classSet?.free() }
         // A sum of ones needs no adding up.
         let addsWeights =
             reduction == .mean && (meanOver == .weight || meanOver == .mass)
@@ -218,7 +217,7 @@ public struct LossCall {
             }
             if sparse != nil {
                 let entries = entries(ofRow: row, offsets)
-                failure = check(entries, row, classSet)
+                failure = check(entries, row, classSet!)
                 if failure != nil { return false }
                 if !hasEntry(entries) { return true }
             }

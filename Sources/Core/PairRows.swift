@@ -115,7 +115,9 @@ struct PairRows {
         var total = 0.0
         for i in 0..<count { total += named[i] }
         let others = call.classes - count
-        let share = sparse.rest == .spread && others > 0 ? (1 - total) / Double(others) : 0
+        // Probabilities that were rounded may add up to a little more than 1, which leaves nothing.
+        let rest = total > 1 && total < 1 + 0x1p-16 ? 0 : 1 - total
+        let share = sparse.rest == .spread && others > 0 ? rest / Double(others) : 0
         for c in 0..<call.classes { dense[c] = share }
         var next = 0
         for i in 0..<entries.count {
@@ -145,8 +147,11 @@ struct PairRows {
             let value = row.row_weight * kernels.divergence(&pair)
             if hasGradients && value == value {
                 if let grad = row.grad {
+                    let transform = pair.prediction.transform
+                    if transform.applies != 0 && transform.softcap == 0 { pair.grad_scale *= transform.logit_scale }
                     kernels.divergence_grad(&pair)
-                    if pair.prediction.transform.applies != 0 { kernels.chain(&pair) }
+                    pair.grad_scale = row.grad_scale
+                    if transform.softcap != 0 { kernels.chain(&pair) }
                     write(pair.prediction.logs, grad, row.grad_format, row.grad_stride)
                 }
                 writeTargetGradient(offsets)
@@ -161,6 +166,8 @@ struct PairRows {
                 pair.grad_scale *= slope * slope
             }
             kernels.stage(&pair.prediction, pair.classes)
+            let isUndefined = pair.mass != pair.mass || pair.prediction.factor != pair.prediction.factor
+            if isUndefined { return .nan }
             if let vector = call.vector {
                 stageTarget(UnsafeRawPointer(vector.element(offsets.vector)), vector, CROSSENTROPY_NUMBERS)
                 kernels.hessian_vector(&pair)
@@ -186,13 +193,16 @@ struct PairRows {
         }
     }
 
-    /// `nil` where it is too small for exponentials in f32 to tell, and nothing has been written.
+    /// `nil` where f32 cannot tell, and nothing has been written.
     private mutating func divergenceOfSingles(_ row: crossentropy_row) -> Double? {
         pair.target.data = row.target
         pair.target.stride = Int64(call.target.classStride)
         pair.target.format = CROSSENTROPY_F32
         let divergence = kernels.single_divergence(&pair)
         if divergence < Self.leastSingleDivergence { return nil }
+        // Scaled logits may be too large for f32.
+        let isScaled = pair.prediction.transform.applies != 0 || pair.target.transform.applies != 0
+        if divergence != divergence && isScaled { return nil }
         let value = row.row_weight * divergence
         guard let grad = row.grad, value == value else { return value }
         if pair.prediction.transform.applies != 0 { pair.grad_scale *= pair.prediction.transform.logit_scale }

@@ -29,7 +29,8 @@ struct Workspace {
         let weights = view.flatMap { _ in calloc(call.classes, MemoryLayout<Double>.stride) }
         let priors = prior.flatMap { _ in calloc(call.classes, MemoryLayout<Double>.stride) }
         let sums = malloc(threads * MemoryLayout<ExactSum>.stride)
-        let scratch = aligned_alloc(128, threads * (scratchBytes + blocksBytes + extraBytes))
+        let (bytes, overflow) = threads.multipliedReportingOverflow(by: scratchBytes + blocksBytes + extraBytes)
+        let scratch = overflow ? nil : aligned_alloc(128, bytes)
         guard let sums, let scratch, (weights != nil) == (view != nil), (priors != nil) == (prior != nil) else {
             Shims.free(sums)
             Shims.free(scratch)

@@ -106,7 +106,7 @@ private func stageProbs(_ d: DistributionPointer, _ classes: Int) {
 @_optimize(size)
 private func stageLogProbs(_ d: DistributionPointer, _ classes: Int) {
     let x = d.values
-    let most = DoubleLanes(repeating: 600)  // far beyond probabilities, and nearly beyond what the exponential can do
+    let most = DoubleLanes(repeating: 686)  // far beyond probabilities, and nearly beyond what the exponential can do
     forEachVector(ofRow: classes) { i in
         let t = Double.loadLanes(UnsafeRawPointer(x), i)
         let e = Double.exp(t).replacing(with: DoubleLanes(repeating: .infinity), where: t .> most)
@@ -123,4 +123,10 @@ func normalize(_ d: DistributionPointer, _ classes: Int) {
     } blockEnd: {
     }
     d.pointee.factor = 1
+}
+
+/// One kind of NaN, whatever it came from.
+@inline(__always)
+func canonical(_ x: DoubleLanes) -> DoubleLanes {
+    x.replacing(with: DoubleLanes(repeating: .nan), where: x .!= x)
 }

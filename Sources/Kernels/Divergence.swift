@@ -103,7 +103,8 @@ func divergenceGradient(_ pair: PairPointer) {
         let q = target.probs(i)
         let difference = p * share - q
         let quotient = (difference / p).replacing(with: share, where: q .== zero)
-        Double.storeLanes(scale * difference.replacing(with: quotient, where: isDivided), prediction.logs, i)
+        let slope = difference.replacing(with: quotient, where: isDivided)
+        Double.storeLanes(canonical(scale * slope), prediction.logs, i)
     } blockEnd: {
     }
 }
@@ -160,7 +161,7 @@ func targetGradient(_ pair: PairPointer) {
             let inner = kind == CROSSENTROPY_LOGITS ? (d - mean) * temper : d + one
             slope = (q * inner).replacing(with: zero, where: q .== zero)
         }
-        Double.storeLanes(scale * slope, target.logs, i)
+        Double.storeLanes(canonical(scale * slope), target.logs, i)
     } blockEnd: {
     }
 }

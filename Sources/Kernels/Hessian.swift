@@ -31,7 +31,7 @@ func hessianVector(_ pair: PairPointer) {
         let p = prediction.probs(i)
         let distance = (Double.loadLanes(UnsafeRawPointer(vector.values), i) - v0) - m
         let result = scale * p * (DoubleLanes(repeating: mass) * distance + offset)
-        Double.storeLanes(result, prediction.logs, i)
+        Double.storeLanes(canonical(result), prediction.logs, i)
     } blockEnd: {
     }
 }
@@ -48,7 +48,7 @@ func hessianDiagonal(_ pair: PairPointer) {
         let p = prediction.probs(i)
         let other = DoubleLanes(repeating: 1) - p
         let result = scale * p * (DoubleLanes(repeating: mass) * other + DoubleLanes(repeating: square) * p)
-        Double.storeLanes(result, prediction.logs, i)
+        Double.storeLanes(canonical(result), prediction.logs, i)
     } blockEnd: {
     }
     // 1 - p of the largest, without the cancellation.

@@ -35,22 +35,24 @@ private struct SingleLogits {
         let m = largest(logits, classes, Float.self)
         let reference = Float.expReference(Singles(repeating: m))
         var rest = 0.0
-        var maxima = Singles(repeating: 0)
+        var maxima = 0.0
         forEachBlock(classes) { start, count in
             var sums = DoubleLanes(repeating: 0)
+            var counts = Singles(repeating: 0)
             forEachVector(count) { i in
                 let x = Float.loadLanes(logits, start &+ i)
                 // The next row may come meanwhile, if it is the next in memory.
                 shim_prefetch(logits + (classes &+ start &+ i) &* MemoryLayout<Float>.size)
-                addExponentials(x, m, reference, exponentials, start &+ i, &sums, &maxima)
+                addExponentials(x, m, reference, exponentials, start &+ i, &sums, &counts)
             } tail: { i, n in
                 let x = Float.loadTail(logits, start &+ i, n, filler: -.infinity)
-                addExponentials(x, m, reference, exponentials, start &+ i, &sums, &maxima)
+                addExponentials(x, m, reference, exponentials, start &+ i, &sums, &counts)
             }
             rest += sum(sums)
+            maxima += sum(Float.widen(counts))
         }
         let unit = Float.expUnit(Singles(repeating: m))[0]
-        rest = rest / unit + (sum(Float.widen(maxima)) - 1)
+        rest = rest / unit + (maxima - 1)
         let isUndefined = !(m.magnitude < .infinity && rest == rest)
         x = logits
         e = exponentials
@@ -110,7 +112,7 @@ func logitsDivergenceGradient(_ pair: PairPointer) {
         scale * pair.target.pointee.factor, pair.classes, to: UnsafeMutableRawPointer(pair.pointee.single_grad))
 }
 
-/// d = log q - log p; for absent classes 0.
+/// d = log q - log p.
 @inline(never)
 private func subtract(
     _ t: UnsafeRawPointer, _ z: UnsafeRawPointer, _ count: Int, _ shift: Double, to result: UnsafeMutableRawPointer

@@ -1266,7 +1266,7 @@ static void row_options(void) {
     p.options.ignore_indices = &mask;
     mask.data = p.labels.data;
     mask.dtype = CE_I32;
-    CHECK(mean(&p) == CE_ERROR_SHAPE);
+    CHECK(mean(&p) == CE_ERROR_DTYPE);
     p.options.ignore_indices = NULL;
     p.options.grad_losses = &inside;
     CHECK(mean(&p) == CE_ERROR_DTYPE);

@@ -11,6 +11,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -276,6 +277,197 @@ static void bits(int write) {
     }
 }
 
+/* Memory -------------------------------------------------------------------------------------- */
+
+/* Tensors of three dimensions, each of which lies in a buffer with other gaps: what a padded one gives must be what a
+ * contiguous one gives, and the gaps must stay as they are. */
+static void gaps(void) {
+    enum { A = 2, B = 3, C = 4, WIDE = 7 };
+    const int64_t shape[3] = {A, B, C}, rows[2] = {A, B}, dense[3] = {B * C, C, 1}, padded[3] = {WIDE * C, C, 1};
+    double        x[A * WIDE * C], q[A * WIDE * C], v[A * WIDE * C], out[2][A * WIDE * C], grad[A * B * C], loss[2][A * B];
+    int64_t       named[A * B * C];
+    int           which, target_is_wide, i, j, k;
+
+    state = 99;
+    for (i = 0; i < A * WIDE * C; i++) x[i] = uniform(), q[i] = fabs(uniform()), v[i] = uniform();
+    for (i = 0; i < A * B * C; i++) named[i] = i % C;
+    for (which = 0; which < 3; which++) {
+        for (target_is_wide = 0; target_is_wide < 2; target_is_wide++) {
+            double     copy[A * B * C];
+            ce_tensor  input = tensor(x, CE_F64, 3, shape, dense), output = tensor(grad, CE_F64, 3, shape, dense);
+            ce_tensor  target, probs, extra, l;
+            ce_options options = defaults();
+            for (i = 0; i < A * WIDE * C; i++) out[0][i] = out[1][i] = 7;
+            for (j = 0; j < 2; j++) { /* the tensor in question, with gaps and without */
+                const double *from = which == 1 ? v : q;
+                for (i = 0; i < A; i++)
+                    for (k = 0; k < B * C; k++) copy[i * B * C + k] = from[i * WIDE * C + k];
+                l                 = tensor(loss[j], CE_F64, 2, rows, NULL);
+                options.reduction = CE_REDUCTION_NONE;
+                target            = tensor(copy, CE_F64, 3, shape, dense);
+                extra             = tensor(out[j], CE_F64, 3, shape, j == 0 ? padded : dense);
+                if (which == 0) { /* grad_target */
+                    options.grad_target = &extra;
+                    CHECK(ce_cross_entropy(&input, -1, &target, &options, &l, &output) == CE_OK);
+                } else if (which == 1) { /* the vector */
+                    ce_tensor vector = tensor(j == 0 ? v : copy, CE_F64, 3, shape, j == 0 ? padded : dense);
+                    extra            = tensor(out[j], CE_F64, 3, shape, dense);
+                    target           = tensor(q, CE_F64, 3, shape, target_is_wide ? padded : dense);
+                    CHECK(ce_hessian_vector_product(&input, -1, &target, &options, &vector, &extra) == CE_OK);
+                } else { /* the probabilities of named classes */
+                    probs                = tensor(j == 0 ? q : copy, CE_F64, 3, shape, j == 0 ? padded : dense);
+                    target               = tensor(named, CE_I64, 3, shape, NULL);
+                    options.target_probs = &probs;
+                    CHECK(ce_cross_entropy(&input, -1, &target, &options, &l, NULL) == CE_OK);
+                }
+            }
+            if (which == 0) {
+                for (i = 0; i < A; i++) {
+                    CHECK(memcmp(&out[0][i * WIDE * C], &out[1][i * B * C], B * C * sizeof(double)) == 0);
+                    for (k = B * C; k < WIDE * C; k++) CHECK(out[0][i * WIDE * C + k] == 7);
+                }
+            } else if (which == 1) {
+                CHECK(memcmp(out[0], out[1], A * B * C * sizeof(double)) == 0);
+            } else {
+                CHECK(memcmp(loss[0], loss[1], sizeof loss[0]) == 0);
+            }
+        }
+    }
+}
+
+/* The header promises that 64 kB of stack suffice. */
+static void *on_a_small_stack(void *argument) {
+    enum { SMALL_ROWS = 20, SMALL_CLASSES = 5000 };
+    static double     x[SMALL_ROWS * SMALL_CLASSES], q[SMALL_ROWS * SMALL_CLASSES], g[SMALL_ROWS * SMALL_CLASSES];
+    static double     t[SMALL_ROWS * SMALL_CLASSES], loss[1], stats[4][SMALL_ROWS];
+    static float      single[SMALL_ROWS * SMALL_CLASSES];
+    static int64_t    labels[SMALL_ROWS], ranks[2][SMALL_ROWS], named[SMALL_ROWS * 4];
+    static ce_partial partials[SMALL_ROWS];
+    const int64_t     shape[2] = {SMALL_ROWS, SMALL_CLASSES}, few[2] = {SMALL_ROWS, 4}, rows = SMALL_ROWS;
+    const int64_t     columns[2] = {1, SMALL_ROWS};
+    ce_tensor         input = tensor(x, CE_F64, 2, shape, NULL), turned = tensor(x, CE_F64, 2, shape, columns);
+    ce_tensor         turned_single = tensor(single, CE_F32, 2, shape, columns);
+    ce_tensor         dense = tensor(q, CE_F64, 2, shape, NULL), label = tensor(labels, CE_I64, 1, &rows, NULL);
+    ce_tensor         sparse = tensor(named, CE_I64, 2, few, NULL), probs = tensor(q, CE_F64, 2, few, NULL);
+    ce_tensor         grad = tensor(g, CE_F64, 2, shape, NULL), target_grad = tensor(t, CE_F64, 2, shape, NULL);
+    ce_tensor         l = tensor(loss, CE_F64, 0, NULL, NULL);
+    ce_row_stats      statistics;
+    ce_options        options;
+    int               i;
+    (void)argument;
+    memset(&statistics, 0, sizeof statistics);
+    statistics.size        = sizeof statistics;
+    statistics.lse         = stats[0];
+    statistics.max         = stats[1];
+    statistics.entropy     = stats[2];
+    statistics.target_prob = stats[3];
+    statistics.argmax      = ranks[0];
+    statistics.target_rank = ranks[1];
+    for (i = 0; i < SMALL_ROWS * SMALL_CLASSES; i++) x[i] = single[i] = (float)(i % 7), q[i] = 1.0 / SMALL_CLASSES;
+    for (i = 0; i < SMALL_ROWS * 4; i++) named[i] = i % 4;
+
+#define OPTIONS(settings) options = defaults(); options.threads = 1; settings
+    OPTIONS(options.row_stats = &statistics; options.softcap = 5; options.focal_gamma = 2; options.z_loss = 1);
+    CHECK(ce_cross_entropy(&input, 1, &label, &options, &l, &grad) == CE_OK);
+    options.label_smoothing = 0.1;
+    CHECK(ce_cross_entropy(&input, 1, &label, &options, &l, &grad) == CE_OK);
+    options.softcap = 0;
+    options.label_smoothing = 0;
+    CHECK(ce_cross_entropy(&turned, 1, &label, &options, &l, &grad) == CE_OK);
+    CHECK(ce_cross_entropy(&turned_single, 1, &label, &options, &l, NULL) == CE_OK);
+    OPTIONS(options.target_type = CE_TARGET_LOGITS; options.row_stats = &statistics; options.grad_target = &target_grad);
+    options.softcap = 5;
+    CHECK(ce_cross_entropy(&input, 1, &dense, &options, &l, &grad) == CE_OK);
+    options.row_stats = NULL;
+    CHECK(ce_kl_divergence(&input, 1, &dense, &options, &l, &grad) == CE_OK);
+    OPTIONS(options.target_probs = &probs; options.target_rest = CE_REST_SPREAD; options.row_stats = &statistics);
+    options.mean_over   = CE_MEAN_OVER_MASS;
+    options.focal_gamma = 2;
+    CHECK(ce_cross_entropy(&input, 1, &sparse, &options, &l, &grad) == CE_OK);
+    OPTIONS(options.z_loss = 1);
+    CHECK(ce_hessian_vector_product(&input, 1, &dense, &options, &dense, &grad) == CE_OK);
+    CHECK(ce_softmax(&input, 1, &options, &grad) == CE_OK);
+    CHECK(ce_compute_row_stats(&input, 1, &label, &options, &statistics) == CE_OK);
+    CHECK(ce_partial_compute(&input, 1, 0, &label, &options, partials) == CE_OK);
+    CHECK(ce_partial_loss(partials, SMALL_ROWS, SMALL_CLASSES, &options, &l) == CE_OK);
+    CHECK(ce_partial_grad(&input, 1, 0, partials, SMALL_CLASSES, &options, &grad) == CE_OK);
+    OPTIONS(options.focal_gamma = 2);
+    CHECK(ce_binary_cross_entropy(&input, 1, &dense, &options, &l, &grad) == CE_OK);
+    return NULL;
+}
+
+static void small_stack(void) {
+    pthread_t      thread;
+    pthread_attr_t attributes;
+    CHECK(pthread_attr_init(&attributes) == 0);
+    CHECK(pthread_attr_setstacksize(&attributes, 64 * 1024) == 0);
+    CHECK(pthread_create(&thread, &attributes, on_a_small_stack, NULL) == 0);
+    CHECK(pthread_join(thread, NULL) == 0);
+    pthread_attr_destroy(&attributes);
+}
+
+/* What nobody can have, and what few have. */
+static void extremes(void) {
+    static uint8_t half[2];
+    int64_t        huge[2] = {1, INT64_MAX / 2}, still[2] = {0, 0}, many[40], one = 1, label = 0;
+    double         x[3] = {1, 2, 3}, loss = 0, grad[3], q[3] = {0.6f, 0.3f, 0.1f}, few[4], p[4], expected[4];
+    float          named[3] = {0.6f, 0.3f, 0.1f}, large[2] = {1e36f, 0};
+    int64_t        shape[2] = {1, 3}, ten[2] = {1, 10}, two[2] = {1, 2}, classes[3] = {0, 1, 2};
+    double         wide[10] = {0};
+    ce_tensor      input = tensor(half, CE_F16, 2, huge, still), y = tensor(&label, CE_I64, 1, &one, NULL);
+    ce_tensor      l = tensor(&loss, CE_F64, 0, NULL, NULL), z, t, g, probs;
+    ce_options     options = defaults();
+    int            i;
+    options.threads = 256;
+    CHECK(ce_cross_entropy(&input, 1, &y, &options, &l, NULL) != CE_OK);
+
+    /* More dimensions than most tensors have. */
+    for (i = 0; i < 40; i++) many[i] = i == 39 ? 3 : 1;
+    z = tensor(x, CE_F64, 40, many, NULL);
+    t = tensor(q, CE_F64, 40, many, NULL);
+    g = tensor(grad, CE_F64, 40, many, NULL);
+    CHECK(ce_kl_divergence(&z, -1, &t, NULL, &l, &g) == CE_OK);
+    p[0] = loss;
+    z = tensor(x, CE_F64, 2, shape, NULL);
+    t = tensor(q, CE_F64, 2, shape, NULL);
+    CHECK(ce_kl_divergence(&z, -1, &t, NULL, &l, NULL) == CE_OK && loss == p[0] && loss > 0);
+
+    /* Probabilities that add up to a little more than 1 leave nothing to be spread. */
+    options              = defaults();
+    z                    = tensor(wide, CE_F64, 2, ten, NULL);
+    t                    = tensor(classes, CE_I64, 2, shape, NULL);
+    probs                = tensor(named, CE_F32, 2, shape, NULL);
+    options.target_probs = &probs;
+    options.target_rest  = CE_REST_SPREAD;
+    CHECK((double)named[0] + named[1] + named[2] > 1);
+    CHECK(ce_kl_divergence(&z, -1, &t, &options, &l, NULL) == CE_OK);
+    CHECK(fabs(loss - (log(10) + 0.6 * log(0.6) + 0.3 * log(0.3) + 0.1 * log(0.1))) < 1e-6);
+
+    /* Logits that a temperature makes too large for f32. */
+    options             = defaults();
+    options.temperature = 1.0 / 512;
+    options.target_type = CE_TARGET_LOGITS;
+    z                   = tensor(large, CE_F32, 2, two, NULL);
+    CHECK(ce_kl_divergence(&z, -1, &z, &options, &l, NULL) == CE_OK && loss == 0);
+
+    /* A temperature is 1 / logit_scale to the functions of logits, too. */
+    options             = defaults();
+    options.temperature = 2;
+    z                   = tensor(x, CE_F64, 2, shape, NULL);
+    g                   = tensor(few, CE_F64, 2, shape, NULL);
+    CHECK(ce_softmax(&z, -1, &options, &g) == CE_OK);
+    options             = defaults();
+    options.logit_scale = 0.5;
+    g                   = tensor(expected, CE_F64, 2, shape, NULL);
+    CHECK(ce_softmax(&z, -1, &options, &g) == CE_OK && memcmp(few, expected, 3 * sizeof *few) == 0);
+
+    /* One kind of NaN, on every instruction set. */
+    x[0] = x[1] = x[2] = -INFINITY;
+    CHECK(ce_hessian_diagonal(&z, -1, &y, NULL, &g) == CE_OK);
+    p[0] = NAN;
+    for (i = 0; i < 3; i++) CHECK(memcmp(&expected[i], &p[0], sizeof *p) == 0);
+}
+
 /* Errors -------------------------------------------------------------------------------------- */
 
 static int says(const char *a, const char *b) {
@@ -352,6 +544,12 @@ static void errors(void) {
     CHECK(says("row 1", "target_offsets"));
     options.target_offsets = &label;
     FAILS(CE_ERROR_SHAPE, LOSS_OF(list));
+    CHECK(says("3 numbers", "[2]"));
+    where.dtype            = CE_I32;
+    options.target_offsets = &where;
+    FAILS(CE_ERROR_DTYPE, LOSS_OF(list));
+    CHECK(says("target_offsets", "i64"));
+    where.dtype = CE_I64;
     FAILS(CE_ERROR_NULL_POINTER, ce_hessian_vector_product(&input, -1, &label, NULL, NULL, &g));
     FAILS(CE_ERROR_NULL_POINTER, ce_hessian_diagonal(&input, -1, &label, NULL, NULL));
     CHECK(loss == 7 && grad[0][0] == 7 && grad[1][2] == 7);
@@ -376,6 +574,9 @@ int main(int count, char **arguments) {
     const int write = count > 1 && strcmp(arguments[1], "--write") == 0;
     bits(write);
     if (write) return 0;
+    gaps();
+    small_stack();
+    extremes();
     errors();
     printf("%ld passed, %ld failed\n", passed, failed);
     return failed != 0;

@@ -56,3 +56,14 @@ def test_equal_logits_rank_by_their_numbers(value: float, classes: int) -> None:
     stats = ce.row_stats(x, labels)
     np.testing.assert_array_equal(stats.target_rank, labels)
     np.testing.assert_array_equal(stats.argmax, 0)
+
+
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
+def test_rows_of_weight_0_have_no_target(label_smoothing: float) -> None:
+    x, labels = np.array([[1.0, 2.0, 3.0]] * 3), np.array([0, 1, 2])
+    _, stats = ce.cross_entropy(
+        x, labels, sample_weight=[1, 0, 1], weight=[1, 1, 0], label_smoothing=label_smoothing, row_stats=True
+    )
+    assert stats.target_prob[0] > 0
+    assert np.isnan(stats.target_prob[1:]).all()
+    assert list(stats.target_rank) == [2, -1, -1]
