@@ -19,8 +19,8 @@ _DTYPES = (torch.float32, torch.float64, *HALVES)
 
 # Options of a loss: a named tuple with a `reduction`, in the order of the operator's schema; numbers are floats.
 Options = Any
-# x, target and two kinds of weights.
-Tensors = tuple[Tensor, Tensor, "Tensor | None", "Tensor | None"]
+# x, target and the loss's weights, each a tensor or None.
+Tensors = tuple[Any, ...]
 
 
 def check(input: Tensor, target: Tensor, **weights: Tensor | None) -> None:
@@ -122,15 +122,15 @@ def parse(options: Options, input_type: str, mean_over: dict[str, int]) -> tuple
 
 
 class Operator(ABC):
-    """A loss of (x, target, two kinds of weights, options), and its derivatives of any order with respect to x and
-    target. A subclass says what differs from loss to loss, and has one instance.
+    """A loss of (x, target, weights, options), and its derivatives of any order with respect to x and target. A
+    subclass says what differs from loss to loss, and has one instance.
 
     In eager mode the loss is computed where it is called. For compilers, `torch.func`, dispatch modes and subclasses of
     tensors there is an operator of PyTorch, ``crossentropy::name``; its cost is that of some hundred lines of Python.
     """
 
     name: ClassVar[str]
-    weights: ClassVar[tuple[str, str]]
+    weights: ClassVar[tuple[str, ...]]
     options: ClassVar[type[Any]]
     schema: ClassVar[str]  # of the options
 
@@ -171,11 +171,10 @@ class Operator(ABC):
         self._remembered = lru_cache(maxsize=256)(self.parse)
         # Not torch.library.custom_op, whose first call imports torch._dynamo, which takes a second.
         name = f"crossentropy::{self.name}"
-        first, second = self.weights
+        weights = "".join(f"Tensor? {each}, " for each in self.weights)
         torch.library.define(
             name,
-            f"(Tensor x, Tensor target, Tensor? {first}, Tensor? {second}, bool with_grad, {self.schema})"
-            " -> (Tensor, Tensor)",
+            f"(Tensor x, Tensor target, {weights}bool with_grad, {self.schema}) -> (Tensor, Tensor)",
             tags=(torch.Tag.pt2_compliant_tag,),
         )
         torch.library.impl(name, "cpu", self._on_cpu)
@@ -203,7 +202,7 @@ class Operator(ABC):
         with_grad = grad_enabled and x.requires_grad
         if _is_plain(tensors):
             if with_grad or (grad_enabled and target.requires_grad):
-                return _Eager.apply(*tensors, with_grad, self, options)[0]
+                return _Eager.apply(with_grad, self, options, *tensors)[0]
             loss = self._empty_loss(x, target, options)
             self.compute(tensors, options, loss, None)
             return loss
@@ -228,7 +227,8 @@ class Operator(ABC):
         return self._outputs(tensors, options, with_grad)
 
     def _parted(self, arguments: tuple[Any, ...]) -> tuple[Tensors, bool, Options]:
-        return arguments[:4], arguments[4], self.options(*arguments[5:])
+        count = 2 + len(self.weights)
+        return arguments[:count], arguments[count], self.options(*arguments[count + 1 :])
 
     def _empty_loss(self, x: Tensor, target: Tensor, options: Options) -> Tensor:
         shape = self.loss_shape(x, options) if options.reduction == "none" else ()
@@ -262,14 +262,15 @@ class Operator(ABC):
             ctx.save_for_forward(*tensors, output[1])
 
     def _backward(self, ctx: Any, d_loss: Tensor | None, d_grad: Tensor | None) -> tuple[Tensor | None, ...]:
-        return (*_derivatives(ctx, d_loss, d_grad), *[None] * (3 + len(ctx.options)))
+        others = len(self.weights) + 1 + len(ctx.options)
+        return (*_derivatives(ctx, ctx.needs_input_grad[:2], d_loss, d_grad), *[None] * others)
 
     def _jvp(self, ctx: Any, d_x: Tensor | None, d_target: Tensor | None, *_: None) -> tuple[Tensor, Tensor]:
-        x, target, first, second, grad = ctx.saved_tensors
+        x, target, *weights, grad = ctx.saved_tensors
 
         def outputs(x: Tensor, target: Tensor = target) -> tuple[Tensor, Tensor]:
             def losses(x: Tensor) -> tuple[Tensor, Tensor]:
-                loss = self.formula((x, target, first, second), ctx.options)
+                loss = self.formula((x, target, *weights), ctx.options)
                 return loss.sum(), loss
 
             slope, loss = torch.func.grad(losses, has_aux=True)(x)
@@ -293,7 +294,7 @@ class Operator(ABC):
 
     def _vmap(self, info: Any, in_dims: tuple[Any, ...], *arguments: Any) -> tuple[tuple[Tensor, Tensor], Any]:
         tensors, with_grad, options = self._parted(arguments)
-        dims = in_dims[:4]
+        dims = in_dims[: len(tensors)]
         whole = self.batch(tensors, dims, info.batch_size, options) if options.reduction == "none" else None
         if whole is not None:
             tensors, options = whole
@@ -353,10 +354,8 @@ class _Eager(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, target: Tensor, first: Tensor | None, second: Tensor | None,
-        with_grad: bool, operator: Operator, options: Options,
-    ) -> tuple[Tensor, Tensor]:  # fmt: skip
-        tensors = (x, target, first, second)
+        ctx: Any, with_grad: bool, operator: Operator, options: Options, *tensors: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
         loss, grad = operator._outputs(tensors, options, with_grad)
         operator.compute(tensors, options, loss, grad if with_grad else None)
         _remember(ctx, operator, tensors, with_grad, options, grad)
@@ -364,7 +363,8 @@ class _Eager(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, d_loss: Tensor | None, d_grad: Tensor | None) -> tuple[Tensor | None, ...]:
-        return (*_derivatives(ctx, d_loss, d_grad), None, None, None, None, None)
+        derivatives = _derivatives(ctx, ctx.needs_input_grad[3:5], d_loss, d_grad)
+        return (None, None, None, *derivatives, *[None] * len(ctx.operator.weights))
 
 
 # ----------------------------------------------------------------------------------------------
@@ -378,15 +378,17 @@ def _remember(ctx: Any, operator: Operator, tensors: Tensors, with_grad: bool, o
     ctx.save_for_backward(*tensors, grad)
 
 
-def _derivatives(ctx: Any, d_loss: Tensor | None, d_grad: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
-    """Those with respect to x and target."""
-    x, target, first, second, grad = ctx.saved_tensors
+def _derivatives(
+    ctx: Any, needed: tuple[bool, bool], d_loss: Tensor | None, d_grad: Tensor | None
+) -> tuple[Tensor | None, Tensor | None]:
+    """Those with respect to x and target, where they are ``needed``."""
+    needs_x, needs_target = needed
+    x, target, *weights, grad = ctx.saved_tensors
     operator, options = ctx.operator, ctx.options
-    needs_x, needs_target = ctx.needs_input_grad[:2]
     d_x = d_target = None
     if d_loss is not None and needs_x:
         if not ctx.with_grad:  # inside a vmap, a tensor does not tell that it requires a gradient
-            grad = operator._differentiable((x, target, first, second), True, options)[1]
+            grad = operator._differentiable((x, target, *weights), True, options)[1]
         d_x = _scaled(grad, d_loss if options.reduction != "none" else operator.spread(d_loss, options), options)
         if d_x.dtype != x.dtype:
             d_x = d_x.to(x.dtype)
@@ -396,7 +398,7 @@ def _derivatives(ctx: Any, d_loss: Tensor | None, d_grad: Tensor | None) -> tupl
     # The derivatives that the library does not compute are those of the loss and of the gradient's slope: times their
     # own upstream gradients, and added up.
     def losses(x: Tensor, target: Tensor) -> Tensor:
-        return operator.formula((x, target, first, second), options)
+        return operator.formula((x, target, *weights), options)
 
     def slope(x: Tensor, target: Tensor) -> Tensor:
         return (torch.func.grad(lambda x: losses(x, target).sum())(x) * d_grad).sum()
