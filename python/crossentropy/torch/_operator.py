@@ -142,6 +142,11 @@ class Operator(ABC):
     def compute(self, tensors: Tensors, options: Options, loss: Tensor, grad: Tensor | None) -> None:
         """Writes to ``loss``, and to ``grad`` if it is wanted."""
 
+    def target_gradient(self, tensors: Tensors, options: Options) -> Tensor | None:
+        """The losses' derivatives with respect to target, in float32 at least and new memory; None where the library
+        does not compute them, or no better."""
+        return None
+
     def parsed(self, options: Options) -> tuple[Any, ...]:
         """What `parse` makes of them, remembered, as few options are used many times."""
         try:
@@ -410,7 +415,14 @@ def _derivatives(
     if d_grad is not None and needs_target:
         d_target = torch.func.grad(slope, argnums=1)(widened, target)
     if d_loss is not None and needs_target:
-        once = torch.func.grad(lambda target: (losses(widened, target) * d_loss).sum())(target)
+        once = None
+        if not torch.is_grad_enabled() and _is_plain((x, target, *weights, d_loss)):
+            once = operator.target_gradient((x, target, *weights), options)
+        if once is None:
+            once = torch.func.grad(lambda target: (losses(widened, target) * d_loss).sum())(target)
+        else:
+            once = once.mul_(d_loss if options.reduction != "none" else operator.spread(d_loss, options))
+            once = once.to(target.dtype)
         d_target = once if d_target is None else d_target + once
     return d_x, d_target
 

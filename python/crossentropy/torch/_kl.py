@@ -1,0 +1,357 @@
+"""`torch.nn.functional.kl_div` and its module."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import _reduction
+
+from .. import _arguments, _c_api
+from .._errors import ArgumentTypeError, ArgumentValueError
+from ._operator import Operator, Tensors, check, integer, memory, real, rounded, under_autocast, wide
+
+__all__ = ["KLDivLoss", "kl_div"]
+
+
+# ----------------------------------------------------------------------------------------------
+# What PyTorch's users call
+# ----------------------------------------------------------------------------------------------
+
+
+def kl_div(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    log_target: bool = False,
+    *,
+    axis: int = -1,
+    input_type: str = "log_probs",
+    target_type: str | None = None,
+    temperature: float = 1.0,
+    temperature_squared: bool = False,
+    dtype: torch.dtype | None = None,
+    threads: int | None = None,
+) -> Tensor:
+    r"""`torch.nn.functional.kl_div`: the Kullback-Leibler divergence of ``input``, logarithms of probabilities p, from
+    the probabilities q in ``target``; :math:`q \log (q / p)` for each element, as written also where they do not add up
+    to 1.
+
+    For distillation, either side may hold logits instead, of which the softmax along ``axis`` is taken here, after
+    division by a ``temperature``: ``kl_div(student, teacher, reduction="batchmean", input_type="logits",
+    target_type="logits", temperature=T, temperature_squared=True)`` is what is otherwise spelled
+    ``kl_div((student / T).log_softmax(-1), (teacher / T).softmax(-1), reduction="batchmean") * T**2``. With logits on
+    both sides no row is below 0, small ones keep their digits, and equal logits have exactly 0.
+
+    Where the results differ from PyTorch's: q = 0 has the loss 0 also where p = 0 (PyTorch: NaN), and its derivative is
+    the limit, -inf for probabilities and 0 for their logarithms (PyTorch: NaN). NaN anywhere, and a negative q or p,
+    make the loss NaN, as in PyTorch, but also the gradients of all elements that share the last dimension (for logits,
+    ``axis``) with them, unless the reduction is ``"none"``.
+
+    Args:
+        input: logarithms of probabilities, any shape; float32, float64, float16 or bfloat16, any strides, on the CPU.
+            Never copied, but for 16 bits that broadcast.
+        target: probabilities, floating point, of a shape that broadcasts with that of ``input``, and for logits equals
+            it. Targets of 16 bits are copied as float32.
+        size_average, reduce: as PyTorch's, which deprecates them in favour of ``reduction``.
+        reduction: ``"mean"``, over all elements, of which there are as many as classes times rows, with PyTorch's
+            warning about it; ``"batchmean"``, the sum divided by the first length of ``input``; ``"sum"``; or
+            ``"none"``, the loss of each element, for logits on either side that of each row. Elements cost tens of
+            nanoseconds each with ``"none"``, which is made for results that have a use of their own.
+        log_target: whether ``target`` holds logarithms of probabilities.
+        axis: for logits: the dimension that holds the classes.
+        input_type: what ``input`` holds: ``"log_probs"``, ``"logits"`` or ``"probs"``.
+        target_type: what ``target`` holds: ``"probs"``, ``"log_probs"`` or ``"logits"``. None: as ``log_target`` says.
+        temperature: T above 0, by which logits of both sides are divided. For logits on one side at least.
+        temperature_squared: multiply the loss by :math:`T^2`, so that its gradients hardly depend on T.
+        dtype: of the result. None: as in PyTorch, which is what both promote to, and float32 for 16 bits under
+            `torch.autocast`. The loss is computed in float32 at least, and rounded once.
+        threads: the most threads to use; None: as many as `crossentropy.get_num_threads` says, which is independent of
+            `torch.get_num_threads`.
+
+    Returns:
+        A tensor without dimensions; for ``"none"`` one of the shape to which both broadcast, and for logits of that
+        shape without ``axis``. It can be differentiated with respect to both; the gradient of ``input`` is computed
+        along with the loss.
+
+    Raises:
+        ArgumentValueError (a ValueError; also for tensors that are not on the CPU), ArgumentTypeError (a TypeError;
+            also for integers, as in PyTorch).
+
+    Examples:
+        >>> p = torch.tensor([[0.5, 0.25, 0.25], [0.0, 0.5, 0.5]])
+        >>> q = torch.tensor([[0.25, 0.5, 0.25], [0.0, 0.75, 0.25]])
+        >>> print(f"{kl_div(p.log(), q, reduction='batchmean').item():.6f}")  # PyTorch: nan
+        0.152049
+        >>> student, teacher = torch.tensor([[1.0, 2.0, 0.0]]), torch.tensor([[1.5, 2.5, -0.5]])
+        >>> options = {"input_type": "logits", "target_type": "logits", "temperature": 4.0, "temperature_squared": True}
+        >>> print(f"{kl_div(student, teacher, reduction='batchmean', **options).item():.6f}")
+        0.086900
+    """
+    check(input, target)
+    if not target.is_floating_point():
+        raise ArgumentTypeError(
+            f"target has dtype {target.dtype}, but must be floating point: probabilities or what target_type says"
+        )
+    if size_average is not None or reduce is not None:
+        reduction = _reduction.legacy_get_string(size_average, reduce)
+    elif reduction == "mean" and not torch.compiler.is_compiling():  # compilers cannot warn
+        warnings.warn(
+            "reduction: 'mean' divides the total loss by both the batch size and the support size. 'batchmean' divides "
+            "only by the batch size, and aligns with the KL div math definition.",
+            stacklevel=2,
+        )
+    _arguments.choice("reduction", reduction, _REDUCTIONS)
+    if target_type is None:
+        target_type = "log_probs" if log_target else "probs"
+    elif log_target and target_type != "log_probs":
+        raise ArgumentValueError(f'target_type is "{target_type}", but log_target says that it is "log_probs"')
+    if input_type == "logits" or target_type == "logits":
+        if input.shape != target.shape:
+            raise ArgumentValueError(
+                f"target has shape {list(target.shape)}, but with logits must have that of input, {list(input.shape)}"
+            )
+        axis = _below_0(axis, input.dim())
+    else:
+        axis = -1
+    divisor = 1
+    if reduction == "batchmean" and input.dim() > 0:
+        divisor = input.shape[0]
+    natural = input.dtype
+    if target.dtype != natural or target.shape != input.shape:
+        natural = _promoted(input, target)
+        input, target = _broadcast(input, target)
+    if reduction == "mean":
+        divisor = input.numel()
+    options = _Options(
+        axis,
+        input_type,
+        target_type,
+        real("temperature", temperature),
+        bool(temperature_squared),
+        "none" if reduction == "none" else "mean",
+        divisor,
+        integer("threads", threads),
+    )
+    loss = _kl((input, target), options)
+    return rounded(loss, under_autocast(natural) if dtype is None else dtype)
+
+
+class KLDivLoss(torch.nn.KLDivLoss):
+    """`torch.nn.KLDivLoss`, computed by `kl_div`, whose arguments it takes.
+
+    Examples:
+        >>> loss = KLDivLoss(reduction="sum")
+        >>> print(f"{loss(torch.tensor([0.5, 0.5]).log(), torch.tensor([0.25, 0.75])).item():.6f}")
+        0.130812
+    """
+
+    def __init__(
+        self,
+        size_average: bool | None = None,
+        reduce: bool | None = None,
+        reduction: str = "mean",
+        log_target: bool = False,
+        *,
+        axis: int = -1,
+        input_type: str = "log_probs",
+        target_type: str | None = None,
+        temperature: float = 1.0,
+        temperature_squared: bool = False,
+        dtype: torch.dtype | None = None,
+        threads: int | None = None,
+    ) -> None:
+        super().__init__(size_average, reduce, reduction, log_target)
+        self.axis, self.input_type, self.target_type = axis, input_type, target_type
+        self.temperature, self.temperature_squared = temperature, temperature_squared
+        self.dtype, self.threads = dtype, threads
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        return kl_div(
+            input, target, reduction=self.reduction, log_target=self.log_target, axis=self.axis,
+            input_type=self.input_type, target_type=self.target_type, temperature=self.temperature,
+            temperature_squared=self.temperature_squared, dtype=self.dtype, threads=self.threads,
+        )  # fmt: skip
+
+
+_REDUCTIONS = {"none": 0, "mean": 1, "sum": 2, "batchmean": 3}
+
+
+def _below_0(axis: int, dimensions: int) -> int:
+    number = axis if axis.__class__ is int else _arguments.integer("axis", axis)
+    if not -dimensions <= number < dimensions:
+        raise ArgumentValueError(
+            f"axis {number}, of the classes, is out of range: input has {dimensions} dimension{'s' * (dimensions != 1)}"
+        )
+    return number if number < 0 else number - dimensions
+
+
+def _promoted(input: Tensor, target: Tensor) -> torch.dtype:
+    """`torch.result_type`, which would break a compiler's graph."""
+    if (input.dim() == 0) == (target.dim() == 0):
+        return torch.promote_types(input.dtype, target.dtype)
+    return input.dtype if target.dim() == 0 else target.dtype
+
+
+def _broadcast(input: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Views of one shape; of copies where there are 16 bits, in which gradients would be rounded before their sum."""
+    if input.shape == target.shape:
+        return input, target
+    if any(a != b and a != 1 and b != 1 for a, b in zip(reversed(input.shape), reversed(target.shape))):
+        raise ArgumentValueError(
+            f"target has shape {list(target.shape)}, which does not broadcast with that of input, {list(input.shape)}"
+        )
+    first, second = torch.broadcast_tensors(wide(input), wide(target))
+    return first, second
+
+
+# ----------------------------------------------------------------------------------------------
+# The operator
+# ----------------------------------------------------------------------------------------------
+
+
+class _Options(NamedTuple):
+    """Arguments of `crossentropy.kl_divergence` that are no tensors, in the order of the operator's schema."""
+
+    axis: int  # below 0, so that it is the same in a batch
+    input_type: str
+    target_type: str
+    temperature: float
+    temperature_squared: bool
+    reduction: str  # "none", or "mean", the sum over a divisor
+    divisor: int
+    threads: int | None
+
+    @property
+    def has_logits(self) -> bool:
+        """Whether the losses are those of rows, not of elements."""
+        return self.input_type == "logits" or self.target_type == "logits"
+
+
+class _KL(Operator):
+    name = "kl_div"
+    weights = ()
+    options = _Options
+    schema = (
+        "int axis, str input_type, str target_type, float temperature, bool temperature_squared, str reduction, "
+        "SymInt divisor, int? threads"
+    )
+
+    def loss_shape(self, x: Tensor, options: _Options) -> tuple[int, ...]:
+        if not options.has_logits:
+            return x.shape
+        axis = x.dim() + options.axis
+        return x.shape[:axis] + x.shape[axis + 1 :]
+
+    def spread(self, d_loss: Tensor, options: _Options) -> Tensor:
+        return d_loss.unsqueeze(options.axis) if options.has_logits else d_loss
+
+    @staticmethod
+    def parse(options: _Options) -> tuple[Any, ...]:
+        divides = options.reduction == "mean" and options.divisor > 0
+        choices = (
+            _arguments.choice("input_type", options.input_type, _c_api.INPUT_TYPES),
+            _c_api.REDUCTIONS[options.reduction],
+            _c_api.MEAN_OVER_DIVISOR if divides else 0,
+            0,
+        )
+        numbers = (_c_api.IGNORE_NONE, 0.0, float(options.divisor) if divides else 0.0, 0.0, 1.0)
+        # Of two softmaxes both forms are the same, but one has no cancellation.
+        both_add_up = options.input_type == options.target_type == "logits"
+        modes = (
+            _arguments.choice("target_type", options.target_type, _c_api.TARGET_TYPES),
+            0,
+            _arguments.temperature(options.temperature),
+            int(options.temperature_squared),
+            _c_api.KL_FORMS["generalized" if both_add_up else "plain"],
+        )
+        return (
+            choices,
+            numbers,
+            0 if options.threads is None else _arguments.thread_count("threads", options.threads),
+            modes,
+        )
+
+    def compute(self, tensors: Tensors, options: _Options, loss: Tensor, grad: Tensor | None) -> None:
+        x, target = tensors
+        self._call(x, wide(target), options, loss, grad, None)
+
+    def target_gradient(self, tensors: Tensors, options: _Options) -> Tensor:
+        x, target = tensors[0], wide(tensors[1])
+        gradient = torch.empty_like(target)
+        self._call(x, target, options, self._empty_loss(x, target, options), None, gradient)
+        return gradient
+
+    def _call(
+        self,
+        x: Tensor,
+        target: Tensor,
+        options: _Options,
+        loss: Tensor,
+        grad: Tensor | None,
+        grad_target: Tensor | None,
+    ) -> None:
+        choices, numbers, threads, modes = self.parsed(options)
+        if x.numel() == 0:
+            loss.fill_(torch.nan if options.reduction == "mean" and options.divisor == 0 else 0)
+            return
+
+        def seen(name: str, tensor: Tensor | None) -> Any:
+            """With elements as rows of one class where each has a loss of its own."""
+            if tensor is None:
+                return None
+            by_element = not options.has_logits and options.reduction == "none"
+            return memory(name, tensor.unsqueeze(-1) if by_element or tensor.dim() == 0 else tensor)
+
+        view = seen("input", x)
+        tensors = _c_api.NO_TENSORS
+        if grad_target is not None:
+            tensors = _c_api.Tensors(grad_target=seen("grad_target", grad_target))
+        _c_api.loss(
+            _c_api.kl_divergence,
+            view,
+            len(view.shape) + options.axis,
+            seen("target", target),
+            memory("loss", loss),
+            seen("grad", grad),
+            (choices, numbers, None, None, threads, _c_api.NO_TERMS, tensors, modes),
+            _arguments.is_long(x.numel()),
+        )
+
+    def formula(self, tensors: Tensors, options: _Options) -> Tensor:
+        x, target = tensors[0], wide(tensors[1])
+        axis, temperature = options.axis, options.temperature
+        if options.target_type == "probs":
+            q = target
+            q_log_q = -torch.special.entr(q)
+        else:
+            log_q = torch.log_softmax(target / temperature, axis) if options.target_type == "logits" else target
+            q = torch.exp(log_q)
+            q_log_q = q * torch.where(q == 0, 0, log_q)
+        if options.input_type == "logits":
+            log_p = torch.log_softmax(x / temperature, axis)
+        elif options.input_type == "probs":
+            log_p = torch.log(torch.where((q == 0) & (x == 0), 1, x))
+        else:
+            log_p = x
+        # Impossible classes without mass count for nothing.
+        terms = q_log_q - q * torch.where((q == 0) & (log_p == -torch.inf), 0, log_p)
+        losses = terms.sum(axis) if options.has_logits else terms
+        if options.temperature_squared:
+            losses = losses * temperature**2
+        return losses if options.reduction == "none" else losses.sum() / options.divisor
+
+    def batch(self, tensors: Tensors, dims: Any, size: int, options: _Options) -> tuple[Tensors, _Options] | None:
+        """The batch is the first dimension."""
+        x, target = (
+            tensor.expand(size, *tensor.shape) if dim is None else tensor.movedim(dim, 0)
+            for tensor, dim in zip(tensors, dims)
+        )
+        return (x, target), options
+
+
+_kl = _KL()

@@ -1,0 +1,529 @@
+"""`crossentropy.torch.kl_div` beside PyTorch's own. `make test-torch` runs it."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed; `make test-torch` installs it and runs these")
+
+import torch.nn.functional as F  # noqa: E402  (after importorskip)
+from torch.autograd import gradcheck, gradgradcheck  # noqa: E402
+from torch_checks import TOLERANCE, Log, agree, differentiated, doctests  # noqa: E402
+
+import crossentropy as ce  # noqa: E402
+import crossentropy.torch as cet  # noqa: E402
+
+# What PyTorch says of its own interfaces, and what both say of "mean".
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:reduction. 'mean' divides the total loss:UserWarning"),
+    pytest.mark.filterwarnings("ignore:Backwards compatibility.*undefined gradient:UserWarning"),
+    pytest.mark.filterwarnings("ignore:.*torch.jit.*deprecated:FutureWarning"),
+    pytest.mark.filterwarnings("ignore:.*torch.jit.*deprecated:DeprecationWarning"),
+]
+
+REDUCTIONS = ["mean", "batchmean", "sum", "none"]
+TYPES = ["logits", "probs", "log_probs"]
+OURS, THEIRS = cet.kl_div, F.kl_div
+INF, NAN = float("inf"), float("nan")
+
+# Of input and target, which broadcast.
+SHAPES: list[tuple[tuple[int, ...], tuple[int, ...]]] = [
+    ((), ()),
+    ((7,), (7,)),
+    ((6, 5), (6, 5)),
+    ((4, 3, 2, 5), (4, 3, 2, 5)),
+    ((), (3,)),
+    ((5,), (4, 5)),
+    ((6, 5), (6, 1)),
+    ((4, 1), (3, 1, 5)),
+]
+
+
+def problem(shape: tuple[int, ...], dtype: Any, log_target: bool = False, other: Any = None) -> tuple[Any, Any]:
+    """Leaf tensors, of which no row adds up to 1."""
+    random = torch.Generator().manual_seed(0)
+    x = torch.randn(shape, generator=random, dtype=torch.float64) - 1
+    target = 0.1 + torch.rand(shape if other is None else other, generator=random, dtype=torch.float64)
+    return tuple(each.to(dtype).requires_grad_() for each in (x, target.log() if log_target else target))
+
+
+def widened(tensor: Any) -> Any:
+    return tensor.detach().double().requires_grad_()
+
+
+def compare(x: Any, target: Any, **options: Any) -> None:
+    """Losses and gradients."""
+
+    def results(function: Any, x: Any, target: Any) -> tuple[Any, ...]:
+        return differentiated(function(x, target, **options), x, target)
+
+    ours, theirs = results(OURS, x, target), results(THEIRS, x, target)
+    exact: Any = [None] * len(ours)
+    if x.dtype.itemsize == 2:
+        exact = results(THEIRS, widened(x), widened(target))
+    for each in zip(ours, theirs, exact):
+        agree(*each)
+
+
+def composed(x: Any, target: Any, input_type: str, target_type: str, temperature: float, **options: Any) -> Any:
+    """The loss of logits and of probabilities by PyTorch."""
+    if input_type == "logits":
+        x = (x / temperature).log_softmax(-1)
+    elif input_type == "probs":
+        x = x.log()
+    if target_type == "logits":
+        target = (target / temperature).log_softmax(-1)
+    return THEIRS(x, target, log_target=target_type != "probs", **options)
+
+
+# ----------------------------------------------------------------------------------------------
+# The same as PyTorch
+# ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
+@pytest.mark.parametrize("log_target", [False, True])
+@pytest.mark.parametrize(("shape", "other"), SHAPES, ids=str)
+def test_the_loss_is_pytorchs(shape: tuple[int, ...], other: tuple[int, ...], log_target: bool, dtype: Any) -> None:
+    x, target = problem(shape, dtype, log_target, other)
+    for reduction in REDUCTIONS:
+        compare(x, target, log_target=log_target, reduction=reduction)
+
+
+@pytest.mark.parametrize("flags", list(itertools.product([None, True, False], repeat=2)), ids=str)
+@pytest.mark.filterwarnings("ignore:size_average and reduce args:UserWarning")
+def test_the_deprecated_flags_mean_what_they_do_in_pytorch(flags: tuple[Any, Any]) -> None:
+    size_average, reduce = flags
+    compare(*problem((6, 5), torch.float64), size_average=size_average, reduce=reduce, reduction="sum")
+
+
+def test_a_mean_is_warned_of_where_pytorch_does() -> None:
+    x, target = problem((6, 5), torch.float32)
+
+    def messages(function: Any, **options: Any) -> list[tuple[str, str]]:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            function(x, target, **options)
+        texts = [(str(each.message)[:80], each.filename) for each in caught]
+        return [each for each in texts if each[0].startswith("reduction:")]
+
+    assert len(messages(OURS)) == 1
+    cases: list[dict[str, Any]] = [{}, {"reduction": "batchmean"}, {"reduction": "sum"}, {"size_average": True}]
+    for options in cases:
+        assert messages(OURS, **options) == messages(THEIRS, **options)
+
+
+def test_dtypes_of_losses_and_gradients_are_pytorchs() -> None:
+    for autocast, x_dtype, y_dtype in itertools.product([False, True], TOLERANCE, TOLERANCE):
+        for shape, other in (((4, 5), (4, 5)), ((), (5,)), ((5,), ())):
+            x, target = problem(shape, x_dtype)[0], problem(shape, y_dtype, other=other)[1]
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
+                ours, theirs = (differentiated(f(x, target, reduction="sum"), x, target) for f in (OURS, THEIRS))
+            assert [each.dtype for each in ours] == [each.dtype for each in theirs]
+            coarsest = max(TOLERANCE[each] for each in (x_dtype, y_dtype, ours[0].dtype))
+            for mine, other_ in zip(ours, theirs):
+                torch.testing.assert_close(mine.double(), other_.double(), rtol=4 * coarsest, atol=4 * coarsest)
+
+
+def test_signatures_begin_with_pytorchs() -> None:
+    for ours, theirs in ((OURS, THEIRS), (cet.KLDivLoss, torch.nn.KLDivLoss)):
+        parameters = list(inspect.signature(ours).parameters.values())
+        expected = list(inspect.signature(theirs).parameters.values())
+        for own, parameter in zip(parameters, expected):
+            assert (own.name, own.default, own.kind) == (parameter.name, parameter.default, parameter.kind)
+        assert len(parameters) > len(expected) >= 4
+        assert all(own.kind is own.KEYWORD_ONLY for own in parameters[len(expected) :])
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"reduction": "batchmean", "log_target": True}, {"reduction": "none"}], ids=str
+)
+def test_modules_are_pytorchs(options: dict[str, Any]) -> None:
+    x, target = problem((6, 5), torch.float64, options.get("log_target", False))
+    ours, theirs = (module.KLDivLoss(**options) for module in (cet, torch.nn))
+    assert isinstance(ours, type(theirs))
+    assert repr(ours) == repr(theirs)
+    for mine, other in zip(differentiated(ours(x, target), x, target), differentiated(theirs(x, target), x, target)):
+        agree(mine, other)
+
+
+@pytest.mark.parametrize("shape", [(0,), (0, 3), (2, 0), (2, 0, 3)], ids=str)
+def test_empty_inputs_are_pytorchs(shape: tuple[int, ...]) -> None:
+    x, target = torch.zeros(shape, requires_grad=True), torch.zeros(shape, requires_grad=True)
+    for reduction in REDUCTIONS:
+        ours, theirs = (function(x, target, reduction=reduction) for function in (OURS, THEIRS))
+        if reduction != "batchmean" or shape[0] > 0:  # the first length 0 gives 0 in some versions and NaN in others
+            torch.testing.assert_close(ours, theirs, equal_nan=True)
+        for grad in torch.autograd.grad(ours.sum(), (x, target)):
+            assert grad.shape == shape
+    logits = {"input_type": "logits", "reduction": "none"}
+    assert OURS(x, target, **logits).tolist() == x.sum(-1).tolist()
+
+
+def test_any_layout() -> None:
+    x, target = (each.detach() for each in problem((3, 4, 5, 2), torch.float64))
+    views = [
+        (x.to(memory_format=torch.channels_last), target),
+        (x.permute(3, 2, 1, 0), target.permute(3, 2, 1, 0).contiguous()),
+        (x[:, :, ::2, :1], target[:, 1:, ::2, 1:].expand(3, 3, 3, 1)[:, [0, 1, 2, 0]]),
+        (torch.randn(5, dtype=torch.float64).expand(6, 5), target.reshape(-1)[:30].view(6, 5)),  # with stride 0
+    ]
+    for view, q in views:
+        for reduction in REDUCTIONS:
+            compare(view.detach().requires_grad_(), q.detach().requires_grad_(), reduction=reduction)
+
+
+# ----------------------------------------------------------------------------------------------
+# Zeros, infinities, NaN
+# ----------------------------------------------------------------------------------------------
+
+# p, q, loss, derivative with respect to log p, and to q. PyTorch's is NaN: the loss where both are 0, and the
+# derivative with respect to q where that is 0.
+SINGULAR = [
+    (0.5, 0.0, 0.0, 0.0, -INF),
+    (0.0, 0.0, 0.0, 0.0, None),
+    (0.0, 0.5, INF, -0.5, INF),
+    (0.5, -0.5, NAN, NAN, NAN),
+    (0.5, NAN, NAN, NAN, NAN),
+    (NAN, 0.5, NAN, NAN, NAN),
+    (1.0, 1.0, 0.0, -1.0, 1.0),
+]
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_singular_elements(create_graph: bool) -> None:
+    p, q, loss, d_x, d_target = (torch.tensor([NAN if e is None else e for e in each]) for each in zip(*SINGULAR))
+    x, q = p.log().requires_grad_(), q.requires_grad_()
+    losses = OURS(x, q, reduction="none")
+    grads = torch.autograd.grad(losses.sum(), (x, q), create_graph=create_graph)
+    np.testing.assert_array_equal(losses.detach(), loss)
+    np.testing.assert_array_equal(grads[0].detach(), d_x)
+    defined = torch.tensor([each[4] is not None for each in SINGULAR])
+    np.testing.assert_array_equal(grads[1].detach()[defined], d_target[defined])
+    # PyTorch has the same numbers, but for its NaN, and but for gradients of NaN.
+    theirs = THEIRS(x, q, reduction="none")
+    expected = torch.autograd.grad(theirs.sum(), (x, q))
+    for mine, other in zip((losses, *grads), (theirs, *expected)):
+        comparable = ~(mine.isnan() | other.isnan())
+        assert comparable.sum() >= 2
+        assert torch.equal(mine[comparable], other[comparable])
+    assert torch.equal(theirs.isnan(), losses.isnan() | ((x == -INF) & (q == 0)))
+
+
+def test_zeros_in_a_sum_are_zeros() -> None:
+    x = torch.tensor([[0.5, 0.0, 0.5], [0.25, 0.5, 0.25]]).log().requires_grad_()
+    target = torch.tensor([[0.25, 0.0, 0.75], [0.0, 0.5, 0.5]])
+    loss = OURS(x, target, reduction="sum")
+    (grad,) = torch.autograd.grad(loss, x)
+    assert THEIRS(x, target, reduction="sum").isnan()
+    assert loss.item() == pytest.approx(0.25 * np.log(0.5) + 0.75 * np.log(1.5) + 0.5 * np.log(2.0))
+    assert torch.equal(grad, -target)
+    logs = OURS(x, target.log(), reduction="sum", log_target=True)
+    assert logs.item() == pytest.approx(loss.item())
+    torch.testing.assert_close(torch.autograd.grad(logs, x), (-target,))
+
+
+def test_an_element_of_nan_is_that_of_its_row() -> None:
+    x, target = problem((3, 4), torch.float64)
+    poisoned = target.detach().index_put((torch.tensor(1), torch.tensor(2)), torch.tensor(-0.5, dtype=torch.float64))
+    loss = OURS(x, poisoned, reduction="sum")
+    (grad,) = torch.autograd.grad(loss, x)
+    assert loss.isnan()
+    assert grad[1].isnan().all()
+    assert torch.equal(grad[[0, 2]], -poisoned[[0, 2]])
+
+
+# ----------------------------------------------------------------------------------------------
+# Logits, probabilities, temperatures
+# ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
+@pytest.mark.parametrize(("input_type", "target_type"), list(itertools.product(TYPES, repeat=2)), ids=str)
+def test_what_either_side_holds(input_type: str, target_type: str, dtype: Any) -> None:
+    x, target = (each.detach().abs().requires_grad_() for each in problem((6, 5), dtype))
+    logits = "logits" in (input_type, target_type)
+    temperature, squared = (2.0, True) if logits else (1.0, False)
+    kinds = {"input_type": input_type, "target_type": target_type, "temperature": temperature}
+    for reduction in REDUCTIONS:
+        ours = OURS(x, target, reduction=reduction, temperature_squared=squared, **kinds)
+        theirs = temperature**2 * composed(x, target, reduction=reduction, **kinds)
+        if logits and reduction == "none":
+            theirs = theirs.sum(-1)
+        for mine, other in zip(differentiated(ours, x, target), differentiated(theirs, x, target)):
+            agree(mine, other)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+def test_distillation_from_16_bits(dtype: Any) -> None:
+    x, target = problem((6, 5), dtype)
+    kinds: dict[str, Any] = {"input_type": "logits", "target_type": "logits", "temperature": 3.0}
+    ours = differentiated(OURS(x, target, reduction="batchmean", **kinds), x, target)
+    theirs = composed(widened(x), widened(target), reduction="batchmean", **kinds)
+    assert ours[0].dtype == dtype
+    leaf, other = widened(x), widened(target)
+    theirs = differentiated(composed(leaf, other, reduction="batchmean", **kinds), leaf, other)
+    for mine, exact in zip(ours, theirs):
+        agree(mine, mine, exact)
+
+
+def test_the_axis_of_the_classes() -> None:
+    x, target = problem((4, 5, 3), torch.float64)
+    kinds: dict[str, Any] = {"input_type": "logits", "target_type": "logits"}
+    for axis, reduction in itertools.product([-3, -2, 0, 1, 2], REDUCTIONS):
+        first = [torch.movedim(each, axis, -1) for each in (x, target)]
+        if reduction == "batchmean":
+            expected = OURS(*first, reduction="sum", **kinds) / 4
+        else:
+            expected = OURS(*first, reduction=reduction, **kinds)
+        ours = differentiated(OURS(x, target, reduction=reduction, axis=axis, **kinds), x, target)
+        for mine, other in zip(ours, differentiated(expected, x, target)):
+            agree(mine, other)
+
+
+def test_equal_logits_have_no_divergence_and_small_ones_have_digits() -> None:
+    x = torch.linspace(-3, 3, 1000).reshape(10, 100)
+    kinds: dict[str, Any] = {"input_type": "logits", "target_type": "logits", "reduction": "sum"}
+    assert OURS(x, x.clone(), **kinds).item() == 0
+    nearby = x.double().clone()
+    nearby[:, 0] += 2.0**-20
+    exact = ce.kl_divergence(x.double().numpy(), nearby.numpy(), target_type="logits", reduction="sum")
+    assert OURS(x.double(), nearby, **kinds).item() == pytest.approx(exact, rel=1e-12)
+    assert 0 < exact < 1e-10
+
+
+def test_modules_have_the_extras() -> None:
+    x, target = problem((4, 5, 3), torch.float32)
+    extras: dict[str, Any] = {
+        "axis": 1, "input_type": "logits", "target_type": "logits", "temperature": 2.0, "temperature_squared": True,
+        "dtype": torch.float64, "threads": 1,
+    }  # fmt: skip
+    parameters = inspect.signature(OURS).parameters.values()
+    assert set(extras) == {each.name for each in parameters if each.kind is each.KEYWORD_ONLY}
+    loss = OURS(x, target, reduction="none", **extras)
+    assert loss.dtype == torch.float64
+    assert loss.shape == (4, 3)
+    assert torch.equal(cet.KLDivLoss(reduction="none", **extras)(x, target), loss)
+    for name, default in ((each.name, each.default) for each in parameters if each.name in extras):
+        if name not in ("dtype", "threads"):  # which change the dtype, and nothing
+            changed = {**extras, name: default}
+            assert not torch.equal(OURS(x, target, reduction="sum", **changed), loss.sum()), name
+
+
+# ----------------------------------------------------------------------------------------------
+# Derivatives
+# ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize(("input_type", "target_type"), list(itertools.product(TYPES, repeat=2)), ids=str)
+def test_first_and_second_derivatives(input_type: str, target_type: str, reduction: str) -> None:
+    x, target = (each.detach().abs().requires_grad_() for each in problem((3, 2), torch.float64))
+    options: dict[str, Any] = {"input_type": input_type, "target_type": target_type, "reduction": reduction}
+    if "logits" in (input_type, target_type):
+        options.update(temperature=2.0, temperature_squared=True, axis=0)
+
+    def loss(x: Any, target: Any) -> Any:
+        return OURS(x, target, **options)
+
+    assert gradcheck(loss, (x, target))
+    assert gradgradcheck(loss, (x, target))
+    assert gradcheck(loss, (x.detach(), target))
+    assert gradgradcheck(loss, (x, target.detach()))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+def test_second_derivatives_of_16_bits(dtype: Any) -> None:
+    def second(x: Any, target: Any, loss: Any) -> tuple[Any, ...]:
+        (first,) = torch.autograd.grad(loss(x, target, log_target=True), target, create_graph=True)
+        return torch.autograd.grad(first.double().square().sum(), (x, target))
+
+    x, target = problem((6, 5), dtype, log_target=True)
+    for ours, theirs in zip(second(x, target, OURS), second(widened(x), widened(target), THEIRS)):
+        assert ours.dtype == dtype
+        torch.testing.assert_close(ours.double(), theirs, rtol=0.02, atol=0.02 * theirs.abs().max().item())
+
+
+def test_targets_gradients_are_the_librarys() -> None:
+    x, target = (each.detach() for each in problem((6, 5), torch.float32))
+    options: dict[str, Any] = {"input_type": "logits", "target_type": "logits", "temperature": 2.0}
+    _, _, expected = ce.kl_divergence_with_grad(
+        x.numpy(), target.numpy(), target_type="logits", temperature=2.0, reduction="sum", grad_target=True
+    )
+    leaf = target.requires_grad_()
+    (grad,) = torch.autograd.grad(OURS(x, leaf, reduction="sum", **options), leaf)
+    np.testing.assert_array_equal(grad.numpy(), expected)
+
+
+def test_a_training_step_computes_and_copies_nothing_else() -> None:
+    x, target = problem((6, 5), torch.float32)
+    log_probs, target = x.view_as(x), target.detach()
+    with Log(x.numel()) as log:
+        OURS(log_probs, target, reduction="batchmean").backward()
+    assert log.names == ["crossentropy.kl_div.default"]
+
+
+# ----------------------------------------------------------------------------------------------
+# Compilers, torch.func, fake tensors
+# ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning")  # the check's own
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+@pytest.mark.parametrize(("input_type", "target_type"), [("log_probs", "probs"), ("logits", "logits")])
+def test_the_operator_passes_pytorchs_own_check(input_type: str, target_type: str, reduction: str) -> None:
+    x, target = problem((3, 5), torch.float64)
+    torch.library.opcheck(
+        torch.ops.crossentropy.kl_div.default,
+        (x, target, True, -1, input_type, target_type, 1.0, False, reduction, 3, None),
+    )
+
+
+@pytest.mark.parametrize("backend", ["aot_eager", "inductor"])
+def test_compiled_graphs_stay_whole(backend: str) -> None:
+    x, target = problem((6, 5), torch.float32)
+
+    def step(x: Any, target: Any) -> Any:
+        return OURS(2 * x, target) + OURS(x, target[0], reduction="none").square().sum()
+
+    compiled = torch.compile(step, fullgraph=True, backend=backend)
+    for ours, theirs in zip(differentiated(compiled(x, target), x, target), differentiated(step(x, target), x, target)):
+        torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "batchmean"])
+def test_compiled_modules_have_any_number_of_rows(reduction: str) -> None:
+    module = cet.KLDivLoss(reduction=reduction, input_type="logits", target_type="logits", temperature=2.0)
+    compiled = torch.compile(module, fullgraph=True, backend="aot_eager", dynamic=True)
+    for rows in (2, 3, 7):
+        x, target = problem((rows, 5), torch.float32)
+        with torch.compiler.set_stance("fail_on_recompile" if rows > 2 else "default"):
+            results = [differentiated(each(x, target.detach()), x) for each in (compiled, module)]
+        for ours, theirs in zip(*results):
+            assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize("log_target", [False, True])
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_torch_func(reduction: str, log_target: bool) -> None:
+    x, target = (each.detach() for each in problem((4, 3), torch.float64, log_target))
+
+    def scalar(function: Any) -> Any:
+        return lambda x, target: function(x, target, reduction=reduction, log_target=log_target).square().sum()
+
+    for transform in (torch.func.grad, torch.func.jacrev):
+        torch.testing.assert_close(
+            transform(scalar(OURS), (0, 1))(x, target), transform(scalar(THEIRS), (0, 1))(x, target)
+        )
+    both = lambda f: torch.func.hessian(scalar(f), argnums=(0, 1))(x, target)  # noqa: E731
+    torch.testing.assert_close(both(OURS), both(THEIRS))
+
+
+def test_forward_mode() -> None:
+    from torch.autograd import forward_ad
+
+    x, target = (each.detach() for each in problem((6, 5), torch.float64))
+    directions = torch.randn_like(x), torch.randn_like(x)
+    slopes = []
+    for function in (OURS, THEIRS):
+        with forward_ad.dual_level():
+            duals = [forward_ad.make_dual(*each) for each in zip((x, target), directions)]
+            slopes.append(forward_ad.unpack_dual(function(*duals)).tangent)
+    torch.testing.assert_close(*slopes)
+
+
+@pytest.mark.parametrize("kinds", [{}, {"input_type": "logits", "target_type": "logits", "temperature": 2.0}], ids=str)
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_vmap(reduction: str, kinds: dict[str, Any]) -> None:
+    x, target = (each.detach() for each in problem((3, 6, 5), torch.float64))  # [batch, rows, classes]
+
+    def theirs(x: Any, target: Any) -> Any:
+        if not kinds:
+            return THEIRS(x, target, reduction=reduction)
+        loss = composed(x, target, reduction=reduction, **kinds)
+        return loss.sum(-1) if reduction == "none" else loss
+
+    def ours(x: Any, target: Any) -> Any:
+        return OURS(x, target, reduction=reduction, **kinds)
+
+    for dims in ((0, 0), (1, None), (None, 0), (2, 0)):
+        # One of the batch for where there is none; another axis for other dimensions.
+        arguments = tuple(a[0] if dim is None else a.movedim(0, dim) for a, dim in zip((x, target), dims))
+        expected = [
+            theirs(*[a if dim is None else a.select(dim, i) for a, dim in zip(arguments, dims)]) for i in range(3)
+        ]
+        torch.testing.assert_close(torch.func.vmap(ours, dims)(*arguments), torch.stack(expected))
+
+    per_sample = torch.func.vmap(torch.func.grad(lambda *tensors: ours(*tensors).sum()))(x, target)
+    leaf = x.clone().requires_grad_()
+    (grad,) = torch.autograd.grad(sum(theirs(leaf[i], target[i]).sum() for i in range(3)), leaf)
+    torch.testing.assert_close(per_sample, grad)
+
+
+def test_vmap_over_losses_of_elements_is_one_call() -> None:
+    x, target = torch.randn(3, 6, 5), torch.rand(3, 6, 5)
+    with Log(target.numel()) as log:
+        torch.func.vmap(lambda x, target: OURS(x, target, reduction="none"))(x, target)
+    assert log.names == ["crossentropy.kl_div.default"]
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_meta_tensors_have_shapes(reduction: str) -> None:
+    x = torch.empty(4, 5, 3, device="meta", dtype=torch.bfloat16, requires_grad=True)
+    target = torch.empty(4, 5, 3, device="meta", dtype=torch.bfloat16)
+    ours, theirs = (f(x, target, reduction=reduction) for f in (OURS, THEIRS))
+    assert (ours.device.type, ours.shape, ours.dtype) == ("meta", theirs.shape, theirs.dtype)
+    ours.sum().backward()
+    assert (x.grad.shape, x.grad.dtype) == (x.shape, x.dtype)
+
+
+# ----------------------------------------------------------------------------------------------
+# Errors, documentation
+# ----------------------------------------------------------------------------------------------
+
+
+def test_errors_say_what_is_accepted() -> None:
+    x, q = torch.zeros(2, 3), torch.ones(2, 3)
+    logits = {"input_type": "logits"}
+    cases: list[tuple[tuple[Any, ...], dict[str, Any], type[Exception], str]] = [
+        ((x, q[:, :2]), {}, ce.ArgumentValueError, "target has shape [2, 2], which does not broadcast"),
+        ((x, q[:1]), logits, ce.ArgumentValueError, "target has shape [1, 3], but with logits must have that of input"),
+        ((x, q.long()), {}, ce.ArgumentTypeError, "target has dtype torch.int64, but must be floating point"),
+        ((x.long(), q), {}, ce.ArgumentTypeError, "input has dtype torch.int64, but must be float32, float64"),
+        ((x.numpy(), q), {}, ce.ArgumentTypeError, "input must be a tensor, not ndarray"),
+        ((x, 1.0), {}, ce.ArgumentTypeError, "target must be a tensor, not float"),
+        ((x, q), {"reduction": "avg"}, ce.ArgumentValueError, 'reduction is "avg", but must be one of "none", "mean"'),
+        ((x, q), {"input_type": "logit"}, ce.ArgumentValueError, 'input_type is "logit", but must be one of "logits"'),
+        ((x, q), {"target_type": "labels"}, ce.ArgumentValueError, 'target_type is "labels", but must be one of'),
+        (
+            (x, q),
+            {"target_type": "probs", "log_target": True},
+            ce.ArgumentValueError,
+            'target_type is "probs", but log',
+        ),
+        ((x, q), {"axis": 2, **logits}, ce.ArgumentValueError, "axis 2, of the classes, is out of range: input has 2"),
+        ((x[0, 0], q[0, 0]), logits, ce.ArgumentValueError, "is out of range: input has 0 dimensions"),
+        ((x, q), {"temperature": 2.0}, ce.ArgumentValueError, "temperature is for logits"),
+        ((x, q), {"temperature": -1.0, **logits}, ce.ArgumentValueError, "temperature is -1"),
+        ((x, q), {"temperature": "2", **logits}, ce.ArgumentTypeError, "temperature must be a number, not str"),
+        ((x, q), {"threads": 0}, ce.ArgumentValueError, "threads is 0, but must be 1 or more, or None"),
+    ]
+    for arguments, options, error, text in cases:
+        with pytest.raises(error) as caught:
+            OURS(*arguments, **{"reduction": "sum", **options})
+        assert text in str(caught.value)
+    # PyTorch refuses them too.
+    with pytest.raises(RuntimeError):
+        THEIRS(x, q.long())
+
+
+def test_examples_in_the_documentation() -> None:
+    result = doctests(OURS)
+    assert result.attempted > 6
+    assert result.failed == 0
