@@ -138,59 +138,70 @@ struct PairRows {
         switch call.mode {
         case .divergence:
             if usesSingles, let value = divergenceOfSingles(row) { return value }
-            kernels.stage(&pair.prediction, pair.classes)
-            if call.sparse != nil {
-                stageTarget(row.target, Operand(data: dense, dtype: .f64, classStride: 1), CROSSENTROPY_PROBS)
-            } else if call.targetType == .probs || usesSingles {
-                stageTarget(row.target, call.target, call.targetType.kind)
-            }
-            let value = row.row_weight * kernels.divergence(&pair)
-            if hasGradients && value == value {
-                if let grad = row.grad {
-                    let transform = pair.prediction.transform
-                    if transform.applies != 0 && transform.softcap == 0 { pair.grad_scale *= transform.logit_scale }
-                    kernels.divergence_grad(&pair)
-                    pair.grad_scale = row.grad_scale
-                    if transform.softcap != 0 { kernels.chain(&pair) }
-                    write(pair.prediction.logs, grad, row.grad_format, row.grad_stride)
-                }
-                writeTargetGradient(offsets)
-            }
-            return value
-        case .hessianVector, .hessianDiagonal:
-            guard hasGradients else { return 0 }
-            row.row_weight = 1
-            pair.mass = kernel(&row)
-            if pair.prediction.transform.applies != 0 {
-                let slope = pair.prediction.transform.logit_scale
-                pair.grad_scale *= slope * slope
-            }
-            kernels.stage(&pair.prediction, pair.classes)
-            let isUndefined = pair.mass != pair.mass || pair.prediction.factor != pair.prediction.factor
-            if isUndefined { return .nan }
-            if let vector = call.vector {
-                stageTarget(UnsafeRawPointer(vector.element(offsets.vector)), vector, CROSSENTROPY_NUMBERS)
-                kernels.hessian_vector(&pair)
-            } else {
-                kernels.hessian_diagonal(&pair)
-            }
-            write(pair.prediction.logs, row.grad, row.grad_format, row.grad_stride)
-            return 0
+            return divergence(row, offsets, hasGradients: hasGradients)
+        case .hessianVector, .hessianDiagonal: return hasGradients ? secondDerivatives(&row, kernel, offsets) : 0
         case .loss, .softmax, .logSoftmax:
-            let isDifferentiated = hasGradients && call.targetGrad != nil
-            if isDifferentiated {
-                // Before the gradient takes the input's place.
-                kernels.stage(&pair.prediction, pair.classes)
-                if call.targetType == .probs {
-                    stageTarget(row.target, call.target, CROSSENTROPY_NUMBERS)
-                    pair.target.kind = CROSSENTROPY_PROBS
-                }
-                kernels.costs(&pair)
-            }
-            let value = kernel(&row)
-            if isDifferentiated && value == value { writeTargetGradient(offsets) }
-            return value
+            if !hasGradients || call.targetGrad == nil { return kernel(&row) }
+            return lossWithTargetGradient(&row, kernel, offsets)
         }
+    }
+
+    private mutating func divergence(_ row: crossentropy_row, _ offsets: RowOffsets, hasGradients: Bool) -> Double {
+        kernels.stage(&pair.prediction, pair.classes)
+        if call.sparse != nil {
+            stageTarget(row.target, Operand(data: dense, dtype: .f64, classStride: 1), CROSSENTROPY_PROBS)
+        } else if call.targetType == .probs || usesSingles {
+            stageTarget(row.target, call.target, call.targetType.kind)
+        }
+        let value = row.row_weight * kernels.divergence(&pair)
+        guard hasGradients && value == value else { return value }
+        if let grad = row.grad {
+            let transform = pair.prediction.transform
+            if transform.applies != 0 && transform.softcap == 0 { pair.grad_scale *= transform.logit_scale }
+            kernels.divergence_grad(&pair)
+            pair.grad_scale = row.grad_scale
+            if transform.softcap != 0 { kernels.chain(&pair) }
+            write(pair.prediction.logs, grad, row.grad_format, row.grad_stride)
+        }
+        writeTargetGradient(offsets)
+        return value
+    }
+
+    /// 0, which stands for the loss; or NaN where it is that, and nothing has been written.
+    private mutating func secondDerivatives(
+        _ row: inout crossentropy_row, _ totalMass: crossentropy_row_kernel, _ offsets: RowOffsets
+    ) -> Double {
+        row.row_weight = 1
+        pair.mass = totalMass(&row)
+        if pair.prediction.transform.applies != 0 {
+            let slope = pair.prediction.transform.logit_scale
+            pair.grad_scale *= slope * slope
+        }
+        kernels.stage(&pair.prediction, pair.classes)
+        if pair.mass != pair.mass || pair.prediction.factor != pair.prediction.factor { return .nan }
+        if let vector = call.vector {
+            stageTarget(UnsafeRawPointer(vector.element(offsets.vector)), vector, CROSSENTROPY_NUMBERS)
+            kernels.hessian_vector(&pair)
+        } else {
+            kernels.hessian_diagonal(&pair)
+        }
+        write(pair.prediction.logs, row.grad, row.grad_format, row.grad_stride)
+        return 0
+    }
+
+    private mutating func lossWithTargetGradient(
+        _ row: inout crossentropy_row, _ kernel: crossentropy_row_kernel, _ offsets: RowOffsets
+    ) -> Double {
+        // Before the gradient takes the input's place.
+        kernels.stage(&pair.prediction, pair.classes)
+        if call.targetType == .probs {
+            stageTarget(row.target, call.target, CROSSENTROPY_NUMBERS)
+            pair.target.kind = CROSSENTROPY_PROBS
+        }
+        kernels.costs(&pair)
+        let value = kernel(&row)
+        if value == value { writeTargetGradient(offsets) }
+        return value
     }
 
     /// `nil` where f32 cannot tell, and nothing has been written.
