@@ -96,6 +96,13 @@ def test_the_loss_is_pytorchs(shape: tuple[int, ...], other: tuple[int, ...], lo
         compare(x, target, log_target=log_target, reduction=reduction)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+def test_gradients_of_what_broadcasts_are_rounded_once(dtype: Any) -> None:
+    x, q = problem((500,), dtype)
+    (grad,) = torch.autograd.grad(OURS(x, q.detach().expand(3, 500), reduction="mean"), x)
+    assert torch.equal(grad, (-q.double() / 500).to(dtype))
+
+
 @pytest.mark.parametrize("flags", list(itertools.product([None, True, False], repeat=2)), ids=str)
 @pytest.mark.filterwarnings("ignore:size_average and reduce args:UserWarning")
 def test_the_deprecated_flags_mean_what_they_do_in_pytorch(flags: tuple[Any, Any]) -> None:
@@ -227,6 +234,20 @@ def test_zeros_in_a_sum_are_zeros() -> None:
     logs = OURS(x, target.log(), reduction="sum", log_target=True)
     assert logs.item() == pytest.approx(loss.item())
     torch.testing.assert_close(torch.autograd.grad(logs, x), (-target,))
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_impossible_classes_without_mass_have_no_derivatives(create_graph: bool) -> None:
+    x = torch.tensor([0.25, 0.75, 0.0]).log().requires_grad_()
+    target = torch.tensor([0.5, 0.5, 0.0]).log().requires_grad_()
+    for input_type in ("log_probs", "logits"):
+        loss = OURS(x, target, reduction="sum", log_target=True, input_type=input_type)
+        for grad in torch.autograd.grad(loss, (x, target), create_graph=create_graph):
+            assert grad[2] == 0
+            assert grad.isfinite().all()
+            if create_graph and grad.requires_grad:
+                second = torch.autograd.grad(grad.square().sum(), (x, target), retain_graph=True)
+                assert all(each.isfinite().all() and each[2] == 0 for each in second)
 
 
 def test_an_element_of_nan_is_that_of_its_row() -> None:

@@ -2,9 +2,9 @@
 
 `cross_entropy`, `nll_loss`, `binary_cross_entropy_with_logits`, `kl_div`, `CrossEntropyLoss`, `NLLLoss`,
 `BCEWithLogitsLoss` and `KLDivLoss` take what their namesakes in ``torch.nn.functional`` and ``torch.nn`` take, with the
-same defaults, and return the same, more exactly and faster. They are differentiable any number of times, work under
-``torch.compile`` without a graph break and under ``torch.func``. This module needs PyTorch 2.5 or newer; the rest of
-the package does not need PyTorch.
+same defaults, and return the same, more exactly and, but for divergences of single elements, faster. They are
+differentiable any number of times, work under ``torch.compile`` without a graph break and under ``torch.func``. This
+module needs PyTorch 2.5 or newer; the rest of the package does not need PyTorch.
 
 >>> import torch
 >>> import crossentropy.torch as cet
