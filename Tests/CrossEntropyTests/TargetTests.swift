@@ -112,8 +112,7 @@ private func dense(_ rest: TargetRest) -> [Double] {
             == "4 indices are not equally many for each of 3 rows; give offsets")
     #expect(
         found(SparseTarget(indices: [1, 2, 1], probs: [1, 0, 1], offsets: [0, 1, 2]))
-            == "target_offsets must be contiguous i64 of one dimension and of 4 numbers, one more than there are rows, "
-            + "but has shape [3]")
+            == "target_offsets has shape [3], but must have 4 numbers, one more than there are rows")
     #expect(
         found(SparseTarget(indices: [1, 2, 1], probs: [1, 0, 1], offsets: [0, 2, 1, 3]))
             == "the target_offsets of row 1 do not lead to a part of target: they must not be negative, nor decrease, "
