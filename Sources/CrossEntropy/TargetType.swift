@@ -12,7 +12,7 @@ public enum TargetType: Int32, Sendable {
 public enum TargetRest: Int32, Sendable {
     /// Nothing: the other classes have no mass.
     case drop
-    /// It is spread evenly over the other classes.
+    /// It is spread evenly over the other classes; a sum up to 2^-16 above 1 leaves nothing.
     case spread
     /// The named probabilities are divided by their sum; where that is 0 the row is NaN.
     case renormalize

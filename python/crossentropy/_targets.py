@@ -30,8 +30,8 @@ class SparseTarget:
         offsets: integers, shape [rows + 1]: row i, rows counted in C order, names
             ``indices[offsets[i]:offsets[i + 1]]``.
         rest: what becomes of the probability that a row does not name, :math:`1 - \sum_k q_k`. ``"drop"``: nothing, the
-            other classes have none. ``"spread"``: it is spread evenly over the other classes. ``"renormalize"``: those
-            that it names are divided by their sum.
+            other classes have none. ``"spread"``: it is spread evenly over the other classes; a sum up to
+            :math:`2^{-16}` above 1 leaves nothing. ``"renormalize"``: those that it names are divided by their sum.
 
     Attributes:
         indices, probs, offsets, rest: as they were given, as arrays of NumPy that share the memory where they can.
