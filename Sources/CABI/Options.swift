@@ -77,9 +77,11 @@ extension LossCall {
         let scale = options.logit_scale == 0 ? 1 : options.logit_scale
         if scale != 1 { try checkTerm("logit_scale", scale, inputType, allowsNegative: true) }
         temperature = options.temperature == 0 ? 1 : options.temperature
-        guard temperature > 0 && temperature < .infinity && (scale / temperature).magnitude < .infinity else {
-            throw outOfRange(
-                "temperature", options.temperature, "finite, above 0, and no reason for logits to overflow")
+        guard temperature > 0 && temperature < .infinity else {
+            throw outOfRange("temperature", options.temperature, "a finite number above 0")
+        }
+        guard (scale / temperature).magnitude < .infinity else {
+            throw outOfRange("temperature", options.temperature, "so large that logits can be divided by it")
         }
         if scale != 1 || options.softcap != 0 || (temperature != 1 && inputType == .logits) {
             // c tanh(s x / c) / T is the same with c / T and s / T.
