@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import statistics
 import sys
-import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 import crossentropy as ce
+
+from .timing import Effort, interleave, ratio
 
 THREADS = 2
 
@@ -222,25 +223,15 @@ CONTESTS: dict[str, list[Callable[[], Contest]]] = {
 }
 
 
-def seconds(call: Callable[[], Any], repeats: int) -> float:
-    start = time.perf_counter()
-    for _ in range(repeats):
-        call()
-    return (time.perf_counter() - start) / repeats
-
-
 def measure(contest: Contest) -> None:
-    once = {name: min(seconds(call, 1) for _ in range(2)) for name, call in contest.calls.items()}
-    repeats = {name: max(1, int(0.01 / took)) for name, took in once.items()}
-    rounds = [{name: seconds(call, repeats[name]) for name, call in contest.calls.items()} for _ in range(15)]
+    for call in contest.calls.values():
+        call()
+    times = interleave(contest.calls, lambda: None, Effort(rounds=21, sample_seconds=0.01, budget_seconds=20))
     peer = next(iter(contest.calls))
-    for name in contest.calls:
-        took = statistics.median(each[name] for each in rounds)
-        ratio = "" if name == peer else f"{statistics.median(each[peer] / each[name] for each in rounds):.2f}"
-        wanted = contest.wanted if name != peer else ""
-        print(
-            f"| {contest.work if name == peer else ''} | {name} | {took * 1e3:.3g} | {ratio} | {wanted} |", flush=True
-        )
+    for name, took in times.items():
+        work, wanted = (contest.work, "") if name == peer else ("", contest.wanted)
+        speed = "" if name == peer else f"{ratio(times[peer], took):.2f}"
+        print(f"| {work} | {name} | {statistics.median(took) * 1e3:.3g} | {speed} | {wanted} |", flush=True)
 
 
 def main() -> None:
