@@ -1,4 +1,5 @@
 import CCrossEntropy
+import Core
 import Shims
 
 /// A call's failure: its status, after the text has gone to where ce_last_error_message finds it.
@@ -55,6 +56,64 @@ struct Message {
         if used < size - 1 {
             start[used] = CChar(bitPattern: byte)
             used += 1
+        }
+    }
+}
+
+extension Message {
+    /// "label 7"
+    mutating func label(_ label: Label) {
+        text("label ")
+        if label.isHuge {
+            number(unsigned: UInt64(bitPattern: label.value))
+        } else {
+            number(Int(label.value))
+        }
+    }
+}
+
+extension CallError {
+    init(_ failure: LossFailure, classes: Int) {
+        switch failure {
+        case .label(let label, let row):
+            self.init(CE_ERROR_LABEL) {
+                $0.label(label)
+                $0.text(" in row ")
+                $0.number(row)
+                $0.text(" is out of range: there ")
+                $0.text(classes == 1 ? "is 1 class (label 0)" : "are ")
+                if classes > 1 {
+                    $0.number(classes)
+                    $0.text(" classes (labels 0 to ")
+                    $0.number(classes - 1)
+                    $0.text(")")
+                }
+            }
+        case .repeatedClass(let c, let row):
+            self.init(CE_ERROR_LABEL) {
+                $0.text("class ")
+                $0.number(c)
+                $0.text(" is named twice in row ")
+                $0.number(row)
+                $0.text(" of the sparse target")
+            }
+        case .offsets(let row):
+            self.init(CE_ERROR_SHAPE) {
+                $0.text("the target_offsets of row ")
+                $0.number(row)
+                $0.text(
+                    " do not lead to a part of target: they must not be negative, nor decrease, nor exceed its length")
+            }
+        case .empty:
+            self.init(CE_ERROR_EMPTY) {
+                $0.text(
+                    "no row counts, so there is no mean: the batch is empty, every row is ignored, or the weights add up to 0"
+                )
+            }
+        case .outOfMemory:
+            self.init(CE_ERROR_OUT_OF_MEMORY) { $0.text("out of memory for the scratch space of the call") }
+        case .cancelled:
+            self.init(CE_ERROR_CANCELLED) { $0.text("cancelled: the outputs hold unspecified values") }
         }
     }
 }

@@ -117,12 +117,8 @@ public func ce_partial_loss(
         let keepsLosses = call.reduction == .none
         if keepsLosses {
             try checkLength(loss, "loss", rows)
-        } else if loss.count() != 1 {
-            throw CallError(CE_ERROR_SHAPE) {
-                $0.text("loss has shape ")
-                $0.shape(loss)
-                $0.text(", but a mean or sum is one number")
-            }
+        } else {
+            try checkSingle(loss)
         }
         try checkDistinct(loss, "loss")
         try checkApart(loss, "loss", statistics, "partials")
@@ -329,13 +325,7 @@ private func view(
     _ partials: UnsafePointer<ce_partial>?, _ name: StaticString, _ rows: Int, _ storage: inout CallStorage
 ) throws(CallError) -> TensorView {
     let (words, overflow) = rows.multipliedReportingOverflow(by: partialWords)
-    if overflow || words > Int.max / 16 {
-        throw CallError(CE_ERROR_OVERFLOW) {
-            $0.text("the size of ")
-            $0.text(name)
-            $0.text(" in bytes does not fit into 63 bits")
-        }
-    }
+    if overflow || words > Int.max / 16 { throw overflowError(name) }
     if partials == nil && rows > 0 { throw nullPointer(name) }
     var length = Int64(words)
     return try withUnsafePointer(to: &length) { length throws(CallError) in

@@ -45,7 +45,7 @@ private func checkedCall(
     if let perClass, !perClass.isSame(as: input) { try checkApart(perClass, "output", input, "input") }
     call.statistics = try checkedStatistics(
         stats, rows: input.count(without: axis),
-        apartFrom: [input, labels, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil], &storage)
+        apartFrom: [input, labels], &storage)
 
     call.loss = perRow.map { Operand(data: $0.data, dtype: $0.dtype) }
     call.grad = perClass.map { Operand(data: $0.data, dtype: $0.dtype, classStride: $0.classStride(axis)) }
@@ -76,8 +76,8 @@ extension LossCall {
 }
 
 /// The places for statistics, each apart from every input, every output and each other; `nil` if there are none.
-func checkedStatistics(
-    _ stats: UnsafePointer<ce_row_stats>?, rows: Int, apartFrom others: InlineArray<13, TensorView?>,
+func checkedStatistics<let count: Int>(
+    _ stats: UnsafePointer<ce_row_stats>?, rows: Int, apartFrom others: InlineArray<count, TensorView?>,
     _ storage: inout CallStorage
 ) throws(CallError) -> RowStatistics? {
     guard let stats else { return nil }
@@ -110,7 +110,7 @@ func checkedStatistics(
         try view(places.target_prob), try view(places.target_rank),
     ]
     for i in 0..<6 {
-        for j in 0..<13 { try checkApart(all[i], "row_stats", others[j], "another tensor of the call") }
+        for j in 0..<count { try checkApart(all[i], "row_stats", others[j], "another tensor of the call") }
         for j in 0..<i { try checkApart(all[i], "row_stats", all[j], "itself") }
     }
     var statistics = RowStatistics()
