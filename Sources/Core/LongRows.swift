@@ -6,8 +6,9 @@ import Shims
 extension LossCall {
     /// Whether there are too few rows to give every thread its own, and they are long enough to be shared.
     func sharesRows(threads: Int) -> Bool {
-        threads > 1 && usesGroups && !usesColumns && classes >= 1 << 17
-            && (rows.count < threads || (rows.count < 4 * threads && classes >= 1 << 20))
+        guard threads > 1 && usesGroups && !usesColumns && slice == nil else { return false }
+        if let route { return route == .shared }
+        return classes >= 1 << 17 && (rows.count < threads || (rows.count < 4 * threads && classes >= 1 << 20))
     }
 
     /// The sum of the rows' losses, or with reduction none, nothing: the losses are stored.

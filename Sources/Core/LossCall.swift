@@ -61,6 +61,7 @@ public struct LossCall {
     public var cancel: UnsafePointer<Int32>?
     /// At most this many threads; 0: the process's number.
     public var threads = 0
+    private(set) var route: Route?
 
     public var classes: Int
     /// Where the input holds a slice of the classes: which of them. Labels are counted from class 0 nevertheless.
@@ -95,6 +96,7 @@ public struct LossCall {
         self.rows = rows
         self.input = input
         self.target = target
+        route = Route.forced
     }
 
     /// f32 for f32 and 16-bit input, unless the logits are transformed.
@@ -258,6 +260,7 @@ public struct LossCall {
     func threadsToUse() -> Int {
         let (elements, overflow) = rows.count.multipliedReportingOverflow(by: classes)
         let useful = overflow ? maxThreads : elements / Self.elementsPerThread
+        if route == .shared && rows.count > 0 { return 2 }
         if useful <= 1 { return 1 }
         let most = min(useful, threads > 0 ? threads : ThreadCount.get(), maxThreads)
         return sharesRows(threads: most) ? most : min(most, rows.count)

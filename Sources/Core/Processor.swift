@@ -11,6 +11,7 @@ public enum Processor {
 
     private static func fill(_ state: UnsafeMutablePointer<crossentropy_process>) {
         state.pointee.environment_threads = environmentThreads()
+        state.pointee.forced_route = Route.inEnvironment?.rawValue ?? 0
         #if arch(x86_64)
             let cap = environmentLevel() ?? 2
             let level = min(cap, supportedLevel())

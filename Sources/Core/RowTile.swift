@@ -11,7 +11,9 @@ struct RowTile {
 
     /// `nil` where there is no need of one, or too many classes for one to stay near the core.
     init?(for call: LossCall) {
-        guard call.usesColumns, call.rows.step.input == 1, call.input.classStride != 1 else { return nil }
+        guard call.usesColumns, call.route == nil, call.rows.step.input == 1, call.input.classStride != 1 else {
+            return nil
+        }
         let most = (1 << 18) / call.input.dtype.size / max(1, call.classes) - Int(CROSSENTROPY_GROUP)
         rows = min(1024, most) & ~(Int(CROSSENTROPY_GROUP) - 1)
         if rows < 2 * Int(CROSSENTROPY_GROUP) { return nil }

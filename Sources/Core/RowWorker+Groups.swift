@@ -7,8 +7,9 @@ extension LossCall {
     /// Whether groups are taken class by class: short rows, and rows that are neighbours in memory while their classes are
     /// not.
     var usesColumns: Bool {
-        usesGroups && slice == nil && transform.applies == 0
-            && (classes <= CROSSENTROPY_COLUMN_CLASSES || (input.classStride != 1 && rows.step.input == 1))
+        guard usesGroups && slice == nil && transform.applies == 0 else { return false }
+        if let route { return route == .columns }
+        return classes <= CROSSENTROPY_COLUMN_CLASSES || (input.classStride != 1 && rows.step.input == 1)
     }
 
     /// Room for a group's exponentials, where they cannot wait in the gradient's memory and would stay near the core.

@@ -8,8 +8,9 @@
  * tolerances of the file and nothing more, and that
  *
  *  - the same call for the loss alone, each gradient alone, the gradient in place (of the input, and of the
- *    vector that a Hessian is multiplied with), with one and with three threads, and with every tensor
- *    elsewhere in memory (other strides, odd addresses) gives the same bits;
+ *    vector that a Hessian is multiplied with), with one and with three threads, with every tensor
+ *    elsewhere in memory (other strides, odd addresses), and with the rows side by side, class after class, gives
+ *    the same bits;
  *  - so does the plain call for contiguous rows where it can state the case;
  *  - no byte outside the outputs' elements changes, none at all if the call fails, and no input.
  *
@@ -386,8 +387,7 @@ static void free_case(test_case *test) {
  * with the first axis fastest, a gap after each element, the last axis backwards, at an odd address. */
 typedef enum { ROW_MAJOR, ELSEWHERE } layout;
 
-static void make_tensor(tensor *made, int32_t dtype, int32_t ndim, const int64_t *shape,
-                        layout where) {
+static void make_tensor(tensor *made, int32_t dtype, int32_t ndim, const int64_t *shape, layout where) {
     int64_t count, span = 1;
     size_t  size = size_of(dtype);
     int32_t axis;
@@ -417,6 +417,23 @@ static void make_tensor(tensor *made, int32_t dtype, int32_t ndim, const int64_t
                           made->strides[ndim - 1] * (shape[ndim - 1] - 1) * (int64_t)size;
         made->strides[ndim - 1] *= -1;
     }
+}
+
+/* Lays a row-major tensor that has no elements yet out anew: one axis, that of the classes, slowest. */
+static void make_slowest(tensor *made, int32_t class_axis) {
+    int64_t span = 1;
+    int32_t axis, last = made->view.ndim - 1;
+    if (count_of(&made->view) <= 0 || last < 0)
+        return;
+    if (class_axis < 0)
+        class_axis = last;
+    for (axis = last; axis >= 0; axis--)
+        if (axis != class_axis) {
+            made->strides[axis] = span;
+            span *= made->shape[axis];
+        }
+    made->strides[class_axis] = span;
+    made->view.strides = made->strides;
 }
 
 static void copy_elements(const ce_tensor *from, const ce_tensor *to) {
@@ -610,6 +627,23 @@ static void run_elsewhere(const test_case *test, const outcome *base) {
     free_outputs(&got);
     for (i = 0; i < INPUTS; i++)
         free(moved[i].memory);
+}
+
+/* The call with rows that are neighbours in memory while their classes are not: tiles, or class by class. */
+static void run_side_by_side(const test_case *test, const outcome *base) {
+    const tensor *original = &test->inputs[INPUT];
+    tensor        inputs[INPUTS];
+    outcome       got;
+    memcpy(inputs, test->inputs, sizeof inputs);
+    make_tensor(&inputs[INPUT], original->view.dtype, original->view.ndim, original->shape, ROW_MAJOR);
+    make_slowest(&inputs[INPUT], test->axis);
+    copy_elements(&original->view, &inputs[INPUT].view);
+    make_outputs(test, &got, ROW_MAJOR);
+    make_slowest(&got.grad, test->axis);
+    call_for(test, inputs, test->options.threads, &got, asked(test));
+    compare(test, "rows side by side", &got, base, asked(test));
+    free_outputs(&got);
+    free(inputs[INPUT].memory);
 }
 
 /* The call with the gradient written over one of its inputs, a copy of which lies between guard bytes. */
@@ -945,6 +979,7 @@ static void run_case(const test_case *test, FILE *results) {
         run_variant(test, &base, "one thread", all, 1);
         run_variant(test, &base, "three threads", all, 3);
         run_elsewhere(test, &base);
+        run_side_by_side(test, &base);
         if (fits_in_place(test, INPUT))
             run_in_place(test, &base, INPUT);
         if (fits_in_place(test, VECTOR))

@@ -449,6 +449,7 @@ typedef struct crossentropy_process {
     crossentropy_kernels kernels;
     const char          *isa;
     int32_t              environment_threads;  // CROSSENTROPY_NUM_THREADS, or 0
+    int32_t              forced_route;         // CROSSENTROPY_ROUTE, see Route.swift; or 0
     int32_t              chosen_threads;       // ce_set_num_threads, or 0; atomic
 } crossentropy_process;
 
