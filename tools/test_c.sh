@@ -31,6 +31,11 @@ for isa in avx2 baseline; do
     check "$isa: contract" env CROSSENTROPY_ISA=$isa build/gcc/contract
     check "$isa: vectors" env CROSSENTROPY_ISA=$isa build/gcc/vectors build/vectors.txt
 done
+# The ways through rows of logits, which the shape and layout of a call choose among (Sources/Core/Route.swift).
+for route in rows columns shared; do
+    check "route $route: vectors" env CROSSENTROPY_ROUTE=$route build/gcc/vectors build/vectors.txt
+    check "route $route: hashes" env CROSSENTROPY_ROUTE=$route build/gcc/hashes Tests/Hashes/hashes.txt --quick
+done
 # A processor without AVX: an instruction beyond the baseline would end the program.
 if [ "$(uname -m)" = x86_64 ]; then
     check "without AVX (emulated): vectors" qemu-x86_64 -cpu Nehalem build/gcc/vectors build/vectors.txt
