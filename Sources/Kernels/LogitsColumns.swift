@@ -91,10 +91,10 @@ private func exponentials<T: Element>(_ panel: Panel<T>, _ count: Int, _ m: T.La
     var top = T.splat(0)
     for c in 0..<used {
         panel.prefetch(c)
-        let x = T.difference(panel[c], reference.shift)
-        let e = T.exp(x, reference)
+        let z = panel[c]
+        let e = T.exp(T.difference(z, reference.shift), reference)
         panel[c] = e
-        max = T.maximum(max, x)
+        max = T.maximum(max, z)
         top = T.maximum(top, e)
     }
     for lane in 0..<longer {
@@ -103,10 +103,10 @@ private func exponentials<T: Element>(_ panel: Panel<T>, _ count: Int, _ m: T.La
         var c = lane &+ laneCount
         while c < count {
             panel.prefetch(c)
-            let x = T.difference(panel[c], reference.shift)
-            let e = T.exp(x, reference)
+            let z = panel[c]
+            let e = T.exp(T.difference(z, reference.shift), reference)
             panel[c] = e
-            max = T.maximum(max, x)
+            max = T.maximum(max, z)
             sums += T.widen(T.minimum(laneTop, e))
             laneTop = T.maximum(laneTop, e)
             c &+= laneCount
@@ -131,9 +131,7 @@ private func exponentials<T: Element>(_ panel: Panel<T>, _ count: Int, _ m: T.La
         for lane in 0..<half where lane &+ half < used { panel.laneSum[lane] += panel.laneSum[lane &+ half] }
         half /= 2
     }
-    return BlockSums(
-        max: T.widen(T.sum(max, reference.shift)), reference: T.widen(m), sum: panel.laneSum[0],
-        top: T.widen(top))
+    return BlockSums(max: T.widen(max), reference: T.widen(m), sum: panel.laneSum[0], top: T.widen(top))
 }
 
 /// A block of the rows in scratch space, transposed: class by class, a row in each lane.
