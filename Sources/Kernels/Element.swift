@@ -52,7 +52,7 @@ protocol Element: BinaryFloatingPoint & BitwiseCopyable & SIMDScalar {
     static func expReference(_ m: Lanes) -> ExpReference<Self>
     /// What exp(m) is in the units of `expReference(m)`.
     static func expUnit(_ m: Lanes) -> DoubleLanes
-    /// The units of `expReference(m)` are exp(shift) 2^(expExponent(m) - 32).
+    /// The units of `expReference(m)` are exp(shift) 2^(expExponent(m) - expBias).
     static func expExponent(_ m: Self) -> Int64
 }
 

@@ -1,18 +1,25 @@
 /// What exponentials are relative to, for each lane.
 ///
 /// `exp(x)` is split as 2^n f with n = round(x log2(e)) and f = exp(x - n ln2) in [0.70, 1.42], and only the
-/// power of two is made relative: lanes hold 2^(n - n_m + 32) f. So no difference x - m is ever rounded, which
-/// in f32 alone would cost up to 4e-6 of the result, and the error does not grow with the distance. The bias of 32 keeps
+/// power of two is made relative: lanes hold 2^(n - n_m + expBias) f. So no difference x - m is ever rounded, which
+/// in f32 alone would cost up to 4e-6 of the result, and the error does not grow with the distance. The bias keeps
 /// every exponential that is not flushed among the normal numbers.
 struct ExpReference<T: Element> {
     /// To be subtracted from x first: 0, or m where |m| is so large that n would not fit. There, x - m is exact for
-    /// every x that is not flushed to 0 anyway.
+    /// every x from 2 m to m / 2 (Sterbenz), and so for every x that is not flushed to 0 and not far above m.
     var shift: T.Lanes
-    /// t = x - shift below this gives 0: there exp(x - m) < 2^-126 (f32) or 2^-1022 (f64).
+    /// t = x - shift below this gives 0: there exp(x - m) < 2^-187 (f32) or 2^-1083 (f64), and the exponential would not be a
+    /// normal number. That is 2^61 below the smallest normal number, so that a sum of many which are each below it keeps its
+    /// accuracy.
     var cutoff: T.Lanes
-    /// What to subtract from the bits of `x log2(e) + magic` to get the biased exponent n - n_m + 32.
+    /// What to subtract from the bits of `x log2(e) + magic` to get the biased exponent n - n_m + expBias.
     var exponentOrigin: T.Bits
 }
+
+/// The power of two that exponentials are multiplied by. References may be e^32 = 2^46.2 below the largest element, whose
+/// exponential is then 2^110: there is room for 2^17 times that in f32.
+let expBias = 64
+let expBiasPower = 0x1p64
 
 // Constants: tools/make_constants.py.
 
@@ -48,8 +55,8 @@ extension Float {
         let t = m - shift
         let u = Lanes(repeating: 0x1.8p23).fusedAdding(Lanes(repeating: 0x1.715476p+0), t)
         return ExpReference(
-            shift: shift, cutoff: t - Lanes(repeating: 88),
-            exponentOrigin: unsafeBitCast(u, to: Bits.self) &- Bits(repeating: 127 + 32))
+            shift: shift, cutoff: t - Lanes(repeating: 130),
+            exponentOrigin: unsafeBitCast(u, to: Bits.self) &- Bits(repeating: Int32(127 &+ expBias)))
     }
 
     @inline(__always)
@@ -57,7 +64,7 @@ extension Float {
         let t = m - expShift(m)
         let magic = Lanes(repeating: 0x1.8p23)
         let n = magic.fusedAdding(Lanes(repeating: 0x1.715476p+0), t) - magic
-        return expFactor(widen(t), widen(n)) * DoubleLanes(repeating: 0x1p32)
+        return expFactor(widen(t), widen(n)) * DoubleLanes(repeating: expBiasPower)
     }
 
     @inline(__always)
@@ -96,8 +103,8 @@ extension Double {
         let t = m - shift
         let u = Lanes(repeating: 0x1.8p52).fusedAdding(t, Lanes(repeating: 0x1.71547652b82fep+0))
         return ExpReference(
-            shift: shift, cutoff: t - Lanes(repeating: 709),
-            exponentOrigin: unsafeBitCast(u, to: Bits.self) &- Bits(repeating: 1023 + 32))
+            shift: shift, cutoff: t - Lanes(repeating: 751),
+            exponentOrigin: unsafeBitCast(u, to: Bits.self) &- Bits(repeating: Int64(1023 &+ expBias)))
     }
 
     @inline(__always)
@@ -105,7 +112,7 @@ extension Double {
         let t = m - expShift(m)
         let magic = Lanes(repeating: 0x1.8p52)
         let n = magic.fusedAdding(t, Lanes(repeating: 0x1.71547652b82fep+0)) - magic
-        return expFactor(t, n) * Lanes(repeating: 0x1p32)
+        return expFactor(t, n) * Lanes(repeating: expBiasPower)
     }
 
     @inline(__always)
@@ -126,8 +133,8 @@ extension Double {
     static func exp(_ x: Lanes) -> Lanes {
         let reference = ExpReference<Double>(
             shift: Lanes(repeating: 0), cutoff: Lanes(repeating: -709),
-            exponentOrigin: Bits(repeating: Int64(bitPattern: Double(0x1.8p52).bitPattern) &- (1023 + 32)))
-        return exp(x, reference) * Lanes(repeating: 0x1p-32)
+            exponentOrigin: Bits(repeating: Int64(bitPattern: Double(0x1.8p52).bitPattern) &- Int64(1023 &+ expBias)))
+        return exp(x, reference) * Lanes(repeating: 1 / expBiasPower)
     }
 }
 

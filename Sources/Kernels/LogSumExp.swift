@@ -53,7 +53,7 @@ struct BlockSums<T: Element> {
         // As where there are no more than 16 classes.
         if !isAnySet(reference .!= m) { return (one, inverse) }
         var distance = reference - m
-        // What rounding took from the difference (Knuth's TwoSum); nothing, where both were f32.
+        // What rounding took from the difference (Knuth's TwoSum).
         let minusM = distance - reference
         var lost = (reference - (distance - minusM)) - (m + minusM)
         // Above only where a block is nothing but -infinity.

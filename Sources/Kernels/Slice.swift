@@ -17,7 +17,7 @@ struct PowerOfE {
     @_optimize(size)
     init(_ m: Double) {
         if m.magnitude < 0x1p40 {
-            factor = Double.expUnit(DoubleLanes(repeating: m))[0] * 0x1p-32
+            factor = Double.expUnit(DoubleLanes(repeating: m))[0] / expBiasPower
             exponent = Double.expExponent(m)
         } else if m.magnitude > 0x1p62 {
             factor = 1
@@ -73,7 +73,7 @@ func sliceBlock<T: Element>(
     result.pointee.argmax = argmax.map { Int64(start &+ $0) } ?? -1
     result.pointee.sum = sums.sum * factor
     result.pointee.top = Double(sums.top) * factor
-    result.pointee.exponent = exponent &- 32
+    result.pointee.exponent = exponent &- Int64(expBias)
 }
 
 /// The logits of those labels that are in the slice; 0 for the others.

@@ -68,12 +68,12 @@ typedef struct {
 
 /* Ordinary logits; beyond where exponents are counted from 0; blocks that leave the others' window; capped. */
 static const problem PROBLEMS[] = {
-    {"f32", CE_F32, 10, 0, 0, 0x59b2015243be538f},
-    {"f64", CE_F64, 10, 0, 0, 0x2d71e51eed70105c},
-    {"f32 far", CE_F32, 300, 0x1p19, 0, 0x9bbb46918f764339},
-    {"f64 far", CE_F64, 300, 0x1p41, 0, 0x688f48d8edb9bf97},
-    {"f64 apart", CE_F64, 400, 700, 0, 0x20466f516cdaf2ab},
-    {"f32 capped", CE_F32, 100, 0, 30, 0x1c34838d6b07dea4},
+    {"f32", CE_F32, 10, 0, 0, 0x8f966058b8cb3e91},
+    {"f64", CE_F64, 10, 0, 0, 0x354850d5b586cb62},
+    {"f32 far", CE_F32, 300, 0x1p19, 0, 0x901494e228851221},
+    {"f64 far", CE_F64, 300, 0x1p41, 0, 0x0f767f009aae22e1},
+    {"f64 apart", CE_F64, 400, 700, 0, 0xe33e6454c32c8e8b},
+    {"f32 capped", CE_F32, 100, 0, 30, 0x8c1d55a8ae1e1651},
 };
 
 static unsigned char logits[ROWS * CLASSES * 8], grad[ROWS * CLASSES * 8];

@@ -6,7 +6,7 @@ from typing import Any
 
 from mpmath import mp, mpf
 
-from .exact import accuracy, exact, layout, ulp
+from .exact import accuracy, exact, layout, powers, ulp
 from .reduction import Pair, Reduction
 from .targets import Target, smoothed, targets
 
@@ -55,7 +55,7 @@ class CrossEntropyRow:
 
     a, off: for each class the mass, and how far it may be off. wanted: the classes whose slope is asked for.
     magnitude: the sum of the loss's terms, each made positive.
-    flushed: the part of the loss that probabilities which may be 0 can take away.
+    flushed: the part of the loss that probabilities which may be 0 can take away; nothing where 1 - max(p) is a normal number.
     unsure: what rounding of transformed logits, and of the masses, may change in the loss.
     widening: what the bounds of accuracy are multiplied by.
     costs: -log p by class, what the derivatives with respect to the target are made of.
@@ -90,11 +90,10 @@ class CrossEntropyRow:
         if any(mp.isnan(value) for value in z) or mp.isinf(largest):
             self.undefined()
             return
-        powers = [mp.exp(value) for value in z]
-        total_power = mp.fsum(powers)
-        lse = mp.log(total_power)
-        lse_size = abs(largest) + mp.log(total_power / mp.exp(largest))
-        p = [power / total_power for power in powers]
+        parts = powers(z)
+        total_power = mp.fsum(parts)
+        lse, lse_size = largest + mp.log(total_power), abs(largest) + mp.log(total_power)
+        p = [part / total_power for part in parts]
         # Of classes without target mass there is no term.
         terms = [Term(a_c, lse - z_c, p_c, gamma, epsilon) if a_c else None for a_c, z_c, p_c in zip(a, z, p)]
         present = [term for term in terms if term]
@@ -113,6 +112,8 @@ class CrossEntropyRow:
         lowest = max(p) * mpf(2) ** (-1022 if dtype == "f64" else -126)
         may_be_zero = [value if value < lowest else mpf(0) for value in p]
         flushed = mp.fsum(may_be_zero)
+        if mp.fsum(p) - max(p) >= lowest:  # in a sum that is a normal number they count
+            flushed = mpf(0)
         self.flushed = total_size * flushed
 
         unsure = unsureness(z, options)

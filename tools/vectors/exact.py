@@ -29,6 +29,13 @@ def digits(case: dict[str, Any]) -> int:
     return 100 if largest <= 40 else mp.dps
 
 
+def powers(z: list[mpf]) -> list[mpf]:
+    """exp(z - max) of logits. Below e^-100000 it is 0, which no result can tell from it: such numbers take mpmath hours."""
+    largest = max(z)
+    known = {value: mp.exp(value - largest) if value - largest > -100000 else mpf(0) for value in set(z)}
+    return [known[value] for value in z]
+
+
 def rounded(value: float, dtype: Any) -> float:
     """The number of this dtype nearest to a double."""
     if dtype in ("f32", "f16"):

@@ -103,7 +103,7 @@ HEADER: dict[str, Any] = {
         "row": "T = 2 ulp32(M) where M >= 2^-4, else 1e-6 M, for f32 input; 1e-13 M for f64 input; "
         "+ F + h. For f64 input with an f32 loss + ulp32(L)/2.",
         "F": "probabilities below 2^-126 (f32 input) or 2^-1022 (f64) of the row's largest may be "
-        "0: F = |s A| (sum of those p).",
+        "0: F = |s A| (sum of those p), but 0 where the sum of all p but one largest is not below that itself.",
         "h": "half the smallest subnormal number of the output's dtype; of f32 for an f16 or bf16 gradient. A number "
         "that "
         "is exactly 0, with a bound of 0 but for h, has to be 0.",

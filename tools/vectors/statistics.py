@@ -8,7 +8,7 @@ from typing import Any
 from mpmath import mp, mpf
 
 from .cross_entropy import transformed, unsureness
-from .exact import accuracy, exact, layout, ulp
+from .exact import accuracy, exact, layout, powers, ulp
 from .reduction import fields as pair_fields
 from .text import Raw
 
@@ -33,10 +33,10 @@ class Statistics:
             self.argmax = -1
             return
         self.max, self.argmax = (largest, 2 * off + ulp(largest, "f64")), z.index(largest)
-        powers = [mp.exp(value - largest) for value in z]
-        total = mp.fsum(powers)
+        parts = powers(z)
+        total = mp.fsum(parts)
         log_total = mp.log(total)
-        p = [power / total for power in powers]
+        p = [part / total for part in parts]
         lowest = max(p) * mpf(2) ** (-1022 if dtype == "f64" else -126)
         may_be_zero = [value if value < lowest else mpf(0) for value in p]
         flushed = mp.fsum(may_be_zero)
