@@ -29,6 +29,8 @@ protocol Element: BinaryFloatingPoint & BitwiseCopyable & SIMDScalar {
     static func zeroing(_ values: Lanes, where lanes: Lanes, equals value: Lanes) -> Lanes
     /// `lanes`, but NaN where the same lane of `other` equals that of `value`.
     static func removing(_ value: Lanes, where other: Lanes, equals lanes: Lanes) -> Lanes
+    /// `value` in lanes of a magnitude above `bar`, which is not negative.
+    static func replacing(_ lanes: Lanes, beyond bar: Lanes, with value: Lanes) -> Lanes
     static func isAny(_ lanes: Lanes, equalTo value: Lanes) -> Bool
     /// `guess` where `max` is at most `slack` above it, else `max`; 0 where that is not finite.
     static func reference(guess: Lanes, max: Lanes, slack: Self) -> Lanes
@@ -194,6 +196,11 @@ extension Float: Element {
         value.replacing(with: Lanes(repeating: .nan), where: other .== lanes)
     }
 
+    @inline(__always)
+    static func replacing(_ lanes: Lanes, beyond bar: Lanes, with value: Lanes) -> Lanes {
+        lanes.replacing(with: value, where: (lanes .> bar) .| (lanes .< -bar))
+    }
+
     @inline(__always) static func isAny(_ lanes: Lanes, equalTo value: Lanes) -> Bool { isAnySet(lanes .== value) }
     @inline(__always) static func areEqual(_ a: Lanes, _ b: Lanes) -> Bool { !isAnySet(a .!= b) }
     @inline(__always) static func sum(_ a: Lanes, _ b: Lanes) -> Lanes { a + b }
@@ -288,6 +295,11 @@ extension Double: Element {
     @inline(__always)
     static func removing(_ value: Lanes, where other: Lanes, equals lanes: Lanes) -> Lanes {
         value.replacing(with: Lanes(repeating: .nan), where: other .== lanes)
+    }
+
+    @inline(__always)
+    static func replacing(_ lanes: Lanes, beyond bar: Lanes, with value: Lanes) -> Lanes {
+        lanes.replacing(with: value, where: (lanes .> bar) .| (lanes .< -bar))
     }
 
     @inline(__always) static func isAny(_ lanes: Lanes, equalTo value: Lanes) -> Bool { isAnySet(lanes .== value) }

@@ -66,12 +66,14 @@ func finish<T: Element>(_ group: GroupPointer, _: T.Type) {
 
 func writeBlocks<T: Element>(_ group: GroupPointer, _ first: Int, _ count: Int, _: T.Type) {
     let table = BlockTable(group.pointee.blocks, T.self)
+    let certainty = Certainty<T>(group)
     if group.rows > 1 {
         let stats = LogSumExp(max: lanes(&group.pointee.max), rest: lanes(&group.pointee.rest))
         let factors = table[0].factors(stats, lanes(&group.pointee.prob_scale))
         for row in 0..<group.rows {
             let reference = table.reference(row / laneCount, row % laneCount)
-            writeBlock(group, row, 0, factors.lane(row), kept: kept(group, row, 0, T.self), reference: reference)
+            writeBlock(
+                group, row, 0, factors.lane(row), certainty, kept: kept(group, row, 0, T.self), reference: reference)
         }
         return
     }
@@ -85,7 +87,7 @@ func writeBlocks<T: Element>(_ group: GroupPointer, _ first: Int, _ count: Int, 
         repeat {
             let reference = table.reference(i / laneCount, i % laneCount)
             let kept = kept(group, 0, i &* blockSize, T.self)
-            writeBlock(group, 0, i, factors.lane(i % laneCount), kept: kept, reference: reference)
+            writeBlock(group, 0, i, factors.lane(i % laneCount), certainty, kept: kept, reference: reference)
             i &+= 1
         } while i < first &+ count && i % laneCount != 0
     }
@@ -94,8 +96,8 @@ func writeBlocks<T: Element>(_ group: GroupPointer, _ first: Int, _ count: Int, 
 /// The gradient of a row's block: from its exponentials, if they were kept, else anew, relative to the reference.
 @inline(never)
 func writeBlock<T: Element>(
-    _ group: GroupPointer, _ row: Int, _ block: Int, _ factor: ProbabilityFactor<T>, kept: UnsafeMutableRawPointer?,
-    reference: T
+    _ group: GroupPointer, _ row: Int, _ block: Int, _ factor: ProbabilityFactor<T>, _ certainty: Certainty<T>,
+    kept: UnsafeMutableRawPointer?, reference: T
 ) {
     let (start, count) = extent(group, block)
     let writer = writer(group, row, T.self)
@@ -113,10 +115,13 @@ func writeBlock<T: Element>(
     }
     if let kept {
         scale(kept, count, factor)
+        if certainty.isAny { certainty.correct(kept, count, row: row) }
         if !writer.isDirect { writer.write(kept, start, count) }
     } else {
         let reader = reader(group, row, T.self)
-        probabilities(reader.block(start, count), writer.block(start), count, reference, factor, shiftBlock(group))
+        let g = writer.block(start)
+        probabilities(reader.block(start, count), g, count, reference, factor, shiftBlock(group))
+        if certainty.isAny { certainty.correct(g, count, row: row) }
         writer.finish(start, count)
     }
     if group.pointee.mode != CROSSENTROPY_LOSS { return }

@@ -21,7 +21,8 @@ func logitsColumns<T: Element>(_ group: GroupPointer, _: T.Type) {
         if group.pointee.grad == nil { return }
         if group.pointee.mode == CROSSENTROPY_LOG_SOFTMAX { return writeLogarithms(panel) }
         let scale = lanes(&group.pointee.prob_scale)
-        write(panel, 0, group.classes, ProbabilityFactor(scale: scale, weights: weights, total: stats.total))
+        let factor = ProbabilityFactor<T>(scale: scale, weights: weights, total: stats.total)
+        write(panel, 0, group.classes, factor, Certainty(group))
     } else {
         // The exponentials of many blocks would not stay near; they are computed again.
         let table = BlockTable(group.pointee.blocks, T.self)
@@ -31,11 +32,12 @@ func logitsColumns<T: Element>(_ group: GroupPointer, _: T.Type) {
         if group.pointee.wants_statistics != 0 { finishStatistics(group, stats, table) }
         if group.pointee.grad == nil { return }
         if group.pointee.mode == CROSSENTROPY_LOG_SOFTMAX { return writeLogarithms(panel) }
+        let certainty = Certainty<T>(group)
         forEachBlock(group.classes) { start, count in
             let block = table[start / blockSize]
             panel.read(start, count)
             _ = exponentials(panel, count, T.narrow(block.reference))
-            write(panel, start, count, block.factors(stats, lanes(&group.pointee.prob_scale)))
+            write(panel, start, count, block.factors(stats, lanes(&group.pointee.prob_scale)), certainty)
         }
     }
     writeTargets(group, T.self)
@@ -58,10 +60,15 @@ private func writeLogarithms<T: Element>(_ panel: Panel<T>) {
 }
 
 @inline(never)
-private func write<T: Element>(_ panel: Panel<T>, _ start: Int, _ count: Int, _ factor: ProbabilityFactor<T>) {
+private func write<T: Element>(
+    _ panel: Panel<T>, _ start: Int, _ count: Int, _ factor: ProbabilityFactor<T>, _ certainty: Certainty<T>
+) {
     let isFilled = T.narrow(lanes(&panel.group.pointee.is_filled))
     let filler = T.narrow(lanes(&panel.group.pointee.target_grad))
     for c in 0..<count { panel[c] = T.select(isFilled, filler, factor(panel[c])) }
+    if certainty.isAny {
+        for c in 0..<count { panel[c] = certainty(panel[c]) }
+    }
     panel.write(start, count)
 }
 

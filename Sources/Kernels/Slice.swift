@@ -119,10 +119,11 @@ func writeSlice<T: Element>(_ group: GroupPointer, _: T.Type) {
     let inverse = one / T.expUnit(T.narrow(stats.max))
     let factors = ProbabilityFactor<T>(
         scale: lanes(&group.pointee.prob_scale), weights: (one, inverse), total: stats.total)
+    let certainty = Certainty<T>(group)
     for row in 0..<group.rows {
         let max = T(get(&group.pointee.max, row))
         for block in 0..<blockCount(group) {
-            writeBlock(group, row, block, factors.lane(row), kept: nil, reference: max)
+            writeBlock(group, row, block, factors.lane(row), certainty, kept: nil, reference: max)
         }
     }
 }

@@ -188,7 +188,11 @@ func finishStatistics<T: Element>(_ group: GroupPointer, _ stats: LogSumExp, _ t
     let target = lanes(&group.pointee.target)
     let isUndefined = stats.isUndefined
     let isSkipped = lanes(&group.pointee.is_counted) .== zero
-    let entropy = log1p(stats.rest) + distance / stats.total
+    // Of equal classes the sum may be a rounding or two above log C, the most that the entropy can be. The unit in the last
+    // place by which the logarithm may be too large is taken off.
+    let most = log1p(DoubleLanes(repeating: Double(group.classes &- 1))) * DoubleLanes(repeating: 1 - 0x1p-53)
+    var entropy = log1p(stats.rest) + distance / stats.total
+    entropy.replace(with: most, where: entropy .> most)
     let isUnknown = (stats.rest .!= stats.rest) .& (stats.max .!= DoubleLanes(repeating: .infinity))
     let missing = DoubleLanes(repeating: -1)
     store(stats.lse, &group.pointee.lse)

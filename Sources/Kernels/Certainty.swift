@@ -1,0 +1,56 @@
+import Shims
+
+/// The probability of the largest class of rows in which it is nearly 1.
+///
+/// The product of an exponential and a factor has a rounding or two, and so may come to a little more than 1. Where 1 - p is
+/// small enough for that, the class's own result is 1 / (1 + rest), times the rows' scale, rounded once: it is never above 1,
+/// and 1 where there is no other class. Nothing is to be done where the label is that class, which has a result of its own.
+struct Certainty<T: Element> {
+    /// Magnitudes above this are the largest class's: half its result; +infinity in rows with nothing to be done.
+    var bar: T.Lanes
+    var value: T.Lanes
+    var isAny: Bool
+
+    /// Rest below which the product may come to more than 1. In f32 its error is below 2^-22: an exponential's of 2^-23 and two
+    /// roundings. In f64 there are three exponentials, of 2^-52, and eight roundings, below 2^-49 in all.
+    private static var leastRest: Double { T.self == Float.self ? 0x1p-21 : 0x1p-48 }
+
+    /// Of a finished group.
+    @inline(never)
+    init(_ group: GroupPointer) {
+        let infinity = DoubleLanes(repeating: .infinity)
+        let rest = lanes(&group.pointee.rest)
+        var isCertain = (rest .< DoubleLanes(repeating: Self.leastRest)) .& (lanes(&group.pointee.is_filled) .== 0)
+        if group.pointee.mode == CROSSENTROPY_LOSS {
+            isCertain = isCertain .& (lanes(&group.pointee.target) .!= lanes(&group.pointee.max))
+        }
+        let scaled = lanes(&group.pointee.prob_scale) / (DoubleLanes(repeating: 1) + rest)
+        let half = scaled * DoubleLanes(repeating: 0.5)
+        let magnitude = half.replacing(with: DoubleLanes(repeating: 0) - half, where: half .< 0)
+        value = T.narrow(scaled)
+        bar = T.narrow(infinity.replacing(with: magnitude, where: isCertain))
+        isAny = isAnySet(isCertain)
+    }
+
+    @inline(__always)
+    func callAsFunction(_ g: T.Lanes) -> T.Lanes { T.replacing(g, beyond: bar, with: value) }
+
+    /// Corrects a block of one of the rows.
+    @inline(never)
+    func correct(_ g: UnsafeMutableRawPointer, _ count: Int, row: Int) {
+        let bar = T.get(row, of: bar)
+        if !(bar < .infinity) { return }
+        let one = Certainty(bar: T.splat(bar), value: T.splat(T.get(row, of: value)), isAny: true)
+        forEachVector(count) { i in
+            T.storeLanes(one(T.loadLanes(UnsafeRawPointer(g), i)), g, i)
+        } tail: { i, n in
+            T.storeTail(one(T.loadTail(UnsafeRawPointer(g), i, n, filler: 0)), g, i, n)
+        }
+    }
+
+    private init(bar: T.Lanes, value: T.Lanes, isAny: Bool) {
+        self.bar = bar
+        self.value = value
+        self.isAny = isAny
+    }
+}

@@ -1,0 +1,1 @@
+../Kernels/Certainty.swift

@@ -1,0 +1,62 @@
+"""What no rounding may lead out of its range: probabilities, losses and entropies."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+import crossentropy as ce
+
+DTYPES = [np.float32, np.float64]
+CLASSES = [1, 2, 3, 7, 16, 17, 100, 128, 129, 300, 4097, 9000]
+
+
+def confident_rows(classes: int, dtype: type, axis: int) -> np.ndarray:
+    """Rows in which one class leads by up to 60, many of them by so much that its probability rounds to 1."""
+    generator = np.random.default_rng(classes)
+    rows = 512 if classes < 1000 else 16
+    x = (generator.normal(size=(rows, classes)) * 3).astype(dtype)
+    x[np.arange(rows), generator.integers(0, classes, rows)] += generator.uniform(0, 60, rows).astype(dtype)
+    return x if axis == -1 else np.ascontiguousarray(x.T)
+
+
+@pytest.mark.parametrize("axis", [-1, 0])
+@pytest.mark.parametrize("classes", CLASSES)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_no_probability_is_above_1(dtype: type, classes: int, axis: int) -> None:
+    x = confident_rows(classes, dtype, axis)
+    p = ce.softmax(x, axis=axis)
+    assert p.max() <= 1
+    assert (ce.log_softmax(x, axis=axis) <= 0).all()
+    if classes == 1:
+        assert (p == 1).all()
+    # Taken back as probabilities they give no NaN and no negative loss.
+    for labels in (np.zeros_like(p), np.ones_like(p)):
+        loss = ce.binary_cross_entropy(p, labels, input_type="probs", reduction="none")
+        assert not np.isnan(loss).any()
+        assert (loss >= 0).all()
+    assert (ce.cross_entropy(p, p.argmax(axis), axis=axis, input_type="probs", reduction="none") >= 0).all()
+
+
+@pytest.mark.parametrize("axis", [-1, 0])
+@pytest.mark.parametrize("classes", CLASSES)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_gradients_of_whatever_label_are_differences_of_probabilities(dtype: type, classes: int, axis: int) -> None:
+    x = confident_rows(classes, dtype, axis)
+    for labels in (x.argmax(axis), x.argmin(axis)):
+        loss, grad = ce.cross_entropy_with_grad(x, labels, axis=axis, reduction="none")
+        assert (loss >= 0).all()
+        assert np.abs(grad).max() <= 1
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_entropy_is_at_most_that_of_equal_classes(dtype: type) -> None:
+    for classes in [*range(1, 300), 1000, 4096, 4097, 10000, 50257]:
+        entropy = ce.row_stats(np.full((2, classes), 0.3, dtype)).entropy
+        assert entropy is not None
+        most = math.log(classes)
+        assert (entropy >= 0).all()
+        assert (entropy <= most).all()
+        assert (entropy >= most * (1 - 1e-6)).all()
