@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import os
 import struct
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from ctypes import POINTER, c_char_p, c_double, c_int32, c_int64, c_uint64, c_void_p
@@ -19,6 +18,7 @@ from typing import Any, NamedTuple, NoReturn, Optional, Union
 import numpy as np
 import numpy.typing as npt
 
+from . import _interruptible
 from ._errors import (
     ArgumentTypeError,
     ArgumentValueError,
@@ -370,7 +370,8 @@ class _Frame:
     strides behind it.
 
     Frames are used again. A call takes one from `_frames` and gives it back at its end, so that no two calls at a
-    time have the same one, be they of two threads or of a signal handler in the middle of another call.
+    time have the same one, be they of two threads or of a signal handler in the middle of another call. One that ends
+    in an exception gives none back: interrupted twice in a moment, it may be left before the library has ended it.
     """
 
     SCALAR = _OPTIONS_SIZE
@@ -463,6 +464,14 @@ class _Frame:
         return self.base
 
 
+class _Cancel(c_int32):
+    """The flag that ends a call; and what the library has in use until it has seen the flag."""
+
+    def __init__(self, *kept: Any) -> None:
+        c_int32.__init__(self, 0)  # super() has Python 3.11 refuse the class, for what ctypes makes of it
+        self.kept = kept
+
+
 _F64 = np.dtype(np.float64)
 _frames: list[_Frame] = []
 _first_byte: Any = ctypes.c_char.from_buffer
@@ -500,26 +509,25 @@ def loss(
         frame = _frames.pop()
     except IndexError:
         frame = _Frame()
-    try:
-        place = frame.place
-        cancel = c_int32(0) if interruptible else None
-        if loss is None:
-            output, number = frame.scalars["d" if x.dtype == _F64 else "f"]
-        else:
-            output = place(frame.LOSS, loss)
-        view = place(frame.X, x)
-        arguments = (
-            view,
-            axis,
-            place(frame.TARGET, target),
-            frame.place_options(cancel, *settings),
-            output,
-            view if grad is x else place(frame.GRAD, grad),
-        )
-        _run(function, arguments, cancel)
-        return number[0] if loss is None else loss
-    finally:
-        _frames.append(frame)
+    place = frame.place
+    cancel = _Cancel(frame, x, target, loss, grad, settings) if interruptible else None
+    if loss is None:
+        output, number = frame.scalars["d" if x.dtype == _F64 else "f"]
+    else:
+        output = place(frame.LOSS, loss)
+    view = place(frame.X, x)
+    arguments = (
+        view,
+        axis,
+        place(frame.TARGET, target),
+        frame.place_options(cancel, *settings),
+        output,
+        view if grad is x else place(frame.GRAD, grad),
+    )
+    _run(function, arguments, cancel)
+    result = number[0] if loss is None else loss
+    _frames.append(frame)
+    return result
 
 
 @contextmanager
@@ -528,10 +536,8 @@ def _frame() -> Iterator[_Frame]:
         frame = _frames.pop()
     except IndexError:
         frame = _Frame()
-    try:
-        yield frame
-    finally:
-        _frames.append(frame)
+    yield frame
+    _frames.append(frame)
 
 
 def hessian(
@@ -545,7 +551,7 @@ def hessian(
 ) -> None:
     """``ce_hessian_vector_product``; without a vector ``ce_hessian_diagonal``."""
     with _frame() as frame:
-        cancel = c_int32(0) if interruptible else None
+        cancel = _Cancel(frame, x, target, vector, output, settings) if interruptible else None
         options = frame.place_options(cancel, *settings)
         inputs = frame.place(frame.X, x), axis, frame.place(frame.TARGET, target), options
         result = frame.place(frame.GRAD, output)
@@ -572,7 +578,7 @@ def of_logits(
     with _frame() as frame:
         place = frame.place
         view = place(frame.X, x)
-        cancel = c_int32(0) if interruptible else None
+        cancel = _Cancel(frame, x, labels, output) if interruptible else None
         numbers = (ignore_index, 0.0, 0.0, 0.0, 1.0)
         options = frame.place_options(cancel, numbers=numbers, threads=threads, terms=terms)
         if isinstance(output, tuple):
@@ -599,7 +605,7 @@ def partial_compute(
 ) -> None:
     """``ce_partial_compute``: writes to ``partials``, a contiguous array of `PARTIAL`, one for each row."""
     with _frame() as frame:
-        cancel = c_int32(0) if interruptible else None
+        cancel = _Cancel(frame, x, target, partials) if interruptible else None
         numbers = (ignore_index, 0.0, 0.0, 0.0, 1.0)
         options = frame.place_options(cancel, numbers=numbers, threads=threads, terms=terms)
         view, labels = frame.place(frame.X, x), frame.place(frame.TARGET, target)
@@ -647,7 +653,7 @@ def partial_grad(
 ) -> None:
     """``ce_partial_grad``."""
     with _frame() as frame:
-        cancel = c_int32(0) if interruptible else None
+        cancel = _Cancel(frame, x, partials, weight, sample_weight, grad) if interruptible else None
         numbers = (IGNORE_NONE, 0.0, mean_divisor, 0.0, grad_loss)
         options = frame.place_options(cancel, choices, numbers, weight, sample_weight, threads, terms)
         view = frame.place(frame.X, x)
@@ -680,53 +686,22 @@ def accumulator_result(accumulator: Array) -> tuple[float, float, float]:
     return float(result[0]), float(result[1]), float(result[2])
 
 
-def _run(function: Any, arguments: tuple[int, ...], cancel: c_int32 | None) -> None:
+def _run(function: Any, arguments: tuple[int, ...], cancel: _Cancel | None) -> None:
     """Calls; with ``cancel`` so that it can be interrupted. A status other than CE_OK is raised."""
     if cancel is None:
         status = function(*arguments)
-        message = _text(_last_error_message()) if status else ""
-    else:
-        status, message = _run_interruptibly(function, arguments, cancel)
-    if status:
-        _raise(status, message)
-
-
-def _run_interruptibly(function: Any, arguments: tuple[int, ...], cancel: c_int32) -> tuple[int, str]:
-    """Status and message, from another thread: Python runs signal handlers in the main thread, and only while that
-    executes Python code or waits for a lock."""
-    results = []
-    done = threading.Event()
+        if status:
+            _raise(status, _text(_last_error_message()))
+        return
 
     def call() -> tuple[int, str]:
         status = function(*arguments)
         # The message belongs to the thread that made the call, so it is fetched there.
         return status, _text(_last_error_message()) if status else ""
 
-    def work() -> None:
-        try:
-            if not cancel.value:
-                results.append(call())
-        finally:
-            done.set()
-
-    thread = threading.Thread(target=work, name="crossentropy")
-    try:
-        thread.start()
-        done.wait()
-    except BaseException as error:
-        if isinstance(error, RuntimeError) and thread.ident is None:
-            return call()  # No further thread can be had, so this call cannot be interrupted.
-        cancel.value = 1
-        # The caller's arrays are in use until the thread has seen the flag, which is soon. Further
-        # interrupts are swallowed, because one is being raised already.
-        while thread.is_alive():
-            try:
-                done.wait()
-                thread.join()
-            except BaseException:
-                continue
-        raise
-    return results[0]
+    status, message = _interruptible.run(call, cancel)
+    if status:
+        _raise(status, message)
 
 
 def _raise(status: int, message: str) -> NoReturn:
