@@ -691,7 +691,9 @@ CE_API int32_t ce_partial_grad(const ce_tensor *input, int32_t class_axis, int64
  * Accumulator: losses over many batches, processes or machines
  *
  * Sums of losses and of weights that are exact, and rounded once when they are asked for: the same bits
- * for any order of rows and any split of them over accumulators.
+ * for any order of rows and any split of them over accumulators. An accumulator is memory without a
+ * lock: calls on the same one must not overlap, calls on different ones may. Threads that have one
+ * each merge them at the end.
  * ------------------------------------------------------------------------------------------- */
 
 #define CE_ACCUMULATOR_VERSION 1

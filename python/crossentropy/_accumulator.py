@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
 
 from . import _arrays, _c_api
 from ._arrays import ArrayLike
+from ._c_api import Array
 from ._errors import ArgumentTypeError, ArgumentValueError
 
 __all__ = ["Accumulator"]
@@ -18,7 +20,7 @@ class Accumulator:
 
     Sums are kept exactly and rounded once, when they are asked for: the same bits for any order of the rows and any
     split of them over accumulators, which can be merged, pickled, and turned into bytes (600 of them, equal if the
-    contents are).
+    contents are). Threads may share one: each call sees it before or after another one, never in between.
 
     Attributes:
         mean: the sum of the losses divided by the sum of the weights; NaN if nothing has been added.
@@ -36,10 +38,13 @@ class Accumulator:
         (0.6, 5, 0.5)
     """
 
-    __slots__ = ("_array",)
+    __slots__ = ("_array", "_lock")
 
     def __init__(self) -> None:
         self._array = np.zeros(1, _c_api.ACCUMULATOR)
+        # The library has no lock of its own, and is called without Python's. Reentrant, for a signal handler that adds
+        # rows in the middle of a call.
+        self._lock = threading.RLock()
         _c_api.accumulator_init(self._array)
 
     def add(self, losses: ArrayLike, weight: ArrayLike | None = None, correct: ArrayLike | None = None) -> None:
@@ -69,7 +74,9 @@ class Accumulator:
             if judged.dtype.kind not in "iu":
                 raise ArgumentTypeError(f"correct has dtype {judged.dtype}, but must be bool or integers")
             judged = _arrays.target(judged)
-        _c_api.accumulator_add(self._array, array, _arrays.weights("weight", weight), judged)
+        weights = _arrays.weights("weight", weight)
+        with self._lock:
+            _c_api.accumulator_add(self._array, array, weights, judged)
 
     def merge(self, *others: Accumulator) -> None:
         """Adds the rows of the others.
@@ -81,32 +88,39 @@ class Accumulator:
             if not isinstance(other, Accumulator):
                 raise ArgumentTypeError(f"only an Accumulator can be merged, not {type(other).__name__}")
         for other in others:
-            _c_api.accumulator_merge(self._array, other._array)
+            array = other._copy()  # so that two that are merged into each other do not wait for each other
+            with self._lock:
+                _c_api.accumulator_merge(self._array, array)
+
+    def _copy(self) -> Array:
+        with self._lock:
+            return self._array.copy()
 
     @property
     def mean(self) -> float:
-        return _c_api.accumulator_result(self._array)[0]
+        return _c_api.accumulator_result(self._copy())[0]
 
     @property
     def sum(self) -> float:
-        return _c_api.accumulator_result(self._array)[1]
+        return _c_api.accumulator_result(self._copy())[1]
 
     @property
     def weight(self) -> float:
-        return _c_api.accumulator_result(self._array)[2]
+        return _c_api.accumulator_result(self._copy())[2]
 
     @property
     def count(self) -> int:
-        return int(self._array["rows"][0])
+        return int(self._copy()["rows"][0])
 
     @property
     def accuracy(self) -> float:
-        judged = int(self._array["judged"][0])
-        return int(self._array["correct"][0]) / judged if judged else float("nan")
+        array = self._copy()
+        judged = int(array["judged"][0])
+        return int(array["correct"][0]) / judged if judged else float("nan")
 
     def to_bytes(self) -> bytes:
         """The contents: a C program's ``ce_accumulator``."""
-        return self._array.tobytes()
+        return self._copy().tobytes()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Accumulator:
@@ -134,4 +148,6 @@ class Accumulator:
     __hash__ = None  # type: ignore[assignment]  # its contents change
 
     def __repr__(self) -> str:
-        return f"Accumulator(mean={self.mean!r}, weight={self.weight!r}, count={self.count})"
+        array = self._copy()
+        mean, _, weight = _c_api.accumulator_result(array)
+        return f"Accumulator(mean={mean!r}, weight={weight!r}, count={int(array['rows'][0])})"

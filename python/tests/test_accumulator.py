@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 import pickle
 import random
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 
 import numpy as np
@@ -108,6 +111,47 @@ def test_bytes_and_pickles() -> None:
         ce.Accumulator.from_bytes(data[:-1])
     with pytest.raises(ce.ArgumentValueError, match="no accumulator of version 1"):
         ce.Accumulator.from_bytes(bytes(600))
+
+
+def test_threads_may_share_one() -> None:
+    """Each call as a whole: no row is lost, and what is read in between is what some of the calls have made."""
+    total, other = ce.Accumulator(), accumulated(np.array([2.0]))
+    losses = np.full(20_000, 0.5)
+    seen = []
+
+    def work(number: int) -> None:
+        for _ in range(50):
+            total.add(losses, weight=losses, correct=losses > 0.25)
+            total.merge(other)
+            seen.append(ce.Accumulator.from_bytes(total.to_bytes()))
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(work, range(4)))
+    finally:
+        sys.setswitchinterval(interval)
+    assert (total.count, total.sum, total.weight) == (4 * 50 * 20_001, 4 * 50 * 10_002.0, 4 * 50 * 10_001.0)
+    assert total.accuracy == 1
+    for each in seen:
+        adds, merges = divmod(each.count, 20_000)
+        assert (each.sum, each.weight) == (adds * 10_000.0 + merges * 2, adds * 10_000.0 + merges)
+
+
+def test_two_may_be_merged_into_each_other_at_a_time() -> None:
+    pair = ce.Accumulator(), ce.Accumulator()
+
+    def work(number: int) -> None:
+        for _ in range(5000):
+            pair[number].merge(pair[1 - number])
+
+    threads = [threading.Thread(target=work, args=(number,), daemon=True) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not any(thread.is_alive() for thread in threads)
 
 
 def test_errors_add_nothing() -> None:
