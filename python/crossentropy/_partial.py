@@ -70,7 +70,7 @@ def partial_statistics(
     if target.dtype.kind == "f":
         raise ArgumentTypeError(f"target has dtype {target.dtype}, but must be integers: labels")
     axis = _arguments.axis(axis, x.ndim)
-    statistics = PartialStatistics(np.zeros(x.shape[:axis] + x.shape[axis + 1 :], _c_api.PARTIAL))
+    records = np.zeros(x.shape[:axis] + x.shape[axis + 1 :], _c_api.PARTIAL)
     _c_api.partial_compute(
         x,
         axis,
@@ -79,18 +79,18 @@ def partial_statistics(
         _arguments.ignore_index(ignore_index),
         _arguments.terms(softcap=softcap, logit_scale=logit_scale),
         _threads(threads),
-        statistics._array,
+        records,
         _arguments.is_interruptible(x),
     )
-    return statistics
+    return PartialStatistics(records)
 
 
 class PartialStatistics:
     """Statistics of rows over some of their classes, from `partial_statistics`.
 
     ``a | b`` and ``a.merge(b, c, ...)`` are the statistics of the classes of all of them: the same bytes in any order
-    and grouping. Statistics of all classes give `loss` and `grad`. Values are not changed once they are made; they can
-    be compared, pickled, and turned into bytes.
+    and grouping. Statistics of all classes give `loss` and `grad`. They are immutable, and can be compared, pickled and
+    turned into bytes. ``PartialStatistics(array)`` are those of a copy of such records.
 
     Attributes:
         array: one record of ``ce_partial`` (see crossentropy.h) for each row, read-only.
@@ -105,13 +105,12 @@ class PartialStatistics:
     def __init__(self, array: Array) -> None:
         if array.dtype != _c_api.PARTIAL:
             raise ArgumentTypeError(f"statistics have dtype {array.dtype}, but must be records of ce_partial")
-        self._array = np.ascontiguousarray(array).reshape(array.shape)
+        # Bytes cannot be changed, and NumPy lets nobody make an array of them writable.
+        self._array = np.frombuffer(array.tobytes(), _c_api.PARTIAL).reshape(array.shape)
 
     @property
     def array(self) -> Array:
-        view = self._array.view()
-        view.flags.writeable = False
-        return view
+        return self._array.view()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -284,7 +283,7 @@ class PartialStatistics:
         size = _c_api.PARTIAL.itemsize
         if len(data) % size:
             raise ArgumentValueError(f"{len(data)} bytes are no statistics, which have {size} bytes a row")
-        array = np.frombuffer(data, _c_api.PARTIAL).copy()
+        array = np.frombuffer(data, _c_api.PARTIAL)
         versions = set(array["version"].tolist()) - {_c_api.PARTIAL_VERSION}
         if versions:
             text = f"statistics of version {versions.pop()}, but only {_c_api.PARTIAL_VERSION} is known"

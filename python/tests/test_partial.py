@@ -301,6 +301,28 @@ def test_what_the_statistics_say() -> None:
     assert repr(low | high) == "PartialStatistics(shape=(2,), classes=8192)"
 
 
+def test_statistics_are_immutable() -> None:
+    x = np.random.default_rng(0).standard_normal((2, 5))
+    whole = ce.partial_statistics(x, np.array([0, 4]))
+    before, loss = whole.to_bytes(), whole.loss()
+    records = whole.array.copy()
+    copied = ce.PartialStatistics(records)
+    data = bytearray(before)
+    read = ce.PartialStatistics.from_bytes(data)
+    records["sum"] = 0
+    data[:] = bytes(len(data))
+    base = whole.array
+    while isinstance(base, np.ndarray):
+        with pytest.raises(ValueError, match="WRITEABLE"):
+            base.flags.writeable = True
+        base = base.base
+    with pytest.raises(AttributeError):
+        whole.array = records  # type: ignore[misc]
+    whole.max[:] = 0
+    for each in (whole, copied, read):
+        assert (each.shape, each.to_bytes(), each.loss()) == ((2,), before, loss)
+
+
 def test_empty_batches() -> None:
     none = ce.partial_statistics(np.zeros((0, BLOCK), np.float32), np.zeros(0, int))
     assert (none | none).shape == (0,)
