@@ -34,7 +34,8 @@ class SparseTarget:
             :math:`2^{-16}` above 1 leaves nothing. ``"renormalize"``: those that it names are divided by their sum.
 
     Attributes:
-        indices, probs, offsets, rest: as they were given, as arrays of NumPy that share the memory where they can.
+        indices, probs, offsets, rest: as they were given, as arrays of NumPy that share the memory where they can. They
+            cannot be set, as they have been checked together.
 
     Raises:
         ArgumentValueError: a ValueError; shapes do not fit together, or ``rest`` is unknown.
@@ -57,30 +58,46 @@ class SparseTarget:
         1.0970742
     """
 
-    __slots__ = ("indices", "offsets", "probs", "rest")
+    __slots__ = ("_indices", "_offsets", "_probs", "_rest")
 
     def __init__(
         self, indices: ArrayLike, probs: ArrayLike, *, offsets: ArrayLike | None = None, rest: str = "drop"
     ) -> None:
-        self.indices = _arrays.integers("indices", indices)
+        self._indices = _arrays.integers("indices", indices)
         weights = _arrays.weights("probs", probs)
         if weights is None:
             raise ArgumentTypeError("probs must be float32 or float64, not None")
-        self.probs = weights
-        if self.probs.shape != self.indices.shape:
+        self._probs = weights
+        if self._probs.shape != self._indices.shape:
             raise ArgumentValueError(
-                f"probs has shape {list(self.probs.shape)}, but indices has shape {list(self.indices.shape)}"
+                f"probs has shape {list(self._probs.shape)}, but indices has shape {list(self._indices.shape)}"
             )
-        self.offsets: Array | None = None
+        self._offsets: Array | None = None
         if offsets is not None:
-            self.offsets = np.asarray(_arrays.integers("offsets", offsets), np.int64, order="C")
-            for name, array in (("offsets", self.offsets), ("indices", self.indices)):
+            self._offsets = np.asarray(_arrays.integers("offsets", offsets), np.int64, order="C")
+            for name, array in (("offsets", self._offsets), ("indices", self._indices)):
                 if array.ndim != 1:
                     raise ArgumentValueError(
                         f"{name} has shape {list(array.shape)}, but with offsets it must have one dimension"
                     )
         _arguments.choice("rest", rest, _c_api.TARGET_RESTS)
-        self.rest = rest
+        self._rest = rest
+
+    @property
+    def indices(self) -> Array:
+        return self._indices
+
+    @property
+    def probs(self) -> Array:
+        return self._probs
+
+    @property
+    def offsets(self) -> Array | None:
+        return self._offsets
+
+    @property
+    def rest(self) -> str:
+        return self._rest
 
     def __repr__(self) -> str:
         offsets = "" if self.offsets is None else f", rows={len(self.offsets) - 1}"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
+import pickle
 from typing import Any
 
 import array_api_strict
@@ -261,6 +263,18 @@ def test_what_a_sparse_target_shows() -> None:
     assert target.offsets is not None
     assert (target.offsets.dtype, target.offsets.tolist()) == (np.int64, [0, 2, 3])
     assert repr(ce.SparseTarget([[0]], [[1.0]])) == "SparseTarget(shape=(1, 1), dtype=float64, rest='drop')"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("rest", "bad"), ("probs", "bad"), ("indices", np.zeros(1)), ("offsets", None)]
+)
+def test_the_parts_of_a_sparse_target_cannot_be_set(name: str, value: Any) -> None:
+    target = ce.SparseTarget([0, 1, 2], [0.5, 0.5, 1], offsets=[0, 2, 3])
+    with pytest.raises(AttributeError, match=f"{name}|can't set attribute"):  # as Python 3.9 says
+        setattr(target, name, value)
+    again = pickle.loads(pickle.dumps(copy.copy(target)))
+    x = np.array([[0.5, 1.0, -1.0]] * 2)
+    assert ce.cross_entropy(x, again) == ce.cross_entropy(x, target)
 
 
 @pytest.mark.parametrize(
