@@ -41,16 +41,24 @@ def axis(axis: SupportsIndex, ndim: int) -> int:
 
 def choice(name: str, value: str, accepted: dict[str, int], other: str = "") -> int:
     """The number that the library has for one of the ``accepted`` names."""
+    return accepted[plain_name(name, value, accepted, other)]
+
+
+def plain_name(name: str, value: str, accepted: dict[str, int], other: str = "") -> str:
+    """One of the ``accepted`` names, which may be given as any kind of `str`: one of NumPy's, or of an enumeration."""
     if value.__class__ is str and value in accepted:
-        return accepted[value]
+        return value
     names = ", ".join(f'"{each}"' for each in accepted) + other
     if not isinstance(value, str):
         raise ArgumentTypeError(f"{name} must be one of {names}, not {type(value).__name__}")
+    plain = str.__str__(value)
+    if plain in accepted:
+        return plain
     from difflib import get_close_matches  # only here, as it takes a millisecond to import
 
-    near = get_close_matches(value.lower(), accepted, n=1, cutoff=0.4)
+    near = get_close_matches(plain.lower(), accepted, n=1, cutoff=0.4)
     hint = f'. Did you mean "{near[0]}"?' if near else ""
-    raise ArgumentValueError(f'{name} is "{value}", but must be one of {names}{hint}')
+    raise ArgumentValueError(f'{name} is "{plain}", but must be one of {names}{hint}')
 
 
 def real_number(name: str, value: SupportsFloat) -> float:

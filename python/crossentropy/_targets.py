@@ -80,8 +80,7 @@ class SparseTarget:
                     raise ArgumentValueError(
                         f"{name} has shape {list(array.shape)}, but with offsets it must have one dimension"
                     )
-        _arguments.choice("rest", rest, _c_api.TARGET_RESTS)
-        self._rest = rest
+        self._rest = _arguments.plain_name("rest", rest, _c_api.TARGET_RESTS)
 
     @property
     def indices(self) -> Array:

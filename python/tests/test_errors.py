@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import pickle
 from typing import Any
 
@@ -214,6 +215,29 @@ def test_unknown_names_that_resemble_nothing() -> None:
     x, arguments = wrong_call(reduction="xyzzy")
     with pytest.raises(ValueError, match=r'must be one of "mean", "sum", "none"$'):
         ce.cross_entropy_with_grad(x, **arguments)
+
+
+class Name(str, enum.Enum):
+    """An enumeration whose members are strings, but have another hash than these."""
+
+    SUM = "sum"
+    MASS = "mass"
+    PROBS = "probs"
+    ERROR = "error"
+    SPREAD = "spread"
+    PLAIN = "plain"
+
+
+@pytest.mark.parametrize("kind", [np.str_, Name], ids=["numpy", "enum"])
+def test_names_may_be_any_kind_of_string(kind: Any) -> None:
+    x, q = np.array([[0.1, 0.9]]), np.array([[0.25, 0.5]])
+    names = {"reduction": "sum", "mean_over": "mass", "input_type": "probs", "empty": "error", "target_type": "probs"}
+    for option, value in names.items():
+        assert ce.cross_entropy(x, q, **{option: kind(value)}) == ce.cross_entropy(x, q, **{option: value})
+    assert ce.kl_divergence(x, q, form=kind("plain")) == ce.kl_divergence(x, q, form="plain")
+    target = ce.SparseTarget([[1]], [[0.5]], rest=kind("spread"))
+    assert ce.cross_entropy(x, target) == ce.cross_entropy(x, ce.SparseTarget([[1]], [[0.5]], rest="spread"))
+    assert repr(target).endswith("rest='spread')")
 
 
 @pytest.mark.parametrize("option", ["input_type", "reduction", "empty"])
