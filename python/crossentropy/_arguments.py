@@ -64,7 +64,8 @@ def plain_name(name: str, value: str, accepted: dict[str, int], other: str = "")
 def real_number(name: str, value: SupportsFloat) -> float:
     if value.__class__ is float:
         return value
-    if isinstance(value, (str, bytes)):  # float() would read them
+    # float() would read text, and arrays of one element. (A compiler that traces this asks no number for its ndim.)
+    if not isinstance(value, (int, float)) and (isinstance(value, (str, bytes)) or getattr(value, "ndim", 0) != 0):
         raise ArgumentTypeError(f"{name} must be a number, not {type(value).__name__}")
     try:
         return float(value)
@@ -75,6 +76,12 @@ def real_number(name: str, value: SupportsFloat) -> float:
         raise ArgumentValueError(f"{name} is too large for a float") from None
 
 
+def flag(name: str, value: bool) -> bool:
+    if isinstance(value, (bool, int, np.bool_)):
+        return bool(value)
+    raise ArgumentTypeError(f"{name} must be True or False, not {type(value).__name__}")
+
+
 def terms(
     z_loss: SupportsFloat = 0.0,
     focal_gamma: SupportsFloat = 0.0,
@@ -83,8 +90,9 @@ def terms(
     logit_scale: SupportsFloat = 1.0,
 ) -> Terms:
     """What changes the loss of logits. For the library 0 means that there is no cap or scale; here it would be one."""
-    if softcap is None and z_loss == focal_gamma == poly_epsilon == 0.0 and logit_scale == 1.0:
-        return NO_TERMS
+    are_floats = z_loss.__class__ is focal_gamma.__class__ is poly_epsilon.__class__ is logit_scale.__class__ is float
+    if softcap is None and are_floats and z_loss == focal_gamma == poly_epsilon == 0.0 and logit_scale == 1.0:
+        return NO_TERMS  # Arrays, whose comparison has no truth value, are refused below.
     cap = 0.0 if softcap is None else real_number("softcap", softcap)
     if softcap is not None and cap == 0:
         raise ArgumentValueError(f"softcap is {cap}, but must be finite and above 0, or None")

@@ -93,7 +93,9 @@ def compute(
         target_gradient = np.empty_like(labels, labels.dtype if labels.dtype in _c_api.FLOATS else np.float64)
     elif grad_target is not False:
         target_gradient = _arrays.output("grad_target", grad_target)
-    stats = _softmax.empty_row_stats(x, axis) if row_stats else None
+    stats = None
+    if row_stats is not False and _arguments.flag("row_stats", row_stats):
+        stats = _softmax.empty_row_stats(x, axis)
 
     tensors = _c_api.NO_TENSORS
     if not (
@@ -119,17 +121,19 @@ def compute(
         )
     modes = _c_api.NO_MODES
     if not (
-        target_type == "probs"
-        and sparse is None
-        and temperature == 1.0
+        sparse is None
         and temperature_squared is False
+        and temperature.__class__ is float
+        and temperature == 1.0
+        and target_type.__class__ is form.__class__ is str
+        and target_type == "probs"
         and form == "generalized"
     ):
         modes = (
             _arguments.choice("target_type", target_type, _c_api.TARGET_TYPES),
             0 if sparse is None else _c_api.TARGET_RESTS[sparse.rest],
             _arguments.temperature(temperature),
-            1 if temperature_squared else 0,
+            int(_arguments.flag("temperature_squared", temperature_squared)),
             _arguments.choice("form", form, _c_api.KL_FORMS),
         )
     numbers = (

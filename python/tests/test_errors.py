@@ -246,15 +246,43 @@ def test_names_are_strings(option: str, value: Any) -> None:
     check(TypeError, f"{option} must be one of", type(value).__name__, **{option: value})
 
 
-@pytest.mark.parametrize("option", ["label_smoothing", "clip", "grad_loss", "mean_over"])
-@pytest.mark.parametrize("value", [None, b"1", 1j, [1.0], np.ones(2)])
+NUMBERS = [
+    "label_smoothing", "clip", "z_loss", "softcap", "logit_scale", "focal_gamma", "poly_epsilon", "temperature",
+    "grad_loss",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("option", [*NUMBERS, "mean_over"])
+@pytest.mark.parametrize("value", [None, b"1", 1j, [1.0], np.ones(1), np.ones(2)], ids=repr)
 def test_numbers_are_numbers(option: str, value: Any) -> None:
-    if option == "grad_loss" and isinstance(value, np.ndarray):
-        pytest.skip("may be an array, a number for each row")
+    if (option == "grad_loss" and isinstance(value, np.ndarray)) or (option == "softcap" and value is None):
+        pytest.skip("accepted")
     check(TypeError, f"{option} must be a number, not", type(value).__name__, **{option: value})
 
 
-@pytest.mark.parametrize("option", ["label_smoothing", "clip", "grad_loss"])
+@pytest.mark.parametrize("value", [np.float32(1), np.array(1.0), np.int8(1)], ids=repr)
+def test_numbers_may_be_numpys(value: Any) -> None:
+    x, arguments = wrong_call(out=None, grad=None)
+    for option in ["z_loss", "softcap", "logit_scale", "focal_gamma", "poly_epsilon", "temperature", "mean_over"]:
+        got, want = (ce.cross_entropy_with_grad(x, **arguments, **{option: each}) for each in (value, 1.0))
+        assert got[0] == want[0]
+        assert np.array_equal(got[1], want[1])
+
+
+@pytest.mark.parametrize("option", ["temperature_squared", "row_stats"])
+@pytest.mark.parametrize("value", [np.array([True, False]), np.array([True]), "no", None, 0.0], ids=repr)
+def test_flags_are_true_or_false(option: str, value: Any) -> None:
+    check(TypeError, f"{option} must be True or False, not", type(value).__name__, **{option: value})
+
+
+@pytest.mark.parametrize("option", ["input_type", "target_type", "reduction", "mean_over", "empty"])
+def test_arrays_are_no_names(option: str) -> None:
+    check(TypeError, f"{option} must be ", "not ndarray", **{option: np.array(["probs", "mean"])})
+    with pytest.raises(ce.ArgumentTypeError, match="form must be one of"):
+        ce.kl_divergence([[0.0]], [[1.0]], form=np.array(["plain", "plain"]))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("option", NUMBERS)
 def test_text_is_no_number(option: str) -> None:
     check(TypeError, f"{option} must be a number, not str", **{option: "0.1"})
     check(ValueError, f"{option} is too large", **{option: 10**400})
