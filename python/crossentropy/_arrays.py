@@ -111,9 +111,10 @@ def upstream(grad_loss: Any) -> tuple[float, Array | None]:
     """A number for all rows, or an array with one for each."""
     if grad_loss.__class__ is float:
         return grad_loss, None
-    if isinstance(grad_loss, (int, float)) or getattr(grad_loss, "ndim", 0) == 0:
-        return real_number("grad_loss", grad_loss), None
-    return 1.0, weights("grad_loss", grad_loss)
+    dimensions = getattr(grad_loss, "ndim", None)
+    if dimensions or (dimensions is None and hasattr(grad_loss, "__len__") and not isinstance(grad_loss, (str, bytes))):
+        return 1.0, weights("grad_loss", grad_loss)
+    return real_number("grad_loss", grad_loss), None
 
 
 def output(name: str, value: Any, halves: bool = False) -> Array:

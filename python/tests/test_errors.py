@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import enum
 import pickle
 from typing import Any
@@ -255,7 +256,7 @@ NUMBERS = [
 @pytest.mark.parametrize("option", [*NUMBERS, "mean_over"])
 @pytest.mark.parametrize("value", [None, b"1", 1j, [1.0], np.ones(1), np.ones(2)], ids=repr)
 def test_numbers_are_numbers(option: str, value: Any) -> None:
-    if (option == "grad_loss" and isinstance(value, np.ndarray)) or (option == "softcap" and value is None):
+    if (option == "grad_loss" and isinstance(value, (list, np.ndarray))) or (option == "softcap" and value is None):
         pytest.skip("accepted")
     check(TypeError, f"{option} must be a number, not", type(value).__name__, **{option: value})
 
@@ -412,6 +413,19 @@ def test_grad_loss_of_each_row() -> None:
     check(ValueError, "grad_losses has shape [2]", grad_loss=np.ones(2), reduction="none")
     check(ValueError, "reduction none", grad_loss=np.ones(4), reduction="mean")
     check(TypeError, "grad_loss has dtype int64", grad_loss=np.ones(4, np.int64), reduction="none")
+
+
+@pytest.mark.parametrize("kind", [list, tuple, lambda each: array.array("d", each)])
+def test_grad_loss_may_be_a_list_like_other_arrays(kind: Any) -> None:
+    x = np.linspace(-1, 1, 8).reshape(2, 4)
+    for values in ([2, -1], [2.0, -1.0]):
+        options: dict[str, Any] = {"target": [0, 3], "reduction": "none"}
+        _, got = ce.cross_entropy_with_grad(x, **options, grad_loss=kind(values))
+        _, want = ce.cross_entropy_with_grad(x, **options, grad_loss=np.array([2.0, -1.0]))
+        assert np.array_equal(got, want)
+    diagonal = ce.hessian_diagonal(x, **options, grad_loss=kind([2.0, -1.0]))
+    assert np.array_equal(diagonal, ce.hessian_diagonal(x, **options, grad_loss=np.array([2.0, -1.0])))
+    check(TypeError, "grad_loss has dtype", "must be float32 or float64", grad_loss=["a", "b"], reduction="none")
 
 
 def test_masks_and_ignored_labels() -> None:
