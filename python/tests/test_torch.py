@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import doctest
 import importlib.util
 import inspect
 import itertools
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -544,6 +546,70 @@ def test_the_example_has_the_same_curve_with_either_loss(monkeypatch: pytest.Mon
     ours, theirs = (example.train(module.CrossEntropyLoss()).losses for module in (cet, torch.nn))
     np.testing.assert_allclose(ours, theirs, rtol=1e-6)
     assert ours[-1] < ours[0]
+
+
+@pytest.mark.parametrize("how", ["eager", "operator"])
+@pytest.mark.parametrize("retain", [False, True])
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_logits_may_be_changed_in_place_after_the_forward_pass(reduction: str, retain: bool, how: str) -> None:
+    """As in PyTorch's cross_entropy, which keeps probabilities: the gradient is that of the logits as they were."""
+    q, labels = torch.rand(6, 5), torch.randint(5, (6,))
+    leaf = torch.randn(6, 5).sub(3).requires_grad_()
+    for name, target in (("cross_entropy", labels), ("nll_loss", labels), ("kl_div", q),
+                         ("binary_cross_entropy_with_logits", q)):  # fmt: skip
+        grads = []
+        for module in (cet, F):
+            x = leaf * 1
+            with Log(0) if how == "operator" else contextlib.nullcontext(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of kl_div's mean
+                loss = getattr(module, name)(x, target, reduction=reduction)
+            if module is cet or name == "cross_entropy":
+                x.zero_()
+            upstream = torch.arange(1.0, loss.numel() + 1).reshape(loss.shape)
+            grads += [torch.autograd.grad(loss, leaf, upstream, retain_graph=retain)[0] for _ in range(1 + retain)]
+        for ours in grads[: 1 + retain]:
+            torch.testing.assert_close(ours, grads[-1])
+
+
+def test_second_derivatives_need_the_logits_as_they_were() -> None:
+    leaf = torch.randn(6, 5, requires_grad=True)
+    x = leaf * 1
+    loss = cet.cross_entropy(x, torch.randint(5, (6,)))
+    x.zero_()
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        torch.autograd.grad(loss, leaf, create_graph=True)
+
+
+def test_a_graph_that_is_gone_has_no_gradient() -> None:
+    x, target, _ = problem((6, 5), torch.float32, "labels", False)
+    loss = cet.cross_entropy(x, target)
+    loss.backward()
+    with pytest.raises(RuntimeError, match="backward through the graph a second time"):
+        loss.backward()
+
+
+@pytest.mark.parametrize("how", ["eager", "operator"])
+@pytest.mark.parametrize("factor", [1, 1000])
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_what_hooks_hold_is_not_overwritten(reduction: str, factor: int, how: str) -> None:
+    x, target, _ = problem((6, 5), torch.float32, "labels", False)
+    held: list[Any] = []
+
+    def pack(tensor: Any) -> int:
+        held.append(tensor)
+        return len(held) - 1
+
+    mode = Log(0) if how == "operator" else contextlib.nullcontext()
+    with torch.autograd.graph.saved_tensors_hooks(pack, held.__getitem__), mode:
+        loss = cet.cross_entropy(x, target, reduction=reduction).sum() * factor
+    before = [each.detach().clone() for each in held]
+    assert x.shape in [each.shape for each in held]
+    loss.backward()
+    (expected,) = torch.autograd.grad(factor * F.cross_entropy(x, target, reduction=reduction).sum(), x)
+    torch.testing.assert_close(x.grad, expected)
+    x.grad.zero_()
+    for now, then in zip(held, before):
+        assert torch.equal(now, then)
 
 
 # ----------------------------------------------------------------------------------------------

@@ -83,7 +83,9 @@ def cross_entropy(
 
     Returns:
         A tensor without dimensions, or for ``"none"`` one of the shape of ``input`` without C. It can be differentiated
-        with respect to ``input`` and to distributions; for the former, the gradient is computed along with the loss.
+        with respect to ``input`` and to distributions; for the former, the gradient is computed along with the loss, so
+        that ``input`` may be changed in place before the backward pass (but for higher derivatives and that of a
+        distribution, which need it).
 
     Raises:
         As `crossentropy.cross_entropy`: LabelError (an IndexError), ArgumentValueError (a ValueError; also for tensors

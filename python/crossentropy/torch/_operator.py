@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, ClassVar, SupportsFloat, SupportsIndex
 
 import numpy as np
@@ -381,6 +381,15 @@ def _remember(ctx: Any, operator: Operator, tensors: Tensors, with_grad: bool, o
     ctx.operator, ctx.with_grad, ctx.options = operator, with_grad, options
     ctx.set_materialize_grads(False)  # None, not zeros of the size of x, where nobody differentiates the gradient
     ctx.save_for_backward(*tensors, grad)
+    # The same memory once more, for a training step: it looks at nothing that has been saved, so that the logits may
+    # have been changed in place since, and may write here. Not where hooks keep what is saved elsewhere, or hold it.
+    ctx.dtype, ctx.gradient = tensors[0].dtype, None
+    if with_grad and type(grad) is Tensor and not torch._C._are_functorch_transforms_active() and not _saving_hooks():
+        ctx.gradient = grad.detach()
+
+
+# PyTorch's public interface does not say. Where this function is missing, there might always be some.
+_saving_hooks = partial(getattr(torch._C._autograd, "_top_saved_tensors_default_hooks", lambda _: True), False)
 
 
 def _derivatives(
@@ -388,16 +397,23 @@ def _derivatives(
 ) -> tuple[Tensor | None, Tensor | None]:
     """Those with respect to x and target, where they are ``needed``."""
     needs_x, needs_target = needed
-    x, target, *weights, grad = ctx.saved_tensors
     operator, options = ctx.operator, ctx.options
+    own = None if torch.is_grad_enabled() else ctx.gradient
+    is_last = ctx.gradient is not None and not _graph_is_kept()
+    if is_last:
+        ctx.gradient = None
+    is_step = own is not None and d_grad is None and not needs_target
+    if not is_step:
+        x, target, *weights, grad = ctx.saved_tensors
     d_x = d_target = None
     if d_loss is not None and needs_x:
-        if not ctx.with_grad:  # inside a vmap, a tensor does not tell that it requires a gradient
+        if own is None and not ctx.with_grad:  # inside a vmap, a tensor does not tell that it requires a gradient
             grad = operator._differentiable((x, target, *weights), True, options)[1]
-        d_x = _scaled(grad, d_loss if options.reduction != "none" else operator.spread(d_loss, options), options)
-        if d_x.dtype != x.dtype:
-            d_x = d_x.to(x.dtype)
-    if d_grad is None and not needs_target:  # the first derivative of a training step
+        factor = d_loss if options.reduction != "none" else operator.spread(d_loss, options)
+        d_x = _scaled(grad, factor, options) if own is None else _scaled(own, factor, options, in_place=is_last)
+        if d_x.dtype != ctx.dtype:
+            d_x = d_x.to(ctx.dtype)
+    if is_step or (d_grad is None and not needs_target):
         return d_x, None
 
     # The derivatives that the library does not compute are those of the loss and of the gradient's slope: times their
@@ -427,11 +443,9 @@ def _derivatives(
     return d_x, d_target
 
 
-def _scaled(grad: Tensor, factor: Tensor, options: Options) -> Tensor:
-    """The gradient times the upstream one; in the same memory where nobody can need it again, since the functions
-    above give it to nobody and the graph, if it is not kept, is about to drop it."""
-    if type(factor) is Tensor and not torch.is_grad_enabled() and not _graph_is_kept():
-        grad = grad.detach()
+def _scaled(grad: Tensor, factor: Tensor, options: Options, in_place: bool = False) -> Tensor:
+    """The gradient times the upstream one, ``in_place`` where nobody can need it again."""
+    if in_place and type(factor) is Tensor:
         try:
             return grad if options.reduction != "none" and factor.item() == 1 else grad.mul_(factor)
         except RuntimeError:
