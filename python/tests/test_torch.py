@@ -872,6 +872,18 @@ def test_errors_say_what_is_accepted() -> None:
         assert text in str(caught.value)
 
 
+def test_weights_may_be_parameters_where_nothing_is_differentiated() -> None:
+    x, y, q = torch.randn(4, 3), torch.tensor([0, 1, 2, 1]), torch.rand(4, 3)
+    weight, s = torch.nn.Parameter(torch.rand(3)), torch.nn.Parameter(torch.rand(4))
+    for mode in (torch.no_grad, torch.inference_mode):
+        with mode():
+            ours = cet.cross_entropy(x, y, weight, sample_weight=s)
+            assert torch.equal(ours, cet.cross_entropy(x, y, weight.detach(), sample_weight=s.detach()))
+            torch.testing.assert_close(cet.CrossEntropyLoss(weight)(x, y), F.cross_entropy(x, y, weight))
+            ours = cet.binary_cross_entropy_with_logits(x, q, weight, pos_weight=weight)
+            torch.testing.assert_close(ours, F.binary_cross_entropy_with_logits(x, q, weight, pos_weight=weight))
+
+
 def test_tensors_elsewhere_are_refused() -> None:
     from torch._subclasses.fake_tensor import FakeTensorMode
 

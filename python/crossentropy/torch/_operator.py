@@ -34,7 +34,7 @@ def check(input: Tensor, target: Tensor, **weights: Tensor | None) -> None:
         if tensor is None:
             continue
         _check_tensor(name, tensor)
-        if tensor.requires_grad:
+        if tensor.requires_grad and torch.is_grad_enabled():
             raise ArgumentValueError(
                 f"{name} requires a gradient, but there is none with respect to it: pass {name}.detach(), or "
                 'reduction="none" and multiply the losses'
