@@ -872,6 +872,27 @@ def test_errors_say_what_is_accepted() -> None:
         assert text in str(caught.value)
 
 
+def test_tensors_of_many_dimensions() -> None:
+    calls = [
+        (64, lambda module, x, y, q: module.cross_entropy(x, y)),
+        (64, lambda module, x, y, q: module.cross_entropy(x, q)),
+        (64, lambda module, x, y, q: module.binary_cross_entropy_with_logits(x, q, q)),
+        (64, lambda module, x, y, q: module.kl_div(x, q, reduction="sum")),
+        (63, lambda module, x, y, q: module.kl_div(x, q, reduction="none")),
+    ]
+    for dimensions, (limit, call) in itertools.product((63, 64, 65), calls):
+        x = torch.randn([2, 3] + [1] * (dimensions - 2), requires_grad=True)
+        tensors = x, torch.tensor([0, 2]).view(x.shape[:1] + x.shape[2:]), torch.rand(x.shape)
+        if dimensions > limit:
+            text = f"input has {dimensions} dimensions, but at most {limit} are accepted"
+            with pytest.raises(ce.ArgumentValueError, match=text):
+                call(cet, *tensors)
+        else:
+            results = [differentiated(call(module, *tensors), x) for module in (cet, F)]
+            for ours, theirs in zip(*results):
+                torch.testing.assert_close(ours, theirs)
+
+
 def test_weights_may_be_parameters_where_nothing_is_differentiated() -> None:
     x, y, q = torch.randn(4, 3), torch.tensor([0, 1, 2, 1]), torch.rand(4, 3)
     weight, s = torch.nn.Parameter(torch.rand(3)), torch.nn.Parameter(torch.rand(4))

@@ -304,6 +304,9 @@ class _KL(Operator):
             if tensor is None:
                 return None
             by_element = not options.has_logits and options.reduction == "none"
+            if by_element and tensor.dim() >= _c_api.MAX_NDIM:
+                limit = f'at most {_c_api.MAX_NDIM - 1} are accepted with reduction="none" and without logits'
+                raise ArgumentValueError(f"{name} has {tensor.dim()} dimensions, but {limit}")
             return memory(name, tensor.unsqueeze(-1) if by_element or tensor.dim() == 0 else tensor)
 
         view = seen("input", x)

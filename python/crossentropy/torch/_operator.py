@@ -70,6 +70,9 @@ def memory(name: str, tensor: Tensor) -> _c_api.Memory:
     if dtype is None:
         given, accepted = str(tensor.dtype)[6:], "floating point or integers" if name == "target" else "floating point"
         raise ArgumentTypeError(f"{name} has dtype {given}, but must be {accepted}")
+    if tensor.dim() > _c_api.MAX_NDIM:
+        given, accepted = f"{tensor.dim()} dimensions", f"at most {_c_api.MAX_NDIM} are accepted"
+        raise ArgumentValueError(f"{name} has {given}, but {accepted}")
     if tensor.is_neg():  # a view with the signs yet to be changed
         tensor = tensor.resolve_neg()
     strides = None if tensor.is_contiguous() else tensor.stride()
