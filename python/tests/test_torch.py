@@ -721,6 +721,24 @@ def test_compiled_graphs_have_any_number_of_rows(mean_over: Any) -> None:
             assert torch.equal(ours, theirs)
 
 
+@pytest.mark.parametrize("factor", [1, 1.5])
+@pytest.mark.parametrize("name", ["cross_entropy", "binary_cross_entropy_with_logits"])
+def test_compiled_graphs_have_one_divisor_for_any_number_of_rows(name: str, factor: float) -> None:
+    def step(x: Any, target: Any) -> Any:
+        return getattr(cet, name)(x, target, mean_over=x.shape[0] * factor)
+
+    compiled = torch.compile(step, fullgraph=True, backend="aot_eager", dynamic=True)
+    for rows in (2, 3, 9):
+        x, target, _ = problem((rows, 5), torch.float64, "labels", False)
+        if name != "cross_entropy":
+            target = torch.rand(rows, 5, dtype=torch.float64, requires_grad=True)
+        leaves = [each for each in (x, target) if each.requires_grad]
+        with torch.compiler.set_stance("fail_on_recompile" if rows > 2 else "default"):
+            results = [differentiated(f(x, target), *leaves) for f in (compiled, step)]
+        for ours, theirs in zip(*results):
+            torch.testing.assert_close(ours, theirs)
+
+
 def test_compiled_modules_under_autocast() -> None:
     x, target, weight = problem((6, 5), torch.bfloat16, "labels", True)
     loss = cet.CrossEntropyLoss(weight)
@@ -862,6 +880,7 @@ def test_errors_say_what_is_accepted() -> None:
         ((x, y), {"label_smoothing": -0.1}, ce.ArgumentValueError, "label_smoothing"),
         ((x, y), {"mean_over": "rows"}, ce.ArgumentValueError, 'mean_over is "rows"'),
         ((x, y), {"mean_over": 0}, ce.ArgumentValueError, "mean_over is 0.0"),
+        ((x, y), {"mean_over": -(2**70)}, ce.ArgumentValueError, "mean_over is -1.18"),
         ((x, y), {"mean_over": None}, ce.ArgumentTypeError, "mean_over must be a number, not NoneType"),
         ((x, y - 100), {"empty": "error", "ignore_index": -99}, ce.LabelError, "label -100"),
         ((x, y * 0 - 100), {"empty": "error"}, ce.EmptyError, "no row counts"),

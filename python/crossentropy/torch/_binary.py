@@ -187,7 +187,7 @@ class _Binary(Operator):
     weights = ("weight", "pos_weight")
     options = _Options
     schema = (
-        "int? ignore_index, float label_smoothing, str reduction, str? mean_over, float? divisor, str empty, "
+        "int? ignore_index, float label_smoothing, str reduction, str? mean_over, Scalar? divisor, str empty, "
         "int? threads, float focal_gamma"
     )
 
@@ -272,13 +272,12 @@ class _Binary(Operator):
         y = (1 - options.label_smoothing) * _floating(target) + options.label_smoothing / 2
         s = torch.where(counts, x.new_ones(x.shape) if weight is None else _floating(weight), 0).expand(x.shape)
         if options.reduction == "mean":
-            if options.mean_over is None:
-                divisor = x.new_tensor(options.divisor)
-            elif options.mean_over == "count":
-                divisor = counts.expand(x.shape).sum().to(x.dtype)
+            factor: Any
+            if options.divisor is not None:
+                factor = 1 / options.divisor
             else:
-                divisor = s.sum()
-            factor = torch.where(divisor == 0, 0 if options.empty == "zero" else torch.nan, 1 / divisor)
+                divisor = counts.expand(x.shape).sum().to(x.dtype) if options.mean_over == "count" else s.sum()
+                factor = torch.where(divisor == 0, 0 if options.empty == "zero" else torch.nan, 1 / divisor)
             s = torch.where(s == 0, 0, s * factor)
 
         # Elements that count for nothing, whatever they hold; and in the others, impossible terms without weight.

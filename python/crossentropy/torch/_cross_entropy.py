@@ -319,7 +319,7 @@ class _CrossEntropy(Operator):
     options = _Options
     schema = (
         "int axis, str input_type, int? ignore_index, float label_smoothing, str reduction, str? mean_over, "
-        "float? divisor, str empty, int? threads, "
+        "Scalar? divisor, str empty, int? threads, "
         "float z_loss, float? softcap, float logit_scale, float focal_gamma, float poly_epsilon"
     )
 
@@ -376,15 +376,17 @@ class _CrossEntropy(Operator):
 
         s = torch.where(counts, s, 0)
         if options.reduction == "mean":
-            if options.mean_over is None:
-                divisor = x.new_tensor(options.divisor)
-            elif options.mean_over == "count":
-                divisor = counts.expand(s.shape).sum().to(x.dtype)
-            elif options.mean_over == "weight" and not hard:
-                divisor = s.sum()
-            else:  # for labels the weight of a row is the mass of its label
-                divisor = (s * before.sum(axis)).sum()
-            factor = torch.where(divisor == 0, 0 if options.empty == "zero" else torch.nan, 1 / divisor)
+            factor: Any
+            if options.divisor is not None:
+                factor = 1 / options.divisor
+            else:
+                if options.mean_over == "count":
+                    divisor = counts.expand(s.shape).sum().to(x.dtype)
+                elif options.mean_over == "weight" and not hard:
+                    divisor = s.sum()
+                else:  # for labels the weight of a row is the mass of its label
+                    divisor = (s * before.sum(axis)).sum()
+                factor = torch.where(divisor == 0, 0 if options.empty == "zero" else torch.nan, 1 / divisor)
             s = torch.where(s == 0, 0, s * factor)
         if hard and e == 0:
             s = torch.where(mass.sum(axis) == 0, 0, s)

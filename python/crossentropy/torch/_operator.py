@@ -99,8 +99,16 @@ def integer(name: str, value: SupportsIndex | None) -> int | None:
 
 
 def mean_over_and_divisor(mean_over: str | SupportsFloat) -> tuple[str | None, float | None]:
-    """A name or a number; the other one is None, as a schema has no unions."""
-    return (mean_over, None) if isinstance(mean_over, str) else (None, real("mean_over", mean_over))
+    """A name or a number; the other one is None, as a schema has no unions. Numbers stay as they are: one that depends
+    on a length that a compiler leaves open would be fixed by its conversion."""
+    if isinstance(mean_over, str):
+        return mean_over, None
+    if isinstance(mean_over, _NUMBERS_OF_COMPILERS) and -(2**63) <= mean_over < 2**63:
+        return None, mean_over
+    return None, real("mean_over", mean_over)
+
+
+_NUMBERS_OF_COMPILERS = (int, float, torch.SymInt, torch.SymFloat)
 
 
 def parse(options: Options, input_type: str, mean_over: dict[str, int]) -> tuple[Any, Any, int]:
