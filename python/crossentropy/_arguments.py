@@ -77,6 +77,8 @@ def real_number(name: str, value: SupportsFloat) -> float:
 
 
 def flag(name: str, value: bool) -> bool:
+    if value is True or value is False:
+        return value
     if isinstance(value, (bool, int, np.bool_)):
         return bool(value)
     raise ArgumentTypeError(f"{name} must be True or False, not {type(value).__name__}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import doctest
+import enum
 import importlib.util
 import inspect
 import itertools
@@ -876,6 +877,11 @@ def test_errors_say_what_is_accepted() -> None:
         ((x[0, 0], y), {}, ce.ArgumentValueError, "input has no dimension"),
         ((x, y), {"weight": w.requires_grad_()}, ce.ArgumentValueError, "weight requires a gradient"),
         ((x, y), {"sample_weight": w[:2]}, ce.ArgumentValueError, "sample_weight requires a gradient"),
+        ((x, y), {"reduction": np.array(["mean", "sum"])}, ce.ArgumentTypeError, "reduction must be one of"),
+        ((x, y), {"empty": np.array(["nan", "nan"])}, ce.ArgumentTypeError, "empty must be one of"),
+        ((x, y), {"z_loss": np.ones(2)}, ce.ArgumentTypeError, "z_loss must be a number, not ndarray"),
+        ((x, y), {"mean_over": np.ones(2)}, ce.ArgumentTypeError, "mean_over must be a number, not ndarray"),
+        ((x, x), {"ignore_index": np.arange(2)}, ce.ArgumentTypeError, "ignore_index must be an integer, not ndarray"),
         ((x, y), {"reduction": "avg"}, ce.ArgumentValueError, 'reduction is "avg", but must be one of'),
         ((x, y), {"label_smoothing": -0.1}, ce.ArgumentValueError, "label_smoothing"),
         ((x, y), {"mean_over": "rows"}, ce.ArgumentValueError, 'mean_over is "rows"'),
@@ -922,6 +928,32 @@ def test_weights_may_be_parameters_where_nothing_is_differentiated() -> None:
             torch.testing.assert_close(cet.CrossEntropyLoss(weight)(x, y), F.cross_entropy(x, y, weight))
             ours = cet.binary_cross_entropy_with_logits(x, q, weight, pos_weight=weight)
             torch.testing.assert_close(ours, F.binary_cross_entropy_with_logits(x, q, weight, pos_weight=weight))
+
+
+class Name(str, enum.Enum):
+    """An enumeration whose members are strings, but have another hash than these."""
+
+    SUM = "sum"
+    NONE = "none"
+    COUNT = "count"
+    ZERO = "zero"
+    LOGITS = "logits"
+
+
+@pytest.mark.parametrize("kind", [np.str_, Name], ids=["numpy", "enum"])
+def test_names_may_be_any_kind_of_string(kind: Any) -> None:
+    x, y, q = torch.randn(4, 3), torch.tensor([0, 1, 2, 1]), torch.rand(4, 3)
+    calls = [
+        lambda name: cet.cross_entropy(x, y, reduction=name("none")),
+        lambda name: cet.cross_entropy(x, y, mean_over=name("count"), empty=name("zero")),
+        lambda name: cet.binary_cross_entropy_with_logits(x, q, reduction=name("sum")),
+        lambda name: cet.kl_div(x, q, reduction=name("sum"), input_type=name("logits"), target_type=name("logits")),
+    ]
+    for call, mode in itertools.product(calls, (contextlib.nullcontext, lambda: Log(0))):
+        call(str)  # An equal string that is remembered must not be what makes the difference.
+        cet._cross_entropy._cross_entropy._remembered.cache_clear()
+        with mode():
+            assert torch.equal(call(kind), call(str))
 
 
 def test_tensors_elsewhere_are_refused() -> None:

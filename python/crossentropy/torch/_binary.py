@@ -18,6 +18,7 @@ from ._operator import (
     integer,
     mean_over_and_divisor,
     memory,
+    name,
     parse,
     real,
     rounded,
@@ -108,9 +109,9 @@ def binary_cross_entropy_with_logits(
     options = _Options(
         integer("ignore_index", ignore_index),
         real("label_smoothing", label_smoothing),
-        reduction,
+        name("reduction", reduction, _c_api.REDUCTIONS),
         *mean_over_and_divisor(mean_over),
-        empty,
+        name("empty", empty, _c_api.EMPTY),
         integer("threads", threads),
         real("focal_gamma", focal_gamma),
     )

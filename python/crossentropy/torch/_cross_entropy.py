@@ -17,6 +17,7 @@ from ._operator import (
     integer,
     mean_over_and_divisor,
     memory,
+    name,
     parse,
     real,
     rounded,
@@ -272,6 +273,7 @@ def _loss(
     if input.dim() == 0:
         raise ArgumentValueError("input has no dimension, but must have one, the classes, at least")
     soft = target.is_floating_point()
+    ignore_index = integer("ignore_index", ignore_index)
     if soft and ignore_index is not None and ignore_index >= 0:
         raise ArgumentValueError(
             f"ignore_index is {ignore_index}, but target holds distributions, none of which it can name: with them it "
@@ -284,11 +286,11 @@ def _loss(
     options = _Options(
         min(1, input.dim() - 1),
         input_type,
-        integer("ignore_index", ignore_index),
+        ignore_index,
         real("label_smoothing", label_smoothing),
-        reduction,
+        name("reduction", reduction, _c_api.REDUCTIONS),
         *mean_over_and_divisor(mean_over),
-        empty,
+        name("empty", empty, _c_api.EMPTY),
         integer("threads", threads),
         real("z_loss", z_loss),
         None if softcap is None else real("softcap", softcap),

@@ -11,7 +11,7 @@ from torch.nn import _reduction
 
 from .. import _arguments, _c_api
 from .._errors import ArgumentTypeError, ArgumentValueError
-from ._operator import Operator, Tensors, check, integer, memory, real, rounded, under_autocast, wide
+from ._operator import Operator, Tensors, check, integer, memory, name, real, rounded, under_autocast, wide
 
 __all__ = ["KLDivLoss", "kl_div"]
 
@@ -98,18 +98,22 @@ def kl_div(
         raise ArgumentTypeError(
             f"target has dtype {target.dtype}, but must be floating point: probabilities or what target_type says"
         )
-    if size_average is not None or reduce is not None:
+    is_legacy = size_average is not None or reduce is not None
+    if is_legacy:
         reduction = _reduction.legacy_get_string(size_average, reduce)
-    elif reduction == "mean" and not torch.compiler.is_compiling():  # compilers cannot warn
+    reduction = _arguments.plain_name("reduction", reduction, _REDUCTIONS)
+    if reduction == "mean" and not is_legacy and not torch.compiler.is_compiling():  # compilers cannot warn
         warnings.warn(
             "reduction: 'mean' divides the total loss by both the batch size and the support size. 'batchmean' divides "
             "only by the batch size, and aligns with the KL div math definition.",
             stacklevel=2,
         )
-    _arguments.choice("reduction", reduction, _REDUCTIONS)
+    input_type = name("input_type", input_type, _c_api.INPUT_TYPES)
+    log_target = _arguments.flag("log_target", log_target)
     if target_type is None:
         target_type = "log_probs" if log_target else "probs"
-    elif log_target and target_type != "log_probs":
+    target_type = name("target_type", target_type, _c_api.TARGET_TYPES)
+    if log_target and target_type != "log_probs":
         raise ArgumentValueError(f'target_type is "{target_type}", but log_target says that it is "log_probs"')
     if input_type == "logits" or target_type == "logits":
         if input.shape != target.shape:
@@ -133,7 +137,7 @@ def kl_div(
         input_type,
         target_type,
         real("temperature", temperature),
-        bool(temperature_squared),
+        _arguments.flag("temperature_squared", temperature_squared),
         "none" if reduction == "none" else "mean",
         divisor,
         integer("threads", threads),
@@ -299,15 +303,15 @@ class _KL(Operator):
             loss.fill_(torch.nan if options.reduction == "mean" and options.divisor == 0 else 0)
             return
 
-        def seen(name: str, tensor: Tensor | None) -> Any:
+        def seen(argument: str, tensor: Tensor | None) -> Any:
             """With elements as rows of one class where each has a loss of its own."""
             if tensor is None:
                 return None
             by_element = not options.has_logits and options.reduction == "none"
             if by_element and tensor.dim() >= _c_api.MAX_NDIM:
                 limit = f'at most {_c_api.MAX_NDIM - 1} are accepted with reduction="none" and without logits'
-                raise ArgumentValueError(f"{name} has {tensor.dim()} dimensions, but {limit}")
-            return memory(name, tensor.unsqueeze(-1) if by_element or tensor.dim() == 0 else tensor)
+                raise ArgumentValueError(f"{argument} has {tensor.dim()} dimensions, but {limit}")
+            return memory(argument, tensor.unsqueeze(-1) if by_element or tensor.dim() == 0 else tensor)
 
         view = seen("input", x)
         tensors = _c_api.NO_TENSORS

@@ -98,11 +98,16 @@ def integer(name: str, value: SupportsIndex | None) -> int | None:
     return value if value is None or value.__class__ is int else _arguments.integer(name, value)
 
 
+def name(option: str, value: str, accepted: dict[str, int], other: str = "") -> str:
+    """A plain string, which a schema takes and `parse` will check, of any kind of string."""
+    return value if value.__class__ is str else _arguments.plain_name(option, value, accepted, other)
+
+
 def mean_over_and_divisor(mean_over: str | SupportsFloat) -> tuple[str | None, float | None]:
     """A name or a number; the other one is None, as a schema has no unions. Numbers stay as they are: one that depends
     on a length that a compiler leaves open would be fixed by its conversion."""
     if isinstance(mean_over, str):
-        return mean_over, None
+        return name("mean_over", mean_over, _c_api.MEAN_OVER, " or a number above 0"), None
     if isinstance(mean_over, _NUMBERS_OF_COMPILERS) and -(2**63) <= mean_over < 2**63:
         return None, mean_over
     return None, real("mean_over", mean_over)
