@@ -134,7 +134,11 @@ class Accumulator:
             raise ArgumentValueError(f"{len(data)} bytes are no accumulator, which has {size}")
         accumulator = cls()
         accumulator._array = np.frombuffer(data, _c_api.ACCUMULATOR).copy()
-        _c_api.accumulator_result(accumulator._array)  # refuses what is none
+        try:
+            _c_api.accumulator_result(accumulator._array)
+        except ArgumentValueError:
+            version = _c_api.ACCUMULATOR_VERSION
+            raise ArgumentValueError(f"these bytes are no accumulator of version {version}") from None
         return accumulator
 
     def __reduce__(self) -> Any:

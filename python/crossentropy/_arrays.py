@@ -247,7 +247,7 @@ def _native(array: Array) -> Array:
 
 def _wrong_dtype(name: str, array: Array, accepted: str, hint: str = "") -> ArgumentTypeError:
     if is_half(array.dtype):
-        hint += "; only x and grad may have 16 bits"
+        hint += "; 16 bits are for predictions and results of their shape"
     if not array.dtype.isnative:
         hint += f"; its bytes are swapped: {name}.astype({name}.dtype.newbyteorder('=')) helps"
     given = "bfloat16" if is_bfloat16(array.dtype) else array.dtype

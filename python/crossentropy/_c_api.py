@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from ctypes import POINTER, c_char_p, c_double, c_int32, c_int64, c_uint64, c_void_p
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, NoReturn, Optional, Union
 import numpy as np
 import numpy.typing as npt
 
-from . import _interruptible
+from . import _interruptible, _messages
 from ._errors import (
     ArgumentTypeError,
     ArgumentValueError,
@@ -497,13 +497,15 @@ def loss(
     grad: Placeable | None,
     settings: Settings,
     interruptible: bool,
+    names: Mapping[str, str] = _messages.ARRAYS,
 ) -> Any:
     """`cross_entropy`, `binary_cross_entropy` or `kl_divergence`; a status other than CE_OK is raised as an exception.
 
     Returns ``loss``; or a new scalar where that is None: f64 for f64 x, else f32.
 
     With ``interruptible`` an exception from a signal handler, such as KeyboardInterrupt, ends the
-    computation; it costs the start of a thread. Without it such an exception waits for the result.
+    computation; it costs the start of a thread. Without it such an exception waits for the result. Messages
+    have the caller's ``names`` for arguments.
     """
     try:
         frame = _frames.pop()
@@ -524,7 +526,7 @@ def loss(
         output,
         view if grad is x else place(frame.GRAD, grad),
     )
-    _run(function, arguments, cancel)
+    _run(function, arguments, cancel, names)
     result = number[0] if loss is None else loss
     _frames.append(frame)
     return result
@@ -583,7 +585,8 @@ def of_logits(
         options = frame.place_options(cancel, numbers=numbers, threads=threads, terms=terms)
         if isinstance(output, tuple):
             stats = frame.place_row_stats(output)
-            _run(_compute_row_stats, (view, axis, place(frame.TARGET, labels), options, stats), cancel)
+            arguments = view, axis, place(frame.TARGET, labels), options, stats
+            _run(_compute_row_stats, arguments, cancel, _messages.ROW_STATS)
         else:
             _run(_softmax[name], (view, axis, options, view if output is x else place(frame.GRAD, output)), cancel)
 
@@ -609,12 +612,13 @@ def partial_compute(
         numbers = (ignore_index, 0.0, 0.0, 0.0, 1.0)
         options = frame.place_options(cancel, numbers=numbers, threads=threads, terms=terms)
         view, labels = frame.place(frame.X, x), frame.place(frame.TARGET, target)
-        _run(_partial_compute, (view, axis, first_class, labels, options, _address(partials)), cancel)
+        arguments = view, axis, first_class, labels, options, _address(partials)
+        _run(_partial_compute, arguments, cancel, _messages.PARTIALS)
 
 
 def partial_merge(into: Array, other: Array) -> None:
     """``ce_partial_merge``, of contiguous arrays of `PARTIAL`."""
-    _run(_partial_merge, (_address(into), _address(other), into.size), None)
+    _run(_partial_merge, (_address(into), _address(other), into.size), None, _messages.PARTIALS)
 
 
 def partial_loss(
@@ -632,7 +636,8 @@ def partial_loss(
         numbers = (IGNORE_NONE, 0.0, mean_divisor, 0.0, 1.0)
         options = frame.place_options(None, choices, numbers, weight, sample_weight, terms=terms)
         output = frame.place(frame.LOSS, loss)
-        _run(_partial_loss, (_address(partials), partials.size, classes, options, output), None)
+        arguments = _address(partials), partials.size, classes, options, output
+        _run(_partial_loss, arguments, None, _messages.PARTIALS)
 
 
 def partial_grad(
@@ -658,7 +663,8 @@ def partial_grad(
         options = frame.place_options(cancel, choices, numbers, weight, sample_weight, threads, terms)
         view = frame.place(frame.X, x)
         output = view if grad is x else frame.place(frame.GRAD, grad)
-        _run(_partial_grad, (view, axis, first_class, _address(partials), classes, options, output), cancel)
+        arguments = view, axis, first_class, _address(partials), classes, options, output
+        _run(_partial_grad, arguments, cancel, _messages.PARTIALS)
 
 
 def accumulator_init(accumulator: Array) -> None:
@@ -670,7 +676,8 @@ def accumulator_add(accumulator: Array, losses: Array, weight: Array | None, cor
     """``ce_accumulator_add``."""
     with _frame() as frame:
         loss, w = frame.place(frame.LOSS, losses), frame.place(frame.WEIGHT, weight)
-        _run(_accumulator_add, (_address(accumulator), loss, w, frame.place(frame.TARGET, correct)), None)
+        arguments = _address(accumulator), loss, w, frame.place(frame.TARGET, correct)
+        _run(_accumulator_add, arguments, None, _messages.ACCUMULATOR)
 
 
 def accumulator_merge(into: Array, other: Array) -> None:
@@ -686,12 +693,18 @@ def accumulator_result(accumulator: Array) -> tuple[float, float, float]:
     return float(result[0]), float(result[1]), float(result[2])
 
 
-def _run(function: Any, arguments: tuple[int, ...], cancel: _Cancel | None) -> None:
-    """Calls; with ``cancel`` so that it can be interrupted. A status other than CE_OK is raised."""
+def _run(
+    function: Any,
+    arguments: tuple[int, ...],
+    cancel: _Cancel | None,
+    names: Mapping[str, str] = _messages.ARRAYS,
+) -> None:
+    """Calls; with ``cancel`` so that it can be interrupted. A status other than CE_OK is raised, with the caller's
+    ``names`` for arguments."""
     if cancel is None:
         status = function(*arguments)
         if status:
-            _raise(status, _text(_last_error_message()))
+            _raise(status, _messages.translated(_text(_last_error_message()), names))
         return
 
     def call() -> tuple[int, str]:
@@ -701,7 +714,7 @@ def _run(function: Any, arguments: tuple[int, ...], cancel: _Cancel | None) -> N
 
     status, message = _interruptible.run(call, cancel)
     if status:
-        _raise(status, message)
+        _raise(status, _messages.translated(message, names))
 
 
 def _raise(status: int, message: str) -> NoReturn:

@@ -83,6 +83,9 @@ def compute(
     choices, divisor = _arguments.choices(input_type, reduction, mean_over, empty, input_types, means)
     ignored, ignored_too = _arguments.ignored(ignore_index)
     scale, upstream = _arrays.upstream(grad_loss)
+    if upstream is not None and (per_element or reduction != "none"):
+        otherwise = "" if per_element else ' unless reduction is "none"'
+        raise ArgumentValueError(f"grad_loss has shape {list(upstream.shape)}, but must be one number{otherwise}")
     weights = _arrays.weights("sample_weight", sample_weight)
     if per_element and weights is not None:
         weights = _broadcast(weights, x)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import enum
 import pickle
+import re
 from typing import Any
 
 import ml_dtypes
@@ -85,7 +86,11 @@ def test_only_x_and_grad_may_have_16_bits(dtype: Any, dtype_of_x: str) -> None:
         ("sample_weight", (ROWS,)),
         ("out", ()),
     ):
-        texts = f"{name} has dtype {np.dtype(dtype)}", "float32", "only x and grad may have 16 bits"
+        texts = (
+            f"{name} has dtype {np.dtype(dtype)}",
+            "float32",
+            "16 bits are for predictions and results of their shape",
+        )
         check(TypeError, *texts, x=x, grad=None, **{name: np.ones(shape, dtype)})
 
 
@@ -158,13 +163,13 @@ def test_read_only_outputs() -> None:
 )
 def test_shapes(name: str, shape: tuple[int, ...]) -> None:
     array = np.zeros(shape, np.int64 if name == "target" else np.float64)
-    # The library's name for the array that `out` stands for is loss.
-    check(ValueError, {"out": "loss"}.get(name, name), "shape", **{name: array})
+    check(ValueError, f"{name} has shape", **{name: array})
 
 
 def test_shape_of_a_loss_per_row() -> None:
-    check(ValueError, "loss", "shape", reduction="none", out=np.zeros(ROWS + 1))
-    check(ValueError, "loss", "shape", reduction="none", out=np.zeros(()))
+    text = "out has shape [5], but x without its class axis has shape [4]"
+    check(ValueError, text, reduction="none", out=np.zeros(ROWS + 1))
+    check(ValueError, "out has shape []", reduction="none", out=np.zeros(()))
 
 
 def test_shape_of_a_distribution() -> None:
@@ -371,7 +376,7 @@ def test_overlap() -> None:
     shifted = memory[1 : ROWS * CLASSES + 1].reshape(ROWS, CLASSES)
     check(ValueError, "grad", "overlap", x=first, grad=shifted)
     check(ValueError, "grad", "overlap", x=first, grad=first[::-1])
-    check(ValueError, "loss", "overlap", x=first, out=memory[3:4])
+    check(ValueError, "out overlaps x", x=first, out=memory[3:4])
     check(ValueError, "overlap", grad=first, out=memory[3:4])
     check(ValueError, "grad", "overlap", target=abs(first), weight=memory[:CLASSES], grad=first)
     check(ValueError, "grad", "overlap", target=first, grad=first)
@@ -394,7 +399,7 @@ def test_no_overlap_of_views_that_interleave() -> None:
     expected = ce.cross_entropy(padded[:, :-1].copy(), labels, reduction="none")
     ce.cross_entropy(padded[:, :-1], labels, reduction="none", out=padded[:, -1])
     assert (padded[:, -1] == expected).all()
-    check(ValueError, "loss", "overlap", x=padded, reduction="none", out=padded[:, -1], grad=None)
+    check(ValueError, "out overlaps x", x=padded, reduction="none", out=padded[:, -1], grad=None)
 
 
 def test_ragged_lists() -> None:
@@ -410,8 +415,10 @@ def test_options_are_keywords() -> None:
 
 
 def test_grad_loss_of_each_row() -> None:
-    check(ValueError, "grad_losses has shape [2]", grad_loss=np.ones(2), reduction="none")
-    check(ValueError, "reduction none", grad_loss=np.ones(4), reduction="mean")
+    check(ValueError, "grad_loss has shape [2]", grad_loss=np.ones(2), reduction="none")
+    check(ValueError, 'must be one number unless reduction is "none"', grad_loss=np.ones(4), reduction="mean")
+    with pytest.raises(ce.ArgumentValueError, match=r"must be one number$"):
+        ce.binary_cross_entropy_with_grad([0.0, 1.0], [0, 1], grad_loss=[1.0, 2.0], reduction="none")  # type: ignore[arg-type]
     check(TypeError, "grad_loss has dtype int64", grad_loss=np.ones(4, np.int64), reduction="none")
 
 
@@ -426,6 +433,81 @@ def test_grad_loss_may_be_a_list_like_other_arrays(kind: Any) -> None:
     diagonal = ce.hessian_diagonal(x, **options, grad_loss=kind([2.0, -1.0]))
     assert np.array_equal(diagonal, ce.hessian_diagonal(x, **options, grad_loss=np.array([2.0, -1.0])))
     check(TypeError, "grad_loss has dtype", "must be float32 or float64", grad_loss=["a", "b"], reduction="none")
+
+
+SPARSE = ce.SparseTarget(np.zeros((ROWS, 1), int), np.ones((ROWS, 1)))
+Q = np.full((ROWS, CLASSES), 0.2)
+Y = np.arange(ROWS)
+MEMORY = np.zeros(ROWS * CLASSES + 1)
+IN_MEMORY = MEMORY[:-1].reshape(ROWS, CLASSES)
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "options", "texts"),
+    [
+        ("cross_entropy", Y, {"out": np.zeros(2)}, ["out has shape [2], but a mean or sum is one number"]),
+        ("cross_entropy", Y, {"out": MEMORY[:1]}, ["out overlaps x"]),
+        ("cross_entropy", Y, {"mask": np.ones(3, bool)}, ["mask has shape [3], but x without its class axis has"]),
+        ("cross_entropy", Q, {"ignore_index": [1, 2]}, ["ignore_index is for labels, but target holds distributions"]),
+        ("cross_entropy", Y, {"focal_gamma": 1.0, "input_type": "probs"}, ["focal_gamma is for", "but x holds prob"]),
+        ("cross_entropy", Q, {"temperature": 2.0, "input_type": "probs"}, ['nor target_type says "logits"']),
+        ("cross_entropy", SPARSE, {"label_smoothing": 0.1}, ["but probs make", 'take rest "spread"']),
+        ("cross_entropy", SPARSE, {"target_type": "logits"}, ['target_type is "logits"', 'rest "renormalize"']),
+        ("cross_entropy_with_grad", Y, {"grad": np.zeros((4, 5), "f")}, ["grad must have the dtype of x"]),
+        ("cross_entropy_with_grad", Y, {"grad": MEMORY[1:].reshape(4, 5)}, ["grad overlaps x"]),
+        ("cross_entropy_with_grad", Y, {"grad_loss": np.ones(4)}, ["grad_loss has shape [4], but must be one"]),
+        ("cross_entropy_with_grad", Q, {"mean_over": "mass", "grad_target": True}, ['with mean_over "mass"']),
+        ("nll_loss", Y[:2], {}, ["target has shape [2], but x without its class axis has shape [4]"]),
+        ("binary_cross_entropy", Y, {}, ["target has shape [4], but x has shape [4, 5]"]),
+        ("binary_cross_entropy", Q, {"reduction": "none", "out": np.zeros(4)}, ["out has shape [4], but x has shape"]),
+        ("kl_divergence", Y, {}, ["the KL divergence is the cross-entropy: take cross_entropy"]),
+        ("kl_divergence", Q, {"out": MEMORY[:1]}, ["out overlaps x"]),
+        ("hessian_diagonal", Y, {"out": np.zeros((5, 4))}, ["out has shape [5, 4], but x has shape [4, 5]"]),
+        ("hessian_diagonal", Y, {"out": MEMORY[1:].reshape(4, 5)}, ["out overlaps x"]),
+        ("softmax", None, {"out": np.zeros((5, 4))}, ["out has shape [5, 4], but x has shape [4, 5]"]),
+        ("log_softmax", None, {"out": np.zeros((4, 5), "f")}, ["out must have the dtype of x"]),
+        ("logsumexp", None, {"out": np.zeros(5)}, ["out has shape [5], but x without its class axis has shape [4]"]),
+        ("logsumexp", None, {"out": np.zeros(4, np.float16)}, ["out has dtype float16", "16 bits are for predictions"]),
+        ("row_stats", Y[:2], {}, ["target has shape [2], but x without its class axis has shape [4]"]),
+        ("partial_statistics", Y[:2], {}, ["target has shape [2], but x without its class axis has shape [4]"]),
+    ],
+)
+def test_messages_name_the_arguments_of_the_function_that_was_called(
+    name: str, target: Any, options: dict[str, Any], texts: list[str]
+) -> None:
+    function = getattr(ce, name)
+    with pytest.raises(ce.CrossEntropyError) as caught:
+        function(IN_MEMORY, *([] if target is None else [target]), **options)
+    message = str(caught.value)
+    for text in texts:
+        assert text in message
+    # None of the header's names and constants that Python has other ones for.
+    theirs = r"\b(input|output|loss has|labels has|\w+_losses|\w+_indices|target_rest)\b|ce_|[A-Z]{3}"
+    assert not re.search(theirs, message)
+
+
+def test_messages_of_the_classes_name_their_own_arguments() -> None:
+    with pytest.raises(ce.ArgumentValueError, match=r"^weight has shape \[3\], but losses has shape \[2\]$"):
+        ce.Accumulator().add(np.ones(2), np.ones(3))
+    with pytest.raises(ce.ArgumentValueError, match=r"^these bytes are no accumulator of version 1$"):
+        ce.Accumulator.from_bytes(bytes(600))
+    statistics = ce.partial_statistics(IN_MEMORY, Y)
+    with pytest.raises(ce.ArgumentValueError, match=r"^grad overlaps x$"):
+        statistics.grad(IN_MEMORY, grad=MEMORY[1:].reshape(4, 5))
+    nothing = ce.PartialStatistics(np.zeros_like(statistics.array))
+    for call in (nothing.loss, lambda: nothing | statistics, lambda: statistics | nothing):
+        with pytest.raises(ce.ArgumentValueError, match=r"^row 0 of array holds no statistics of version 1"):
+            call()
+
+
+def test_messages_keep_words_that_are_names_elsewhere() -> None:
+    with pytest.raises(
+        ce.LabelError, match=r"^label 9 in row 3 is out of range: there are 5 classes \(labels 0 to 4\)$"
+    ):
+        ce.row_stats(IN_MEMORY, [0, 1, 2, 9])
+    x, arguments = wrong_call(target=Q, grad_target=True, focal_gamma=1.0)
+    with pytest.raises(ce.ArgumentValueError, match="not computed for a loss with focal_gamma or poly_epsilon"):
+        ce.cross_entropy_with_grad(x, **arguments)
 
 
 def test_masks_and_ignored_labels() -> None:

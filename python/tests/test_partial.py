@@ -423,7 +423,7 @@ def test_what_does_not_fit_together() -> None:
     with pytest.raises(ce.ArgumentTypeError, match="not int"):
         a.merge(3)  # type: ignore[arg-type]
     whole = a | ce.partial_statistics(high, labels, first_class=BLOCK)
-    with pytest.raises(error, match="are not of f64, but input is"):
+    with pytest.raises(error, match="are not of f64, but x is"):
         whole.grad(low.astype(np.float64))
     with pytest.raises(error, match="the slice is classes 8192 to"):
         whole.grad(low, first_class=2 * BLOCK)

@@ -51,7 +51,8 @@ NUMBERS = (
 # Where the package has another name for a thing than the header.
 NAMES = {
     "input": "x", "output": "out", "loss": "out", "mean_divisor": "mean_over", "ignore_ind": "ignore_index",
-    "target": "indices", "target_probs": "probs", "target_offsets": "offsets",
+    "target": "indices", "target_probs": "probs", "target_offsets": "offsets", "target_rest": "rest",
+    "grad_losses": "grad_loss",
 }  # fmt: skip
 
 # For each function of the file the one that gives the loss, and the one that gives its gradient.

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import _reduction
 
-from .. import _arguments, _c_api
+from .. import _arguments, _c_api, _messages
 from .._compute import BINARY_CROSS_ENTROPY
 from .._errors import ArgumentValueError
 from ._operator import (
@@ -263,6 +263,7 @@ class _Binary(Operator):
                 _c_api.NO_MODES,
             ),
             _arguments.is_long(x.numel()),
+            _messages.BINARY_TENSORS,
         )
 
     def formula(self, tensors: Tensors, options: _Options) -> Tensor:

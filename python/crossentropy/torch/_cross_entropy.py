@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import _reduction
 
-from .. import _arguments, _c_api
+from .. import _arguments, _c_api, _messages
 from .._errors import ArgumentValueError
 from ._operator import (
     Operator,
@@ -358,6 +358,7 @@ class _CrossEntropy(Operator):
                 _c_api.NO_MODES,
             ),
             _arguments.is_long(x.numel()),
+            _messages.TENSORS,
         )
 
     def formula(self, tensors: Tensors, options: _Options) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import _reduction
 
-from .. import _arguments, _c_api
+from .. import _arguments, _c_api, _messages
 from .._errors import ArgumentTypeError, ArgumentValueError
 from ._operator import Operator, Tensors, check, integer, memory, name, real, rounded, under_autocast, wide
 
@@ -326,6 +326,7 @@ class _KL(Operator):
             seen("grad", grad),
             (choices, numbers, None, None, threads, _c_api.NO_TERMS, tensors, modes),
             _arguments.is_long(x.numel()),
+            _messages.TENSORS,
         )
 
     def formula(self, tensors: Tensors, options: _Options) -> Tensor:
