@@ -67,7 +67,8 @@ extern "C" {
  *  - A label outside [0, C) that is not ignored: CE_ERROR_LABEL; the message names row and label.
  *  - A logit of -infinity is an impossible class: its probability is 0. If it has target mass the
  *    loss is +infinity, and the gradient stays finite: probability minus target mass, as always.
- *  - w_c q_c = 0 makes the term 0, also where z_c is -infinity.
+ *  - w_c q_c = 0 makes the term 0, also where z_c is -infinity. The z-loss is a row's and not a class's:
+ *    it stays where the class weight of the label is 0, however the target is given.
  *  - NaN or +infinity among the logits of a row, or nothing but -infinity: loss and gradient of
  *    that row are NaN, and of no other row. Whatever the input holds: a row whose loss is NaN has a
  *    gradient of NaN in every class.

@@ -47,7 +47,7 @@ public func ce_accumulator_result(
     checked { _ throws(CallError) in
         let sums = Sums(try valid(accumulator, "accumulator"))
         let divisor = sums.weight.rounded()
-        if let mean { mean.pointee = clean(sums.loss.divided(by: divisor)) }
+        if let mean { mean.pointee = clean(sums.loss.divided(by: sums.weight)) }
         if let sum { sum.pointee = clean(sums.loss.rounded()) }
         if let weight { weight.pointee = clean(divisor) }
     }

@@ -88,7 +88,7 @@ extension LossCall {
             transform = crossentropy_transform(
                 logit_scale: scale / temperature, softcap: options.softcap / temperature, applies: 1)
         }
-        if options.temperature_squared != 0 { lossFactor = temperature * temperature }
+        squaresTemperature = options.temperature_squared != 0
         guard let targetType = TargetType(rawValue: options.target_type) else {
             throw unknown("target_type", options.target_type)
         }

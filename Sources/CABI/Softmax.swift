@@ -71,7 +71,7 @@ extension LossCall {
         targetType = .probs
         labelSmoothing = 0
         gradLoss = 1
-        lossFactor = 1
+        squaresTemperature = false
     }
 }
 

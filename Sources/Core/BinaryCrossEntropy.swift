@@ -49,18 +49,17 @@ public struct BinaryCall {
         guard let workspace = BinaryWorkspace(threads: threadsToUse(), count: count) else { throw .outOfMemory }
         defer { workspace.free() }
         let divisor = try scanTargets(workspace)
-        let isEmpty = options.reduction == .mean && options.meanOver != .divisor && divisor == 0
-        if isEmpty && options.empty == .error { throw .empty }
-
-        let gradFactor: Double? = isEmpty ? (options.empty == .zero ? nil : .nan) : options.gradLoss / divisor
+        let isEmpty = try options.isEmptyMean(divisor)
+        let gradFactor: Double? = isEmpty ? (options.empty == .zero ? nil : .nan) : options.gradLoss / divisor.sum.rounded()
         try pass(.loss, workspace, gradFactor: gradFactor)
         guard options.reduction != .none, let loss else { return }
-        let value = isEmpty ? (options.empty == .zero ? 0 : .nan) : workspace.total().divided(by: divisor)
+        let value =
+            isEmpty ? (options.empty == .zero ? 0 : .nan) : workspace.total().divided(by: divisor.sum)
         loss.operand.store(value, at: 0)
     }
 
     /// Checks every label, and finds what the losses will be divided by (1 where they are not).
-    private func scanTargets(_ workspace: BinaryWorkspace) throws(LossFailure) -> Double {
+    private func scanTargets(_ workspace: BinaryWorkspace) throws(LossFailure) -> MeanDivisor {
         let addsWeights =
             options.reduction == .mean && options.meanOver == .weight && (weight != nil || sampleWeight != nil)
         var counted = count
@@ -73,9 +72,9 @@ public struct BinaryCall {
             }
             counted = workspace.counted()
         }
-        guard options.reduction == .mean else { return 1 }
-        if options.meanOver == .divisor { return options.meanDivisor }
-        return addsWeights ? workspace.total().rounded() : Double(counted)
+        guard options.reduction == .mean else { return MeanDivisor(1) }
+        if options.meanOver == .divisor { return MeanDivisor(options.meanDivisor) }
+        return addsWeights ? MeanDivisor(workspace.total()) : MeanDivisor(Double(counted))
     }
 
     /// The first label that is none, in the order of the input's dimensions.

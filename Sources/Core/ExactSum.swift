@@ -103,45 +103,29 @@ public struct ExactSum {
         pending = 0
     }
 
-    /// The sum, divided by `divisor`: correctly rounded before the division, so that neither a sum beyond the range
-    /// of a double nor the order of the additions matters.
-    @export(interface) public func divided(by divisor: Double) -> Double {
+    public init(_ x: Double) { add(x) }
+
+    /// The sum as an integer in units of 2^-1074 and whether it is negative; `nil` for NaN and infinities.
+    var magnitude: (isNegative: Bool, LongInteger)? {
         var exact = self
         exact.spreadVectors()
-        if exact.special != 0 { return exact.special / divisor }  // NaN != 0 holds
+        if exact.special != 0 { return nil }  // NaN != 0 holds
         exact.normalize()
         let isNegative = exact.limbs[Self.limbCount - 1] < 0
         if isNegative {
             for i in 0..<Self.limbCount { exact.limbs[i] = -exact.limbs[i] }
             exact.normalize()
         }
-        var top = Self.limbCount - 1
-        while top >= 0 && exact.limbs[top] == 0 { top -= 1 }
-        if top < 0 { return 0 / divisor }
-
-        // The leading 64 bits; the last of them also says whether anything follows.
-        func limb(_ i: Int) -> UInt64 { i >= 0 ? UInt64(exact.limbs[i]) : 0 }
-        let leading = limb(top).leadingZeroBitCount - 32
-        let upper = limb(top) << 32 | limb(top - 1)
-        var bits = upper << UInt64(leading)
-        if leading > 0 { bits |= limb(top - 2) >> UInt64(32 - leading) }
-        var isInexact = limb(top - 2) << UInt64(32 + leading) != 0
-        var i = top - 3
-        while i >= 0 && !isInexact {
-            isInexact = exact.limbs[i] != 0
-            i -= 1
-        }
-        if isInexact { bits |= 1 }
-        // Divided while it is near 1, then moved to where it belongs.
-        let magnitude = Double(bits) * 0x1p-63
-        let exponent = 32 * top + 31 - leading - 1074
-        // A tiny divisor is lifted, so that the quotient does not leave the range on the way.
-        let lift = divisor.magnitude < 0x1p-900 ? 200 : 0
-        let lifted = lift == 0 ? divisor : divisor * 0x1p200
-        return scaled((isNegative ? -magnitude : magnitude) / lifted, by: exponent + lift)
+        return (isNegative, LongInteger(exact.limbs))
     }
 
-    @export(interface) public func rounded() -> Double { divided(by: 1) }
+    /// The nearest double, infinite where the sum is beyond the range.
+    @export(interface) public func rounded() -> Double {
+        guard let (isNegative, integer) = magnitude else { return special }
+        if integer.isZero { return 0 }
+        let x = integer.rounded(unit: -1074)
+        return isNegative ? -x : x
+    }
 
     // MARK: As plain words
 
@@ -165,20 +149,5 @@ public struct ExactSum {
         let isFinite = exact.special == 0
         for i in 0..<Self.limbCount { words[i] = isFinite ? UInt32(truncatingIfNeeded: exact.limbs[i]) : 0 }
         return isFinite ? 0 : exact.special == .infinity ? 1 : exact.special == -.infinity ? 2 : 3
-    }
-
-    /// x 2^k, in steps that each stay in range as long as the result does.
-    private func scaled(_ x: Double, by k: Int) -> Double {
-        var x = x
-        var k = k
-        while k > 1000 && x.magnitude < .infinity {
-            x *= 0x1p1000
-            k -= 1000
-        }
-        while k < -1000 && x != 0 {
-            x *= 0x1p-1000
-            k += 1000
-        }
-        return x * Double(sign: .plus, exponent: max(-1000, min(1000, k)), significand: 1)
     }
 }

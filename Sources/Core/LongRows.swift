@@ -12,10 +12,10 @@ extension LossCall {
     }
 
     /// The sum of the rows' losses, or with reduction none, nothing: the losses are stored.
-    func sumOverLongRows(_ workspace: Workspace, gradFactor: Double?) throws(LossFailure) -> ExactSum {
+    func sumOverLongRows(_ workspace: Workspace, _ scales: RowScales) throws(LossFailure) -> ExactSum {
         let blocks = (classes + Int(CROSSENTROPY_BLOCK) - 1) / Int(CROSSENTROPY_BLOCK)
         let worker = RowWorker(
-            RowPass(call: self, what: .loss, workspace: workspace, gradFactor: gradFactor, rowsPerPiece: 1), slot: 0)
+            RowPass(call: self, what: .loss, workspace: workspace, scales: scales, rowsPerPiece: 1), slot: 0)
         var isCancelled = false
         rows.forEachRow(in: 0..<rows.count) { row, offsets in
             isCancelled = !run(worker, row, offsets, blocks, workspace)
@@ -38,6 +38,7 @@ extension LossCall {
         share.kernels.begin(&share.group)
         share.forEachPiece(threads: workspace.threads, share.kernels.sum)
         share.kernels.finish(&share.group)
+        worker.applyPowers(&share.group, 1)
         if share.group.grad != nil {
             share.forEachPiece(threads: workspace.threads, share.kernels.grad)
         } else {

@@ -52,8 +52,8 @@ public struct LossCall {
     public var transform = crossentropy_transform()
     /// Divides the logits of the target; `transform` sees to those of the input.
     public var temperature = 1.0
-    /// Multiplies losses and gradients.
-    public var lossFactor = 1.0
+    /// Losses and gradients are multiplied by the square of the temperature.
+    public var squaresTemperature = false
     public var targetType = TargetType.probs
     /// Divergence: without q and p beside q log(q / p).
     public var isPlainDivergence = false
@@ -137,20 +137,40 @@ public struct LossCall {
         defer { workspace.free() }
 
         if isMeanOverDistributionMass {
-            divisor = try sumOverRows(.mass, workspace, gradFactor: nil).rounded()
+            let scales = RowScales(loss: ScaledNumber(1), exponent: divisor.exponent, grad: nil)
+            divisor = MeanDivisor(try sumOverRows(.mass, workspace, scales), exponent: divisor.exponent)
         }
-        let isEmpty = reduction == .mean && meanOver != .divisor && divisor == 0
-        if isEmpty && empty == .error { throw .empty }
+        let isEmpty = try isEmptyMean(divisor)
 
         if statistics != nil && !usesGroups { try runForStatistics() }
-        let gradFactor: Double? = isEmpty ? (empty == .zero ? nil : .nan) : gradLoss * lossFactor / divisor
+        let scales = scales(divisor, isEmpty: isEmpty)
         let total =
             sharesRows(threads: workspace.threads)
-            ? try sumOverLongRows(workspace, gradFactor: gradFactor)
-            : try sumOverRows(.loss, workspace, gradFactor: gradFactor)
+            ? try sumOverLongRows(workspace, scales) : try sumOverRows(.loss, workspace, scales)
+        storeReduced(total, divisor, isEmpty: isEmpty)
+    }
+
+    /// Whether there is a mean of nothing; an error where that is to be one.
+    func isEmptyMean(_ divisor: MeanDivisor) throws(LossFailure) -> Bool {
+        let isEmpty = reduction == .mean && meanOver != .divisor && divisor.isZero
+        if isEmpty && empty == .error { throw .empty }
+        return isEmpty
+    }
+
+    /// What multiplies all losses and gradients. Of an empty mean gradients are 0 or NaN.
+    func scales(_ divisor: MeanDivisor, isEmpty: Bool) -> RowScales {
+        let temperature = ScaledNumber(squaresTemperature ? self.temperature : 1)
+        let squared = temperature * temperature
+        let grad = divisor.dividing(ScaledNumber(gradLoss) * squared)
+        return RowScales(
+            loss: squared, exponent: divisor.exponent,
+            grad: isEmpty ? (empty == .zero ? nil : ScaledNumber(.nan)) : grad)
+    }
+
+    /// Stores the sum or mean of the losses, if there is to be one.
+    func storeReduced(_ total: ExactSum, _ divisor: MeanDivisor, isEmpty: Bool) {
         guard reduction != .none, let loss else { return }
-        let value = isEmpty ? (empty == .zero ? 0 : .nan) : total.divided(by: divisor)
-        loss.store(value, at: 0)
+        loss.store(isEmpty ? (empty == .zero ? 0 : .nan) : total.divided(by: divisor.sum), at: 0)
     }
 
     /// Where the loss looks at the target mass of all classes, a pass of its own; before a gradient may take the input's place.
@@ -159,7 +179,7 @@ public struct LossCall {
         call.mode = .softmax
         call.labelSmoothing = 0
         call.reduction = .none
-        call.lossFactor = 1
+        call.squaresTemperature = false
         call.gradLosses = nil
         call.loss = nil
         call.grad = nil
@@ -185,8 +205,8 @@ public struct LossCall {
     // MARK: Before anything is written
 
     /// Checks every label, and finds what the losses will be divided by (1 where they are not).
-    func scanTargets() throws(LossFailure) -> Double {
-        if !hasTarget { return 1 }
+    func scanTargets() throws(LossFailure) -> MeanDivisor {
+        if !hasTarget { return MeanDivisor(1) }
         let classSet = sparse == nil ? nil : ClassSet(classes)
         if sparse != nil && classSet == nil { throw .outOfMemory }
         defer { classSet?.free() }
@@ -203,32 +223,35 @@ public struct LossCall {
         }
 
         var counted = 0
-        var weights = ExactSum()
+        var weights = WeightSum()
         var failure: LossFailure?
-        rows.forEachRow(in: 0..<rows.count) { row, offsets in
-            var w = 1.0
-            if isMasked(at: offsets.mask) { return true }
-            if isIndexTarget {
-                let label = target.label(at: offsets.target)
-                if isIgnored(label) { return true }
-                guard label.isIndex(below: classes) else {
-                    failure = .label(label, row: row)
-                    return false
+        repeat {
+            counted = 0
+            rows.forEachRow(in: 0..<rows.count) { row, offsets in
+                var w = 1.0
+                if isMasked(at: offsets.mask) { return true }
+                if isIndexTarget {
+                    let label = target.label(at: offsets.target)
+                    if isIgnored(label) { return true }
+                    guard label.isIndex(below: classes) else {
+                        failure = .label(label, row: row)
+                        return false
+                    }
+                    w = classWeight(label)
                 }
-                w = classWeight(label)
+                if sparse != nil {
+                    let entries = entries(ofRow: row, offsets)
+                    failure = check(entries, row, classSet!)
+                    if failure != nil { return false }
+                    if !hasEntry(entries) { return true }
+                }
+                counted += 1
+                if addsWeights { weights.add(sampleWeight?.double(at: offsets.sampleWeight) ?? 1, w) }
+                return true
             }
-            if sparse != nil {
-                let entries = entries(ofRow: row, offsets)
-                failure = check(entries, row, classSet!)
-                if failure != nil { return false }
-                if !hasEntry(entries) { return true }
-            }
-            counted += 1
-            if addsWeights { weights.add((sampleWeight?.double(at: offsets.sampleWeight) ?? 1) * w) }
-            return true
-        }
+        } while failure == nil && weights.beginsAgain()
         if let failure { throw failure }
-        return addsWeights ? weights.rounded() : meanDivisor(counting: counted)
+        return addsWeights ? weights.divisor : meanDivisor(counting: counted)
     }
 
     /// How many rows are not ignored; `nil` if a label is out of range.
@@ -245,9 +268,9 @@ public struct LossCall {
         return isGood ? counted : nil
     }
 
-    private func meanDivisor(counting rows: Int) -> Double {
-        guard reduction == .mean else { return 1 }
-        return meanOver == .divisor ? meanDivisor : Double(rows)
+    private func meanDivisor(counting rows: Int) -> MeanDivisor {
+        guard reduction == .mean else { return MeanDivisor(1) }
+        return MeanDivisor(meanOver == .divisor ? meanDivisor : Double(rows))
     }
 
     // MARK: Rows
@@ -268,15 +291,14 @@ public struct LossCall {
 
     /// Runs every row's kernel. The sum of what they return; with reduction none and `.loss`, the losses are stored
     /// instead.
-    private func sumOverRows(_ what: RowSum, _ workspace: Workspace, gradFactor: Double?) throws(LossFailure)
+    private func sumOverRows(_ what: RowSum, _ workspace: Workspace, _ scales: RowScales) throws(LossFailure)
         -> ExactSum
     {
         // Enough rows per piece for the counter not to matter, few enough for the last thread not to be late.
         let share = rows.count / (workspace.threads * 8)
         let unit = RowTile(for: self)?.rows ?? (usesGroups ? rowsPerGroup : 1)
         let rowsPerPiece = max(1, min(share, 65536 / classes) / unit) * unit
-        var pass = RowPass(
-            call: self, what: what, workspace: workspace, gradFactor: gradFactor, rowsPerPiece: rowsPerPiece)
+        var pass = RowPass(call: self, what: what, workspace: workspace, scales: scales, rowsPerPiece: rowsPerPiece)
         if let cancel, shim_load_i32(cancel) != 0 { throw .cancelled }
         workspace.reset()
         ThreadPool.run(threads: workspace.threads, { RowPass.work($0!) }, &pass)
@@ -290,8 +312,7 @@ struct RowPass {
     let call: LossCall
     let what: LossCall.RowSum
     let workspace: Workspace
-    /// Multiplies every gradient; `nil`: they are all 0.
-    let gradFactor: Double?
+    let scales: RowScales
     let rowsPerPiece: Int
     /// The next piece that no thread has taken.
     var nextPiece: Int64 = 0

@@ -17,53 +17,46 @@ extension LossCall {
         var scan = self
         scan.classes = .max
         _ = try scan.scanTargets()
-        try runSlices(partials, gradFactor: nil)
+        try runSlices(partials, RowScales(loss: ScaledNumber(1), exponent: 0, grad: nil))
     }
 
     /// The loss from complete statistics of each row.
     @_optimize(size)
     @export(interface) public func lossOfPartials(_ partials: Partials) throws(LossFailure) {
-        let (divisor, gradFactor) = try meanOfPartials()
+        let divisor = try scanTargets()
+        let isEmpty = try isEmptyMean(divisor)
         guard let workspace = Workspace(threads: 1, for: self) else { throw .outOfMemory }
         defer { workspace.free() }
         let worker = RowWorker(
-            RowPass(call: self, what: .loss, workspace: workspace, gradFactor: gradFactor, rowsPerPiece: 1), slot: 0)
+            RowPass(
+                call: self, what: .loss, workspace: workspace, scales: scales(divisor, isEmpty: isEmpty),
+                rowsPerPiece: 1), slot: 0)
         var group = worker.emptyGroup()
         rows.forEachRun(in: 0..<rows.count, limit: Int(CROSSENTROPY_GROUP)) { row, first, count in
             worker.prepare(&group, count, first)
             finish(&group, count, partials + row)
+            worker.applyPowers(&group, count)
             let losses = shim_group_loss(&group)!
             for i in 0..<count { worker.keep(losses[i], at: (first + rows.step * i).loss) }
             return true
         }
-        guard reduction != .none, let loss else { return }
-        loss.store(divisor.map { workspace.total().divided(by: $0) } ?? (empty == .zero ? 0 : .nan), at: 0)
+        storeReduced(workspace.total(), divisor, isEmpty: isEmpty)
     }
 
     /// The gradient of each row's slice, from complete statistics of each row.
     @export(interface) public func gradOfPartials(_ partials: Partials) throws(LossFailure) {
-        try runSlices(partials, gradFactor: meanOfPartials().gradFactor)
-    }
-
-    /// What the losses are divided by, nil for an empty mean; and what multiplies the gradients, nil if they are 0.
-    @inline(never)
-    private func meanOfPartials() throws(LossFailure) -> (divisor: Double?, gradFactor: Double?) {
         let divisor = try scanTargets()
-        if reduction == .mean && meanOver != .divisor && divisor == 0 {
-            if empty == .error { throw .empty }
-            return (nil, empty == .zero ? nil : .nan)
-        }
-        return (divisor, gradLoss / divisor)
+        try runSlices(partials, scales(divisor, isEmpty: try isEmptyMean(divisor)))
     }
 
     @inline(never)
     @_optimize(size)
-    private func runSlices(_ partials: Partials, gradFactor: Double?) throws(LossFailure) {
+    private func runSlices(_ partials: Partials, _ scales: RowScales) throws(LossFailure) {
         guard let workspace = Workspace(threads: threadsToUse(), for: self) else { throw .outOfMemory }
         defer { workspace.free() }
         if let cancel, shim_load_i32(cancel) != 0 { throw .cancelled }
         var pass = SlicePass(
-            rows: RowPass(call: self, what: .loss, workspace: workspace, gradFactor: gradFactor, rowsPerPiece: 1),
+            rows: RowPass(call: self, what: .loss, workspace: workspace, scales: scales, rowsPerPiece: 1),
             partials: partials)
         ThreadPool.run(threads: workspace.threads, { SlicePass.work($0!) }, &pass)
         if shim_load_i32(&pass.rows.isCancelled) != 0 { throw .cancelled }
@@ -163,7 +156,7 @@ private struct SlicePass {
     private func writeGradient(_ worker: RowWorker, _ row: Int, _ offsets: RowOffsets, _ count: Int) {
         let call = worker.call
         let slice = call.slice!
-        if worker.gradFactor == nil { return worker.clearGradients(offsets, count) }
+        if !worker.scales.hasGradients { return worker.clearGradients(offsets, count) }
         var group = worker.emptyGroup()
         worker.prepare(&group, count, offsets)
         // From here on counted from the slice's first class.

@@ -52,7 +52,7 @@ extension RowWorker {
     private func run(_ group: inout crossentropy_group, _ tile: RowTile, _ row: Int, _ count: Int, _ first: RowOffsets)
     {
         let size = call.input.dtype.size
-        let holdsGradients = gradFactor != nil && tile.holdsGradients(call)
+        let holdsGradients = scales.hasGradients && tile.holdsGradients(call)
         group.input_stride = Int64(tile.stride)
         if holdsGradients { group.grad_stride = Int64(tile.stride) }
         tile.read(call.input, first.input, count, classes: call.classes, to: extraMemory)
@@ -73,6 +73,7 @@ extension RowWorker {
     @inline(never)
     private func run(_ group: inout crossentropy_group, _ count: Int, _ first: RowOffsets) {
         groupKernel!(&group)
+        applyPowers(&group, count)
         let losses = shim_group_loss(&group)!
         if call.reduction == .none {
             for i in 0..<count { keep(losses[i], at: first.loss + i * call.rows.step.loss) }
@@ -100,7 +101,6 @@ extension RowWorker {
         group.upcoming_stride = Int64(apart &* call.input.dtype.size)
         group.terms = row.terms
         group.transform = row.transform
-        group.grad_factor = gradFactor.map { $0.magnitude < .infinity ? $0 : .nan } ?? 0
         group.scratch = row.scratch
         group.blocks = row.blocks
         group.kept = call.keptBytes == 0 ? nil : extraMemory
@@ -117,7 +117,7 @@ extension RowWorker {
         let gradScale = shim_group_grad_scale(&group)!
         let sampleWeight = shim_group_sample_weight(&group)!
         let gradWeight = shim_group_grad_weight(&group)!
-        let factor = group.grad_factor
+        let factor = scales.gradFactor
         let classes = UInt64(call.classes)
         let ignores = call.ignoreIndex != nil
         let ignored = call.ignoreIndex ?? 0
@@ -138,31 +138,55 @@ extension RowWorker {
             lossScale[i] = isIndex ? 1 : .nan
             gradScale[i] = isIndex ? factor : .nan
             sampleWeight[i] = 1
-            gradWeight[i] = 1
+            gradWeight[i] = factor
             labels[i] = isIndex && label != Self.leftOut ? label : 0
         }
-        if call.weight != nil || call.sampleWeight != nil || call.lossFactor != 1 {
-            for i in 0..<count where isCounted[i] != 0 {
-                let s = call.sampleWeight?.double(at: first.sampleWeight + i * step.sampleWeight) ?? 1
-                let w = call.weight.map { $0.double(at: Int(labels[i]) * $0.classStride) } ?? 1
-                if s == 0 || w == 0 { isCounted[i] = 0 }
-                lossScale[i] *= s * w * call.lossFactor
-                sampleWeight[i] = s * call.lossFactor
-                gradWeight[i] = s
-                gradScale[i] = (s * gradScale[i]).magnitude < .infinity ? s * gradScale[i] * w : .nan
-            }
-        }
-        if let gradLosses = call.gradLosses {
-            for i in 0..<count {
-                let g = gradLosses.double(at: first.gradLoss + i * step.gradLoss)
-                gradWeight[i] *= g
-                gradScale[i] = (g * gradScale[i]).magnitude < .infinity ? g * gradScale[i] : .nan
-            }
+        group.has_powers = 0
+        if call.weight != nil || call.sampleWeight != nil || call.gradLosses != nil || !scales.areOnes {
+            scale(&group, count, first)
         }
         group.rows = Int64(count)
         group.input = UnsafeRawPointer(call.input.element(first.input))
         group.upcoming = group.input + call.rows.step.input &* count &* call.input.dtype.size
-        group.grad = gradFactor == nil ? nil : call.grad?.element(first.grad)
+        group.grad = scales.hasGradients ? call.grad?.element(first.grad) : nil
+    }
+
+    /// What multiplies each row's loss and gradient, where it is not the same for all.
+    @inline(never)
+    private func scale(_ group: inout crossentropy_group, _ count: Int, _ first: RowOffsets) {
+        let step = call.rows.step
+        let labels = shim_group_labels(&group)!
+        let isCounted = shim_group_is_counted(&group)!
+        let lossScale = shim_group_loss_scale(&group)!
+        let gradScale = shim_group_grad_scale(&group)!
+        let sampleWeight = shim_group_sample_weight(&group)!
+        let gradWeight = shim_group_grad_weight(&group)!
+        let lossPower = shim_group_loss_power(&group)!
+        let gradPower = shim_group_grad_power(&group)!
+        for i in 0..<Int(CROSSENTROPY_GROUP) { (lossPower[i], gradPower[i]) = (1, 1) }
+        for i in 0..<count where isCounted[i] != 0 {
+            let s = call.sampleWeight?.double(at: first.sampleWeight + i * step.sampleWeight) ?? 1
+            let w = call.weight.map { $0.double(at: Int(labels[i]) * $0.classStride) } ?? 1
+            let g = call.gradLosses?.double(at: first.gradLoss + i * step.gradLoss) ?? 1
+            // A class weight of 0 leaves the z-loss, which is the row's.
+            if s == 0 || (w == 0 && call.terms.z_loss == 0) { isCounted[i] = 0 }
+            let row = scales.row(s, w, g)
+            lossScale[i] *= row.loss
+            gradScale[i] = gradScale[i] == gradScale[i] && scales.isFinite(s, g) ? row.grad : .nan
+            sampleWeight[i] = row.zLoss
+            gradWeight[i] = row.zGrad
+            lossPower[i] = row.lossPower
+            gradPower[i] = row.gradPower
+            if row.lossPower != 1 || row.gradPower != 1 { group.has_powers = 1 }
+        }
+    }
+
+    /// Multiplies the losses of a finished group by their rows' powers of two.
+    @inline(__always)
+    func applyPowers(_ group: inout crossentropy_group, _ count: Int) {
+        if group.has_powers == 0 { return }
+        let losses = shim_group_loss(&group)!
+        for i in 0..<count { losses[i] *= shim_group_loss_power(&group)![i] }
     }
 
     /// Stands for the label of a row that a mask or one of several ignored labels leaves out.

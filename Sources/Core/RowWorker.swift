@@ -4,8 +4,7 @@ import Shims
 struct RowWorker {
     let call: LossCall
     let what: LossCall.RowSum
-    /// Multiplies every gradient; `nil`: they are all 0.
-    let gradFactor: Double?
+    let scales: RowScales
     private let sum: UnsafeMutablePointer<ExactSum>
     private let kernel: crossentropy_row_kernel?
     /// Where rows become distributions in f64.
@@ -13,6 +12,9 @@ struct RowWorker {
     /// Logits with class indices have a kernel for several rows.
     let groupKernel: crossentropy_group_kernel?
     private let fill: crossentropy_fill_kernel
+    /// The workspace's class weights are the call's, divided by this power of two.
+    private let weightExponent: Int
+    private let weightPower: Double
     /// What the kernel is told; the parts that are the same for all rows are set once.
     private(set) var row: crossentropy_row
     /// Where a `RowTile` is; or exponentials wait that cannot in the gradient's memory. No call needs both.
@@ -25,7 +27,7 @@ struct RowWorker {
     init(_ pass: RowPass, slot: Int) {
         call = pass.call
         what = pass.what
-        gradFactor = pass.gradFactor
+        scales = pass.scales
         sum = pass.workspace.sum(slot: slot)
         let kernels = withUnsafePointer(to: &Processor.state.pointee.kernels) { $0 }
         let inDoubles = call.computesInDoubles
@@ -51,6 +53,8 @@ struct RowWorker {
         row.grad_stride = Int64(call.grad?.classStride ?? 0)
         row.grad_format = call.grad?.dtype.format(inDoubles: inDoubles) ?? CROSSENTROPY_NATIVE
         if let weights = pass.workspace.classWeights { row.weight = UnsafePointer(weights) }
+        weightExponent = pass.workspace.weightExponent
+        weightPower = ScaledNumber(1).shifted(by: weightExponent).value
         row.keep = 1
         if what == .loss {
             row.keep = 1 - call.labelSmoothing
@@ -58,6 +62,7 @@ struct RowWorker {
             if let priors = pass.workspace.priors { row.prior = UnsafePointer(priors) }
         }
         row.terms = call.terms
+        row.terms.z_loss = ScaledNumber(call.terms.z_loss).shifted(by: -weightExponent).value
         row.transform = call.transform
         row.clip_low = call.clipLow
         row.clip_high = call.clipHigh
@@ -105,6 +110,7 @@ struct RowWorker {
     /// The row's loss (or target mass), weighted. Its gradient, if asked for, is written.
     mutating func value(of number: Int, _ offsets: RowOffsets) -> Double {
         let s = call.sampleWeight?.double(at: offsets.sampleWeight) ?? 1
+        var w = 1.0
         var isSkipped = s == 0 || call.isMasked(at: offsets.mask)
         if isSkipped {
             // Whatever the label is.
@@ -118,10 +124,9 @@ struct RowWorker {
                     fillGradients(offsets, with: .nan)
                     return .nan
                 }
-                let w = call.classWeight(label)
+                w = call.classWeight(label)
                 row.label = label.value
-                row.label_mass = row.keep * w
-                if w == 0 && call.labelSmoothing == 0 { isSkipped = true }
+                if w == 0 && call.labelSmoothing == 0 && call.terms.z_loss == 0 { isSkipped = true }
             }
         } else if pairs != nil {
             guard let target = pairs!.target(of: number, offsets) else {
@@ -137,20 +142,31 @@ struct RowWorker {
             return 0
         }
         row.input = UnsafeRawPointer(call.input.element(offsets.input))
-        row.row_weight = what == .loss ? s * call.lossFactor : s
-        row.grad_scale = s * (gradFactor ?? 0)
-        if let gradLosses = call.gradLosses { row.grad_scale *= gradLosses.double(at: offsets.gradLoss) }
+        let g = call.gradLosses?.double(at: offsets.gradLoss) ?? 1
+        let scale: RowScales.Row
+        if call.needsMass || what == .mass {
+            // The kernels have the class weights, times a power of two that keeps them in range.
+            row.label_mass = row.keep * (ScaledNumber(w).shifted(by: -weightExponent).value)
+            scale = scales.row(s, weightPower, g)
+        } else {
+            row.label_mass = 1
+            scale = scales.row(s, row.keep * w, g)
+        }
+        row.row_weight = scale.loss
+        row.grad_scale = scale.grad
+        row.grad_power = scale.gradPower
         row.grad = nil
-        let hasGradients = what == .loss && gradFactor != nil && row.grad_scale.magnitude < .infinity
+        let hasGradients = what == .loss && scales.hasGradients && scales.isFinite(s, g)
         if hasGradients { row.grad = call.grad?.element(offsets.grad) }
-        let value: Double
+        var value: Double
         if pairs != nil && what == .loss {
             value = pairs!.value(&row, kernel!, offsets, hasGradients: hasGradients)
             if value != value && hasGradients { fillGradients(offsets, with: .nan) }
         } else {
             value = withUnsafePointer(to: row) { kernel!($0) }
         }
-        if !hasGradients { fillGradients(offsets, with: gradFactor == nil ? 0 : .nan) }
+        if scale.lossPower != 1 { value *= scale.lossPower }
+        if !hasGradients { fillGradients(offsets, with: scales.hasGradients ? .nan : 0) }
         return value
     }
 

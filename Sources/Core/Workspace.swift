@@ -10,8 +10,9 @@ struct Workspace {
     private let sums: UnsafeMutablePointer<ExactSum>
     /// Each thread's scratch space, followed by its table of blocks and its tile, or room for exponentials.
     private let scratch: UnsafeMutableRawPointer
-    /// The class weights as contiguous doubles.
+    /// The class weights as contiguous doubles, divided by 2^weightExponent, which is 1 unless they are near an end of the range.
     let classWeights: UnsafeMutablePointer<Double>?
+    let weightExponent: Int
     /// The prior, times the label smoothing.
     let priors: UnsafeMutablePointer<Double>?
 
@@ -45,10 +46,21 @@ struct Workspace {
         if let view, let classWeights {
             for c in 0..<call.classes { classWeights[c] = view.double(at: c * view.classStride) }
         }
+        weightExponent = classWeights.map { Self.normalize($0, call.classes) } ?? 0
         self.priors = priors?.bindMemory(to: Double.self, capacity: call.classes)
         if let prior, let priors = self.priors {
             for c in 0..<call.classes { priors[c] = call.labelSmoothing * prior.double(at: c * prior.classStride) }
         }
+    }
+
+    /// Divides numbers by a power of two, the exponent of which is returned, if the largest is near an end of the range.
+    private static func normalize(_ numbers: UnsafeMutablePointer<Double>, _ count: Int) -> Int {
+        var largest = 0.0
+        for i in 0..<count where numbers[i].magnitude > largest { largest = numbers[i].magnitude }
+        if largest.isOrdinary || largest == .infinity { return 0 }
+        let exponent = ScaledNumber(largest).exponent
+        for i in 0..<count { numbers[i] = ScaledNumber(numbers[i]).shifted(by: -exponent).value }
+        return exponent
     }
 
     func free() {

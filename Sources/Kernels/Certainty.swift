@@ -24,7 +24,8 @@ struct Certainty<T: Element> {
         if group.pointee.mode == CROSSENTROPY_LOSS {
             isCertain = isCertain .& (lanes(&group.pointee.target) .!= lanes(&group.pointee.max))
         }
-        let scaled = lanes(&group.pointee.prob_scale) / (DoubleLanes(repeating: 1) + rest)
+        var scaled = lanes(&group.pointee.prob_scale) / (DoubleLanes(repeating: 1) + rest)
+        if group.pointee.has_powers != 0 { scaled *= lanes(&group.pointee.grad_power) }
         let half = scaled * DoubleLanes(repeating: 0.5)
         let magnitude = half.replacing(with: DoubleLanes(repeating: 0) - half, where: half .< 0)
         value = T.narrow(scaled)

@@ -87,6 +87,7 @@ func finish(_ group: GroupPointer, _ stats: LogSumExp) {
     let isPlain = !terms.isFocal && terms.z_loss == 0
     if group.pointee.mode != CROSSENTROPY_LOSS { return finishSoftmax(group, stats) }
     var result = isPlain ? plain(group, stats) : withTerms(group, stats)
+    if group.pointee.has_powers != 0 { result.targetGrad *= lanes(&group.pointee.grad_power) }
     if group.pointee.transform.applies != 0 { result.targetGrad *= lanes(&group.pointee.target_slope) }
     let isUndefined = stats.isUndefined .| (result.loss .!= result.loss)
     store(
@@ -144,9 +145,12 @@ private func withTerms(_ group: GroupPointer, _ stats: LogSumExp) -> Finished {
     let (f, b) = focal(terms, minusLogP: indexLoss(stats, target), p: p, other: other)
     let (zLoss, zScale) = stats.zLoss(terms.z_loss)
     let scale = lanes(&group.pointee.grad_scale) * b
-    let squareScale = lanes(&group.pointee.grad_weight) * DoubleLanes(repeating: group.pointee.grad_factor) * zScale
+    let squareScale = lanes(&group.pointee.grad_weight) * zScale
+    // A class weight of 0 makes the term 0, also where f is infinite.
+    let lossScale = lanes(&group.pointee.loss_scale)
+    let loss = (lossScale * f).replacing(with: DoubleLanes(repeating: 0), where: lossScale .== 0)
     return Finished(
-        loss: lanes(&group.pointee.loss_scale) * f + lanes(&group.pointee.sample_weight) * zLoss,
+        loss: loss + lanes(&group.pointee.sample_weight) * zLoss,
         probScale: scale + squareScale,
         targetGrad: squareScale * p - scale * other + DoubleLanes(repeating: 0))
 }
@@ -183,9 +187,13 @@ struct ProbabilityFactor<T: Element> {
     var power: T.Lanes
     var hasPower: Bool
 
-    /// `total` = 1 + rest of the rows; `weights` as from `BlockSums.weights`.
+    /// Of a finished group's rows. `total` = 1 + rest; `weights` as from `BlockSums.weights`.
     @inline(never)
-    init(scale: DoubleLanes, weights: (DoubleLanes, DoubleLanes), total: DoubleLanes) {
+    init(_ group: GroupPointer, weights: (DoubleLanes, DoubleLanes), total: DoubleLanes) {
+        // Lanes are rows or, of a row of several blocks, these.
+        let isOne = group.rows == 1
+        let scale =
+            isOne ? DoubleLanes(repeating: get(&group.pointee.prob_scale, 0)) : lanes(&group.pointee.prob_scale)
         let limit = T.self == Float.self ? Int64(100) : 900
         let lift = DoubleLanes(repeating: T.self == Float.self ? 0x1p100 : 0x1p500)
         let lower = DoubleLanes(repeating: T.self == Float.self ? 0x1p-100 : 0x1p-500)
@@ -195,8 +203,14 @@ struct ProbabilityFactor<T: Element> {
         let isLarge = exponent .> SIMD16<Int64>(repeating: limit)
         let lifted = scale * one.replacing(with: lift, where: isSmall).replacing(with: lower, where: isLarge)
         factor = T.clamped(T.narrow(lifted * weights.1 / total * weights.0))
-        power = T.narrow(one.replacing(with: lower, where: isSmall).replacing(with: lift, where: isLarge))
+        var powers = one.replacing(with: lower, where: isSmall).replacing(with: lift, where: isLarge)
         hasPower = isAnySet(isSmall .| isLarge)
+        if group.pointee.has_powers != 0 {
+            powers *=
+                isOne ? DoubleLanes(repeating: get(&group.pointee.grad_power, 0)) : lanes(&group.pointee.grad_power)
+            hasPower = true
+        }
+        power = T.clamped(T.narrow(powers))
     }
 
     /// For exponentials of an error below 1 ulp, the factor and the product add half an ulp each.

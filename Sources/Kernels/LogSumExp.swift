@@ -75,10 +75,10 @@ struct BlockSums<T: Element> {
 }
 
 extension BlockSums {
-    /// What turns the exponentials of these blocks into gradients `scale * p_c`.
+    /// What turns the exponentials of these blocks into gradients `prob_scale * p_c`.
     @inline(__always)
-    func factors(_ stats: LogSumExp, _ scale: DoubleLanes) -> ProbabilityFactor<T> {
-        ProbabilityFactor(scale: scale, weights: weights(stats.max), total: stats.total)
+    func factors(_ stats: LogSumExp, _ group: GroupPointer) -> ProbabilityFactor<T> {
+        ProbabilityFactor(group, weights: weights(stats.max), total: stats.total)
     }
 }
 

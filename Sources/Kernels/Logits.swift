@@ -69,7 +69,7 @@ func writeBlocks<T: Element>(_ group: GroupPointer, _ first: Int, _ count: Int, 
     let certainty = Certainty<T>(group)
     if group.rows > 1 {
         let stats = LogSumExp(max: lanes(&group.pointee.max), rest: lanes(&group.pointee.rest))
-        let factors = table[0].factors(stats, lanes(&group.pointee.prob_scale))
+        let factors = table[0].factors(stats, group)
         for row in 0..<group.rows {
             let reference = table.reference(row / laneCount, row % laneCount)
             writeBlock(
@@ -80,10 +80,9 @@ func writeBlocks<T: Element>(_ group: GroupPointer, _ first: Int, _ count: Int, 
     let stats = LogSumExp(
         max: DoubleLanes(repeating: get(&group.pointee.max, 0)),
         rest: DoubleLanes(repeating: get(&group.pointee.rest, 0)))
-    let scale = DoubleLanes(repeating: get(&group.pointee.prob_scale, 0))
     var i = first
     while i < first &+ count {
-        let factors = table[i / laneCount].factors(stats, scale)
+        let factors = table[i / laneCount].factors(stats, group)
         repeat {
             let reference = table.reference(i / laneCount, i % laneCount)
             let kept = kept(group, 0, i &* blockSize, T.self)

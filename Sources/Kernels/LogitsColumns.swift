@@ -20,8 +20,7 @@ func logitsColumns<T: Element>(_ group: GroupPointer, _: T.Type) {
         }
         if group.pointee.grad == nil { return }
         if group.pointee.mode == CROSSENTROPY_LOG_SOFTMAX { return writeLogarithms(panel) }
-        let scale = lanes(&group.pointee.prob_scale)
-        let factor = ProbabilityFactor<T>(scale: scale, weights: weights, total: stats.total)
+        let factor = ProbabilityFactor<T>(group, weights: weights, total: stats.total)
         write(panel, 0, group.classes, factor, Certainty(group))
     } else {
         // The exponentials of many blocks would not stay near; they are computed again.
@@ -37,7 +36,7 @@ func logitsColumns<T: Element>(_ group: GroupPointer, _: T.Type) {
             let block = table[start / blockSize]
             panel.read(start, count)
             _ = exponentials(panel, count, T.narrow(block.reference))
-            write(panel, start, count, block.factors(stats, lanes(&group.pointee.prob_scale)), certainty)
+            write(panel, start, count, block.factors(stats, group), certainty)
         }
     }
     writeTargets(group, T.self)

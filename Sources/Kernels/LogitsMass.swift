@@ -43,7 +43,7 @@ func logitsMass<T: Element>(_ row: crossentropy_row, _: T.Type) -> Double {
     if row.terms.isFocal { (losses, slopes) = focalSums(row, stats, T.self) }
     let (zLoss, zScale) = stats.zLoss(row.terms.z_loss)
     let loss = row.row_weight * (losses + zLoss[0])
-    if loss != loss {
+    if loss != loss || !(totalMass.magnitude < .infinity) {
         row.fillGradient(with: T.nan)
     } else if let writer = row.writer(T.self) {
         writeDifferences(row, stats, slopes + zScale[0], writer)
@@ -123,6 +123,7 @@ private func writeDifferences<T: Element>(
         ? DoubleLanes(repeating: 0)
         : DoubleLanes(repeating: scale * totalMass) / (T.expUnit(T.splat(max)) * stats.total)
     let minusScale = DoubleLanes(repeating: 0 - scale)
+    let power = DoubleLanes(repeating: row.grad_power)
     let mass = row.massBlock
     let reader = row.reader(T.self)
     var largestIsWritten = false
@@ -141,14 +142,14 @@ private func writeDifferences<T: Element>(
             ? nil : firstIndex(of: max - T.get(0, of: reference.shift), x, count)
         forEachVector(count) { i in
             let p = T.widen(T.exp(T.loadLanes(x, i), reference)) * factor
-            T.storeLanes(T.narrow(p.fusedAdding(loadMass(mass, i), minusScale)), g, i)
+            T.storeLanes(T.narrow(p.fusedAdding(loadMass(mass, i), minusScale) * power), g, i)
         } tail: { i, n in
             let p = T.widen(T.exp(T.loadTail(x, i, n, filler: -.infinity), reference)) * factor
-            T.storeTail(T.narrow(p.fusedAdding(loadMass(mass, i), minusScale)), g, i, n)
+            T.storeTail(T.narrow(p.fusedAdding(loadMass(mass, i), minusScale) * power), g, i, n)
         }
         if let largest {
             let difference = (totalMass - mass[largest]) - totalMass * (rest / (1 + rest))
-            T.store(T(scale * difference + 0), g, largest)
+            T.store(T(scale * difference * row.grad_power + 0), g, largest)
             largestIsWritten = true
         }
         writer.finish(start, count)

@@ -8,14 +8,14 @@ func probsIndex<T: Element>(_ row: crossentropy_row, _: T.Type) -> Double {
     let p = Double(row.inputAtLabel(T.self)) + 0  // -0 is a probability of 0
     let clipped = p < row.clip_low ? row.clip_low : p > row.clip_high ? row.clip_high : p
     let loss = 0 - row.row_weight * row.label_mass * log(clipped)
-    writeAtLabel(row, loss, clipped == p ? 0 - row.grad_scale * row.label_mass / p : 0, T.self)
+    writeAtLabel(row, loss, clipped == p ? (0 - row.grad_scale * row.label_mass / p) * row.grad_power : 0, T.self)
     return loss
 }
 
 @_optimize(size)
 func logProbsIndex<T: Element>(_ row: crossentropy_row, _: T.Type) -> Double {
     let loss = 0 - row.row_weight * row.label_mass * Double(row.inputAtLabel(T.self))
-    writeAtLabel(row, loss, 0 - row.grad_scale * row.label_mass, T.self)
+    writeAtLabel(row, loss, (0 - row.grad_scale * row.label_mass) * row.grad_power, T.self)
     return loss
 }
 
@@ -24,21 +24,23 @@ func probsMass<T: Element>(_ row: crossentropy_row, _: T.Type) -> Double {
     let low = DoubleLanes(repeating: row.clip_low)
     let high = DoubleLanes(repeating: row.clip_high)
     let scale = DoubleLanes(repeating: 0 - row.grad_scale)
+    let power = DoubleLanes(repeating: row.grad_power)
     let zero = DoubleLanes(repeating: 0)
     return separableMass(row, T.self) { p, a in
         a * log(p.replacing(with: low, where: p .< low).replacing(with: high, where: p .> high))
     } derivative: { p, a in
-        (a * scale / (p + zero)).replacing(with: zero, where: (p .< low) .| (p .> high))
+        (a * scale / (p + zero) * power).replacing(with: zero, where: (p .< low) .| (p .> high))
     }
 }
 
 @_optimize(size)
 func logProbsMass<T: Element>(_ row: crossentropy_row, _: T.Type) -> Double {
     let scale = DoubleLanes(repeating: 0 - row.grad_scale)
+    let power = DoubleLanes(repeating: row.grad_power)
     return separableMass(row, T.self) { x, a in
         a * x
     } derivative: { _, a in
-        a * scale
+        a * scale * power
     }
 }
 

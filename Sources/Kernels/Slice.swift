@@ -117,8 +117,7 @@ func writeSlice<T: Element>(_ group: GroupPointer, _: T.Type) {
     let stats = LogSumExp(max: lanes(&group.pointee.max), rest: lanes(&group.pointee.rest))
     // Relative to the row's largest logit, whichever block it is in: so a gradient depends on its logit and on that.
     let inverse = one / T.expUnit(T.narrow(stats.max))
-    let factors = ProbabilityFactor<T>(
-        scale: lanes(&group.pointee.prob_scale), weights: (one, inverse), total: stats.total)
+    let factors = ProbabilityFactor<T>(group, weights: (one, inverse), total: stats.total)
     let certainty = Certainty<T>(group)
     for row in 0..<group.rows {
         let max = T(get(&group.pointee.max, row))

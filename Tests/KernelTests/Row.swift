@@ -54,6 +54,7 @@ final class Row<T: BinaryFloatingPoint> {
         row.clip_high = .infinity
         row.row_weight = 1
         row.grad_scale = gradScale
+        row.grad_power = 1
         let scratch = UnsafeMutableRawPointer.allocate(
             byteCount: shim_scratch_bytes(row.classes, 0, 0) + shim_blocks_bytes(row.classes, 0), alignment: 128)
         defer { scratch.deallocate() }

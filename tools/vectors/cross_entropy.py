@@ -236,7 +236,8 @@ def masses(case: dict[str, Any]) -> tuple[list[Target | None], list[mpf], list[l
         indexed = target.label is not None
         mass = mp.fsum(w_c * q_c for w_c, q_c in zip(w, target.q))
         divisor += {"weight": s[i] * (mass if indexed else 1), "mass": s[i] * mass, "count": 1, "divisor": 0}[mean_over]
-        if s[i] == 0 or (indexed and smooth == 0 and w[target.label] == 0):
+        weightless = indexed and smooth == 0 and w[target.label] == 0 and options.get("z_loss", 0) == 0
+        if s[i] == 0 or weightless:
             found[i] = None
         a[i] = smoothed(target, w, prior, smooth)
     squared = squared_temperature(options)

@@ -62,13 +62,14 @@ typedef struct crossentropy_row {
     double        keep;          // 1 - label_smoothing
     double        spread;        // label_smoothing / classes, or 0 where there is a prior
     const double *prior;         // label_smoothing times the prior of each class, contiguous, or NULL
-    double        label_mass;    // index kernels: w_y. Mass kernels with a label: keep * w_y
+    double        label_mass;    // index kernels: 1, as w_y is part of the row's weight. Mass kernels with a label: keep * w_y
     crossentropy_terms terms;          // logits
     crossentropy_transform transform;  // logits
     double        clip_low;      // probs: the input is clamped to [clip_low, clip_high]
     double        clip_high;
     double        row_weight;    // multiplies the loss
     double        grad_scale;    // multiplies the gradient
+    double        grad_power;    // so does this power of two, nearly always 1
     void         *grad;          // NULL: no gradient. May be input, with the same stride
     int64_t       grad_stride;
     int32_t       grad_format;
@@ -105,13 +106,15 @@ typedef struct crossentropy_group {
     int64_t     grad_row_stride;
     crossentropy_terms terms;
     crossentropy_transform transform;
-    double      grad_factor;       // multiplies the gradient of every row, beside its weights
+    int64_t     has_powers;        // 0: loss_power and grad_power are not set, and are all 1
     int64_t     label[CROSSENTROPY_GROUP];       // 0 in lanes without a row
     double      is_counted[CROSSENTROPY_GROUP];  // 0: the row's loss and gradient are 0, whatever it holds
     double      loss_scale[CROSSENTROPY_GROUP];  // multiplies the loss
     double      grad_scale[CROSSENTROPY_GROUP];  // multiplies the gradient; NaN: so is that
     double      sample_weight[CROSSENTROPY_GROUP];  // multiplies the z-loss; part of loss_scale
     double      grad_weight[CROSSENTROPY_GROUP];    // multiplies the gradient of the z-loss; part of grad_scale
+    double      loss_power[CROSSENTROPY_GROUP];     // powers of two: the loss is to be multiplied by it, by the caller
+    double      grad_power[CROSSENTROPY_GROUP];     // and the gradient
     const void *upcoming;          // columns: what will be read next: a line per class, so many bytes apart
     int64_t     upcoming_stride;
     void       *scratch;           // shim_scratch_bytes() of this thread's own, 128-byte aligned
@@ -275,6 +278,8 @@ static inline double  *shim_group_entropy(crossentropy_group *group) { return gr
 static inline double  *shim_group_target_prob(crossentropy_group *group) { return group->target_prob; }
 static inline double  *shim_group_target_rank(crossentropy_group *group) { return group->target_rank; }
 static inline double  *shim_group_grad_weight(crossentropy_group *group) { return group->grad_weight; }
+static inline double  *shim_group_loss_power(crossentropy_group *group) { return group->loss_power; }
+static inline double  *shim_group_grad_power(crossentropy_group *group) { return group->grad_power; }
 static inline double  *shim_group_loss(crossentropy_group *group) { return group->loss; }
 static inline void shim_set_group_kernel(crossentropy_kernels *table, int32_t type, crossentropy_group_kernel group) {
     table->group[type] = group;

@@ -10,6 +10,7 @@ from __future__ import annotations
 from . import (
     binary,
     errors,
+    extremes,
     halves,
     hessian,
     kl,
@@ -60,6 +61,9 @@ GROUPS = [
     terms.long_terms,
     terms.odd_terms,
     terms.transforms,
+    extremes.weights,
+    extremes.transforms,
+    extremes.z_losses,
     odd.odd_nothing_counts,
     odd.odd_rows,
     odd.odd_targets,

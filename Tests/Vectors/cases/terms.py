@@ -43,10 +43,6 @@ def terms() -> Iterator[Case]:
             f"terms_{name}_axis_0", "With the classes not side by side.",
             [[0.3, 1.5, 0.4], [-1.2, 0.2, 0.9], [2.1, -0.7, -2.2]], [2, 0, 1], class_axis=0, **options,
         )
-    yield case(
-        "terms_zero_weight", "A row of class weight 0 has no z-loss either.",
-        x, [2, 0, 1], weight=[0.0, 1.0, 1.0], reduction="none", z_loss=0.5,
-    )
 
 
 def confident_terms() -> Iterator[Case]:

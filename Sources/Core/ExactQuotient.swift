@@ -1,0 +1,124 @@
+/// An integer without a sign, of up to 2240 bits, in words of 64, the lowest first; and how many of them are in use.
+struct LongInteger {
+    private var words = InlineArray<36, UInt64>(repeating: 0)
+    private(set) var count = 0
+
+    /// From limbs of 32 bits, each below 2^32, the lowest first.
+    init(_ limbs: InlineArray<70, Int64>) {
+        for i in 0..<35 {
+            words[i] = UInt64(limbs[2 * i]) | UInt64(limbs[2 * i + 1]) << 32
+            if words[i] != 0 { count = i + 1 }
+        }
+    }
+
+    init() {}
+
+    var isZero: Bool { count == 0 }
+
+    var bitLength: Int { count == 0 ? 0 : 64 * count - words[count - 1].leadingZeroBitCount }
+
+    func bit(_ i: Int) -> UInt64 { i < 0 || i >= 64 * count ? 0 : words[i >> 6] >> UInt64(i & 63) & 1 }
+
+    /// How many zeros are below the lowest bit that is set; of a number that is not 0.
+    var trailingZeros: Int {
+        var i = 0
+        while words[i] == 0 { i += 1 }
+        return 64 * i + words[i].trailingZeroBitCount
+    }
+
+    /// Without the lowest `n` bits.
+    func shiftedDown(by n: Int) -> LongInteger {
+        var result = LongInteger()
+        let (skipped, shift) = (n >> 6, UInt64(n & 63))
+        for i in 0..<max(0, count - skipped) {
+            let above = i + skipped + 1 < count && shift != 0 ? words[i + skipped + 1] << (64 - shift) : 0
+            result.words[i] = words[i + skipped] >> shift | above
+            if result.words[i] != 0 { result.count = i + 1 }
+        }
+        return result
+    }
+
+    /// The number times 2^unit as the nearest double.
+    func rounded(unit: Int) -> Double {
+        let length = bitLength
+        if length <= 64 { return Self.rounded(words[0], unit, isExact: true) }
+        let top = shiftedDown(by: length - 64)
+        return Self.rounded(top.words[0], unit + length - 64, isExact: trailingZeros >= length - 64)
+    }
+
+    /// bits 2^exponent as the nearest double; unless it is exact, something less than 2^exponent follows.
+    static func rounded(_ bits: UInt64, _ exponent: Int, isExact: Bool) -> Double {
+        if bits == 0 { return 0 }
+        let leading = bits.leadingZeroBitCount
+        var (bits, exponent) = (bits << UInt64(leading) | (isExact ? 0 : 1), exponent - leading)
+        // Of a subnormal number no more bits than are rounded at once, when it is brought to its place.
+        let missing = min(-1022 - (exponent + 63), 54)
+        if missing > 0 {
+            let dropped = UInt64(9 + missing)
+            let kept = bits >> dropped
+            bits = kept | (kept << dropped == bits ? 0 : 1)
+            exponent += Int(dropped)
+        }
+        return ScaledNumber.scaled(Double(bits) * 0x1p-63, by: exponent + 63)
+    }
+
+    /// Twice the number, and a bit.
+    mutating func append(_ bit: UInt64) {
+        var carry = bit
+        for i in 0..<count {
+            let next = words[i] >> 63
+            words[i] = words[i] << 1 | carry
+            carry = next
+        }
+        if carry == 0 { return }
+        words[count] = carry
+        count += 1
+    }
+
+    /// Takes `other` off; false, and nothing is done, where that is larger.
+    mutating func subtract(_ other: LongInteger) -> Bool {
+        if count < other.count { return false }
+        if count == other.count {
+            var i = count - 1
+            while i > 0 && words[i] == other.words[i] { i -= 1 }
+            if words[i] < other.words[i] { return false }
+        }
+        var borrow: UInt64 = 0
+        for i in 0..<count {
+            let taken = i < other.count ? other.words[i] : 0
+            let (partial, first) = words[i].subtractingReportingOverflow(taken)
+            let (result, second) = partial.subtractingReportingOverflow(borrow)
+            words[i] = result
+            borrow = first || second ? 1 : 0
+        }
+        while count > 0 && words[count - 1] == 0 { count -= 1 }
+        return true
+    }
+}
+
+extension ExactSum {
+    /// The sum divided by another one, both exact: the double nearest to the quotient.
+    @export(interface) public func divided(by divisor: ExactSum) -> Double {
+        guard let (isNegative, numerator) = magnitude, let (isInverted, whole) = divisor.magnitude else {
+            return rounded() / divisor.rounded()  // NaN and infinities
+        }
+        let sign: Double = isNegative != isInverted ? -1 : 1
+        if whole.isZero { return numerator.isZero ? .nan : isNegative ? -.infinity : .infinity }
+        if numerator.isZero { return 0 }
+        // The zeros below a divisor need no arithmetic: most are a count.
+        let zeros = whole.trailingZeros
+        let divisor = whole.shiftedDown(by: zeros)
+        // 63 bits of the quotient by long division.
+        var next = numerator.bitLength - divisor.bitLength
+        var remainder = numerator.shiftedDown(by: max(0, next))
+        for _ in 0..<max(0, -next) { remainder.append(0) }
+        var bits: UInt64 = remainder.subtract(divisor) ? 1 : 0
+        while bits.leadingZeroBitCount > 1 {
+            next -= 1
+            remainder.append(numerator.bit(next))
+            bits = bits << 1 | (remainder.subtract(divisor) ? 1 : 0)
+        }
+        let isExact = remainder.isZero && (next <= 0 || numerator.trailingZeros >= next)
+        return sign * LongInteger.rounded(bits, next - zeros, isExact: isExact)
+    }
+}

@@ -1,0 +1,76 @@
+/// What multiplies the losses and gradients of a call's rows, beside what each row weighs; and the products of the two.
+///
+/// Ordinary numbers are multiplied as they are. Others are `ScaledNumber`s on the way, which are rounded alike, so that a weight of
+/// 1e300 and an upstream gradient of 1e-300 make 1.
+struct RowScales {
+    /// Of losses, with the power of two that a mean's weights have.
+    private let loss: ScaledNumber
+    private let lossValue: Double
+    /// Of gradients; `nil`: they are all 0.
+    private let grad: ScaledNumber?
+    private let gradValue: Double
+    private let areOrdinary: Bool
+
+    /// - Parameter exponent: That of `MeanDivisor`.
+    init(loss: ScaledNumber, exponent: Int, grad: ScaledNumber?) {
+        self.loss = loss.shifted(by: exponent)
+        self.grad = grad
+        lossValue = self.loss.value
+        gradValue = grad?.value ?? 0
+        areOrdinary = exponent == 0 && lossValue.isOrdinary && gradValue.isOrdinary
+    }
+
+    var hasGradients: Bool { grad != nil }
+
+    /// Whether gradients of rows with such weights are products with numbers; they are NaN otherwise. Class weights may be infinite.
+    func isFinite(_ s: Double, _ g: Double) -> Bool {
+        s.magnitude < .infinity && g.magnitude < .infinity && (grad?.significand ?? 0).magnitude < .infinity
+    }
+
+    /// Whether all rows have these scales and no others.
+    var areOnes: Bool { areOrdinary && lossValue == 1 }
+
+    /// What multiplies the gradient of a row of weight 1.
+    var gradFactor: Double { gradValue }
+
+    /// The scales of one row: numbers that are far from the ends of the range, and powers of two that what was made with them is
+    /// to be multiplied with, nearly always 1.
+    struct Row {
+        var loss: Double
+        var lossPower = 1.0
+        var grad: Double
+        var gradPower = 1.0
+        /// Without the class weight, for the z-loss.
+        var zLoss: Double
+        var zGrad: Double
+    }
+
+    /// - Parameters:
+    ///   - s: The sample weight.
+    ///   - w: The class weight.
+    ///   - g: The row's own upstream gradient.
+    @inline(__always)
+    func row(_ s: Double, _ w: Double, _ g: Double) -> Row {
+        if areOrdinary && s.isOrdinary && w.isOrdinary && g.isOrdinary {
+            return Row(
+                loss: s * w * lossValue, grad: s * gradValue * w * g, zLoss: s * lossValue, zGrad: s * g * gradValue)
+        }
+        return extremeRow(s, w, g)
+    }
+
+    @inline(never)
+    private func extremeRow(_ s: Double, _ w: Double, _ g: Double) -> Row {
+        let (s, w, g) = (ScaledNumber(s), ScaledNumber(w), ScaledNumber(g))
+        let (loss, grad) = (self.loss, self.grad ?? ScaledNumber(0))
+        let (lossValue, lossPower) = (s * w * loss).parts
+        let (gradValue, gradPower) = (s * grad * w * g).parts
+        return Row(
+            loss: lossValue, lossPower: lossPower, grad: gradValue, gradPower: gradPower,
+            zLoss: (s * loss / ScaledNumber(lossPower)).value, zGrad: (s * g * grad / ScaledNumber(gradPower)).value)
+    }
+}
+
+extension Double {
+    /// 0, or far enough from both ends of the range for products of several.
+    var isOrdinary: Bool { self == 0 || (magnitude > 0x1p-200 && magnitude < 0x1p200) }
+}
