@@ -26,11 +26,17 @@ func kernels(_ name: String, march: String?, optimization: String = "-Ounchecked
         common + [
             .define("CROSSENTROPY_\(name.uppercased())"),
             .unsafeFlags([optimization, "-wmo", "-Xfrontend", "-disable-stack-protector"]),
+            // SwiftPM expects an object file per source file, and in debug builds index data to go with each. That is what
+            // whole-module optimisation makes with a number of threads; without one it makes a single object file, and
+            // fails. Release builds state a number themselves.
+            .unsafeFlags(["-num-threads", "2", "-disable-batch-mode"], .when(configuration: .debug)),
         ]
     if let march {
         settings.append(.unsafeFlags(["-Xcc", "-march=\(march)"]))  // sets the module's own target too
     }
-    return .target(name: name, dependencies: ["Shims"], swiftSettings: settings)
+    return .target(
+        name: name, dependencies: ["Shims"], swiftSettings: settings,
+        linkerSettings: [.linkedLibrary("m")])  // fma, where the processor has no such instruction
 }
 
 #if arch(x86_64)
@@ -62,7 +68,6 @@ var targets: [Target] =
 if embedded {
     products = [.library(name: "crossentropy", type: .dynamic, targets: ["CABI"])]
     targets.first { $0.name == "CABI" }!.linkerSettings = [
-        .linkedLibrary("m"),  // fma, where the processor has no such instruction
         .unsafeFlags([
             "-use-ld=lld",  // the toolchain's own, rather than what the system happens to have
             "-Xlinker", "--version-script=\(Context.packageDirectory)/Sources/CABI/exports.map",
@@ -71,7 +76,7 @@ if embedded {
             "-Xlinker", "-z", "-Xlinker", "defs",  // an undefined symbol fails here, not at the user's
             "-Xlinker", "--strip-all", "-Xlinker", "--gc-sections",
             "-Xlinker", "--icf=all",  // identical functions once: the kernels of two types share some
-        ]),
+        ])
     ]
 } else {
     targets += [

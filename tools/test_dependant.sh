@@ -1,10 +1,49 @@
 #!/bin/bash
-# Builds and runs a small Swift package that depends on a tagged version of this one, as other people's packages do.
-set -eu
+# Builds this package and two that depend on it as other people meet them, and runs these:
+#  - a clean checkout, with a plain `swift build`;
+#  - a package whose whole program is README.md's Swift lines, by path, in debug and release;
+#  - Tests/Dependant, by URL and tagged version, in release.
+# None of it may print a warning. Ends with one line "N passed, M failed".
+set -u
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+swift=${SWIFT:-swift}
+passed=0
+failed=0
 
-# A repository with this tree as its tagged release.
+result() { # a title, then "ok" or what is wrong
+    if [ "$2" = ok ]; then
+        passed=$((passed + 1))
+        echo "ok      $1"
+    else
+        failed=$((failed + 1))
+        echo "FAILED  $1: $2"
+    fi
+}
+
+# Builds a package without a warning.
+builds() { # a title, a directory, then options of `swift build`
+    local title=$1 directory=$2 log=$work/log
+    shift 2
+    if ! (cd "$directory" && $swift build "$@") >"$log" 2>&1; then
+        tail -n 40 "$log"
+        result "$title" "it does not build"
+    elif grep -iE 'warning:|error:' "$log"; then
+        result "$title" "it builds with warnings"
+    else
+        result "$title" ok
+    fi
+}
+
+prints() { # a title, the text, then the command
+    local title=$1 expected=$2 printed
+    shift 2
+    printed=$("$@" 2>&1)
+    [ "$printed" = "$expected" ] && printed=ok
+    result "$title" "$printed"
+}
+
+# This tree as a repository with its tagged release.
 mkdir "$work/crossentropy"
 git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -P -t "$work/crossentropy"
 git -C "$work/crossentropy" init -q
@@ -12,13 +51,28 @@ git -C "$work/crossentropy" add -A
 git -C "$work/crossentropy" -c user.name=test -c user.email=test@localhost commit -qm release
 git -C "$work/crossentropy" tag "$(cat VERSION)"
 
+builds "a clean checkout, debug" "$work/crossentropy"
+
+# README's lines are the program; one more prints what they computed. Nothing but CrossEntropy is imported.
+readme=$work/readme
+mkdir -p "$readme/Sources/readme"
+sed -e 's|"dependant"|"readme"|g' -e 's|url: "@REPOSITORY@", exact: "@VERSION@"|path: "../crossentropy"|' \
+    Tests/Dependant/Package.swift >"$readme/Package.swift"
+sed -n '/^```swift$/,/^```$/{/^```/!p}' README.md >"$readme/Sources/readme/main.swift"
+echo 'print(loss, gradient.count)' >>"$readme/Sources/readme/main.swift"
+# The checkout's debug build above is taken on: the same commands on the same sources.
+for configuration in debug release; do
+    scratch=$work/crossentropy/.build
+    builds "README's lines by path, $configuration" "$readme" -c $configuration --scratch-path "$scratch"
+    prints "README's lines by path, $configuration: the result" "0.8178186621560153 6" "$scratch/$configuration/readme"
+done
+
 cp -R Tests/Dependant "$work/dependant"
 sed -i -e "s|@REPOSITORY@|file://$work/crossentropy|" -e "s|@VERSION@|$(cat VERSION)|" "$work/dependant/Package.swift"
-printed=$(cd "$work/dependant" && swift run -c release --quiet --disable-dependency-cache dependant)
-echo "the package that depends on this one printed: $printed"
-if [ "$printed" = "0.8178187 label 7 in row 1 is out of range: there are 3 classes (labels 0 to 2)" ]; then
-    echo "1 passed, 0 failed"
-else
-    echo "0 passed, 1 failed"
-    exit 1
-fi
+builds "a package by URL and version, release" "$work/dependant" -c release --disable-dependency-cache
+prints "a package by URL and version, release: the result" \
+    "0.8178187 label 7 in row 1 is out of range: there are 3 classes (labels 0 to 2)" \
+    "$work/dependant/.build/release/dependant"
+
+echo "$passed passed, $failed failed"
+[ $failed = 0 ]

@@ -4,11 +4,18 @@ let laneCount = 16
 
 typealias DoubleLanes = SIMD16<Double>
 
+#if hasFeature(Embedded)
+    typealias LaneScalar = BinaryFloatingPoint & BitwiseCopyable & SIMDScalar
+#else
+    // The scalar of a SIMD vector is Codable, and the compiler warns of a protocol that leaves this to be inferred.
+    typealias LaneScalar = BinaryFloatingPoint & BitwiseCopyable & SIMDScalar & Codable
+#endif
+
 /// A type that the input can have: how its lanes are loaded, compared, widened and exponentiated.
 ///
 /// Conformances are concrete on purpose. Operators of a generic `SIMD` compile to loops over lanes; those of
 /// `SIMD16<Float>` compile to instructions.
-protocol Element: BinaryFloatingPoint & BitwiseCopyable & SIMDScalar {
+protocol Element: LaneScalar {
     associatedtype Lanes: BitwiseCopyable
     /// An integer per lane, as wide as the lane.
     associatedtype Bits: BitwiseCopyable
