@@ -7,7 +7,9 @@ PREFIX  ?= /usr/local
 VERSION := $(shell cat VERSION)
 
 # The two builds never meet: see Package.swift.
-EMBEDDED = CROSSENTROPY_EMBEDDED=1 $(SWIFT) build -c release --scratch-path .build-embedded --product crossentropy
+# Without --disable-local-rpath SwiftPM has the library look for others beside itself, and it needs none.
+EMBEDDED = CROSSENTROPY_EMBEDDED=1 $(SWIFT) build -c release --scratch-path .build-embedded --disable-local-rpath \
+	--product crossentropy
 NORMAL   = $(SWIFT) build -c release
 LIBRARY  = python/crossentropy/lib/libcrossentropy.so.0
 VENV     = .venv

@@ -74,6 +74,8 @@ if embedded {
             "-Xlinker", "-soname=libcrossentropy.so.0",
             "-Xlinker", "-z", "-Xlinker", "nodelete",  // workers may be asleep in it, so it must stay
             "-Xlinker", "-z", "-Xlinker", "defs",  // an undefined symbol fails here, not at the user's
+            // Full RELRO: all symbols are bound at load time, and the table of their addresses is then read-only.
+            "-Xlinker", "-z", "-Xlinker", "relro", "-Xlinker", "-z", "-Xlinker", "now",
             "-Xlinker", "--strip-all", "-Xlinker", "--gc-sections",
             "-Xlinker", "--icf=all",  // identical functions once: the kernels of two types share some
         ])

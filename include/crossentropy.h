@@ -57,6 +57,16 @@ extern "C" {
  *    environment, no abort. No thread before a call is large enough for one; none at all with
  *    threads = 1. Safe after fork(), in the child too. Calls from several threads may run at the
  *    same time, as long as none writes what another one reads or writes. 64 kB of stack suffice.
+ *  - Hardened. Symbols are bound when the library is loaded, and its tables of addresses are
+ *    read-only from then on (full RELRO); stack and data are not executable; there is no search path
+ *    for other libraries. What checks and plans a call is compiled with stack protectors and with
+ *    checks of overflow and bounds, which stop the process where the library itself is at fault.
+ *    The arithmetic on rows has neither, since they would cost short rows more than the work. In
+ *    their place: all lengths, strides and addresses, labels, and classes and offsets of sparse
+ *    targets are checked before it is given them; its scratch memory is allocated from the sizes
+ *    that bound its loops; and on the stack it has no arrays, but vectors of 16 numbers, of which it
+ *    copies at most 15 whatever the length that it is told. Memory that a tensor says is there, and
+ *    is not, no library can check.
  *
  * Odd cases, the same in every language
  *

@@ -74,7 +74,22 @@ def check_image(library: str) -> None:
     soname = re.findall(r"\(SONAME\).*\[(.*)\]", dynamic)
     check("SONAME", soname == ["libcrossentropy.so.0"], soname)
     check("is never unloaded", "NODELETE" in dynamic, "NODELETE" in dynamic)
-    stack = re.search(r"GNU_STACK.*", output("readelf", "-lW", library))
+    paths = re.findall(r"\((RPATH|RUNPATH)\).*\[(.*)\]", dynamic)
+    check("no search path of its own", not paths, paths or "none")
+    # Full RELRO: bound at load time, and read-only from then on, the table of function addresses included.
+    flags = re.findall(r"\((FLAGS|FLAGS_1|BIND_NOW)\)(.*)", dynamic)
+    binds_now = any(tag == "BIND_NOW" or re.search(r"\bNOW\b|\bBIND_NOW\b", value) for tag, value in flags)
+    check("binds all symbols at load time", binds_now, [value.strip() for _, value in flags])
+    segments = output("readelf", "-lW", library)
+    sections = re.findall(r"^ +\d\d +(.*)$", segments.split("Segment Sections")[1], re.MULTILINE)
+    kinds = re.findall(r"^  (\w+) +0x", segments, re.MULTILINE)
+    protected = [s for kind, s in zip(kinds, sections) if kind == "GNU_RELRO"]
+    tables = {".init_array", ".fini_array", ".data.rel.ro", ".dynamic", ".got", ".got.plt"}
+    written = {s for kind, names in zip(kinds, sections) if kind == "LOAD" for s in names.split()} & tables
+    left = written - {s for names in protected for s in names.split()}
+    check("tables of addresses are read-only after that", bool(protected) and not left, sorted(left) or protected)
+    check("code needs no relocation", "TEXTREL" not in dynamic, "TEXTREL" in dynamic)
+    stack = re.search(r"GNU_STACK.*", segments)
     check("stack not executable", stack is not None and "RWE" not in stack[0], stack and stack[0])
 
     symbols = [line.split() for line in output("nm", "-D", "--defined-only", library).splitlines()]
@@ -102,6 +117,14 @@ def check_instructions() -> None:
                     strangers.append(name)
                     break
         check(f"{module}: wide registers only in its own functions", not strangers, strangers or "yes")
+
+
+def check_stack() -> None:
+    """Kernels have no stack protector: on the stack they write into no array, only into vectors in known places."""
+    store = re.compile(r"mov\w* +[^(]*,-?(0x[0-9a-f]+)?\(%r[sb]p,%r\w+,[248]\)$")
+    for module in ("Kernels", *REGISTERS):
+        found = sorted({name for name, lines in functions(module) for _, line in lines if store.search(line)})
+        check(f"{module}: no element of an array on the stack is written", not found, found or "none")
 
 
 def check_inner_loops() -> None:
@@ -135,6 +158,7 @@ if __name__ == "__main__":
     check_image(sys.argv[1])
     if output("uname", "-m").strip() == "x86_64":
         check_instructions()
+        check_stack()
         check_inner_loops()
     print(f"{passed} passed, {len(failures)} failed")
     sys.exit(1 if failures else 0)

@@ -35,7 +35,7 @@ module Core -O
 module CABI -O
 aarch64-linux-gnu-gcc -O2 -fPIC -ISources/Shims/include -c Sources/Shims/Shims.c -o $out/Shims.o
 aarch64-linux-gnu-gcc -shared $out/{Kernels,Core,CABI,Shims}.o -o $library -lm \
-    -Wl,--version-script=Sources/CABI/exports.map,-soname=libcrossentropy.so.0,-z,nodelete,-z,defs,-z,text \
+    -Wl,--version-script=Sources/CABI/exports.map,-soname=libcrossentropy.so.0,-z,nodelete,-z,defs,-z,text,-z,relro,-z,now \
     -Wl,--gc-sections,--strip-all
 for program in example vectors contract hashes binary partial pairs; do
     aarch64-linux-gnu-gcc -std=c99 -Wall -Wextra -pedantic -Werror -O2 -Iinclude Tests/CConsumer/$program.c \
