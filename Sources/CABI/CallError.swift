@@ -34,9 +34,7 @@ struct Message {
         append(UInt8(ascii: "0") + UInt8(value % 10))
     }
 
-    mutating func number(_ value: Double) {
-        used = shim_append_double(start, used, size, value)
-    }
+    mutating func character(_ character: Unicode.Scalar) { append(UInt8(truncatingIfNeeded: character.value)) }
 
     /// "[2, 3]"
     mutating func shape(_ view: TensorView, without axis: Int = -1) {

@@ -469,15 +469,27 @@ crossentropy_process *crossentropy_process_state(void (*fill)(crossentropy_proce
 // This thread's error text. Not inline, see Shims.c.
 char *crossentropy_message(void);
 
-// Appends a number to text of which `used` bytes are taken; the new length.
-static inline size_t shim_append_double(char *text, size_t used, size_t size, double value) {
-    int n = snprintf(text + used, size - used, "%.17g", value);
-    double short_value;
-    char   short_text[32];
-    snprintf(short_text, sizeof short_text, "%.6g", value);
-    short_value = strtod(short_text, NULL);
-    if (short_value == value) n = snprintf(text + used, size - used, "%.6g", value);
-    return n < 0 ? used : used + (size_t)n < size ? used + (size_t)n : size - 1;
+// A number in decimal: its digits, and the power of ten that these, read as an integer, are multiplied by.
+typedef struct crossentropy_decimal {
+    char    digits[24];
+    int32_t count;
+    int32_t exponent;
+    double  value;  // what they read back as
+} crossentropy_decimal;
+
+// A finite positive number rounded to `count` digits, 1 to 17. The locale's decimal point, whatever it is, is neither taken
+// from what printf writes nor given to strtod.
+static inline crossentropy_decimal shim_decimal(double value, int32_t count) {
+    crossentropy_decimal decimal = {.count = 0};
+    char                 text[64], plain[40];
+    snprintf(text, sizeof text, "%.*e", (int)count - 1, value);
+    const char *c = text;
+    for (; *c != 'e' && *c != 0; c++)
+        if (*c >= '0' && *c <= '9' && decimal.count < count) decimal.digits[decimal.count++] = *c;
+    decimal.exponent = (int32_t)(*c == 'e' ? strtol(c + 1, NULL, 10) : 0) - (count - 1);
+    snprintf(plain, sizeof plain, "%se%d", decimal.digits, (int)decimal.exponent);
+    decimal.value = strtod(plain, NULL);
+    return decimal;
 }
 
 #endif
