@@ -59,10 +59,10 @@ build/vectors.txt: Tests/Vectors/vectors.json tools/flatten_vectors.py
 C_FLAGS   = -std=c99 -Wall -Wextra -pedantic -Werror -O1 -Iinclude
 CXX_FLAGS = -std=c++17 -Wall -Wextra -pedantic -Werror -Iinclude
 C_LIBS    = $(LIBRARY) -Wl,-rpath,$(CURDIR)/$(dir $(LIBRARY)) -lm -ldl -pthread
-CONSUMERS = vectors contract loading example hashes binary partial pairs
+CONSUMERS = vectors contract loading example hashes binary partial pairs messages
 
 define compile_with
-build/$(1)/%: Tests/CConsumer/%.c include/crossentropy.h $(LIBRARY)
+build/$(1)/%: Tests/CConsumer/%.c $(wildcard Tests/CConsumer/*.h) include/crossentropy.h $(LIBRARY)
 	@mkdir -p $$(@D)
 	$(1) $(C_FLAGS) $$< -o $$@ $(C_LIBS)
 build/$(1)/loading: Tests/CConsumer/loading.c

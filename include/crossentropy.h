@@ -58,15 +58,15 @@ extern "C" {
  *    threads = 1. Safe after fork(), in the child too. Calls from several threads may run at the
  *    same time, as long as none writes what another one reads or writes. 64 kB of stack suffice.
  *  - Hardened. Symbols are bound when the library is loaded, and its tables of addresses are
- *    read-only from then on (full RELRO); stack and data are not executable; there is no search path
- *    for other libraries. What checks and plans a call is compiled with stack protectors and with
- *    checks of overflow and bounds, which stop the process where the library itself is at fault.
- *    The arithmetic on rows has neither, since they would cost short rows more than the work. In
- *    their place: all lengths, strides and addresses, labels, and classes and offsets of sparse
- *    targets are checked before it is given them; its scratch memory is allocated from the sizes
- *    that bound its loops; and on the stack it has no arrays, but vectors of 16 numbers, of which it
- *    copies at most 15 whatever the length that it is told. Memory that a tensor says is there, and
- *    is not, no library can check.
+ *    read-only from then on (full RELRO); stack and data are not executable; there is no search
+ *    path for other libraries. What checks and plans a call is compiled with stack protectors and
+ *    with checks of overflow and bounds, which stop the process where the library itself is at
+ *    fault. The arithmetic on rows has neither, since they would cost short rows more than the
+ *    work. In their place: all lengths, strides and addresses, labels, and classes and offsets of
+ *    sparse targets are checked before it is given them; its scratch memory is allocated from the
+ *    sizes that bound its loops; and on the stack it has no arrays, but vectors of 16 numbers, of
+ *    which it copies at most 15 whatever the length that it is told. Memory that a tensor says is
+ *    there, and is not, no library can check.
  *
  * Odd cases, the same in every language
  *
@@ -148,10 +148,15 @@ enum {
  * Never NULL, also for unknown values; static. */
 CE_API const char *ce_status_string(int32_t status);
 
-/* ce_last_error_message: what went wrong in this thread's last failed call, with the values:
- * "label 7 in row 3 is out of range: there are 5 classes (labels 0 to 4)". Valid until this thread's
- * next failing call. Never NULL; "" if no call of this thread has failed. A call that succeeds
- * leaves it as it is. */
+/* ce_last_error_message: what went wrong in this thread's last failed call: the name of the
+ * function, and what was given and is accepted, in the names of its arguments and of the members of
+ * its structs: "ce_softmax: class_axis is 2, but input has 2 dimensions". Numbers are written alike
+ * in every locale.
+ *
+ * It is for the caller who has just got a status other than CE_OK in this thread, and for nobody
+ * else. A call that succeeds does not clear it, so it does not tell whether a call failed; other
+ * threads have their own. The text stays valid until this thread's next failing call writes over
+ * it. Never NULL; "" if no call of this thread has failed. */
 CE_API const char *ce_last_error_message(void);
 
 /* ---------------------------------------------------------------------------------------------

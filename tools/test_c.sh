@@ -10,6 +10,10 @@ check() { # a title, then the command
     "$@" || { echo "FAILED: $*"; failures=$((failures + 1)); }
 }
 
+# A locale with a decimal comma for the messages, where the system has the means; otherwise the program does without.
+mkdir -p build/locales
+localedef -i de_DE -f UTF-8 build/locales/de_DE.UTF-8 2>/dev/null || true
+
 for compiler in gcc clang; do
     check "$compiler: the header under C++17" build/$compiler/header
     check "$compiler: the example" build/$compiler/example
@@ -17,6 +21,7 @@ for compiler in gcc clang; do
     check "$compiler: contract" build/$compiler/contract
     check "$compiler: vectors" build/$compiler/vectors build/vectors.txt
     check "$compiler: partial" build/$compiler/partial
+    check "$compiler: messages" env LOCPATH=build/locales build/$compiler/messages
     check "$compiler: pairs" build/$compiler/pairs
     check "$compiler: hashes" build/$compiler/hashes Tests/Hashes/hashes.txt --quick
     check "$compiler: hashes of binary cross-entropy" build/$compiler/binary Tests/Hashes/binary.txt --quick

@@ -9,10 +9,11 @@ import Shims
 
 @implementation @_cdecl("ce_accumulator_init")
 public func ce_accumulator_init(_ accumulator: UnsafeMutablePointer<ce_accumulator>?) -> Int32 {
-    guard let accumulator else { return nullPointer("accumulator").status }
-    memset(accumulator, 0, MemoryLayout<ce_accumulator>.size)
-    accumulator.pointee.version = UInt32(CE_ACCUMULATOR_VERSION)
-    return Int32(CE_OK)
+    status("ce_accumulator_init") { () throws(CallError) in
+        guard let accumulator else { throw nullPointer("accumulator") }
+        memset(accumulator, 0, MemoryLayout<ce_accumulator>.size)
+        accumulator.pointee.version = UInt32(CE_ACCUMULATOR_VERSION)
+    }
 }
 
 @implementation @_cdecl("ce_accumulator_add")
@@ -20,14 +21,16 @@ public func ce_accumulator_add(
     _ accumulator: UnsafeMutablePointer<ce_accumulator>?, _ loss: UnsafePointer<ce_tensor>?,
     _ weight: UnsafePointer<ce_tensor>?, _ correct: UnsafePointer<ce_tensor>?
 ) -> Int32 {
-    checked { storage throws(CallError) in try add(accumulator, loss, weight, correct, &storage) }
+    checked("ce_accumulator_add") { storage throws(CallError) in
+        try add(accumulator, loss, weight, correct, &storage)
+    }
 }
 
 @implementation @_cdecl("ce_accumulator_merge")
 public func ce_accumulator_merge(
     _ into: UnsafeMutablePointer<ce_accumulator>?, _ from: UnsafePointer<ce_accumulator>?
 ) -> Int32 {
-    checked { _ throws(CallError) in
+    checked("ce_accumulator_merge") { _ throws(CallError) in
         var sums = Sums(try valid(UnsafePointer(into), "into"))
         let other = Sums(try valid(from, "from"))
         sums.loss.add(other.loss)
@@ -44,7 +47,7 @@ public func ce_accumulator_result(
     _ accumulator: UnsafePointer<ce_accumulator>?, _ mean: UnsafeMutablePointer<Double>?,
     _ sum: UnsafeMutablePointer<Double>?, _ weight: UnsafeMutablePointer<Double>?
 ) -> Int32 {
-    checked { _ throws(CallError) in
+    checked("ce_accumulator_result") { _ throws(CallError) in
         let sums = Sums(try valid(accumulator, "accumulator"))
         let divisor = sums.weight.rounded()
         if let mean { mean.pointee = clean(sums.loss.divided(by: sums.weight)) }
@@ -143,7 +146,7 @@ private func add(
 private func checkApart(_ own: Range<Int>, _ view: TensorView?, _ name: StaticString) throws(CallError) {
     guard let view, !view.addresses.isEmpty, view.addresses.overlaps(own) else { return }
     throw CallError(CE_ERROR_OVERLAP) {
-        $0.text("the accumulator overlaps ")
+        $0.text("accumulator overlaps ")
         $0.text(name)
     }
 }

@@ -10,7 +10,7 @@ public func ce_binary_cross_entropy(
     _ input: UnsafePointer<ce_tensor>?, _ class_axis: Int32, _ target: UnsafePointer<ce_tensor>?,
     _ options: UnsafePointer<ce_options>?, _ loss: UnsafePointer<ce_tensor>?, _ grad: UnsafePointer<ce_tensor>?
 ) -> Int32 {
-    checked { storage throws(CallError) in
+    checked("ce_binary_cross_entropy") { storage throws(CallError) in
         let call = try checkedCall(input, class_axis, target, try readOptions(options), loss, grad, &storage)
         do throws(LossFailure) {
             try call.run()
@@ -48,7 +48,7 @@ private func checkedCall(
         throw weightShape(positiveWeight, "pos_weight", classes, ", and one number would serve them all")
     }
     if let sampleWeight { try checkShape(sampleWeight, "sample_weight", equals: input, "input") }
-    if let grad { try checkLikeInput(grad, "grad", input) }
+    if let grad { try checkLikeInput(grad, "grad", input, "input") }
 
     // Options
     let operand = Operand(data: input.data, dtype: input.dtype)
@@ -69,7 +69,7 @@ private func checkedCall(
         NamedView(target, "target"), NamedView(weight, "weight"), NamedView(positiveWeight, "pos_weight"),
         NamedView(sampleWeight, "sample_weight"),
     ]
-    try checkOutputs(loss, NamedView(grad, "grad"), input: input, others: inputs)
+    try checkOutputs(loss, NamedView(grad, "grad"), input: NamedView(input, "input"), others: inputs)
 
     let order = ElementOrder(input)
     var numbers = TensorView(

@@ -36,6 +36,14 @@ struct Message {
 
     mutating func character(_ character: Unicode.Scalar) { append(UInt8(truncatingIfNeeded: character.value)) }
 
+    /// "row 2 of partials"
+    mutating func row(_ row: Int, of name: StaticString) {
+        text("row ")
+        number(row)
+        text(" of ")
+        text(name)
+    }
+
     /// "[2, 3]"
     mutating func shape(_ view: TensorView, without axis: Int = -1) {
         text("[")
@@ -49,6 +57,18 @@ struct Message {
     }
 
     mutating func finish() { start[used] = 0 }
+
+    /// Puts "ce_softmax: " before this thread's message.
+    static func begin(with function: StaticString) {
+        let text = crossentropy_message()!
+        let room = Int(CROSSENTROPY_MESSAGE_BYTES)
+        let prefix = function.utf8CodeUnitCount + 2
+        let kept = min(strlen(text), room - 1 - prefix)
+        memmove(text + prefix, text, kept)
+        text[prefix + kept] = 0
+        memcpy(text, function.utf8Start, prefix - 2)
+        memcpy(text + prefix - 2, ": ", 2)
+    }
 
     private mutating func append(_ byte: UInt8) {
         if used < size - 1 {
@@ -93,14 +113,15 @@ extension CallError {
                 $0.number(c)
                 $0.text(" is named twice in row ")
                 $0.number(row)
-                $0.text(" of the sparse target")
+                $0.text(": a sparse row names a class once")
             }
         case .offsets(let row):
             self.init(CE_ERROR_SHAPE) {
                 $0.text("the target_offsets of row ")
                 $0.number(row)
                 $0.text(
-                    " do not lead to a part of target: they must not be negative, nor decrease, nor exceed its length")
+                    " do not lead to entries: they must not be negative, nor decrease, nor exceed their number"
+                )
             }
         case .empty:
             self.init(CE_ERROR_EMPTY) {

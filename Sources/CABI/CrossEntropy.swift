@@ -5,14 +5,25 @@ import Shims
 /// Checks everything, then computes: the body of every call that compares logits or probabilities with a target, for a loss and its
 /// gradients, or with second derivatives (and the vector that they are multiplied with) in the gradient's place.
 func crossEntropy(
-    _ input: UnsafePointer<ce_tensor>?, _ classAxis: Int32, _ target: UnsafePointer<ce_tensor>?,
-    _ options: UnsafePointer<ce_options>?, _ loss: UnsafePointer<ce_tensor>?, _ grad: UnsafePointer<ce_tensor>?,
-    _ mode: Mode = .loss, vector: UnsafePointer<ce_tensor>? = nil
+    _ function: StaticString, _ input: UnsafePointer<ce_tensor>?, _ classAxis: Int32,
+    _ target: UnsafePointer<ce_tensor>?, _ options: UnsafePointer<ce_options>?, _ loss: UnsafePointer<ce_tensor>?,
+    _ grad: UnsafePointer<ce_tensor>?, _ mode: Mode = .loss, vector: UnsafePointer<ce_tensor>? = nil
 ) -> Int32 {
-    checked { storage throws(CallError) in
-        try run(
-            try checkedCall(mode, input, classAxis, target, try readOptions(options), loss, grad, vector, &storage))
+    checked(function) { storage throws(CallError) in
+        let isHessian = mode == .hessianVector || mode == .hessianDiagonal
+        try crossEntropy(
+            mode, input, classAxis, target, try readOptions(options), loss, grad, vector, isHessian ? .hessian : .views,
+            &storage)
     }
+}
+
+/// The same for options that have been read, and within a function's `checked`.
+func crossEntropy(
+    _ mode: Mode, _ input: UnsafePointer<ce_tensor>?, _ classAxis: Int32, _ target: UnsafePointer<ce_tensor>?,
+    _ options: ce_options, _ loss: UnsafePointer<ce_tensor>?, _ grad: UnsafePointer<ce_tensor>?,
+    _ vector: UnsafePointer<ce_tensor>?, _ names: ArgumentNames, _ storage: inout CallStorage
+) throws(CallError) {
+    try run(try checkedCall(mode, input, classAxis, target, options, loss, grad, vector, names, &storage))
 }
 
 func run(_ call: LossCall) throws(CallError) {
@@ -26,14 +37,13 @@ func run(_ call: LossCall) throws(CallError) {
 private func checkedCall(
     _ mode: Mode, _ input: UnsafePointer<ce_tensor>?, _ classAxis: Int32, _ target: UnsafePointer<ce_tensor>?,
     _ options: ce_options, _ loss: UnsafePointer<ce_tensor>?, _ grad: UnsafePointer<ce_tensor>?,
-    _ vector: UnsafePointer<ce_tensor>?, _ storage: inout CallStorage
+    _ vector: UnsafePointer<ce_tensor>?, _ names: ArgumentNames, _ storage: inout CallStorage
 ) throws(CallError) -> LossCall {
     let isHessian = mode == .hessianVector || mode == .hessianDiagonal
-    let gradName: StaticString = isHessian ? "output" : "grad"
-    let input = try view(input, "input", .singleOrHalf, &storage)
+    let input = try view(input, names.input, .singleOrHalf, &storage)
     let axis = try checkedClassAxis(classAxis, of: input)
     let classes = input.length(axis)
-    let target = try Target(target, options, input, axis, &storage)
+    let target = try Target(target, options, input, axis, names, &storage)
     let weight = try optionalView(options.weight, "weight", .single, &storage)
     let prior = try optionalView(options.prior, "prior", .single, &storage)
     let sampleWeight = try optionalView(options.sample_weight, "sample_weight", .single, &storage)
@@ -44,8 +54,8 @@ private func checkedCall(
     let loss = try optionalView(loss, "loss", .single, &storage)
     let grad =
         isHessian
-        ? try view(grad, gradName, .singleOrHalf, &storage)
-        : try optionalView(grad, gradName, .singleOrHalf, &storage)
+        ? try view(grad, names.grad, .singleOrHalf, &storage)
+        : try optionalView(grad, names.grad, .singleOrHalf, &storage)
     let targetGrad = try optionalView(options.grad_target, "grad_target", .single, &storage)
     if loss == nil && grad == nil && targetGrad == nil {
         throw CallError(CE_ERROR_NULL_POINTER) { $0.text("loss and grad are both NULL: there is nothing to compute") }
@@ -59,7 +69,7 @@ private func checkedCall(
     ]
     for i in 0..<3 {
         if let view = perRow[i].view {
-            try checkShape(view, perRow[i].name, equals: input, without: axis, "input without its class axis")
+            try checkShape(view, perRow[i].name, equals: input, without: axis, names.input)
         }
     }
     if gradLosses != nil && options.reduction != CE_REDUCTION_NONE {
@@ -69,12 +79,14 @@ private func checkedCall(
     }
     if let ignored {
         if target.kind == .distributions {
-            throw CallError(CE_ERROR_OPTION) { $0.text("ignore_indices is for labels, but target holds distributions") }
+            throw CallError(CE_ERROR_OPTION) {
+                $0.text("ignore_indices is for labels, but targets are distributions")
+            }
         }
         try checkList(ignored, "ignore_indices")
     }
-    if let grad { try checkLikeInput(grad, gradName, input) }
-    if let vector { try checkShape(vector, "vector", equals: input, "input") }
+    if let grad { try checkLikeInput(grad, names.grad, input, names.input) }
+    if let vector { try checkShape(vector, "vector", equals: input, names.input) }
 
     var call = LossCall(
         classes: classes, rows: storage.rowSpace(),
@@ -86,7 +98,7 @@ private func checkedCall(
     if let targetGrad { try checkTargetGrad(targetGrad, target) }
     if let loss {
         if call.reduction == .none {
-            try checkShape(loss, "loss", equals: input, without: axis, "input without its class axis")
+            try checkShape(loss, "loss", equals: input, without: axis, names.input)
         } else {
             try checkSingle(loss)
         }
@@ -95,20 +107,24 @@ private func checkedCall(
     // Memory
     let keepsLosses = call.reduction == .none
     let inputs: InlineArray<10, NamedView> = [
-        NamedView(target.view, "target"), NamedView(target.probs, "target_probs"),
+        NamedView(target.view, names.target), NamedView(target.probs, "target_probs"),
         NamedView(target.offsets, "target_offsets"), NamedView(weight, "weight"), NamedView(prior, "prior"),
         NamedView(sampleWeight, "sample_weight"), NamedView(mask, "mask"), NamedView(ignored, "ignore_indices"),
         NamedView(gradLosses, "grad_losses"),
         // The Hessian's output may take the vector's place.
         NamedView(vector.flatMap { grad!.isSame(as: $0) ? nil : $0 }, "vector"),
     ]
-    try checkOutputs(loss, NamedView(grad, gradName), targetGrad, input: input, others: inputs)
-    call.statistics = try checkedStatistics(
-        options.row_stats, rows: input.count(without: axis),
-        apartFrom: [
-            input, target.view, target.probs, target.offsets, weight, prior, sampleWeight, mask, ignored, gradLosses,
-            loss, grad, targetGrad,
-        ], &storage)
+    try checkOutputs(
+        loss, NamedView(grad, names.grad), targetGrad, input: NamedView(input, names.input), others: inputs)
+    if let places = options.row_stats {
+        let tensors: InlineArray<14, NamedView> = [
+            NamedView(input, names.input), NamedView(loss, "loss"), NamedView(grad, names.grad),
+            NamedView(targetGrad, "grad_target"), inputs[0], inputs[1], inputs[2], inputs[3], inputs[4], inputs[5],
+            inputs[6], inputs[7], inputs[8], inputs[9],
+        ]
+        call.statistics = try checkedStatistics(
+            places, isOption: true, rows: input.count(without: axis), apartFrom: tensors, &storage)
+    }
 
     call.weight = weight.map { Operand(data: $0.data, dtype: $0.dtype, classStride: $0.stride(0)) }
     call.prior = prior.map { Operand(data: $0.data, dtype: $0.dtype, classStride: $0.stride(0)) }
@@ -153,12 +169,15 @@ func checkWeight(_ weight: TensorView?, _ name: StaticString, _ classes: Int) th
 }
 
 /// Throws unless an output has the shape and a dtype that go with the input.
-func checkLikeInput(_ view: TensorView, _ name: StaticString, _ input: TensorView) throws(CallError) {
-    try checkShape(view, name, equals: input, "input")
+func checkLikeInput(
+    _ view: TensorView, _ name: StaticString, _ input: TensorView, _ inputName: StaticString
+) throws(CallError) {
+    try checkShape(view, name, equals: input, inputName)
     if view.dtype != input.dtype && !(input.dtype.isHalf && view.dtype == .f32) {
         throw CallError(CE_ERROR_DTYPE) {
             $0.text(name)
-            $0.text(" must have the dtype of input")
+            $0.text(" must have the dtype of ")
+            $0.text(inputName)
             if input.dtype.isHalf { $0.text(", or f32") }
         }
     }
@@ -179,9 +198,9 @@ func checkedAxis(_ axis: Int32, of input: TensorView) throws(CallError) -> Int {
     let position = axis < 0 ? Int(axis) + input.ndim : Int(axis)
     guard position >= 0 && position < input.ndim else {
         throw CallError(CE_ERROR_SHAPE) {
-            $0.text("class axis ")
+            $0.text("class_axis is ")
             $0.number(Int(axis))
-            $0.text(" is out of range: input has ")
+            $0.text(", but input has ")
             $0.number(input.ndim)
             $0.text(input.ndim == 1 ? " dimension" : " dimensions")
         }
@@ -196,8 +215,8 @@ func checkedClassAxis(_ axis: Int32, of input: TensorView) throws(CallError) -> 
         throw CallError(CE_ERROR_SHAPE) {
             $0.text("input has shape ")
             $0.shape(input)
-            $0.text(" and so no class: the class axis is dimension ")
-            $0.number(position)
+            $0.text(" and so no class: class_axis is ")
+            $0.number(Int(axis))
         }
     }
     return position

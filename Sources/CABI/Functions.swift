@@ -56,22 +56,16 @@ public func ce_last_error_message() -> UnsafePointer<CChar>? { UnsafePointer(cro
 
 @implementation @_cdecl("ce_options_init")
 public func ce_options_init(_ options: UnsafeMutablePointer<ce_options>?, _ size: Int) -> Int32 {
-    guard let options else { return nullPointer("options").status }
-    guard size >= firstOptionsSize else {
-        return CallError(CE_ERROR_OPTIONS_SIZE) {
-            $0.text("the size given to ce_options_init is ")
-            $0.number(unsigned: UInt64(bitPattern: Int64(size)))
-            $0.text("; the smallest is ")
-            $0.number(firstOptionsSize)
-        }.status
+    status("ce_options_init") { () throws(CallError) in
+        guard let options else { throw nullPointer("options") }
+        try checkSize(UInt64(bitPattern: Int64(size)), "size", first: firstOptionsSize, "")
+        var defaults = defaultOptions()
+        let known = min(size, MemoryLayout<ce_options>.size)
+        defaults.size = UInt64(size)
+        // A caller newer than this library has fields that it does not know; 0 is what they were before they existed.
+        memset(options, 0, size)
+        memcpy(options, &defaults, known)
     }
-    var defaults = defaultOptions()
-    let known = min(size, MemoryLayout<ce_options>.size)
-    defaults.size = UInt64(size)
-    // A caller newer than this library has fields that it does not know; 0 is what they were before they existed.
-    memset(options, 0, size)
-    memcpy(options, &defaults, known)
-    return Int32(CE_OK)
 }
 
 @implementation @_cdecl("ce_cross_entropy")
@@ -79,7 +73,7 @@ public func ce_cross_entropy(
     _ input: UnsafePointer<ce_tensor>?, _ class_axis: Int32, _ target: UnsafePointer<ce_tensor>?,
     _ options: UnsafePointer<ce_options>?, _ loss: UnsafePointer<ce_tensor>?, _ grad: UnsafePointer<ce_tensor>?
 ) -> Int32 {
-    crossEntropy(input, class_axis, target, options, loss, grad)
+    crossEntropy("ce_cross_entropy", input, class_axis, target, options, loss, grad)
 }
 
 @implementation @_cdecl("ce_kl_divergence")
@@ -87,7 +81,7 @@ public func ce_kl_divergence(
     _ input: UnsafePointer<ce_tensor>?, _ class_axis: Int32, _ target: UnsafePointer<ce_tensor>?,
     _ options: UnsafePointer<ce_options>?, _ loss: UnsafePointer<ce_tensor>?, _ grad: UnsafePointer<ce_tensor>?
 ) -> Int32 {
-    crossEntropy(input, class_axis, target, options, loss, grad, .divergence)
+    crossEntropy("ce_kl_divergence", input, class_axis, target, options, loss, grad, .divergence)
 }
 
 @implementation @_cdecl("ce_hessian_vector_product")
@@ -95,7 +89,8 @@ public func ce_hessian_vector_product(
     _ input: UnsafePointer<ce_tensor>?, _ class_axis: Int32, _ target: UnsafePointer<ce_tensor>?,
     _ options: UnsafePointer<ce_options>?, _ vector: UnsafePointer<ce_tensor>?, _ output: UnsafePointer<ce_tensor>?
 ) -> Int32 {
-    crossEntropy(input, class_axis, target, options, nil, output, .hessianVector, vector: vector)
+    crossEntropy(
+        "ce_hessian_vector_product", input, class_axis, target, options, nil, output, .hessianVector, vector: vector)
 }
 
 @implementation @_cdecl("ce_hessian_diagonal")
@@ -103,7 +98,7 @@ public func ce_hessian_diagonal(
     _ input: UnsafePointer<ce_tensor>?, _ class_axis: Int32, _ target: UnsafePointer<ce_tensor>?,
     _ options: UnsafePointer<ce_options>?, _ output: UnsafePointer<ce_tensor>?
 ) -> Int32 {
-    crossEntropy(input, class_axis, target, options, nil, output, .hessianDiagonal)
+    crossEntropy("ce_hessian_diagonal", input, class_axis, target, options, nil, output, .hessianDiagonal)
 }
 
 @implementation @_cdecl("ce_cross_entropy_f32")
@@ -111,7 +106,7 @@ public func ce_cross_entropy_f32(
     _ logits: UnsafePointer<Float>?, _ labels: UnsafePointer<Int64>?, _ rows: Int64, _ classes: Int64,
     _ options: UnsafePointer<ce_options>?, _ loss: UnsafeMutablePointer<Float>?, _ grad: UnsafeMutablePointer<Float>?
 ) -> Int32 {
-    contiguousRows(logits, labels, rows, classes, options, loss, grad, .f32)
+    contiguousRows("ce_cross_entropy_f32", logits, labels, rows, classes, options, loss, grad, .f32)
 }
 
 @implementation @_cdecl("ce_cross_entropy_f64")
@@ -119,7 +114,7 @@ public func ce_cross_entropy_f64(
     _ logits: UnsafePointer<Double>?, _ labels: UnsafePointer<Int64>?, _ rows: Int64, _ classes: Int64,
     _ options: UnsafePointer<ce_options>?, _ loss: UnsafeMutablePointer<Double>?, _ grad: UnsafeMutablePointer<Double>?
 ) -> Int32 {
-    contiguousRows(logits, labels, rows, classes, options, loss, grad, .f64)
+    contiguousRows("ce_cross_entropy_f64", logits, labels, rows, classes, options, loss, grad, .f64)
 }
 
 private func cString(_ text: StaticString) -> UnsafePointer<CChar> {
@@ -128,35 +123,47 @@ private func cString(_ text: StaticString) -> UnsafePointer<CChar> {
 
 /// The general call on views of contiguous rows.
 private func contiguousRows(
-    _ logits: UnsafeRawPointer?, _ labels: UnsafeRawPointer?, _ rows: Int64, _ classes: Int64,
+    _ function: StaticString, _ logits: UnsafeRawPointer?, _ labels: UnsafeRawPointer?, _ rows: Int64, _ classes: Int64,
     _ options: UnsafePointer<ce_options>?, _ loss: UnsafeMutableRawPointer?, _ grad: UnsafeMutableRawPointer?,
     _ dtype: DType
 ) -> Int32 {
-    let lengths: InlineArray<2, Int64> = [rows, classes]
-    return lengths.span.withUnsafeBufferPointer { lengths in
-        func tensor(_ data: UnsafeRawPointer?, _ dtype: DType, _ ndim: Int32) -> ce_tensor {
-            ce_tensor(
-                data: UnsafeMutableRawPointer(mutating: data), dtype: dtype.rawValue, ndim: ndim,
-                shape: lengths.baseAddress,
-                strides: nil)
-        }
-        let keepsLosses = isReductionNone(options)
-        var input = tensor(logits, dtype, 2)
-        var target = tensor(labels, .i64, 1)
-        var lossTensor = tensor(loss, dtype, keepsLosses ? 1 : 0)
-        var gradTensor = tensor(grad, dtype, 2)
-        return withUnsafePointer(to: &lossTensor) { lossTensor in
-            withUnsafePointer(to: &gradTensor) { gradTensor in
-                crossEntropy(
-                    &input, 1, &target, options, loss == nil ? nil : lossTensor, grad == nil ? nil : gradTensor)
+    checked(function) { storage throws(CallError) in
+        let options = try readOptions(options)
+        if rows < 0 { throw tooSmall("rows", rows, 0) }
+        if classes < 1 { throw tooSmall("classes", classes, 1) }
+        if logits == nil && rows > 0 { throw nullPointer("logits") }
+        if labels == nil && rows > 0 { throw nullPointer("labels") }
+        let lengths: InlineArray<2, Int64> = [rows, classes]
+        try lengths.span.withUnsafeBufferPointer { lengths throws(CallError) in
+            func tensor(_ data: UnsafeRawPointer?, _ dtype: DType, _ ndim: Int32) -> ce_tensor {
+                ce_tensor(
+                    data: UnsafeMutableRawPointer(mutating: data), dtype: dtype.rawValue, ndim: ndim,
+                    shape: lengths.baseAddress, strides: nil)
+            }
+            var input = tensor(logits, dtype, 2)
+            var target = tensor(labels, .i64, 1)
+            var lossTensor = tensor(loss, dtype, options.reduction == CE_REDUCTION_NONE ? 1 : 0)
+            var gradTensor = tensor(grad, dtype, 2)
+            try withUnsafePointer(to: &lossTensor) { lossTensor throws(CallError) in
+                try withUnsafePointer(to: &gradTensor) { gradTensor throws(CallError) in
+                    try crossEntropy(
+                        .loss, &input, 1, &target, options, loss == nil ? nil : lossTensor,
+                        grad == nil ? nil : gradTensor, nil, .rows, &storage)
+                }
             }
         }
     }
 }
 
-private func isReductionNone(_ options: UnsafePointer<ce_options>?) -> Bool {
-    guard let options = try? readOptions(options) else { return false }  // the call itself will say why
-    return options.reduction == CE_REDUCTION_NONE
+/// A count that is given as a number.
+func tooSmall(_ name: StaticString, _ value: Int64, _ least: Int) -> CallError {
+    CallError(CE_ERROR_SHAPE) {
+        $0.text(name)
+        $0.text(" is ")
+        $0.number(Int(value))
+        $0.text("; it must be at least ")
+        $0.number(least)
+    }
 }
 
 @implementation @_cdecl("ce_softmax")
@@ -164,8 +171,7 @@ public func ce_softmax(
     _ input: UnsafePointer<ce_tensor>?, _ class_axis: Int32, _ options: UnsafePointer<ce_options>?,
     _ output: UnsafePointer<ce_tensor>?
 ) -> Int32 {
-    guard let output else { return nullPointer("output").status }
-    return softmax(.softmax, input, class_axis, nil, options, perRow: nil, perClass: output, nil)
+    softmax("ce_softmax", .softmax, input, class_axis, options, .perClass(output))
 }
 
 @implementation @_cdecl("ce_log_softmax")
@@ -173,8 +179,7 @@ public func ce_log_softmax(
     _ input: UnsafePointer<ce_tensor>?, _ class_axis: Int32, _ options: UnsafePointer<ce_options>?,
     _ output: UnsafePointer<ce_tensor>?
 ) -> Int32 {
-    guard let output else { return nullPointer("output").status }
-    return softmax(.logSoftmax, input, class_axis, nil, options, perRow: nil, perClass: output, nil)
+    softmax("ce_log_softmax", .logSoftmax, input, class_axis, options, .perClass(output))
 }
 
 @implementation @_cdecl("ce_logsumexp")
@@ -182,8 +187,7 @@ public func ce_logsumexp(
     _ input: UnsafePointer<ce_tensor>?, _ class_axis: Int32, _ options: UnsafePointer<ce_options>?,
     _ output: UnsafePointer<ce_tensor>?
 ) -> Int32 {
-    guard let output else { return nullPointer("output").status }
-    return softmax(.softmax, input, class_axis, nil, options, perRow: output, perClass: nil, nil)
+    softmax("ce_logsumexp", .softmax, input, class_axis, options, .perRow(output))
 }
 
 @implementation @_cdecl("ce_compute_row_stats")
@@ -191,21 +195,15 @@ public func ce_compute_row_stats(
     _ input: UnsafePointer<ce_tensor>?, _ class_axis: Int32, _ labels: UnsafePointer<ce_tensor>?,
     _ options: UnsafePointer<ce_options>?, _ stats: UnsafePointer<ce_row_stats>?
 ) -> Int32 {
-    guard let stats else { return nullPointer("stats").status }
-    return softmax(.softmax, input, class_axis, labels, options, perRow: nil, perClass: nil, stats)
+    softmax("ce_compute_row_stats", .softmax, input, class_axis, labels: labels, options, .statistics(stats))
 }
 
 @implementation @_cdecl("ce_set_num_threads")
 public func ce_set_num_threads(_ count: Int32) -> Int32 {
-    guard count >= 0 else {
-        return CallError(CE_ERROR_OPTION) {
-            $0.text("the number of threads is ")
-            $0.number(Int(count))
-            $0.text("; it must be 0 (the default) or more")
-        }.status
+    status("ce_set_num_threads") { () throws(CallError) in
+        guard count >= 0 else { throw outOfRange("count", Double(count), "0 (the default) or more") }
+        ThreadCount.set(count)
     }
-    ThreadCount.set(count)
-    return Int32(CE_OK)
 }
 
 @implementation @_cdecl("ce_get_num_threads")

@@ -18,17 +18,22 @@ func readOptions(_ pointer: UnsafePointer<ce_options>?) throws(CallError) -> ce_
     var options = defaultOptions()
     guard let pointer else { return options }
     let size = UnsafeRawPointer(pointer).loadUnaligned(as: UInt64.self)
-    guard size >= firstOptionsSize else {
-        throw CallError(CE_ERROR_OPTIONS_SIZE) {
-            $0.text("options.size is ")
-            $0.number(unsigned: size)
-            $0.text("; the smallest is ")
-            $0.number(firstOptionsSize)
-            $0.text(" (fill the struct with ce_options_init)")
-        }
-    }
+    try checkSize(size, "options.size", first: firstOptionsSize, " (ce_options_init fills the struct)")
     memcpy(&options, pointer, min(Int(clamping: size), MemoryLayout<ce_options>.size))
     return options
+}
+
+/// Throws unless so many bytes can be a struct of some release.
+func checkSize(_ size: UInt64, _ name: StaticString, first: Int, _ hint: StaticString) throws(CallError) {
+    if size >= first { return }
+    throw CallError(CE_ERROR_OPTIONS_SIZE) {
+        $0.text(name)
+        $0.text(" is ")
+        $0.number(unsigned: size)
+        $0.text("; the smallest is ")
+        $0.number(first)
+        $0.text(hint)
+    }
 }
 
 extension LossCall {
@@ -133,21 +138,20 @@ private func require(_ wanted: InputType, for option: StaticString, _ given: Inp
         $0.text(option)
         $0.text(" is for ")
         $0.text(content(wanted))
-        $0.text(", but the input holds ")
+        $0.text(", but input_type says ")
         $0.text(content(given))
     }
 }
 
 private func unknown(_ name: StaticString, _ value: Int32) -> CallError {
     CallError(CE_ERROR_OPTION) {
-        $0.text("unknown ")
         $0.text(name)
-        $0.text(": ")
+        $0.text(" has an unknown value: ")
         $0.number(Int(value))
     }
 }
 
-private func outOfRange(_ name: StaticString, _ value: Double, _ range: StaticString) -> CallError {
+func outOfRange(_ name: StaticString, _ value: Double, _ range: StaticString) -> CallError {
     CallError(CE_ERROR_OPTION) {
         $0.text(name)
         $0.text(" is ")

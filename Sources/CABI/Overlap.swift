@@ -105,7 +105,7 @@ struct NamedView {
 
 /// The outputs of a loss call, apart from each other and from all `others`; only the gradient may take the place of the input.
 func checkOutputs<let count: Int>(
-    _ loss: TensorView?, _ grad: NamedView, _ targetGrad: TensorView? = nil, input: TensorView,
+    _ loss: TensorView?, _ grad: NamedView, _ targetGrad: TensorView? = nil, input: NamedView,
     others: InlineArray<count, NamedView>
 ) throws(CallError) {
     let outputs: InlineArray<3, NamedView> = [NamedView(loss, "loss"), grad, NamedView(targetGrad, "grad_target")]
@@ -114,8 +114,8 @@ func checkOutputs<let count: Int>(
         try checkDistinct(output, outputs[i].name)
         for j in 0..<i { try checkApart(outputs[j].view, outputs[j].name, output, outputs[i].name) }
         for j in 0..<count { try checkApart(output, outputs[i].name, others[j].view, others[j].name) }
-        let replacesInput = i == 1 && output.isSame(as: input)
-        if !replacesInput { try checkApart(output, outputs[i].name, input, "input") }
+        let replacesInput = i == 1 && output.isSame(as: input.view!)
+        if !replacesInput { try checkApart(output, outputs[i].name, input.view, input.name) }
     }
 }
 

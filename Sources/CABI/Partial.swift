@@ -12,7 +12,7 @@ public func ce_partial_compute(
     _ input: UnsafePointer<ce_tensor>?, _ class_axis: Int32, _ first_class: Int64, _ target: UnsafePointer<ce_tensor>?,
     _ options: UnsafePointer<ce_options>?, _ partials: UnsafeMutablePointer<ce_partial>?
 ) -> Int32 {
-    checked { storage throws(CallError) in
+    checked("ce_partial_compute") { storage throws(CallError) in
         let input = try view(input, "input", .singleOrHalf, &storage)
         let target = try view(target, "target", .integerOrSingle, &storage)
         if target.dtype.isFloatingPoint {
@@ -21,7 +21,7 @@ public func ce_partial_compute(
             }
         }
         let slice = try Slice(input, class_axis, first_class)
-        try checkShape(target, "target", equals: input, without: slice.axis, "input without its class axis")
+        try checkShape(target, "target", equals: input, without: slice.axis, "input")
         let rows = input.count(without: slice.axis)
         let output = try view(partials, "partials", rows, &storage)
         try checkApart(output, "partials", input, "input")
@@ -54,7 +54,7 @@ public func ce_partial_compute(
 public func ce_partial_merge(
     _ into: UnsafeMutablePointer<ce_partial>?, _ from: UnsafePointer<ce_partial>?, _ rows: Int64
 ) -> Int32 {
-    checked { storage throws(CallError) in
+    checked("ce_partial_merge") { storage throws(CallError) in
         let rows = try rowCount(rows)
         let output = try view(into, "into", rows, &storage)
         let other = try view(from, "from", rows, &storage)
@@ -67,18 +67,18 @@ public func ce_partial_merge(
             try check(from, row, "from")
             guard let misfit = into[row].misfit(from[row]) else { continue }
             throw CallError(CE_ERROR_PARTIAL) {
-                $0.text("statistics of row ")
-                $0.number(row)
+                $0.row(row, of: "into")
+                $0.text(" and of from are")
                 switch misfit {
                 case .label:
-                    $0.text(" are of different labels, ")
+                    $0.text(" of different labels, ")
                     $0.number(Int(into[row].label))
                     $0.text(" and ")
                     $0.number(Int(from[row].label))
-                case .dtype: $0.text(" are of different dtypes, f64 and a narrower one")
-                case .transform: $0.text(" are of logits with different softcap or logit_scale")
+                case .dtype: $0.text(" of different dtypes, f64 and a narrower one")
+                case .transform: $0.text(" of logits with different softcap or logit_scale")
                 case .overlap:
-                    $0.text(" are of the same classes in part: ")
+                    $0.text(" of the same classes in part: ")
                     $0.number(Int(into[row].classes))
                     $0.text(" classes from ")
                     $0.number(Int(into[row].first_class))
@@ -99,7 +99,7 @@ public func ce_partial_loss(
     _ partials: UnsafePointer<ce_partial>?, _ rows: Int64, _ classes: Int64, _ options: UnsafePointer<ce_options>?,
     _ loss: UnsafePointer<ce_tensor>?
 ) -> Int32 {
-    checked { storage throws(CallError) in
+    checked("ce_partial_loss") { storage throws(CallError) in
         let rows = try rowCount(rows)
         let statistics = try view(partials, "partials", rows, &storage)
         let options = try readOptions(options)
@@ -144,7 +144,7 @@ public func ce_partial_grad(
     _ partials: UnsafePointer<ce_partial>?, _ classes: Int64, _ options: UnsafePointer<ce_options>?,
     _ grad: UnsafePointer<ce_tensor>?
 ) -> Int32 {
-    checked { storage throws(CallError) in
+    checked("ce_partial_grad") { storage throws(CallError) in
         let input = try view(input, "input", .singleOrHalf, &storage)
         let options = try readOptions(options)
         let weight = try optionalView(options.weight, "weight", .single, &storage)
@@ -156,7 +156,7 @@ public func ce_partial_grad(
         let classes = try checkComplete(partials, rows, classes)
         if rows > 0 && slice.classes.upperBound > classes {
             throw CallError(CE_ERROR_SHAPE) {
-                $0.text("the slice is classes ")
+                $0.text("by first_class and input the slice is classes ")
                 $0.number(slice.classes.lowerBound)
                 $0.text(" to ")
                 $0.number(slice.classes.upperBound - 1)
@@ -171,10 +171,9 @@ public func ce_partial_grad(
         call.ignoreIndex = LossCall.ignoredLabel
         try checkWeight(weight, "weight", classes)
         if let sampleWeight {
-            try checkShape(
-                sampleWeight, "sample_weight", equals: input, without: slice.axis, "input without its class axis")
+            try checkShape(sampleWeight, "sample_weight", equals: input, without: slice.axis, "input")
         }
-        try checkLikeInput(grad, "grad", input)
+        try checkLikeInput(grad, "grad", input, "input")
         try checkDistinct(grad, "grad")
         if !grad.isSame(as: input) { try checkApart(grad, "grad", input, "input") }
         try checkApart(grad, "grad", statistics, "partials")
@@ -254,7 +253,11 @@ private struct Slice {
             }
         }
         guard first <= 1 << 61 && count <= 1 << 61 else {
-            throw CallError(CE_ERROR_OVERFLOW) { $0.text("class indices of the slice do not fit into 62 bits") }
+            throw CallError(CE_ERROR_OVERFLOW) {
+                $0.text("first_class is ")
+                $0.number(Int(first))
+                $0.text(": class indices of the slice do not fit in 62 bits")
+            }
         }
         classes = Int(first)..<Int(first) + count
     }
@@ -269,7 +272,7 @@ extension LossCall {
         try apply(options)
         if inputType != .logits {
             throw CallError(CE_ERROR_OPTION) {
-                $0.text("partial statistics are of logits, but input_type is probabilities or their logarithms")
+                $0.text("input_type must be LOGITS: of other inputs there are no partial statistics")
             }
         }
         func refuse(_ name: StaticString, isGiven: Bool) throws(CallError) {
@@ -312,12 +315,8 @@ extension LossCall {
 }
 
 private func rowCount(_ rows: Int64) throws(CallError) -> Int {
-    if rows >= 0 { return Int(rows) }
-    throw CallError(CE_ERROR_SHAPE) {
-        $0.text("rows is ")
-        $0.number(Int(rows))
-        $0.text("; it must be at least 0")
-    }
+    if rows < 0 { throw tooSmall("rows", rows, 0) }
+    return Int(rows)
 }
 
 /// The memory of so many statistics.
@@ -339,10 +338,7 @@ private func view(
 private func check(_ partials: LossCall.Partials, _ row: Int, _ name: StaticString) throws(CallError) {
     if partials[row].isValid { return }
     throw CallError(CE_ERROR_PARTIAL) {
-        $0.text("row ")
-        $0.number(row)
-        $0.text(" of ")
-        $0.text(name)
+        $0.row(row, of: name)
         $0.text(" holds no statistics of version ")
         $0.number(Int(CE_PARTIAL_VERSION))
     }
@@ -356,7 +352,7 @@ private func checkComplete(
         throw CallError(CE_ERROR_SHAPE) {
             $0.text("classes is ")
             $0.number(Int(classes))
-            $0.text("; it must be at least 0, which means those that have been seen")
+            $0.text("; it must be at least 0, which means those that have been seen, and at most 2^62")
         }
     }
     guard let partials, rows > 0 else { return max(1, Int(classes)) }
@@ -370,8 +366,8 @@ private func checkComplete(
         try check(statistics, row, "partials")
         if mayBeComplete && statistics[row].isComplete(classes: classes, cover: cover) { continue }
         throw CallError(CE_ERROR_PARTIAL) {
-            $0.text("the statistics of row ")
-            $0.number(row)
+            $0.text("statistics in ")
+            $0.row(row, of: "partials")
             $0.text(" are not of each of the ")
             $0.number(classes)
             $0.text(" classes once: they are of ")
@@ -390,15 +386,15 @@ private func checkSettings(_ partials: LossCall.Partials, _ rows: Int, _ dtype: 
     for row in 0..<rows {
         if (partials[row].dtype == DType.f64.rawValue) != (dtype == .f64) {
             throw CallError(CE_ERROR_PARTIAL) {
-                $0.text("the statistics of row ")
-                $0.number(row)
+                $0.text("statistics in ")
+                $0.row(row, of: "partials")
                 $0.text(dtype == .f64 ? " are not of f64, but input is" : " are of f64, but input is not")
             }
         }
         if partials[row].logit_scale != partials[0].logit_scale || partials[row].softcap != partials[0].softcap {
             throw CallError(CE_ERROR_PARTIAL) {
-                $0.text("the statistics of row ")
-                $0.number(row)
+                $0.text("statistics in ")
+                $0.row(row, of: "partials")
                 $0.text(" are of logits with another softcap or logit_scale than those of row 0")
             }
         }

@@ -3,33 +3,46 @@ import Core
 
 // What logits give without a loss: probabilities, their logarithms, lse, and the statistics of each row.
 
-/// `mode` other than `.loss`, with outputs that are wanted; `labels` for the statistics.
+/// What is wanted of logits.
+enum LogitsOutput {
+    case perClass(UnsafePointer<ce_tensor>?)
+    case perRow(UnsafePointer<ce_tensor>?)
+    case statistics(UnsafePointer<ce_row_stats>?)
+}
+
+/// `mode` other than `.loss`; `labels` for the statistics.
 func softmax(
-    _ mode: Mode, _ input: UnsafePointer<ce_tensor>?, _ classAxis: Int32, _ labels: UnsafePointer<ce_tensor>?,
-    _ options: UnsafePointer<ce_options>?, perRow: UnsafePointer<ce_tensor>?, perClass: UnsafePointer<ce_tensor>?,
-    _ stats: UnsafePointer<ce_row_stats>?
+    _ function: StaticString, _ mode: Mode, _ input: UnsafePointer<ce_tensor>?, _ classAxis: Int32,
+    labels: UnsafePointer<ce_tensor>? = nil, _ options: UnsafePointer<ce_options>?, _ output: LogitsOutput
 ) -> Int32 {
-    checked { storage throws(CallError) in
-        try run(
-            try checkedCall(mode, input, classAxis, labels, try readOptions(options), perRow, perClass, stats, &storage)
-        )
+    checked(function) { storage throws(CallError) in
+        switch output {
+        case .perClass(nil), .perRow(nil): throw nullPointer("output")
+        case .statistics(nil): throw nullPointer("stats")
+        default: break
+        }
+        try run(try checkedCall(mode, input, classAxis, labels, try readOptions(options), output, &storage))
     }
 }
 
 private func checkedCall(
     _ mode: Mode, _ input: UnsafePointer<ce_tensor>?, _ classAxis: Int32, _ labels: UnsafePointer<ce_tensor>?,
-    _ options: ce_options, _ perRow: UnsafePointer<ce_tensor>?, _ perClass: UnsafePointer<ce_tensor>?,
-    _ stats: UnsafePointer<ce_row_stats>?, _ storage: inout CallStorage
+    _ options: ce_options, _ output: LogitsOutput, _ storage: inout CallStorage
 ) throws(CallError) -> LossCall {
     let input = try view(input, "input", .singleOrHalf, &storage)
     let labels = try optionalView(labels, "labels", .integer, &storage)
-    let perRow = try optionalView(perRow, "output", .single, &storage)
-    let perClass = try optionalView(perClass, "output", .singleOrHalf, &storage)
+    var perRow: TensorView?
+    var perClass: TensorView?
+    switch output {
+    case .perRow(let output): perRow = try view(output, "output", .single, &storage)
+    case .perClass(let output): perClass = try view(output, "output", .singleOrHalf, &storage)
+    case .statistics: break
+    }
 
     let axis = try checkedClassAxis(classAxis, of: input)
-    if let labels { try checkShape(labels, "labels", equals: input, without: axis, "input without its class axis") }
-    if let perRow { try checkShape(perRow, "output", equals: input, without: axis, "input without its class axis") }
-    if let perClass { try checkLikeInput(perClass, "output", input) }
+    if let labels { try checkShape(labels, "labels", equals: input, without: axis, "input") }
+    if let perRow { try checkShape(perRow, "output", equals: input, without: axis, "input") }
+    if let perClass { try checkLikeInput(perClass, "output", input, "input") }
 
     var call = LossCall(
         classes: input.length(axis), rows: storage.rowSpace(),
@@ -43,9 +56,11 @@ private func checkedCall(
     if let perClass { try checkDistinct(perClass, "output") }
     try checkApart(perRow, "output", input, "input")
     if let perClass, !perClass.isSame(as: input) { try checkApart(perClass, "output", input, "input") }
-    call.statistics = try checkedStatistics(
-        stats, rows: input.count(without: axis),
-        apartFrom: [input, labels], &storage)
+    if case .statistics(let stats?) = output {
+        let tensors: InlineArray<2, NamedView> = [NamedView(input, "input"), NamedView(labels, "labels")]
+        call.statistics = try checkedStatistics(
+            stats, isOption: false, rows: input.count(without: axis), apartFrom: tensors, &storage)
+    }
 
     call.loss = perRow.map { Operand(data: $0.data, dtype: $0.dtype) }
     call.grad = perClass.map { Operand(data: $0.data, dtype: $0.dtype, classStride: $0.classStride(axis)) }
@@ -75,21 +90,14 @@ extension LossCall {
     }
 }
 
-/// The places for statistics, each apart from every input, every output and each other; `nil` if there are none.
+/// The places for statistics, each apart from every tensor of the call and each other.
 func checkedStatistics<let count: Int>(
-    _ stats: UnsafePointer<ce_row_stats>?, rows: Int, apartFrom others: InlineArray<count, TensorView?>,
-    _ storage: inout CallStorage
-) throws(CallError) -> RowStatistics? {
-    guard let stats else { return nil }
+    _ stats: UnsafePointer<ce_row_stats>, isOption: Bool, rows: Int,
+    apartFrom others: InlineArray<count, NamedView>, _ storage: inout CallStorage
+) throws(CallError) -> RowStatistics {
     let size = UnsafeRawPointer(stats).loadUnaligned(as: UInt64.self)
-    guard size >= firstRowStatsSize else {
-        throw CallError(CE_ERROR_OPTIONS_SIZE) {
-            $0.text("row_stats.size is ")
-            $0.number(unsigned: size)
-            $0.text("; the smallest is ")
-            $0.number(firstRowStatsSize)
-        }
-    }
+    let name: StaticString = isOption ? "row_stats" : "stats"
+    try checkSize(size, isOption ? "row_stats.size" : "stats.size", first: firstRowStatsSize, "")
     let places = UnsafeRawPointer(stats).loadUnaligned(as: ce_row_stats.self)
     let dimensions = try storage.nextTensor(1)
     dimensions[0].length = rows
@@ -101,17 +109,32 @@ func checkedStatistics<let count: Int>(
         let first = Int(bitPattern: data)
         let (bytes, isLong) = rows.multipliedReportingOverflow(by: 8)
         let (end, isHigh) = first.addingReportingOverflow(bytes)
-        if isLong || isHigh { throw overflowError("row_stats") }
+        if isLong || isHigh { throw overflowError(name) }
         view.addresses = first..<end
         return view
     }
-    let all: InlineArray<6, TensorView?> = [
-        try view(places.lse), try view(places.max), try view(places.argmax), try view(places.entropy),
-        try view(places.target_prob), try view(places.target_rank),
+    let all: InlineArray<6, NamedView> = [
+        NamedView(try view(places.lse), "lse"), NamedView(try view(places.max), "max"),
+        NamedView(try view(places.argmax), "argmax"), NamedView(try view(places.entropy), "entropy"),
+        NamedView(try view(places.target_prob), "target_prob"), NamedView(try view(places.target_rank), "target_rank"),
     ]
+    func checkApart(_ place: NamedView, _ other: NamedView, otherIsPlace: Bool) throws(CallError) {
+        guard let a = place.view, let b = other.view, a.overlaps(b) else { return }
+        throw CallError(CE_ERROR_OVERLAP) {
+            $0.text(name)
+            $0.text(".")
+            $0.text(place.name)
+            $0.text(" overlaps ")
+            if otherIsPlace {
+                $0.text(name)
+                $0.text(".")
+            }
+            $0.text(other.name)
+        }
+    }
     for i in 0..<6 {
-        for j in 0..<count { try checkApart(all[i], "row_stats", others[j], "another tensor of the call") }
-        for j in 0..<i { try checkApart(all[i], "row_stats", all[j], "itself") }
+        for j in 0..<count { try checkApart(all[i], others[j], otherIsPlace: false) }
+        for j in 0..<i { try checkApart(all[i], all[j], otherIsPlace: true) }
     }
     var statistics = RowStatistics()
     statistics.lse = places.lse

@@ -16,19 +16,19 @@ struct Target {
     /// Checks dtypes and shapes.
     init(
         _ target: UnsafePointer<ce_tensor>?, _ options: ce_options, _ input: TensorView, _ axis: Int,
-        _ storage: inout CallStorage
+        _ names: ArgumentNames, _ storage: inout CallStorage
     ) throws(CallError) {
         self.axis = axis
-        view = try CABI.view(target, "target", .integerOrSingle, &storage)
+        view = try CABI.view(target, names.target, .integerOrSingle, &storage)
         probs = try optionalView(options.target_probs, "target_probs", .single, &storage)
         offsets = try optionalView(options.target_offsets, "target_offsets", .integer, &storage)
         guard let probs else {
             kind = view.dtype.isFloatingPoint ? .distributions : .labels
             sparse = nil
             if kind == .labels {
-                try checkShape(view, "target", equals: input, without: axis, "input without its class axis")
+                try checkShape(view, names.target, equals: input, without: axis, names.input)
             } else {
-                try checkShape(view, "target", equals: input, "input")
+                try checkShape(view, names.target, equals: input, names.input)
             }
             try refuse("target_offsets", isGiven: offsets != nil, "for sparse targets, but there are no target_probs")
             try refuse(
@@ -39,13 +39,13 @@ struct Target {
         kind = .sparse
         try refuse(
             "target_probs", isGiven: view.dtype.isFloatingPoint,
-            "for a target of class indices, but target holds distributions")
-        try checkShape(probs, "target_probs", equals: view, "target")
+            "for targets of class indices, but these are distributions")
+        try checkShape(probs, "target_probs", equals: view, names.target)
         var entries = 0
         if let offsets {
-            entries = try checkedList(view, offsets, rows: input.count(without: axis))
+            entries = try checkedList(view, names, offsets, rows: input.count(without: axis))
         } else {
-            try checkNamedClasses(view, input, axis)
+            try checkNamedClasses(view, input, axis, names)
             entries = view.length(axis)
         }
         sparse = SparseTarget(
@@ -77,10 +77,13 @@ struct Target {
 }
 
 /// A target of all rows' entries one after the other: their number.
-private func checkedList(_ list: TensorView, _ offsets: TensorView, rows: Int) throws(CallError) -> Int {
+private func checkedList(
+    _ list: TensorView, _ names: ArgumentNames, _ offsets: TensorView, rows: Int
+) throws(CallError) -> Int {
     if list.ndim != 1 {
         throw CallError(CE_ERROR_SHAPE) {
-            $0.text("target has shape ")
+            $0.text(names.target)
+            $0.text(" has shape ")
             $0.shape(list)
             $0.text(", but with target_offsets it has one dimension")
         }
@@ -92,7 +95,9 @@ private func checkedList(_ list: TensorView, _ offsets: TensorView, rows: Int) t
             $0.shape(offsets)
             $0.text(", but must have ")
             $0.number(rows + 1)
-            $0.text(" numbers, one more than there are rows")
+            $0.text(" numbers, one more than ")
+            $0.text(names.input)
+            $0.text(" has rows")
         }
     }
     return list.length(0)
@@ -125,18 +130,23 @@ func checkList(_ list: TensorView, _ name: StaticString) throws(CallError) {
 }
 
 /// Throws unless a sparse target has the input's shape but for the number of classes.
-private func checkNamedClasses(_ target: TensorView, _ input: TensorView, _ axis: Int) throws(CallError) {
+private func checkNamedClasses(
+    _ target: TensorView, _ input: TensorView, _ axis: Int, _ names: ArgumentNames
+) throws(CallError) {
     var isEqual = target.ndim == input.ndim
     if isEqual {
         for d in 0..<input.ndim where d != axis && target.length(d) != input.length(d) { isEqual = false }
     }
     if isEqual { return }
     throw CallError(CE_ERROR_SHAPE) {
-        $0.text("target has shape ")
+        $0.text(names.target)
+        $0.text(" has shape ")
         $0.shape(target)
-        $0.text(", but input has shape ")
+        $0.text(", but ")
+        $0.text(names.input)
+        $0.text(" has shape ")
         $0.shape(input)
-        $0.text(": a sparse target may differ from it along the class axis alone")
+        $0.text(": sparse targets may differ from it along the class axis alone")
     }
 }
 
@@ -179,7 +189,7 @@ extension LossCall {
             "for binary cross-entropy: a softmax has no positive term; take weight")
         try refuse(
             "target_type", isGiven: targetType != .probs && target == .labels,
-            "for distributions, but target holds labels")
+            "for distributions, but targets are labels")
         try refuse(
             "temperature", isGiven: temperature != 1 && inputType != .logits && targetType != .logits,
             "for logits, but neither input_type nor target_type says LOGITS")
@@ -191,12 +201,12 @@ extension LossCall {
             )
             try refuse(
                 "label_smoothing", isGiven: labelSmoothing != 0,
-                "for labels and whole distributions, but target_probs make the target sparse: take target_rest SPREAD")
+                "for labels and whole distributions, but target_probs make targets sparse: take target_rest SPREAD")
         }
         if options.grad_target != nil {
             try refuse(
                 "grad_target", isGiven: target != .distributions,
-                "for distributions, but target holds labels or is sparse")
+                "for distributions, but targets are labels or sparse")
             try refuse(
                 "grad_target", isGiven: terms.focal_gamma != 0 || terms.poly_epsilon != 0,
                 "not computed for a loss with focal_gamma or poly_epsilon")
@@ -205,14 +215,14 @@ extension LossCall {
                 "not computed with mean_over MASS, whose divisor depends on the target; take WEIGHT or COUNT")
         }
         if mode == .divergence { return try checkDivergence(options, target) }
-        try refuse("kl_form", isGiven: options.kl_form != CE_KL_GENERALIZED, "for ce_kl_divergence")
+        try refuse("kl_form", isGiven: options.kl_form != CE_KL_GENERALIZED, "for a KL divergence")
         if mode != .loss { try checkHessian(options) }
     }
 
     private func checkDivergence(_ options: ce_options, _ target: Target.Kind) throws(CallError) {
         if target == .labels {
             throw CallError(CE_ERROR_DTYPE) {
-                $0.text("target holds labels, of which the KL divergence is the cross-entropy: take ce_cross_entropy")
+                $0.text("target holds labels, of which the KL divergence is the cross-entropy: compute that")
             }
         }
         func refuse(_ name: StaticString, isGiven: Bool) throws(CallError) {

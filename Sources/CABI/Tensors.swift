@@ -133,7 +133,7 @@ func overflowError(_ name: StaticString) -> CallError {
     CallError(CE_ERROR_OVERFLOW) {
         $0.text("the size of ")
         $0.text(name)
-        $0.text(" in bytes does not fit into 63 bits")
+        $0.text(" in bytes does not fit in 63 bits")
     }
 }
 
@@ -147,7 +147,7 @@ func nullPointer(_ name: StaticString) -> CallError {
 /// Throws unless `view` has the shape `expected`; without dimension `axis` of that, if given.
 func checkShape(
     _ view: TensorView, _ name: StaticString, equals expected: TensorView, without axis: Int = -1,
-    _ what: StaticString
+    _ expectedName: StaticString
 ) throws(CallError) {
     var isEqual = view.ndim == expected.ndim - (axis >= 0 ? 1 : 0)
     if isEqual {
@@ -161,7 +161,8 @@ func checkShape(
             $0.text(" has shape ")
             $0.shape(view)
             $0.text(", but ")
-            $0.text(what)
+            $0.text(expectedName)
+            if axis >= 0 { $0.text(" without its class axis") }
             $0.text(" has shape ")
             $0.shape(expected, without: axis)
         }

@@ -1377,7 +1377,7 @@ static void cancelling_binary(void) {
     CHECK(ce_binary_cross_entropy(&input, -1, &target, &options, NULL, &slope) == CE_OK);
     label = 2;
     CHECK(ce_binary_cross_entropy(&input, -1, &target, &options, NULL, &slope) == CE_ERROR_LABEL);
-    CHECK(strcmp(ce_last_error_message(), "label 2 in element 0 is neither 0 nor 1") == 0);
+    CHECK(strcmp(ce_last_error_message(), "ce_binary_cross_entropy: label 2 in element 0 is neither 0 nor 1") == 0);
     free_results(got);
 }
 

@@ -512,7 +512,7 @@ static void errors(void) {
     REFUSED(LOSS_OF(dense), options.grad_target = &t; options.focal_gamma = 1, "grad_target", "focal_gamma");
     REFUSED(LOSS_OF(dense), options.grad_target = &t; options.mean_over = CE_MEAN_OVER_MASS, "grad_target", "mean_over");
     REFUSED(LOSS_OF(dense), options.temperature = 2; options.input_type = CE_INPUT_PROBS, "temperature", "input_type");
-    REFUSED(LOSS_OF(dense), options.kl_form = CE_KL_PLAIN, "kl_form", "ce_kl_divergence");
+    REFUSED(LOSS_OF(dense), options.kl_form = CE_KL_PLAIN, "kl_form", "KL divergence");
     REFUSED(LOSS_OF(dense), options.temperature = -1, "temperature", "-1");
     REFUSED(LOSS_OF(dense), options.target_type = 3, "target_type", "3");
     REFUSED(LOSS_OF(dense), options.target_rest = 3, "target_rest", "target_probs");
@@ -535,7 +535,7 @@ static void errors(void) {
 
     options = defaults();
     FAILS(CE_ERROR_DTYPE, KL_OF(label));
-    CHECK(says("labels", "ce_cross_entropy"));
+    CHECK(says("labels", "cross-entropy"));
     options.target_probs = &probs;
     FAILS(CE_ERROR_LABEL, LOSS_OF(repeated));
     CHECK(says("class 2", "row 1"));

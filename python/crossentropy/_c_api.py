@@ -704,17 +704,22 @@ def _run(
     if cancel is None:
         status = function(*arguments)
         if status:
-            _raise(status, _messages.translated(_text(_last_error_message()), names))
+            _raise(status, _messages.translated(_message(), names))
         return
 
     def call() -> tuple[int, str]:
         status = function(*arguments)
         # The message belongs to the thread that made the call, so it is fetched there.
-        return status, _text(_last_error_message()) if status else ""
+        return status, _message() if status else ""
 
     status, message = _interruptible.run(call, cancel)
     if status:
         _raise(status, _messages.translated(message, names))
+
+
+def _message() -> str:
+    """This thread's last error, without the name of the C function, which the caller has not called."""
+    return _text(_last_error_message()).partition(": ")[2]
 
 
 def _raise(status: int, message: str) -> NoReturn:
@@ -726,7 +731,7 @@ def set_num_threads(count: int) -> None:
     """``ce_set_num_threads``."""
     status = _set_num_threads(count)
     if status:
-        _raise(status, _text(_last_error_message()))
+        _raise(status, _message())
 
 
 def get_num_threads() -> int:

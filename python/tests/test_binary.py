@@ -214,7 +214,7 @@ Y = np.array([[0, 1, 0], [1, 0, 1]])
         ({"target": Y[0]}, ce.ArgumentValueError, "target has shape"),
         ({"target": Y > 0}, ce.ArgumentTypeError, "target has dtype bool"),
         ({"focal_gamma": -1}, ce.ArgumentValueError, "focal_gamma"),
-        ({"clip": 0.1}, ce.ArgumentValueError, "clip is for probabilities, but x holds logits"),
+        ({"clip": 0.1}, ce.ArgumentValueError, "clip is for probabilities, but input_type says logits"),
         ({"target": np.full((2, 3), -100), "empty": "error"}, ce.EmptyError, "no element counts"),
         ({"out": np.empty(3)}, ce.ArgumentValueError, "out has shape"),
         ({"out": X[0, :1]}, ce.ArgumentValueError, "out overlaps x"),

@@ -427,7 +427,7 @@ X, Q, OUT = np.zeros((2, 3)), np.full((2, 3), 1 / 3), np.full((2, 3), 7.0)
 @pytest.mark.parametrize(
     ("arguments", "error", "texts"),
     [
-        ({"target": [0, 1]}, TypeError, ["target", "labels", "cross_entropy"]),
+        ({"target": [0, 1]}, TypeError, ["target", "labels", "cross-entropy"]),
         ({"target": Q[:, :2]}, ValueError, ["target has shape [2, 2]", "[2, 3]"]),
         ({"target": Q > 0}, TypeError, ["target has dtype bool"]),
         ({"form": "exact"}, ValueError, ['form is "exact"', '"generalized", "plain"']),

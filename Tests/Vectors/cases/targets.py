@@ -293,7 +293,7 @@ def errors() -> Iterator[Case]:
                   target_type=q_type)
     yield bad("rest_of_distribution", "Only a sparse target has a rest.", "OPTION", ["target_rest", "sparse"],
               target_rest="spread", level="c")
-    yield bad("kl_form", "Cross-entropy has one form.", "OPTION", ["kl_form", "ce_kl_divergence"], kl_form="plain",
+    yield bad("kl_form", "Cross-entropy has one form.", "OPTION", ["kl_form", "KL divergence"], kl_form="plain",
               level="c")
     yield bad("prior_shape", "A prior for each class.", "SHAPE", ["prior"], prior=[0.5, 0.5], label_smoothing=0.1)
     yield bad("prior_dtype", "Of floats.", "DTYPE", ["prior"], prior=[0, 1, 0], prior_dtype="i32", label_smoothing=0.1)

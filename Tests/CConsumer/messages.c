@@ -1,0 +1,475 @@
+/*
+ * messages - checks that the message of every error of every function names that function, and the
+ * argument or option that is at fault as the caller knows it; and that no locale changes its numbers.
+ *
+ *     messages
+ *
+ * Each function is called with each of its arguments spoilt in each way that there is. A message must
+ * begin with the function's name, hold the argument's, and hold none that belongs to other functions
+ * alone. Prints the checks that fail, then "N passed, M failed"; the exit status is 0 if M is 0.
+ */
+#include "every_call.h"
+
+#include <ctype.h>
+#include <locale.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static long passed, failed;
+
+/* A locale whose decimal point is a comma, whether or not the system has one -------------------------------------- */
+
+/* The library finds these in place of the C library's. */
+static int has_comma;
+
+int snprintf(char *restrict text, size_t size, const char *restrict format, ...) {
+    va_list arguments;
+    int     length;
+    char   *c;
+    va_start(arguments, format);
+    length = vsnprintf(text, size, format, arguments);
+    va_end(arguments);
+    for (c = text; has_comma && size > 0 && *c != '\0'; c++)
+        if (*c == '.')
+            *c = ',';
+    return length;
+}
+
+double strtod(const char *restrict text, char **restrict end) {
+    char   copy[128];
+    double value = 0;
+    int    length = 0;
+    char  *c;
+    strncpy(copy, text, sizeof copy - 1);
+    copy[sizeof copy - 1] = '\0';
+    for (c = copy; has_comma && *c != '\0'; c++)
+        *c = *c == ',' ? '.' : *c == '.' ? '\0' : *c;
+    sscanf(copy, "%lf%n", &value, &length);
+    if (end != NULL)
+        *end = (char *)(size_t)(text + length);
+    return value;
+}
+
+/* What a message may and must hold -------------------------------------------------------------------------------- */
+
+static int is_word(char c) { return isalnum((unsigned char)c) || c == '_'; }
+
+/* Whether the text holds the word, apart from where the words before it make it prose: "the target". */
+static int holds(const char *text, const char *word, int but_prose) {
+    static const char *const prose[] = {"the ", "no ", "for ", "of ", "says ", "that "};
+    const size_t length = strlen(word);
+    const char  *at = text;
+    size_t       i;
+    for (; (at = strstr(at, word)) != NULL; at += length) {
+        int is_prose = 0;
+        if ((at > text && is_word(at[-1])) || is_word(at[length]))
+            continue;
+        for (i = 0; but_prose && i < sizeof prose / sizeof prose[0]; i++) {
+            const size_t before = strlen(prose[i]);
+            is_prose = is_prose || ((size_t)(at - text) >= before && memcmp(at - before, prose[i], before) == 0);
+        }
+        if (!is_prose)
+            return 1;
+    }
+    return 0;
+}
+
+static int statuses_seen[sizeof FUNCTIONS / sizeof FUNCTIONS[0]][CE_ERROR_PARTIAL + 1];
+
+/* Makes the call; `wanted` is a status, or -1 for any error, or -2 for any error or none. */
+static void expect(const function *f, arguments *a, int32_t wanted, const char *word, const char *defect) {
+    /* Arguments that some functions have and others have not. */
+    static const char *const names[] = {"input", "target", "logits", "vector", "loss", "grad", "output", "stats",
+                                        "partials", "into", "accumulator", "correct", "class_axis", "first_class"};
+    const int32_t status = f->run(a);
+    const char   *text = ce_last_error_message();
+    const char   *problem = NULL;
+    const size_t  length = strlen(f->name);
+    size_t        i;
+    if (status == CE_OK && wanted == -2)
+        return;
+    if (status == CE_OK || (wanted >= 0 && status != wanted)) {
+        printf("FAIL %s, %s of %s: status %d instead of %d (last message: \"%s\")\n", f->name, defect, word, (int)status,
+               (int)wanted, text);
+        failed++;
+        return;
+    }
+    statuses_seen[f - FUNCTIONS][status] = 1;
+    if (strncmp(text, f->name, length) != 0 || strncmp(text + length, ": ", 2) != 0) {
+        problem = "does not begin with the function";
+    } else {
+        text += length + 2;
+        if (!holds(text, word, 0))
+            problem = "does not name the argument";
+        for (i = 0; i < sizeof names / sizeof names[0]; i++) {
+            unsigned own = f->required | f->optional;
+            int      tensor, is_own = 0;
+            char     spaced[32];
+            sprintf(spaced, " %s ", names[i]);
+            for (tensor = 0; tensor < TENSORS; tensor++)
+                is_own = is_own || ((own & BIT(tensor)) && strcmp(TENSOR_NAMES[tensor], names[i]) == 0);
+            is_own = is_own || strstr(f->words, spaced) != NULL || ((f->others & HAS_AXIS) && strcmp(names[i], "class_axis") == 0);
+            /* Only "the size of" has an argument behind "of". */
+            if (!is_own && (holds(text, names[i], 1) || (strstr(text, "size of") != NULL && holds(text, names[i], 0))))
+                problem = "names an argument that the function has not";
+        }
+        if (strstr(text, "ce_") != NULL && strstr(text, "ce_options_init") == NULL && strstr(text, "ce_accumulator_init") == NULL)
+            problem = "names another function";
+    }
+    if (problem == NULL) {
+        passed++;
+    } else {
+        failed++;
+        printf("FAIL %s, %s of %s: the message %s: \"%s\"\n", f->name, defect, word, problem, ce_last_error_message());
+    }
+}
+
+/* Each tensor in turn --------------------------------------------------------------------------------------------- */
+
+static void spoil_tensors(const function *f) {
+    static const int64_t odd[2] = {5, 7}, huge[2] = {INT64_MAX, 2}, negative[2] = {2, -3};
+    arguments            a;
+    int                  i, j;
+    for (i = 0; i < TENSORS; i++) {
+        const char *name = TENSOR_NAMES[i];
+        if (((f->required | f->optional) & BIT(i)) == 0)
+            continue;
+        if (f->required & BIT(i)) {
+            make(&a, f), a.given[i] = NULL;
+            expect(f, &a, CE_ERROR_NULL_POINTER, name, "absence");
+        }
+        make(&a, f), a.tensor[i].data = NULL;
+        expect(f, &a, CE_ERROR_NULL_POINTER, name, "no data");
+        make(&a, f), a.tensor[i].shape = NULL, a.tensor[i].ndim = 1;
+        expect(f, &a, CE_ERROR_NULL_POINTER, name, "no shape");
+        make(&a, f), a.tensor[i].dtype = 99;
+        expect(f, &a, CE_ERROR_DTYPE, name, "unknown dtype");
+        make(&a, f), a.tensor[i].dtype = i == INPUT || i == VECTOR || i == GRAD || i == OUTPUT ? CE_I32 : CE_F16;
+        expect(f, &a, CE_ERROR_DTYPE, name, "dtype");
+        make(&a, f), a.tensor[i].ndim = -1;
+        expect(f, &a, CE_ERROR_SHAPE, name, "-1 dimensions");
+        make(&a, f), a.tensor[i].ndim = CE_MAX_NDIM + 1;
+        expect(f, &a, CE_ERROR_SHAPE, name, "65 dimensions");
+        make(&a, f), a.tensor[i].ndim = 2, a.tensor[i].shape = negative;
+        expect(f, &a, CE_ERROR_SHAPE, name, "negative length");
+        make(&a, f), a.tensor[i].ndim = 2, a.tensor[i].shape = huge;
+        expect(f, &a, CE_ERROR_OVERFLOW, name, "overflow");
+        make(&a, f), a.tensor[i].ndim = 2, a.tensor[i].shape = odd;
+        if (i != INPUT || f->run != partial_grad) /* which must have as many rows as there are statistics */
+            expect(f, &a, CE_ERROR_SHAPE, name, "shape");
+        if ((f->outputs & BIT(i)) == 0)
+            continue;
+        for (j = 0; j < TENSORS; j++) {
+            if (((f->required | f->optional) & BIT(j)) == 0 || i == j)
+                continue;
+            make(&a, f), a.tensor[i].data = (char *)a.tensor[j].data + 1;
+            expect(f, &a, CE_ERROR_OVERLAP, name, "overlap");
+            make(&a, f), a.tensor[i].data = (char *)a.tensor[j].data + 1;
+            expect(f, &a, CE_ERROR_OVERLAP, TENSOR_NAMES[j], "overlap");
+        }
+        if (a.tensor[i].ndim == 2) {
+            static const int64_t zero[2] = {0, 0};
+            make(&a, f), a.tensor[i].strides = zero;
+            expect(f, &a, CE_ERROR_OVERLAP, name, "overlap with itself");
+        }
+    }
+}
+
+/* Each option in turn --------------------------------------------------------------------------------------------- */
+
+static void spoil_options(const function *f) {
+    arguments a;
+    int       i;
+    if ((f->others & HAS_OPTIONS) == 0)
+        return;
+    for (i = 0; i < FIRST_TENSOR + TENSORS - MASK; i++) {
+        const char *name;
+        make(&a, f);
+        name = set_option(&a.options, i, &a);
+        expect(f, &a, i < 4 ? CE_ERROR_OPTIONS_SIZE : i < FOR_SOME ? CE_ERROR_OPTION : -2, name,
+               i < FOR_SOME ? "wrong value" : "a value not for everybody");
+    }
+}
+
+/* What is no tensor and no option --------------------------------------------------------------------------------- */
+
+static const volatile int32_t CANCEL = 1;
+
+static void spoil_others(const function *f) {
+    static const int64_t empty[2] = {2, 0};
+    arguments            a;
+    int64_t             *labels;
+    if (f->others & HAS_AXIS) {
+        make(&a, f), a.class_axis = 2;
+        expect(f, &a, CE_ERROR_SHAPE, "class_axis", "wrong value");
+        make(&a, f), a.class_axis = INT32_MIN;
+        expect(f, &a, CE_ERROR_SHAPE, "class_axis", "wrong value");
+        if (f->target != ELEMENTS && (f->others & HAS_SLICE) == 0) {
+            make(&a, f), a.tensor[INPUT].shape = empty;
+            expect(f, &a, CE_ERROR_SHAPE, "class_axis", "no class");
+        }
+    }
+    if (f->others & HAS_ROWS) {
+        make(&a, f), a.rows = -1;
+        expect(f, &a, CE_ERROR_SHAPE, "rows", "negative value");
+        make(&a, f), a.rows = INT64_MAX;
+        expect(f, &a, CE_ERROR_OVERFLOW, f->others & IS_PLAIN ? "logits" : f->others & IS_MERGE ? "into" : "partials", "overflow");
+    }
+    if (f->others & HAS_CLASSES) {
+        make(&a, f), a.classes = -1;
+        expect(f, &a, CE_ERROR_SHAPE, "classes", "negative value");
+    }
+    if (f->others & HAS_SLICE) {
+        make(&a, f), a.first_class = 100;
+        expect(f, &a, CE_ERROR_SHAPE, "first_class", "wrong value");
+        make(&a, f), a.first_class = (int64_t)1 << 62;
+        expect(f, &a, CE_ERROR_OVERFLOW, "first_class", "huge value");
+        if (f->others & HAS_CLASSES) {
+            make(&a, f), a.first_class = CE_BLOCK;
+            expect(f, &a, CE_ERROR_SHAPE, "first_class", "value beyond all classes");
+        }
+    }
+    if (f->others & IS_PLAIN) {
+        make(&a, f), a.classes = 0;
+        expect(f, &a, CE_ERROR_SHAPE, "classes", "no class");
+        make(&a, f), a.logits = NULL;
+        expect(f, &a, CE_ERROR_NULL_POINTER, "logits", "absence");
+        make(&a, f), a.labels = NULL;
+        expect(f, &a, CE_ERROR_NULL_POINTER, "labels", "absence");
+        make(&a, f), a.grad = (char *)room[INPUT] + 1;
+        expect(f, &a, CE_ERROR_OVERLAP, "logits", "overlap");
+        make(&a, f), a.grad = (char *)room[LABELS] + 1;
+        expect(f, &a, CE_ERROR_OVERLAP, "labels", "overlap");
+        make(&a, f), a.loss = a.grad;
+        expect(f, &a, CE_ERROR_OVERLAP, "loss", "overlap");
+        make(&a, f), a.loss = a.grad = NULL;
+        expect(f, &a, CE_ERROR_NULL_POINTER, "loss", "absence");
+        make(&a, f), a.options.target_probs = &a.tensor[TARGET_PROBS];
+        expect(f, &a, CE_ERROR_SHAPE, "target_probs", "other shape");
+        make(&a, f), a.options.sample_weight = &a.tensor[PRIOR];
+        expect(f, &a, CE_ERROR_SHAPE, "logits", "other shape of sample_weight");
+    } else if ((f->optional & (BIT(LOSS) | BIT(GRAD))) == (BIT(LOSS) | BIT(GRAD))) {
+        make(&a, f), a.given[LOSS] = a.given[GRAD] = NULL, a.options.grad_target = NULL;
+        expect(f, &a, CE_ERROR_NULL_POINTER, "loss", "absence");
+    }
+    if (f->others & HAS_PARTIALS) {
+        make(&a, f), a.partials = NULL;
+        expect(f, &a, CE_ERROR_NULL_POINTER, "partials", "absence");
+        make(&a, f);
+        if (f->run == partial_compute) {
+            a.partials = (ce_partial *)(void *)room[INPUT];
+            expect(f, &a, CE_ERROR_OVERLAP, "partials", "overlap");
+            make(&a, f), a.partials = (ce_partial *)(void *)room[TARGET];
+            expect(f, &a, CE_ERROR_OVERLAP, "target", "overlap");
+        } else {
+            a.partials[1].version = 99;
+            expect(f, &a, CE_ERROR_PARTIAL, "partials", "other version");
+            make(&a, f), a.classes = 4;
+            expect(f, &a, CE_ERROR_PARTIAL, "partials", "missing class");
+            make(&a, f);
+            a.tensor[f->run == partial_loss ? LOSS : GRAD].data = (char *)a.partials + 8;
+            expect(f, &a, CE_ERROR_OVERLAP, "partials", "overlap");
+        }
+        if (f->run == partial_grad) {
+            make(&a, f), a.tensor[INPUT].dtype = a.tensor[GRAD].dtype = CE_F64;
+            expect(f, &a, CE_ERROR_PARTIAL, "partials", "other dtype");
+            make(&a, f), a.partials[1].softcap = 2;
+            expect(f, &a, CE_ERROR_PARTIAL, "partials", "other softcap");
+        }
+    }
+    if (f->others & IS_MERGE) {
+        make(&a, f), a.partials = NULL;
+        expect(f, &a, CE_ERROR_NULL_POINTER, "into", "absence");
+        make(&a, f), a.from = NULL;
+        expect(f, &a, CE_ERROR_NULL_POINTER, "from", "absence");
+        make(&a, f), a.from = a.partials;
+        expect(f, &a, CE_ERROR_OVERLAP, "from", "overlap");
+        make(&a, f), a.partials[1].version = 0;
+        expect(f, &a, CE_ERROR_PARTIAL, "into", "other version");
+        make(&a, f), a.from[1].version = 0;
+        expect(f, &a, CE_ERROR_PARTIAL, "from", "other version");
+        make(&a, f), a.from[1].label = 1;
+        expect(f, &a, CE_ERROR_PARTIAL, "from", "other label");
+        make(&a, f), a.from[1].softcap = 1;
+        expect(f, &a, CE_ERROR_PARTIAL, "from", "other softcap");
+        make(&a, f), a.from[1].dtype = CE_F64;
+        expect(f, &a, CE_ERROR_PARTIAL, "from", "other dtype");
+        make(&a, f), a.from[1] = a.partials[1];
+        expect(f, &a, CE_ERROR_PARTIAL, "into", "the same classes");
+    }
+    if (f->others & (HAS_STATS | HAS_STATS_OPTION)) {
+        const char *name = f->others & HAS_STATS ? "stats" : "row_stats";
+        make(&a, f), a.stats.size = 55;
+        expect(f, &a, CE_ERROR_OPTIONS_SIZE, name, "size");
+        make(&a, f), a.stats.max = a.stats.lse + 1;
+        expect(f, &a, CE_ERROR_OVERLAP, name, "overlap");
+        make(&a, f), a.stats.lse = room[f->others & HAS_STATS ? LABELS : WEIGHT];
+        expect(f, &a, CE_ERROR_OVERLAP, f->others & HAS_STATS ? "labels" : "weight", "overlap");
+    }
+    if (f->others & HAS_STATS) {
+        make(&a, f), a.stats_pointer = NULL;
+        expect(f, &a, CE_ERROR_NULL_POINTER, "stats", "absence");
+    }
+    /* The values of labels. */
+    labels = (int64_t *)room[f->others & (IS_PLAIN | HAS_STATS) ? LABELS : TARGET];
+    if ((f->required & BIT(TARGET) && f->target != DISTRIBUTION) || f->others & (IS_PLAIN | HAS_STATS)) {
+        make(&a, f), labels[1] = -3;
+        expect(f, &a, CE_ERROR_LABEL, "label", "value");
+    }
+    if (f->target == SPARSE || f->target == LIST) {
+        make(&a, f), labels[1] = labels[0];
+        expect(f, &a, CE_ERROR_LABEL, "class", "a class twice");
+    }
+    if (f->target == LIST) {
+        make(&a, f), ((int64_t *)room[TARGET_OFFSETS])[1] = 9;
+        expect(f, &a, CE_ERROR_SHAPE, "target_offsets", "value");
+    }
+    if (f->run == partial_loss) {
+        make(&a, f), a.partials[1].label = 7, a.partials[1].has_target = 0;
+        expect(f, &a, CE_ERROR_LABEL, "label", "value");
+    }
+    if (f->others & HAS_OPTIONS) {
+        make(&a, f), a.options.cancel = &CANCEL;
+        expect(f, &a, f->run == partial_loss ? -2 : CE_ERROR_CANCELLED, "cancelled", "cancel flag");
+    }
+    if ((f->optional | f->required) & BIT(SAMPLE_WEIGHT)) {
+        make(&a, f), memset(room[SAMPLE_WEIGHT], 0, sizeof room[SAMPLE_WEIGHT]), a.options.empty = CE_EMPTY_ERROR;
+        expect(f, &a, CE_ERROR_EMPTY, "counts", "all weights of 0");
+    }
+    if (f->others & HAS_ACCUMULATOR) {
+        const char *name = f->run == accumulator_merge ? "into" : "accumulator";
+        make(&a, f), a.accumulator = NULL;
+        expect(f, &a, CE_ERROR_NULL_POINTER, name, "absence");
+        if (f->run != accumulator_init) {
+            make(&a, f), a.accumulator->version = 99;
+            expect(f, &a, CE_ERROR_PARTIAL, name, "other version");
+        }
+        if (f->run == accumulator_merge) {
+            make(&a, f), a.other = NULL;
+            expect(f, &a, CE_ERROR_NULL_POINTER, "from", "absence");
+            make(&a, f), a.other->version = 99;
+            expect(f, &a, CE_ERROR_PARTIAL, "from", "other version");
+        }
+        if (f->run == accumulator_add) {
+            make(&a, f), a.tensor[LOSS].data = a.accumulator;
+            expect(f, &a, CE_ERROR_OVERLAP, "accumulator", "overlap");
+        }
+    }
+    if (f->run == options_init) {
+        make(&a, f), a.options_pointer = NULL;
+        expect(f, &a, CE_ERROR_NULL_POINTER, "options", "absence");
+        make(&a, f), a.size = 95;
+        expect(f, &a, CE_ERROR_OPTIONS_SIZE, "size", "small value");
+    }
+    if (f->run == set_num_threads) {
+        make(&a, f), a.count = -1;
+        expect(f, &a, CE_ERROR_OPTION, "count", "negative value");
+    }
+}
+
+/* Numbers in messages --------------------------------------------------------------------------------------------- */
+
+static void number_is(double value, const char *text) {
+    static const float   logits[2] = {0, 0};
+    static const int64_t label[1] = {0};
+    ce_options           options;
+    float                loss;
+    char                 want[128];
+    ce_options_init(&options, sizeof options);
+    options.label_smoothing = value;
+    sprintf(want, "ce_cross_entropy_f32: label_smoothing is %s; it must be between 0 and 1", text);
+    if (ce_cross_entropy_f32(logits, label, 1, 2, &options, &loss, NULL) == CE_ERROR_OPTION &&
+        strcmp(ce_last_error_message(), want) == 0) {
+        passed++;
+    } else {
+        failed++;
+        printf("FAIL: \"%s\" instead of \"%s\"\n", ce_last_error_message(), want);
+    }
+}
+
+static void numbers(void) {
+    number_is(-1, "-1");
+    number_is(1.5, "1.5");
+    number_is(-0.1, "-0.1");
+    number_is(0.1 + 0.2 + 1, "1.3");
+    number_is(-(0.1 + 0.2), "-0.30000000000000004");
+    number_is(-1.0 / 3, "-0.3333333333333333");
+    number_is(1234567.875, "1234567.875");
+    number_is(100000, "100000");
+    number_is(1e15, "1000000000000000");
+    number_is(1e16, "1e+16");
+    number_is(-0.0001, "-0.0001");
+    number_is(-0.00001234, "-1.234e-05");
+    number_is(1.7976931348623157e308, "1.7976931348623157e+308");
+    number_is(-2.2250738585072014e-308, "-2.2250738585072014e-308");
+    number_is(-5e-324, "-5e-324");
+    number_is(INFINITY, "inf");
+    number_is(-INFINITY, "-inf");
+    number_is(NAN, "nan");
+}
+
+static void numbers_in_locales(void) {
+    static const char *const locales[] = {"de_DE.UTF-8", "de_DE.utf8", "de_DE", "fr_FR.UTF-8", "nl_NL.UTF-8", "ru_RU.UTF-8",
+                                          "ps_AF.UTF-8", "ps_AF"};
+    size_t                   i;
+    int                      tried = 0;
+    char                     text[8];
+    numbers();
+    has_comma = 1;
+    snprintf(text, sizeof text, "%.1f", 0.5);
+    if (strcmp(text, "0,5") != 0 || strtod("0,5", NULL) != 0.5 || strtod("0.5", NULL) != 0)
+        failed++, printf("FAIL: the decimal comma of this program does not work\n");
+    numbers();
+    has_comma = 0;
+    for (i = 0; i < sizeof locales / sizeof locales[0]; i++) {
+        if (setlocale(LC_NUMERIC, locales[i]) == NULL)
+            continue;
+        tried++;
+        numbers();
+    }
+    setlocale(LC_NUMERIC, "C");
+    if (tried == 0)
+        printf("note: this system has no locale with another decimal point; only this program's own was tried\n");
+}
+
+/* For whom the last message is good ------------------------------------------------------------------------------- */
+
+static void success_leaves_the_message(void) {
+    char before[600];
+    ce_set_num_threads(-1);
+    strcpy(before, ce_last_error_message());
+    if (ce_set_num_threads(0) == CE_OK && strcmp(ce_last_error_message(), before) == 0)
+        passed++;
+    else
+        failed++, printf("FAIL: a call that succeeded changed the message\n");
+}
+
+int main(void) {
+    size_t i;
+    int    status;
+    for (i = 0; i < sizeof FUNCTIONS / sizeof FUNCTIONS[0]; i++) {
+        arguments a;
+        int32_t   good;
+        make(&a, &FUNCTIONS[i]);
+        good = FUNCTIONS[i].run(&a);
+        if (good != CE_OK) /* otherwise the defects would prove nothing */
+            failed++, printf("FAIL %s with good arguments: %s\n", FUNCTIONS[i].name, ce_last_error_message());
+        spoil_tensors(&FUNCTIONS[i]);
+        spoil_options(&FUNCTIONS[i]);
+        spoil_others(&FUNCTIONS[i]);
+    }
+    for (status = CE_ERROR_NULL_POINTER; status <= CE_ERROR_PARTIAL; status++) {
+        int seen = 0;
+        for (i = 0; i < sizeof FUNCTIONS / sizeof FUNCTIONS[0]; i++)
+            seen += statuses_seen[i][status];
+        if (seen == 0 && status != CE_ERROR_OUT_OF_MEMORY)
+            failed++, printf("FAIL: no call ended with status %d\n", status);
+    }
+    numbers_in_locales();
+    success_leaves_the_message();
+    printf("%ld passed, %ld failed\n", passed, failed);
+    return failed > 0;
+}
