@@ -4,9 +4,14 @@ struct ArrayCall<Scalar: LossScalar, Target: ArrayTarget> {
     let target: Target
     let classes: Int
     let sampleWeights: [Double]?
+    /// What the caller calls the input.
+    let inputName: String
 
-    init(_ input: [Scalar], _ target: Target, _ classes: Int, _ sampleWeights: [Double]?) {
+    init(
+        _ input: [Scalar], _ target: Target, _ classes: Int, _ sampleWeights: [Double]?, inputName: String = "input"
+    ) {
         self.input = input
+        self.inputName = inputName
         self.target = target
         self.classes = classes
         self.sampleWeights = sampleWeights
@@ -26,7 +31,7 @@ struct ArrayCall<Scalar: LossScalar, Target: ArrayTarget> {
         targetGradient wantsTargetGradient: Bool = false,
         _ body: (_ call: RowCall, _ loss: TensorView?, _ gradient: TensorView?) throws(CrossEntropyError) -> Void
     ) throws(CrossEntropyError) -> Results {
-        let rows = try rowCount(input.count, classes)
+        let rows = try rowCount(input.count, classes, of: inputName)
         let shape = [rows, classes]
         var losses = [Scalar](repeating: .nan, count: keepingRows ? rows : 1)
         var gradient = [Scalar](repeating: .nan, count: wantsGradient ? input.count : 0)
@@ -39,9 +44,12 @@ struct ArrayCall<Scalar: LossScalar, Target: ArrayTarget> {
                             gradient throws(CrossEntropyError) in
                             try withView(writing: &targetGradient, wantsTargetGradient ? shape : nil) {
                                 targetGradient throws(CrossEntropyError) in
-                                let call = RowCall(
+                                var call = RowCall(
                                     input: TensorView(reading: input.baseAddress, shape: shape), classAxis: 1,
                                     target: target, sampleWeight: sampleWeight, targetGradient: targetGradient)
+                                call.names = Target.names
+                                call.names["input"] = inputName
+                                call.names["sample_weight"] = "sampleWeights"
                                 try body(call, loss, gradient)
                             }
                         }

@@ -10,6 +10,9 @@ struct TargetViews {
 
 /// A target in arrays.
 protocol ArrayTarget {
+    /// What functions call it, and its parts, by their names in C.
+    static var names: [String: String] { get }
+
     func withViews<R>(
         rows: Int, classes: Int, _ body: (TargetViews) throws(CrossEntropyError) -> R
     ) throws(CrossEntropyError) -> R
@@ -17,6 +20,8 @@ protocol ArrayTarget {
 
 /// A class index for each row.
 struct Labels<Label: LabelScalar>: ArrayTarget {
+    static var names: [String: String] { ["target": "labels"] }
+
     let labels: [Label]
 
     init(_ labels: [Label]) { self.labels = labels }
@@ -30,6 +35,8 @@ struct Labels<Label: LabelScalar>: ArrayTarget {
 
 /// A number for each class of each row.
 struct Distributions<Scalar: LossScalar>: ArrayTarget {
+    static var names: [String: String] { ["target": "distributions"] }
+
     let values: [Scalar]
 
     init(_ values: [Scalar]) { self.values = values }
@@ -39,7 +46,7 @@ struct Distributions<Scalar: LossScalar>: ArrayTarget {
     ) throws(CrossEntropyError) -> R {
         guard values.count == rows * classes else {
             throw CrossEntropyError(
-                .shape, "the distributions hold \(values.count) numbers, but the input holds \(rows * classes)")
+                .shape, "distributions holds \(values.count) numbers, but the input holds \(rows * classes)")
         }
         return try values.withUnsafeBufferPointer { values throws(CrossEntropyError) in
             try body(TargetViews(values: TensorView(reading: values.baseAddress, shape: [rows, classes])))

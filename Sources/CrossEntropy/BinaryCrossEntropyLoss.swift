@@ -87,6 +87,20 @@ public struct BinaryCrossEntropyLoss: Sendable {
         positiveWeight: TensorView? = nil, sampleWeight: TensorView? = nil, gradLoss: Double = 1, loss: TensorView?,
         keepingElements: Bool = false, gradient: TensorView? = nil
     ) throws(CrossEntropyError) {
+        try evaluate(
+            input, classAxis, target, classWeight, positiveWeight, sampleWeight, gradLoss, loss, keepingElements,
+            gradient, names: [:])
+    }
+
+    /// The same; `names` as in ``inSwiftWords(_:_:)``.
+    func evaluate(
+        _ input: TensorView, _ classAxis: Int, _ target: TensorView, _ classWeight: TensorView?,
+        _ positiveWeight: TensorView?, _ sampleWeight: TensorView?, _ gradLoss: Double, _ loss: TensorView?,
+        _ keepingElements: Bool, _ gradient: TensorView?, names: [String: String]
+    ) throws(CrossEntropyError) {
+        var names = names
+        if classWeight != nil { names["weight"] = "classWeight" }
+        if positiveWeight != nil { names["pos_weight"] = "positiveWeight" }
         // What is named the same means the same.
         let settings = CrossEntropyLoss(
             inputType: inputType, reduction: reduction, meanOver: meanOver, empty: empty, ignoreIndex: ignoreIndex,
@@ -94,7 +108,7 @@ public struct BinaryCrossEntropyLoss: Sendable {
         var options = try settings.options(keepingRows: keepingElements, gradLoss: gradLoss)
         try withView(classWeights) { classWeights throws(CrossEntropyError) in
             try withView(positiveWeights) { positiveWeights throws(CrossEntropyError) in
-                try Tensors.with { tensors throws(CrossEntropyError) in
+                try Tensors.with(names: names) { tensors throws(CrossEntropyError) in
                     options.weight = try tensors.add(classWeight ?? classWeights)
                     options.pos_weight = try tensors.add(positiveWeight ?? positiveWeights)
                     options.sample_weight = try tensors.add(sampleWeight)

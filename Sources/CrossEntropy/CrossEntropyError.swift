@@ -26,7 +26,8 @@ public struct CrossEntropyError: Error, Equatable, CustomStringConvertible {
     }
 
     public let code: Code
-    /// What was given and what is accepted: "label 7 in row 3 is out of range: there are 5 classes (labels 0 to 4)".
+    /// What was given and what is accepted, in the names of the function that was called: "label 7 in row 3 is out of range:
+    /// there are 5 classes (labels 0 to 4)".
     public let message: String
 
     public var description: String { message }
@@ -36,9 +37,9 @@ public struct CrossEntropyError: Error, Equatable, CustomStringConvertible {
         self.message = message
     }
 
-    /// The error of this thread's last call, which returned `status`.
-    init(status: Int32) {
+    /// The error of this thread's last call of C, which returned `status`; `names` as in ``inSwiftWords(_:_:)``.
+    init(status: Int32, names: [String: String] = [:]) {
         code = Code(rawValue: status) ?? .option
-        message = String(cString: ce_last_error_message())
+        message = inSwiftWords(String(cString: ce_last_error_message()), names)
     }
 }

@@ -20,14 +20,15 @@ extension CrossEntropyLoss {
     public func hessianVectorProduct<Scalar: LossScalar, Label: LabelScalar>(
         _ logits: [Scalar], labels: [Label], vector: [Scalar], classes: Int, sampleWeights: [Double]? = nil
     ) throws(CrossEntropyError) -> [Scalar] {
-        try product(ArrayCall(logits, Labels(labels), classes, sampleWeights), vector)
+        try product(ArrayCall(logits, Labels(labels), classes, sampleWeights, inputName: "logits"), vector)
     }
 
     /// H v of the loss against distributions.
     public func hessianVectorProduct<Scalar: LossScalar>(
         _ logits: [Scalar], distributions: [Scalar], vector: [Scalar], classes: Int, sampleWeights: [Double]? = nil
     ) throws(CrossEntropyError) -> [Scalar] {
-        try product(ArrayCall(logits, Distributions(distributions), classes, sampleWeights), vector)
+        try product(
+            ArrayCall(logits, Distributions(distributions), classes, sampleWeights, inputName: "logits"), vector)
     }
 
     /// H v of the loss against distributions of a few classes each.
@@ -35,28 +36,28 @@ extension CrossEntropyLoss {
         _ logits: [Scalar], target: SparseTarget<Label, Prob>, vector: [Scalar], classes: Int,
         sampleWeights: [Double]? = nil
     ) throws(CrossEntropyError) -> [Scalar] {
-        try product(ArrayCall(logits, target, classes, sampleWeights), vector)
+        try product(ArrayCall(logits, target, classes, sampleWeights, inputName: "logits"), vector)
     }
 
     /// The diagonal of H, a number for each logit.
     public func hessianDiagonal<Scalar: LossScalar, Label: LabelScalar>(
         _ logits: [Scalar], labels: [Label], classes: Int, sampleWeights: [Double]? = nil
     ) throws(CrossEntropyError) -> [Scalar] {
-        try diagonal(ArrayCall(logits, Labels(labels), classes, sampleWeights))
+        try diagonal(ArrayCall(logits, Labels(labels), classes, sampleWeights, inputName: "logits"))
     }
 
     /// The diagonal of H of the loss against distributions.
     public func hessianDiagonal<Scalar: LossScalar>(
         _ logits: [Scalar], distributions: [Scalar], classes: Int, sampleWeights: [Double]? = nil
     ) throws(CrossEntropyError) -> [Scalar] {
-        try diagonal(ArrayCall(logits, Distributions(distributions), classes, sampleWeights))
+        try diagonal(ArrayCall(logits, Distributions(distributions), classes, sampleWeights, inputName: "logits"))
     }
 
     /// The diagonal of H of the loss against distributions of a few classes each.
     public func hessianDiagonal<Scalar: LossScalar, Label, Prob>(
         _ logits: [Scalar], target: SparseTarget<Label, Prob>, classes: Int, sampleWeights: [Double]? = nil
     ) throws(CrossEntropyError) -> [Scalar] {
-        try diagonal(ArrayCall(logits, target, classes, sampleWeights))
+        try diagonal(ArrayCall(logits, target, classes, sampleWeights, inputName: "logits"))
     }
 
     // MARK: Views of any shape and strides
@@ -120,7 +121,7 @@ extension CrossEntropyLoss {
     ) throws(CrossEntropyError) -> [Scalar] {
         guard vector.count == arrays.input.count else {
             throw CrossEntropyError(
-                .shape, "the vector holds \(vector.count) numbers, but the input holds \(arrays.input.count)")
+                .shape, "vector holds \(vector.count) numbers, but logits holds \(arrays.input.count)")
         }
         return try arrays.results(gradient: true) { call, _, output throws(CrossEntropyError) in
             try vector.withUnsafeBufferPointer { vector throws(CrossEntropyError) in

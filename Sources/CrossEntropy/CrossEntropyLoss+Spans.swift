@@ -1,3 +1,5 @@
+import CCrossEntropy
+
 extension CrossEntropyLoss {
     /// The loss of contiguous rows and its gradient, written to the caller's memory.
     ///
@@ -23,15 +25,18 @@ extension CrossEntropyLoss {
                         guard gradient.count == input.count else {
                             throw CrossEntropyError(
                                 .shape,
-                                "the gradient has room for \(gradient.count) numbers, but the input holds \(input.count)"
+                                "gradient has room for \(gradient.count) numbers, but the input holds \(input.count)"
                             )
                         }
-                        try evaluate(
-                            TensorView(reading: input.baseAddress, shape: [rows, classes]),
-                            target: TensorView(labels: labels.baseAddress, shape: [labels.count]),
+                        let call = RowCall(
+                            input: TensorView(reading: input.baseAddress, shape: [rows, classes]), classAxis: 1,
+                            target: TargetViews(
+                                values: TensorView(labels: labels.baseAddress, shape: [labels.count])),
                             sampleWeight: weights.map { TensorView(reading: $0.baseAddress, shape: [$0.count]) },
-                            loss: TensorView(writing: value.baseAddress, shape: []),
-                            gradient: TensorView(writing: gradient.baseAddress, shape: [rows, classes]))
+                            names: ["target": "labels", "sample_weight": "sampleWeights"])
+                        try run(
+                            ce_cross_entropy, call, TensorView(writing: value.baseAddress, shape: []),
+                            TensorView(writing: gradient.baseAddress, shape: [rows, classes]))
                     }
                 }
             } catch {
@@ -44,12 +49,11 @@ extension CrossEntropyLoss {
 }
 
 /// How many rows of `classes` numbers there are in `count`.
-func rowCount(_ count: Int, _ classes: Int) throws(CrossEntropyError) -> Int {
-    guard classes > 0 else {
-        throw CrossEntropyError(.shape, "the number of classes is \(classes); it must be at least 1")
-    }
+func rowCount(_ count: Int, _ classes: Int, of name: String = "input") throws(CrossEntropyError) -> Int {
+    guard classes > 0 else { throw CrossEntropyError(.shape, "classes is \(classes); it must be at least 1") }
     guard count % classes == 0 else {
-        throw CrossEntropyError(.shape, "\(count) numbers are not a whole number of rows of \(classes) classes")
+        throw CrossEntropyError(
+            .shape, "\(name) holds \(count) numbers, not a whole number of rows of \(classes) classes")
     }
     return count / classes
 }

@@ -243,6 +243,7 @@ public struct CrossEntropyLoss: Sendable {
             try withView(prior) { prior throws(CrossEntropyError) in
                 try withView(labels: ignoreIndices.isEmpty ? nil : ignoreIndices) { ignored throws(CrossEntropyError) in
                     var call = call
+                    if call.classWeight != nil { call.names["weight"] = "classWeight" }
                     call.classWeight = call.classWeight ?? classWeights
                     call.prior = call.prior ?? prior
                     call.ignoreIndices = ignored

@@ -129,7 +129,7 @@ public struct Logits: Sendable {
         _ logits: [Scalar], _ classes: Int, perClass: Bool,
         _ call: (TensorView, TensorView) throws(CrossEntropyError) -> Void
     ) throws(CrossEntropyError) -> [Scalar] {
-        let rows = try rowCount(logits.count, classes)
+        let rows = try rowCount(logits.count, classes, of: "logits")
         var result = [Scalar](repeating: .nan, count: perClass ? logits.count : rows)
         var failure: CrossEntropyError?
         logits.withUnsafeBufferPointer { logits in
@@ -150,7 +150,7 @@ public struct Logits: Sendable {
     private func statistics<Scalar: LossScalar, Label: LabelScalar>(
         _ logits: [Scalar], labels: [Label]?, classes: Int
     ) throws(CrossEntropyError) -> RowStatistics {
-        let rows = try rowCount(logits.count, classes)
+        let rows = try rowCount(logits.count, classes, of: "logits")
         var result = Result<RowStatistics, CrossEntropyError>.success(RowStatistics(rows: 0))
         logits.withUnsafeBufferPointer { logits in
             (labels ?? []).withUnsafeBufferPointer { places in

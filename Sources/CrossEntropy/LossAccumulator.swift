@@ -30,8 +30,9 @@ public struct LossAccumulator: Sendable, Equatable {
         }
         self.bytes = bytes
         var content = content
-        let status = ce_accumulator_result(&content, nil, nil, nil)
-        if status != CE_OK { throw CrossEntropyError(status: status) }
+        guard ce_accumulator_result(&content, nil, nil, nil) == CE_OK else {
+            throw CrossEntropyError(.partial, "bytes hold no accumulator of version \(CE_ACCUMULATOR_VERSION)")
+        }
     }
 
     /// Adds rows.
@@ -76,7 +77,7 @@ public struct LossAccumulator: Sendable, Equatable {
                 }
             }
         }
-        if status != CE_OK { throw CrossEntropyError(status: status) }
+        if status != CE_OK { throw CrossEntropyError(status: status, names: ["loss": "losses", "weight": "weights"]) }
     }
 
     /// Adds the rows of the other.

@@ -61,7 +61,7 @@ public struct PartialStatistics: Sendable, Equatable {
     /// - Throws: As ``merged(with:)``; then nothing has changed.
     public mutating func merge(_ other: PartialStatistics) throws(CrossEntropyError) {
         guard rows == other.rows else {
-            throw CrossEntropyError(.shape, "statistics of \(other.rows) rows do not fit those of \(rows)")
+            throw CrossEntropyError(.shape, "other is of \(other.rows) rows, but self is of \(rows)")
         }
         let rows = Int64(rows)
         let status = bytes.withUnsafeMutableBytes { into in
@@ -71,7 +71,10 @@ public struct PartialStatistics: Sendable, Equatable {
                     from.baseAddress?.assumingMemoryBound(to: ce_partial.self), rows)
             }
         }
-        if status != CE_OK { throw CrossEntropyError(status: status) }
+        if status != CE_OK {
+            let error = CrossEntropyError(status: status, names: ["into": "self"])
+            throw CrossEntropyError(error.code, error.message.replacing(" of from ", with: " of other "))
+        }
     }
 
     static let size = MemoryLayout<ce_partial>.size
@@ -135,6 +138,12 @@ extension CrossEntropyLoss {
     public func partialStatistics(
         _ input: TensorView, classAxis: Int = -1, labels: TensorView, firstClass: Int = 0
     ) throws(CrossEntropyError) -> PartialStatistics {
+        try partialStatistics(input, classAxis, labels, firstClass, names: ["target": "labels"])
+    }
+
+    private func partialStatistics(
+        _ input: TensorView, _ classAxis: Int, _ labels: TensorView, _ firstClass: Int, names: [String: String]
+    ) throws(CrossEntropyError) -> PartialStatistics {
         var statistics = PartialStatistics(rows: labels.shape.allSatisfy { $0 >= 0 } ? labels.shape.reduce(1, *) : 0)
         var options = try options(keepingRows: true, gradLoss: 1)
         let status = try TensorView.withTensor(input) { input throws(CrossEntropyError) in
@@ -147,7 +156,7 @@ extension CrossEntropyLoss {
                 return status
             }
         }
-        if status != CE_OK { throw CrossEntropyError(status: status) }
+        if status != CE_OK { throw CrossEntropyError(status: status, names: names) }
         return statistics
     }
 
@@ -162,16 +171,16 @@ extension CrossEntropyLoss {
     public func partialStatistics<Scalar: LossScalar, Label: LabelScalar>(
         _ slice: [Scalar], labels: [Label], classes: Int, firstClass: Int = 0
     ) throws(CrossEntropyError) -> PartialStatistics {
-        let rows = try rowCount(slice.count, classes)
+        let rows = try rowCount(slice.count, classes, of: "slice")
         var result: Result<PartialStatistics, CrossEntropyError>?
         slice.withUnsafeBufferPointer { slice in
             labels.withUnsafeBufferPointer { labels in
                 do throws(CrossEntropyError) {
                     result = .success(
                         try partialStatistics(
-                            TensorView(reading: slice.baseAddress, shape: [rows, classes]),
-                            labels: TensorView(labels: labels.baseAddress, shape: [labels.count]),
-                            firstClass: firstClass))
+                            TensorView(reading: slice.baseAddress, shape: [rows, classes]), 1,
+                            TensorView(labels: labels.baseAddress, shape: [labels.count]), firstClass,
+                            names: ["input": "slice", "target": "labels"]))
                 } catch {
                     result = .failure(error)
                 }
@@ -210,7 +219,7 @@ extension CrossEntropyLoss {
         of statistics: PartialStatistics, _ slice: [Scalar], classes: Int, firstClass: Int = 0,
         totalClasses: Int? = nil, sampleWeights: [Double]? = nil
     ) throws(CrossEntropyError) -> [Scalar] {
-        let rows = try rowCount(slice.count, classes)
+        let rows = try rowCount(slice.count, classes, of: "slice")
         var gradient = [Scalar](repeating: .nan, count: slice.count)
         var failure: CrossEntropyError?
         slice.withUnsafeBufferPointer { slice in
@@ -218,11 +227,12 @@ extension CrossEntropyLoss {
                 (sampleWeights ?? []).withUnsafeBufferPointer { weights in
                     do throws(CrossEntropyError) {
                         try evaluateGradient(
-                            of: statistics, TensorView(reading: slice.baseAddress, shape: [rows, classes]),
-                            firstClass: firstClass, totalClasses: totalClasses,
-                            sampleWeight: sampleWeights == nil
+                            statistics, TensorView(reading: slice.baseAddress, shape: [rows, classes]), 1, firstClass,
+                            totalClasses,
+                            sampleWeights == nil
                                 ? nil : TensorView(reading: weights.baseAddress, shape: [weights.count]),
-                            gradient: TensorView(writing: gradient.baseAddress, shape: [rows, classes]))
+                            false, 1, TensorView(writing: gradient.baseAddress, shape: [rows, classes]),
+                            names: ["input": "slice", "sample_weight": "sampleWeights"])
                     } catch {
                         failure = error
                     }
@@ -247,10 +257,23 @@ extension CrossEntropyLoss {
         totalClasses: Int? = nil, sampleWeight: TensorView? = nil, keepingRows: Bool = false, gradLoss: Double = 1,
         gradient: TensorView
     ) throws(CrossEntropyError) {
+        try evaluateGradient(
+            statistics, input, classAxis, firstClass, totalClasses, sampleWeight, keepingRows, gradLoss, gradient,
+            names: [:])
+    }
+
+    private func evaluateGradient(
+        _ statistics: PartialStatistics, _ input: TensorView, _ classAxis: Int, _ firstClass: Int,
+        _ totalClasses: Int?, _ sampleWeight: TensorView?, _ keepingRows: Bool, _ gradLoss: Double,
+        _ gradient: TensorView, names: [String: String]
+    ) throws(CrossEntropyError) {
+        var names = names
+        names["partials"] = "statistics"
         let axis = classAxis < 0 ? classAxis + input.shape.count : classAxis
         let rows = input.shape.indices.reduce(1) { $1 == axis ? $0 : $0 * input.shape[$1] }
         guard rows == statistics.rows else {
-            throw CrossEntropyError(.shape, "the slice has \(rows) rows, but the statistics are of \(statistics.rows)")
+            throw CrossEntropyError(
+                .shape, "\(names["input"] ?? "input") has \(rows) rows, but statistics is of \(statistics.rows)")
         }
         let status = try withClassWeights { weight throws(CrossEntropyError) in
             try TensorView.withTensor(input) { input throws(CrossEntropyError) in
@@ -268,7 +291,7 @@ extension CrossEntropyLoss {
                 }
             }
         }
-        if status != CE_OK { throw CrossEntropyError(status: status) }
+        if status != CE_OK { throw CrossEntropyError(status: status, names: names) }
     }
 
     private func losses(
@@ -302,7 +325,10 @@ extension CrossEntropyLoss {
             }
         }
         if let failure { throw failure }
-        if status != CE_OK { throw CrossEntropyError(status: status) }
+        if status != CE_OK {
+            throw CrossEntropyError(
+                status: status, names: ["partials": "statistics", "sample_weight": "sampleWeights"])
+        }
         return losses
     }
 

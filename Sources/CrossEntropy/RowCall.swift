@@ -19,11 +19,13 @@ struct RowCall {
     var gradLosses: TensorView?
     var targetGradient: TensorView?
     var statistics: UnsafePointer<ce_row_stats>?
+    /// What the caller calls them, for errors.
+    var names: [String: String] = [:]
 
     func run(
         _ function: RowFunction, _ options: ce_options, _ first: TensorView?, _ second: TensorView?
     ) throws(CrossEntropyError) {
-        try Tensors.with { tensors throws(CrossEntropyError) in
+        try Tensors.with(names: names) { tensors throws(CrossEntropyError) in
             var options = options
             options.target_probs = try tensors.add(target.probs)
             options.target_offsets = try tensors.add(target.offsets)

@@ -29,12 +29,19 @@ public struct SparseTarget<Label: LabelScalar, Scalar: LossScalar>: Sendable {
 }
 
 extension SparseTarget: ArrayTarget {
+    static var names: [String: String] {
+        [
+            "target": "target.indices", "target_probs": "target.probs", "target_offsets": "target.offsets",
+            "target_rest": "target.rest",
+        ]
+    }
+
     func withViews<R>(
         rows: Int, classes: Int, _ body: (TargetViews) throws(CrossEntropyError) -> R
     ) throws(CrossEntropyError) -> R {
         guard probs.count == indices.count else {
             throw CrossEntropyError(
-                .shape, "the sparse target holds \(probs.count) probabilities, but \(indices.count) indices")
+                .shape, "target.probs holds \(probs.count) numbers, but target.indices holds \(indices.count)")
         }
         let shape = try shape(rows)
         return try indices.withUnsafeBufferPointer { indices throws(CrossEntropyError) in
@@ -54,7 +61,8 @@ extension SparseTarget: ArrayTarget {
         if rows == 0 && indices.isEmpty { return [0, 0] }
         guard rows > 0 && indices.count % rows == 0 else {
             throw CrossEntropyError(
-                .shape, "\(indices.count) indices are not equally many for each of \(rows) rows; give offsets")
+                .shape, "target.indices holds \(indices.count), not equally many for each of \(rows) rows; give offsets"
+            )
         }
         return [rows, indices.count / rows]
     }

@@ -10,11 +10,11 @@ struct Tensors: ~Copyable {
 
     /// Calls `body`, which calls C.
     static func with(
-        _ body: (inout Tensors) throws(CrossEntropyError) -> Int32
+        names: [String: String] = [:], _ body: (inout Tensors) throws(CrossEntropyError) -> Int32
     ) throws(CrossEntropyError) {
         var tensors = Tensors()
         let status = try body(&tensors)
-        if status != CE_OK { throw CrossEntropyError(status: status) }
+        if status != CE_OK { throw CrossEntropyError(status: status, names: names) }
     }
 
     /// The view, or `nil` for no view.

@@ -21,7 +21,7 @@ private let vectorFile = URL(fileURLWithPath: #filePath).deletingLastPathCompone
         #expect(threaded.targetGrad.map(\.bitPattern) == outcome.targetGrad.map(\.bitPattern), "\(vector.name)")
         let inPlace = vector.run(isInPlace: true)
         // Nothing can take the place of elements that share memory.
-        if inPlace.message.hasPrefix("elements of grad overlap each other") { continue }
+        if inPlace.message.hasPrefix("elements of gradient overlap each other") { continue }
         #expect(inPlace.grad.map(\.bitPattern) == outcome.grad.map(\.bitPattern), "\(vector.name)")
     }
 }
@@ -110,9 +110,9 @@ private let predictions = [0.1, 0.4, 0.5, 0.8, 0.1, 0.1]
     #expect(found?.0 == .label)
     #expect(found?.1 == "label 2 in element 1 is neither 0 nor 1")
     found = message { _ = try loss([1.0, 2.0], labels: [1]) }
-    #expect(found?.1 == "the targets hold 1 numbers, but the input holds 2")
+    #expect(found?.1 == "labels holds 1 numbers, but the input holds 2")
     found = message { _ = try loss([1.0, 2.0], labels: [1, 0], sampleWeights: [1]) }
-    #expect(found?.1 == "the sample weights hold 1 numbers, but the input holds 2")
+    #expect(found?.1 == "sampleWeights holds 1 numbers, but the input holds 2")
     found = message { _ = try BinaryCrossEntropyLoss(inputType: .logProbs)([-1.0], labels: [1]) }
     #expect(found?.0 == .option)
     found = message { _ = try BinaryCrossEntropyLoss(positiveWeights: [1, 2])([1.0], labels: [1]) }
@@ -127,21 +127,21 @@ private let predictions = [0.1, 0.4, 0.5, 0.8, 0.1, 0.1]
 
     found = message { _ = try loss(predictions, labels: [2], classes: 3) }
     #expect(found?.0 == .shape)
-    #expect(found?.1 == "target has shape [1], but input without its class axis has shape [2]")
+    #expect(found?.1 == "labels has shape [1], but input without its class axis has shape [2]")
 
     found = message { _ = try loss(predictions, labels: [2, 0], classes: 4) }
-    #expect(found?.1 == "6 numbers are not a whole number of rows of 4 classes")
+    #expect(found?.1 == "input holds 6 numbers, not a whole number of rows of 4 classes")
     found = message { _ = try loss(predictions, labels: [2, 0], classes: 0) }
-    #expect(found?.1 == "the number of classes is 0; it must be at least 1")
+    #expect(found?.1 == "classes is 0; it must be at least 1")
     found = message { _ = try loss(predictions, distributions: [1], classes: 3) }
-    #expect(found?.1 == "the distributions hold 1 numbers, but the input holds 6")
+    #expect(found?.1 == "distributions holds 1 numbers, but the input holds 6")
     found = message { _ = try loss(predictions, labels: [2, 0], classes: 3, sampleWeights: [1]) }
-    #expect(found?.1.contains("sample_weight has shape [1]") == true)
+    #expect(found?.1.contains("sampleWeights has shape [1]") == true)
     found = message { _ = try CrossEntropyLoss(labelSmoothing: 1.5)(predictions, labels: [2, 0], classes: 3) }
     #expect(found?.0 == .option)
-    #expect(found?.1 == "label_smoothing is 1.5; it must be between 0 and 1")
+    #expect(found?.1 == "labelSmoothing is 1.5; it must be between 0 and 1")
     found = message { _ = try CrossEntropyLoss(classWeights: [1, 2])(predictions, labels: [2, 0], classes: 3) }
-    #expect(found?.1 == "weight has shape [2], but there are 3 classes")
+    #expect(found?.1 == "classWeights has shape [2], but there are 3 classes")
     found = message { _ = try CrossEntropyLoss(empty: .error)(predictions, labels: [-100, -100], classes: 3) }
     #expect(found?.0 == .empty)
     found = message { _ = try CrossEntropyLoss(ignoreIndex: nil)(predictions, labels: [-100, 1], classes: 3) }
@@ -163,7 +163,7 @@ private let predictions = [0.1, 0.4, 0.5, 0.8, 0.1, 0.1]
             }
         }
         #expect(found?.0 == .overlap)
-        #expect(found?.1 == "grad overlaps input")
+        #expect(found?.1 == "gradient overlaps input")
     }
     #expect(memory == predictions)
 }

@@ -93,7 +93,7 @@ private func check(
         _ = try CrossEntropyLoss().hessianVectorProduct(logits, labels: [1, 2, 3], vector: [1], classes: classes)
     }
     #expect(found?.0 == .shape)
-    #expect(found?.1 == "the vector holds 1 numbers, but the input holds 12")
+    #expect(found?.1 == "vector holds 1 numbers, but logits holds 12")
     found = message {
         _ = try CrossEntropyLoss(softcap: 30).hessianDiagonal(logits, labels: [1, 2, 3], classes: classes)
     }
@@ -102,5 +102,5 @@ private func check(
     found = message {
         _ = try CrossEntropyLoss(inputType: .logProbs).hessianDiagonal(logits, labels: [1, 2, 3], classes: classes)
     }
-    #expect(found?.1 == "input_type is not LOGITS, of which alone second derivatives are computed")
+    #expect(found?.1 == "inputType is not .logits, of which alone second derivatives are computed")
 }

@@ -108,7 +108,7 @@ private func divergences(_ p: [Double], _ q: [Double], _ form: KLDivergence.Form
     let loss = KLDivergence()
     var found = message { _ = try loss([1.0, 2], distributions: [1], classes: 2) }
     #expect(found?.0 == .shape)
-    #expect(found?.1 == "the distributions hold 1 numbers, but the input holds 2")
+    #expect(found?.1 == "distributions holds 1 numbers, but the input holds 2")
     found = message { _ = try KLDivergence(temperature: 0)([1.0, 2], distributions: [0.5, 0.5], classes: 2) }
     #expect(found?.0 == .option)
     #expect(found?.1 == "temperature is 0; it must be finite and above 0")
@@ -117,9 +117,9 @@ private func divergences(_ p: [Double], _ q: [Double], _ form: KLDivergence.Form
     found = message {
         _ = try KLDivergence(inputType: .probs, temperature: 2)([0.5, 0.5], distributions: [0.5, 0.5], classes: 2)
     }
-    #expect(found?.1 == "temperature is for logits, but neither input_type nor target_type says LOGITS")
+    #expect(found?.1 == "temperature is for logits, but neither inputType nor targetType says .logits")
     found = message { _ = try KLDivergence(meanOver: .mass)([1.0, 2], distributions: [0.5, 0.5], classes: 2) }
-    #expect(found?.1 == "mean_over is MASS, but a KL divergence has no class weights: take WEIGHT or COUNT")
+    #expect(found?.1 == "meanOver is .mass, but a KL divergence has no class weights: take .weight or .count")
 
     var value = 0.0
     let logits = [1.0, 2]
@@ -136,5 +136,5 @@ private func divergences(_ p: [Double], _ q: [Double], _ form: KLDivergence.Form
         }
     }
     #expect(found?.0 == .dtype)
-    #expect(found?.1 == "target holds labels, of which the KL divergence is the cross-entropy: take ce_cross_entropy")
+    #expect(found?.1 == "target holds labels, of which the KL divergence is the cross-entropy: compute that")
 }

@@ -106,20 +106,20 @@ private func dense(_ rest: TargetRest) -> [Double] {
     }
     #expect(
         found(SparseTarget(indices: [1, 2, 3], probs: [1, 0]))
-            == "the sparse target holds 2 probabilities, but 3 indices")
+            == "target.probs holds 2 numbers, but target.indices holds 3")
     #expect(
         found(SparseTarget(indices: [1, 2, 3, 0], probs: [1, 0, 1, 0]))
-            == "4 indices are not equally many for each of 3 rows; give offsets")
+            == "target.indices holds 4, not equally many for each of 3 rows; give offsets")
     #expect(
         found(SparseTarget(indices: [1, 2, 1], probs: [1, 0, 1], offsets: [0, 1, 2]))
-            == "target_offsets has shape [3], but must have 4 numbers, one more than there are rows")
+            == "target.offsets has shape [3], but must have 4 numbers, one more than input has rows")
     #expect(
         found(SparseTarget(indices: [1, 2, 1], probs: [1, 0, 1], offsets: [0, 2, 1, 3]))
-            == "the target_offsets of row 1 do not lead to a part of target: they must not be negative, nor decrease, "
-            + "nor exceed its length")
+            == "the target.offsets of row 1 do not lead to entries: they must not be negative, nor decrease, nor exceed "
+            + "their number")
     #expect(
         found(SparseTarget(indices: [1, 2, 3, 3, 0, 1], probs: [1, 0, 1, 0, 1, 0]))
-            == "class 3 is named twice in row 1 of the sparse target")
+            == "class 3 is named twice in row 1: a sparse row names a class once")
     #expect(
         found(SparseTarget(indices: [1, 4, 0], probs: [1, 1, 1]))
             == "label 4 in row 1 is out of range: there are 4 classes (labels 0 to 3)")
@@ -129,15 +129,15 @@ private func dense(_ rest: TargetRest) -> [Double] {
         _ = try CrossEntropyLoss(labelSmoothing: 0.1)(logits, target: target, classes: classes)
     }
     #expect(
-        refused?.0 == .option && refused?.1.contains("label_smoothing is for labels and whole distributions") == true)
+        refused?.0 == .option && refused?.1.contains("labelSmoothing is for labels and whole distributions") == true)
     refused = message {
         _ = try CrossEntropyLoss(targetType: .logits)(logits, labels: [1, 2, 3], classes: classes)
     }
-    #expect(refused?.1 == "target_type is for distributions, but target holds labels")
+    #expect(refused?.1 == "targetType is for distributions, but targets are labels")
     refused = message {
         _ = try CrossEntropyLoss(focalGamma: 2).withGradients(logits, distributions: logits, classes: classes)
     }
-    #expect(refused?.1 == "grad_target is not computed for a loss with focal_gamma or poly_epsilon")
+    #expect(refused?.1 == "targetGradient is not computed for a loss with focalGamma or polyEpsilon")
     refused = message {
         _ = try CrossEntropyLoss(labelSmoothing: 0.1, prior: [1, 0])(logits, labels: [1, 2, 3], classes: classes)
     }

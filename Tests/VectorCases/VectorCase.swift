@@ -238,7 +238,7 @@ public struct VectorCase {
         guard outcome.status == status else {
             return "status \(outcome.status) instead of \(status) \(outcome.message)"
         }
-        for text in messageContains where !outcome.message.contains(text) {
+        for text in messageContains where !outcome.message.contains(swiftName(text)) {
             return "message '\(outcome.message)' lacks '\(text)'"
         }
         if status != 0 { return nil }
@@ -260,6 +260,18 @@ public struct VectorCase {
         }
         return nil
     }
+}
+
+/// What this API calls an argument or option of C; other texts as they are.
+private func swiftName(_ text: String) -> String {
+    let names = [
+        "weight": "classWeight", "pos_weight": "positiveWeight", "grad": "gradient", "grad_target": "targetGradient",
+        "mean_divisor": "meanOver", "kl_form": "form", "axis": "classAxis", "LOGITS": ".logits",
+    ]
+    if let name = names[text] { return name }
+    if !text.allSatisfy({ $0.isLowercase || $0 == "_" }) { return text }
+    let parts = text.split(separator: "_")
+    return parts.dropFirst().reduce(String(parts.first ?? "")) { $0 + $1.prefix(1).uppercased() + $1.dropFirst() }
 }
 
 /// A shape without its class axis.
