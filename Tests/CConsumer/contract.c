@@ -769,8 +769,8 @@ typedef struct {
     int       is_small; /* the whole of it lies in its place: a call may go through with it */
 } random_tensor;
 
-/* The shape is as given and the view a possible one, each with an exception now and then: all of them together let
- * calls get to every check. */
+/* The shape is as given, which must be MOST_DIMENSIONS lengths whatever ndim is, and the view a possible one, each with an
+ * exception now and then: all of them together let calls get to every check. */
 static void make_random(random_tensor *made, int which, const int64_t *shape, int32_t ndim, int32_t dtype) {
     uintptr_t address = (uintptr_t)area[which] + PLACE / 2 + below(16);
     int32_t   d;
@@ -795,7 +795,7 @@ static void make_random(random_tensor *made, int which, const int64_t *shape, in
 static void any_values(void) {
     static random_tensor       made[TENSORS];
     static const unsigned char untouched[sizeof area];
-    int64_t                    shape[MOST_DIMENSIONS], rows[MOST_DIMENSIONS];
+    int64_t                    shape[CE_MAX_NDIM + MOST_DIMENSIONS], rows[MOST_DIMENSIONS]; /* from any axis on */
     long                       seen[CE_ERROR_CANCELLED + 1] = {0}, call, wrong = 0;
     memset(area, 0, sizeof area);
     memset(shape, 0, sizeof shape);
