@@ -3,7 +3,7 @@ import Core
 import Shims
 
 /// A call's failure: its status, after the text has gone to where ce_last_error_message finds it.
-struct CallError: Error {
+package struct CallError: Error {
     let status: Int32
 
     init(_ status: Int, _ write: (inout Message) -> Void) {

@@ -29,7 +29,7 @@ struct TensorView {
 
 /// Room for the dimensions of a call's tensors, sixteen at most, and of its rows: on the stack, of which a call may take little;
 /// if a tensor has more than 16 dimensions, elsewhere.
-struct CallStorage {
+package struct CallStorage {
     private var tensors: UnsafeMutableRawPointer
     private var dimensionsPerTensor = 16
     private var used = 0
@@ -42,7 +42,7 @@ struct CallStorage {
     }
 
     /// Calls `body` with storage that lasts until it returns.
-    static func with(_ body: (inout CallStorage) -> Int32) -> Int32 {
+    package static func with(_ body: (inout CallStorage) -> Int32) -> Int32 {
         // As it comes: to clear it would take longer than to use it.
         var memory = shim_call_memory()
         return withUnsafeMutableBytes(of: &memory) { memory in
@@ -57,7 +57,9 @@ struct CallStorage {
     private init(tensors: UnsafeMutableRawPointer) { self.tensors = tensors }
 
     /// Room for one more tensor.
-    mutating func nextTensor(_ ndim: Int) throws(CallError) -> UnsafeMutablePointer<TensorDimension> {
+    package mutating func nextTensor(_ ndim: Int) throws(CallError) -> UnsafeMutablePointer<TensorDimension> {
+        // Not an error of the caller: a function that takes more tensors needs more room above.
+        precondition(used < Self.mostTensors && ndim <= maxDimensions)
         if ndim > dimensionsPerTensor {
             guard let memory = malloc(Self.bytes(dimensions: maxDimensions)) else {
                 throw CallError(CE_ERROR_OUT_OF_MEMORY) { $0.text("out of memory for the dimensions of the tensors") }

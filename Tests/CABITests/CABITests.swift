@@ -1,4 +1,4 @@
-import CABI  // for its symbols
+import CABI
 import CCrossEntropy
 import Core
 import Testing
@@ -50,4 +50,21 @@ import Testing
     #expect(ce_get_num_threads() == CE_MAX_THREADS)
     #expect(ce_set_num_threads(0) == CE_OK)
     #expect(ce_get_num_threads() >= 1)
+}
+
+@Test func aCallHasRoomForSixteenTensors() async {
+    await #expect(processExitsWith: .success) { takeRoom(tensors: 16, dimensions: 2) }
+    await #expect(processExitsWith: .success) { takeRoom(tensors: 16, dimensions: maxDimensions) }
+    await #expect(processExitsWith: .failure) { takeRoom(tensors: 17, dimensions: 2) }
+    await #expect(processExitsWith: .failure) { takeRoom(tensors: 1, dimensions: maxDimensions + 1) }
+}
+
+private func takeRoom(tensors: Int, dimensions: Int) {
+    _ = CallStorage.with { storage in
+        for _ in 0..<tensors {
+            guard let room = try? storage.nextTensor(dimensions) else { return 1 }
+            room[dimensions - 1] = TensorDimension()
+        }
+        return 0
+    }
 }
