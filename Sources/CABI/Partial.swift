@@ -241,7 +241,7 @@ private struct Slice {
     let classes: Range<Int>
 
     init(_ input: TensorView, _ classAxis: Int32, _ first: Int64) throws(CallError) {
-        axis = try checkedAxis(classAxis, of: input)
+        axis = try checkedClassAxis(classAxis, of: input)
         let count = input.length(axis)
         guard first >= 0 && first % Int64(CE_BLOCK) == 0 else {
             throw CallError(CE_ERROR_SHAPE) {

@@ -154,7 +154,7 @@ static void check_bits(int writes) {
 /* Arguments ----------------------------------------------------------------------------------- */
 
 static void check_arguments(void) {
-    const int64_t  shape[2] = {2, 3}, rows = 2, three = 3;
+    const int64_t  shape[2] = {2, 3}, rows = 2, three = 3, no_class[2] = {2, 0};
     const float    x[6] = {0, 1, 2, 3, 4, 5};
     const int64_t  y[2] = {2, 0};
     const float    mass[6] = {0};
@@ -170,6 +170,8 @@ static void check_arguments(void) {
     FAILS(CE_ERROR_NULL_POINTER, ce_partial_compute(NULL, 1, 0, &target, NULL, p));
     FAILS(CE_ERROR_NULL_POINTER, ce_partial_compute(&input, 1, 0, NULL, NULL, p));
     FAILS(CE_ERROR_NULL_POINTER, ce_partial_compute(&input, 1, 0, &target, NULL, NULL));
+    other = tensor(x, CE_F32, 2, no_class, NULL);
+    FAILS(CE_ERROR_SHAPE, ce_partial_compute(&other, 1, 0, &target, NULL, p));
     FAILS(CE_ERROR_SHAPE, ce_partial_compute(&input, 2, 0, &target, NULL, p));
     FAILS(CE_ERROR_SHAPE, ce_partial_compute(&input, 0, 0, &target, NULL, p));
     FAILS(CE_ERROR_SHAPE, ce_partial_compute(&input, 1, 1, &target, NULL, p));
