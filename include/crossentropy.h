@@ -131,7 +131,7 @@ CE_API const char *ce_isa(void);
 enum {
     CE_OK                  = 0,
     CE_ERROR_NULL_POINTER  = 1,  /* a required pointer is NULL (data may be NULL if it is empty) */
-    CE_ERROR_OPTIONS_SIZE  = 2,  /* ce_options.size is smaller than the first release's struct */
+    CE_ERROR_OPTIONS_SIZE  = 2,  /* a struct's size is below the first release's, or no release's */
     CE_ERROR_DTYPE         = 3,  /* an unknown dtype, or one not accepted in this place */
     CE_ERROR_SHAPE         = 4,  /* dimensions, axis or lengths that do not fit together; no class */
     CE_ERROR_OVERFLOW      = 5,  /* sizes or strides whose product does not fit into 63 bits */
@@ -230,8 +230,10 @@ struct ce_tensor;    /* below */
 struct ce_row_stats; /* below */
 
 /* ce_options: append-only. A caller states with `size` how much of it the caller knows; fields
- * beyond that have their defaults. In later fields 0 will always mean what was done before the field
- * existed. */
+ * beyond that have their defaults, and nothing beyond that is read. In later fields 0 will always
+ * mean what was done before the field existed. sizeof(ce_options) is a multiple of 8 in every
+ * release, and a field ends there: any other size is CE_ERROR_OPTIONS_SIZE, lest half a field is
+ * read or a whole one passed over. So it is with ce_row_stats, the other struct with a size. */
 typedef struct ce_options {
     uint64_t size;            /* sizeof(ce_options) of the caller; set by ce_options_init */
     int32_t  input_type;      /* CE_INPUT_*; default LOGITS */
@@ -325,7 +327,8 @@ typedef struct ce_options {
 
 /* ce_options_init: writes the defaults into the first `size` bytes of *options; pass
  * sizeof(ce_options).
- * Returns CE_OK, CE_ERROR_NULL_POINTER or CE_ERROR_OPTIONS_SIZE (a size below the first release's). */
+ * Returns CE_OK, CE_ERROR_NULL_POINTER or CE_ERROR_OPTIONS_SIZE (below the first release's, or no
+ * multiple of 8); then nothing was written. */
 CE_API int32_t ce_options_init(ce_options *options, size_t size);
 
 /* ---------------------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ public func ce_status_string(_ status: Int32) -> UnsafePointer<CChar>? {
         switch Int(status) {
         case CE_OK: "ok"
         case CE_ERROR_NULL_POINTER: "required pointer is NULL"
-        case CE_ERROR_OPTIONS_SIZE: "options.size is too small"
+        case CE_ERROR_OPTIONS_SIZE: "size of a struct is no release's"
         case CE_ERROR_DTYPE: "dtype not accepted"
         case CE_ERROR_SHAPE: "shapes do not fit together"
         case CE_ERROR_OVERFLOW: "size does not fit into 63 bits"

@@ -23,15 +23,20 @@ func readOptions(_ pointer: UnsafePointer<ce_options>?) throws(CallError) -> ce_
     return options
 }
 
-/// Throws unless so many bytes can be a struct of some release.
+/// Throws unless so many bytes can be a struct of some release: at least as many as in the first, and as many as end with a
+/// field. All structs are aligned to 8 bytes, and where one ends at a multiple of that, so does a field.
 func checkSize(_ size: UInt64, _ name: StaticString, first: Int, _ hint: StaticString) throws(CallError) {
-    if size >= first { return }
+    if size >= first && size % 8 == 0 { return }
     throw CallError(CE_ERROR_OPTIONS_SIZE) {
         $0.text(name)
         $0.text(" is ")
         $0.number(unsigned: size)
-        $0.text("; the smallest is ")
-        $0.number(first)
+        if size < first {
+            $0.text("; the smallest is ")
+            $0.number(first)
+        } else {
+            $0.text("; the size of every version of the struct is a multiple of 8")
+        }
         $0.text(hint)
     }
 }

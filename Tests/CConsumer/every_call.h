@@ -261,8 +261,8 @@ static const char *set_option(ce_options *o, int which, arguments *a) {
     switch (which) {
     case 0: return o->size = 0, "size";
     case 1: return o->size = 95, "size";
-    case 2: return o->size = 8, "size";
-    case 3: return o->size = 88, "size";
+    case 2: return o->size = 100, "size";
+    case 3: return o->size = sizeof *o - 4, "size";
     case 4: return o->input_type = 3, "input_type";
     case 5: return o->reduction = -1, "reduction";
     case 6: return o->mean_over = 4, "mean_over";

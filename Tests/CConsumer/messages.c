@@ -207,7 +207,7 @@ static void spoil_others(const function *f) {
         expect(f, &a, CE_ERROR_SHAPE, "class_axis", "wrong value");
         make(&a, f), a.class_axis = INT32_MIN;
         expect(f, &a, CE_ERROR_SHAPE, "class_axis", "wrong value");
-        if (f->target != ELEMENTS && (f->others & HAS_SLICE) == 0) {
+        if (f->target != ELEMENTS) {
             make(&a, f), a.tensor[INPUT].shape = empty;
             expect(f, &a, CE_ERROR_SHAPE, "class_axis", "no class");
         }
@@ -304,6 +304,8 @@ static void spoil_others(const function *f) {
         const char *name = f->others & HAS_STATS ? "stats" : "row_stats";
         make(&a, f), a.stats.size = 55;
         expect(f, &a, CE_ERROR_OPTIONS_SIZE, name, "size");
+        make(&a, f), a.stats.size = 60;
+        expect(f, &a, CE_ERROR_OPTIONS_SIZE, name, "size");
         make(&a, f), a.stats.max = a.stats.lse + 1;
         expect(f, &a, CE_ERROR_OVERLAP, name, "overlap");
         make(&a, f), a.stats.lse = room[f->others & HAS_STATS ? LABELS : WEIGHT];
@@ -363,6 +365,8 @@ static void spoil_others(const function *f) {
         expect(f, &a, CE_ERROR_NULL_POINTER, "options", "absence");
         make(&a, f), a.size = 95;
         expect(f, &a, CE_ERROR_OPTIONS_SIZE, "size", "small value");
+        make(&a, f), a.size = 100;
+        expect(f, &a, CE_ERROR_OPTIONS_SIZE, "size", "a value that ends inside a field");
     }
     if (f->run == set_num_threads) {
         make(&a, f), a.count = -1;
