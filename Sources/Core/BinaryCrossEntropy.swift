@@ -50,7 +50,8 @@ public struct BinaryCall {
         defer { workspace.free() }
         let divisor = try scanTargets(workspace)
         let isEmpty = try options.isEmptyMean(divisor)
-        let gradFactor: Double? = isEmpty ? (options.empty == .zero ? nil : .nan) : options.gradLoss / divisor.sum.rounded()
+        let ofEmpty: Double? = options.empty == .zero ? nil : .nan
+        let gradFactor = isEmpty ? ofEmpty : options.gradLoss / divisor.sum.rounded()
         try pass(.loss, workspace, gradFactor: gradFactor)
         guard options.reduction != .none, let loss else { return }
         let value =

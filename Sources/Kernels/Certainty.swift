@@ -20,10 +20,9 @@ struct Certainty<T: Element> {
     init(_ group: GroupPointer) {
         let infinity = DoubleLanes(repeating: .infinity)
         let rest = lanes(&group.pointee.rest)
-        var isCertain = (rest .< DoubleLanes(repeating: Self.leastRest)) .& (lanes(&group.pointee.is_filled) .== 0)
-        if group.pointee.mode == CROSSENTROPY_LOSS {
-            isCertain = isCertain .& (lanes(&group.pointee.target) .!= lanes(&group.pointee.max))
-        }
+        let isConfident = (rest .< DoubleLanes(repeating: Self.leastRest)) .& (lanes(&group.pointee.is_filled) .== 0)
+        let isOther = lanes(&group.pointee.target) .!= lanes(&group.pointee.max)
+        let isCertain = group.pointee.mode == CROSSENTROPY_LOSS ? isConfident .& isOther : isConfident
         var scaled = lanes(&group.pointee.prob_scale) / (DoubleLanes(repeating: 1) + rest)
         if group.pointee.has_powers != 0 { scaled *= lanes(&group.pointee.grad_power) }
         let half = scaled * DoubleLanes(repeating: 0.5)

@@ -158,16 +158,16 @@ struct BlockTable<T: Element> {
     func ofRows(_ count: Int) -> LogSumExp {
         var max = self[0].max
         for i in 1..<count { max = Double.maximum(max, self[i].max) }
-        var rest = DoubleLanes(repeating: 0)
+        var rest = CompensatedSums()
         // The first block that holds the largest element; once it has come, nothing equals what is looked for.
         var sought = max
         for i in 0..<count {
             var blocks = self[i]
             blocks.top.replace(with: 0, where: blocks.max .== sought)
-            rest += blocks.contribution(max)
+            rest.add(blocks.contribution(max))
             sought = sought.replacing(with: DoubleLanes(repeating: .nan), where: blocks.max .== sought)
         }
-        return LogSumExp(max: max, rest: rest)
+        return LogSumExp(max: max, rest: rest.value)
     }
 
     /// Of one row with `count` blocks, 16 to an entry; the same in every lane.
@@ -187,11 +187,11 @@ struct BlockTable<T: Element> {
         Double.store(0, place(holder / laneCount, 3), holder % laneCount)
         let m = DoubleLanes(repeating: max)
         var added = DoubleLanes()
-        var rest = 0.0
+        var rest = CompensatedSum()
         for i in 0..<count {
             if i % laneCount == 0 { added = self[i / laneCount].contribution(m) }
-            rest += withUnsafeBytes(of: &added) { Double.load($0.baseAddress!, i % laneCount) }
+            rest.add(withUnsafeBytes(of: &added) { Double.load($0.baseAddress!, i % laneCount) })
         }
-        return LogSumExp(max: DoubleLanes(repeating: max), rest: DoubleLanes(repeating: rest))
+        return LogSumExp(max: DoubleLanes(repeating: max), rest: DoubleLanes(repeating: rest.value))
     }
 }

@@ -9,8 +9,8 @@ func logitsMass<T: Element>(_ row: crossentropy_row, _: T.Type) -> Double {
     table.prepare((row.count &+ blockSize &- 1) / blockSize)
     var blocks = 0
     var max = -Double.infinity
-    var totalMass = 0.0
-    var distance = 0.0  // sum of a_c (m - z_c), for the largest m so far
+    var masses = CompensatedSum()
+    var distance = CompensatedSum()  // of a_c (m - z_c), for the largest m so far
     forEachBlock(row.count) { start, count in
         let x = reader.block(start, count)
         stageMass(row, start, count, into: mass)
@@ -18,27 +18,29 @@ func logitsMass<T: Element>(_ row: crossentropy_row, _: T.Type) -> Double {
         table.set(blocks / laneCount, blocks % laneCount, to: block)
         blocks &+= 1
         let top = finite(Double(block.max))
-        var masses = DoubleLanes(repeating: 0)
-        var distances = masses
+        var blockMasses = DoubleLanes(repeating: 0)
+        var distances = blockMasses
         forEachVector(count) { i in
-            addDistance(T.widen(T.loadLanes(x, i)), loadMass(mass, i), top, &masses, &distances)
+            addDistance(T.widen(T.loadLanes(x, i)), loadMass(mass, i), top, &blockMasses, &distances)
         } tail: { i, n in
-            addDistance(T.widen(T.loadTail(x, i, n, filler: 0)), loadMass(mass, i), top, &masses, &distances)
+            addDistance(T.widen(T.loadTail(x, i, n, filler: 0)), loadMass(mass, i), top, &blockMasses, &distances)
         }
         let oldMax = finite(max)
         max = Double(block.max) > max ? Double(block.max) : max
-        let blockMass = sum(masses)
-        if totalMass != 0 { distance += totalMass * (finite(max) - oldMax) }
-        distance += sum(distances)
-        if blockMass != 0 { distance += blockMass * (finite(max) - top) }
-        totalMass += blockMass
+        let blockMass = sum(blockMasses)
+        let before = masses.value
+        if before != 0 { distance.add(before * (finite(max) - oldMax)) }
+        distance.add(sum(distances))
+        if blockMass != 0 { distance.add(blockMass * (finite(max) - top)) }
+        masses.add(blockMass)
     }
+    let totalMass = masses.value
     let stats = table.ofRow(blocks)
     if stats.isUndefined[0] {
         row.fillGradient(with: T.nan)
         return .nan
     }
-    var losses = distance + (totalMass == 0 ? 0 : totalMass * log1p(stats.rest)[0])
+    var losses = distance.value + (totalMass == 0 ? 0 : totalMass * log1p(stats.rest)[0])
     var slopes = totalMass
     if row.terms.isFocal { (losses, slopes) = focalSums(row, stats, T.self) }
     let (zLoss, zScale) = stats.zLoss(row.terms.z_loss)
@@ -56,16 +58,16 @@ func logitsMass<T: Element>(_ row: crossentropy_row, _: T.Type) -> Double {
 @_optimize(size)
 private func focalSums<T: Element>(_ row: crossentropy_row, _ stats: LogSumExp, _: T.Type) -> (Double, Double) {
     let reader = row.reader(T.self)
-    var losses = 0.0
-    var slopes = 0.0
+    var losses = CompensatedSum()
+    var slopes = CompensatedSum()
     forEachBlock(row.count) { start, count in
         let x = reader.block(start, count)
         stageMass(row, start, count, into: row.massBlock)
         let sums = stageSlopes(row, stats, x, count, T.self)
-        losses += sum(sums.0)
-        slopes += sum(sums.1)
+        losses.add(sum(sums.0))
+        slopes.add(sum(sums.1))
     }
-    return (losses, slopes)
+    return (losses.value, slopes.value)
 }
 
 /// Turns the staged target mass a_c of a block into a_c b_c. The sums of a_c f_c and a_c b_c, lane by lane.

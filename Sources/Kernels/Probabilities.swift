@@ -54,7 +54,7 @@ private func separableMass<T: Element>(
     let zero = DoubleLanes(repeating: 0)
     let reader = row.reader(T.self)
     let mass = row.massBlock
-    var total = 0.0
+    var total = CompensatedSum()
     forEachBlock(row.count) { start, count in
         let x = reader.block(start, count)
         stageMass(row, start, count, into: mass)
@@ -66,9 +66,9 @@ private func separableMass<T: Element>(
             let a = loadMass(mass, i)
             sums += term(T.widen(T.loadTail(x, i, n, filler: 1)), a).replacing(with: zero, where: a .== zero)
         }
-        total += sum(sums)
+        total.add(sum(sums))
     }
-    let loss = 0 - row.row_weight * total
+    let loss = 0 - row.row_weight * total.value
     if loss != loss {
         row.fillGradient(with: T.nan)
         return loss

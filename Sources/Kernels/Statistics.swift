@@ -164,7 +164,7 @@ func finishStatistics<T: Element>(_ group: GroupPointer, _ stats: LogSumExp, _ t
     let nan = DoubleLanes(repeating: .nan)
     let isByRows = group.rows > 1 || group.pointee.by_columns != 0
     let blocks = (group.classes &+ blockSize &- 1) / blockSize
-    var distance = zero
+    var distance = CompensatedSums()
     var ahead = zero
     var argmax = zero
     var sought = stats.max  // once it has come, nothing equals what is looked for
@@ -179,7 +179,7 @@ func finishStatistics<T: Element>(_ group: GroupPointer, _ stats: LogSumExp, _ t
         @inline(__always) func lane(_ lanes: DoubleLanes) -> DoubleLanes {
             isByRows ? lanes : DoubleLanes(repeating: lanes[i % laneCount])
         }
-        distance += lane(added)
+        distance.add(lane(added))
         ahead += lane(table.aheads(entry))
         let holds = lane(block.max) .== sought
         argmax = argmax.replacing(with: lane(table.argmaxes(entry)), where: holds)
@@ -191,7 +191,7 @@ func finishStatistics<T: Element>(_ group: GroupPointer, _ stats: LogSumExp, _ t
     // Of equal classes the sum may be a rounding or two above log C, the most that the entropy can be. The unit in the last
     // place by which the logarithm may be too large is taken off.
     let most = log1p(DoubleLanes(repeating: Double(group.classes &- 1))) * DoubleLanes(repeating: 1 - 0x1p-53)
-    var entropy = log1p(stats.rest) + distance / stats.total
+    var entropy = log1p(stats.rest) + distance.value / stats.total
     entropy.replace(with: most, where: entropy .> most)
     let isUnknown = (stats.rest .!= stats.rest) .& (stats.max .!= DoubleLanes(repeating: .infinity))
     let missing = DoubleLanes(repeating: -1)

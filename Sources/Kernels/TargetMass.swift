@@ -64,7 +64,7 @@ func loadMass(_ a: UnsafeMutablePointer<Double>, _ index: Int) -> DoubleLanes {
 @_optimize(size)
 func totalMass(_ row: crossentropy_row) -> Double {
     let a = row.massBlock
-    var total = 0.0
+    var total = CompensatedSum()
     forEachBlock(row.count) { start, count in
         stageMass(row, start, count, into: a)
         var sums = DoubleLanes(repeating: 0)
@@ -73,7 +73,7 @@ func totalMass(_ row: crossentropy_row) -> Double {
         } tail: { i, _ in
             sums += loadMass(a, i)
         }
-        total += sum(sums)
+        total.add(sum(sums))
     }
-    return row.row_weight * total
+    return row.row_weight * total.value
 }

@@ -63,11 +63,13 @@ func sumsAreExactAndRoundedOnce(_ values: [Double], _ expected: Double) {
 @Test(
     arguments: [
         ([1], [3], 1.0 / 3), ([-2], [3], -2.0 / 3), ([1], [0x1p-1074], .infinity),
-        ([0x1p53, 1], [0x1p53], 1), ([0x1p53, 1, 0x1p-60], [0x1p53], 1 + 0x1p-52),  // above the midpoint by the last term alone
+        // A midpoint, and what is above it by the last term alone.
+        ([0x1p53, 1], [0x1p53], 1), ([0x1p53, 1, 0x1p-60], [0x1p53], 1 + 0x1p-52),
         ([0x1p53, 1], [0x1p53, 1], 1), ([0x1p53, 1, 0x1p-1000], [0x1p53, 1], 1 + 0),
         ([3], [0x1p60, 1], 3 * 0x1p-60),
         ([0x1p-1074], [3], 0), ([0x1p-1074], [1.5], 0x1p-1074), ([0x1p-1074, 0x1p-1073], [2], 0x1p-1073),
-        ([0x1p-1022, -0x1p-1074], [2], 0x0.8p-1022), ([1e308, 1e308], [2], 1e308), ([1e308, 1e308], [2e-308], .infinity),
+        ([0x1p-1022, -0x1p-1074], [2], 0x0.8p-1022), ([1e308, 1e308], [2], 1e308),
+        ([1e308, 1e308], [2e-308], .infinity),
         ([0x1.fffffffffffffp1023, 0x1p970], [2], 0x1p1023), ([0x1p-1022], [0x1p1023], 0),
     ] as [([Double], [Double], Double)])
 func quotientsAreExactAndRoundedOnce(_ numerator: [Double], _ divisor: [Double], _ expected: Double) {
