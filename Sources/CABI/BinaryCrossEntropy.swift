@@ -53,7 +53,7 @@ private func checkedCall(
     // Options
     let operand = Operand(data: input.data, dtype: input.dtype)
     var settings = LossCall(classes: classes, rows: storage.rowSpace(), input: operand, target: operand)
-    try settings.apply(options)
+    try settings.apply(options, storage)
     try checkBinary(options, settings)
     let keepsLosses = settings.reduction == .none
     if let loss {

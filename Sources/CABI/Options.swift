@@ -43,7 +43,7 @@ func checkSize(_ size: UInt64, _ name: StaticString, first: Int, _ hint: StaticS
 
 extension LossCall {
     /// Takes over the options that are plain values, checked.
-    mutating func apply(_ options: ce_options) throws(CallError) {
+    mutating func apply(_ options: ce_options, _ storage: CallStorage) throws(CallError) {
         guard let inputType = InputType(rawValue: options.input_type) else {
             throw unknown("input_type", options.input_type)
         }
@@ -114,7 +114,7 @@ extension LossCall {
         terms.focal_gamma = options.focal_gamma
         terms.poly_epsilon = options.poly_epsilon
         gradLoss = options.grad_loss
-        cancel = options.cancel.map { UnsafePointer($0) }
+        cancel = storage.cancel(options)
         threads = Int(options.threads)
     }
 }

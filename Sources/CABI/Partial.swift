@@ -29,7 +29,7 @@ public func ce_partial_compute(
         var call = LossCall(
             classes: slice.classes.count, rows: storage.rowSpace(), input: slice.operand(input),
             target: Operand(data: target.data, dtype: target.dtype))
-        try call.applyForPartials(try readOptions(options))
+        try call.applyForPartials(try readOptions(options), storage)
         call.reduction = .none
         call.slice = slice.classes
         call.appendRows(of: input, axis: slice.axis) { row in (target: target.stride(row), sampleWeight: 0, grad: 0) }
@@ -106,11 +106,11 @@ public func ce_partial_loss(
         let weight = try optionalView(options.weight, "weight", .single, &storage)
         let sampleWeight = try optionalView(options.sample_weight, "sample_weight", .single, &storage)
         let loss = try view(loss, "loss", .single, &storage)
-        let classes = try checkComplete(partials, rows, classes)
+        let classes = try checkComplete(partials, rows, classes, storage.cancel(options))
         var call = LossCall(
             classes: classes, rows: storage.rowSpace(), input: Operand(data: statistics.data, dtype: .f64),
             target: labels(partials, statistics))
-        try call.applyForPartials(options)
+        try call.applyForPartials(options, storage)
         call.ignoreIndex = LossCall.ignoredLabel
         try checkWeight(weight, "weight", classes)
         if let sampleWeight { try checkLength(sampleWeight, "sample_weight", rows) }
@@ -153,7 +153,7 @@ public func ce_partial_grad(
         let slice = try Slice(input, class_axis, first_class)
         let rows = input.count(without: slice.axis)
         let statistics = try view(partials, "partials", rows, &storage)
-        let classes = try checkComplete(partials, rows, classes)
+        let classes = try checkComplete(partials, rows, classes, storage.cancel(options))
         if rows > 0 && slice.classes.upperBound > classes {
             throw CallError(CE_ERROR_SHAPE) {
                 $0.text("by first_class and input the slice is classes ")
@@ -167,7 +167,7 @@ public func ce_partial_grad(
         var call = LossCall(
             classes: classes, rows: storage.rowSpace(), input: slice.operand(input),
             target: labels(partials, statistics))
-        try call.applyForPartials(options)
+        try call.applyForPartials(options, storage)
         call.ignoreIndex = LossCall.ignoredLabel
         try checkWeight(weight, "weight", classes)
         if let sampleWeight {
@@ -185,7 +185,7 @@ public func ce_partial_grad(
         call.slice = slice.classes
         if rows > 0 {
             let first = partials![0]
-            try checkSettings(core(partials!), rows, input.dtype)
+            try checkSettings(core(partials!), rows, input.dtype, storage.cancel(options))
             if first.logit_scale != 1 || first.softcap != 0 {
                 call.transform = crossentropy_transform(
                     logit_scale: first.logit_scale, softcap: first.softcap, applies: 1)
@@ -268,8 +268,8 @@ private struct Slice {
 }
 
 extension LossCall {
-    fileprivate mutating func applyForPartials(_ options: ce_options) throws(CallError) {
-        try apply(options)
+    fileprivate mutating func applyForPartials(_ options: ce_options, _ storage: CallStorage) throws(CallError) {
+        try apply(options, storage)
         if inputType != .logits {
             throw CallError(CE_ERROR_OPTION) {
                 $0.text("input_type must be LOGITS: of other inputs there are no partial statistics")
@@ -346,7 +346,8 @@ private func check(_ partials: LossCall.Partials, _ row: Int, _ name: StaticStri
 
 /// The number of classes, of which every row's statistics are. Without rows, as given, but at least 1.
 private func checkComplete(
-    _ partials: UnsafePointer<ce_partial>?, _ rows: Int, _ classes: Int64
+    _ partials: UnsafePointer<ce_partial>?, _ rows: Int, _ classes: Int64,
+    _ cancel: UnsafeMutablePointer<crossentropy_cancel>?
 ) throws(CallError) -> Int {
     guard classes >= 0 && classes <= 1 << 62 else {
         throw CallError(CE_ERROR_SHAPE) {
@@ -361,8 +362,9 @@ private func checkComplete(
     let classes = classes == 0 ? Int(statistics[0].end_class) : Int(classes)
     // First whether as many classes were seen at all, since many could take long to go through.
     let mayBeComplete = statistics[0].classes == Int64(classes)
-    let cover = mayBeComplete ? crossentropy_partial.cover(classes: classes) : 0
+    let cover = mayBeComplete ? crossentropy_partial.cover(classes: classes, cancel) : 0
     for row in 0..<rows {
+        if row % 256 == 0 && shim_is_cancelled(cancel) { throw CallError(.cancelled, classes: classes) }
         try check(statistics, row, "partials")
         if mayBeComplete && statistics[row].isComplete(classes: classes, cover: cover) { continue }
         throw CallError(CE_ERROR_PARTIAL) {
@@ -382,8 +384,11 @@ private func checkComplete(
 }
 
 /// A gradient is computed as the statistics were, which is the same for all rows.
-private func checkSettings(_ partials: LossCall.Partials, _ rows: Int, _ dtype: DType) throws(CallError) {
+private func checkSettings(
+    _ partials: LossCall.Partials, _ rows: Int, _ dtype: DType, _ cancel: UnsafeMutablePointer<crossentropy_cancel>?
+) throws(CallError) {
     for row in 0..<rows {
+        if row % 256 == 0 && shim_is_cancelled(cancel) { throw CallError(.cancelled, classes: 0) }
         if (partials[row].dtype == DType.f64.rawValue) != (dtype == .f64) {
             throw CallError(CE_ERROR_PARTIAL) {
                 $0.text("statistics in ")

@@ -48,7 +48,7 @@ private func checkedCall(
         classes: input.length(axis), rows: storage.rowSpace(),
         input: Operand(data: input.data, dtype: input.dtype, classStride: input.classStride(axis)),
         target: Operand(data: labels?.data ?? input.data, dtype: labels?.dtype ?? .i64))
-    try call.apply(options)
+    try call.apply(options, storage)
     call.takeOnlyLogits(mode)
     if labels == nil { call.withoutTarget() }
 

@@ -34,6 +34,7 @@ package struct CallStorage {
     private var dimensionsPerTensor = 16
     private var used = 0
     private var isOnHeap = false
+    private let cancel: UnsafeMutablePointer<crossentropy_cancel>
 
     private static var mostTensors: Int { 16 }
 
@@ -45,16 +46,29 @@ package struct CallStorage {
     package static func with(_ body: (inout CallStorage) -> Int32) -> Int32 {
         // As it comes: to clear it would take longer than to use it.
         var memory = shim_call_memory()
+        var cancel = crossentropy_cancel()
         return withUnsafeMutableBytes(of: &memory) { memory in
             precondition(memory.count >= bytes(dimensions: 16))
-            var storage = CallStorage(tensors: memory.baseAddress!)
-            let status = body(&storage)
-            if storage.isOnHeap { free(storage.tensors) }
-            return status
+            return withUnsafeMutablePointer(to: &cancel) { cancel in
+                var storage = CallStorage(tensors: memory.baseAddress!, cancel)
+                let status = body(&storage)
+                if storage.isOnHeap { free(storage.tensors) }
+                return status
+            }
         }
     }
 
-    private init(tensors: UnsafeMutableRawPointer) { self.tensors = tensors }
+    private init(tensors: UnsafeMutableRawPointer, _ cancel: UnsafeMutablePointer<crossentropy_cancel>) {
+        self.tensors = tensors
+        self.cancel = cancel
+    }
+
+    /// Looks at the flag of the options and remembers that it was set; `nil` if there is none.
+    func cancel(_ options: ce_options) -> UnsafeMutablePointer<crossentropy_cancel>? {
+        guard let flag = options.cancel else { return nil }
+        cancel.pointee.flag = flag
+        return cancel
+    }
 
     /// Room for one more tensor.
     package mutating func nextTensor(_ ndim: Int) throws(CallError) -> UnsafeMutablePointer<TensorDimension> {

@@ -36,8 +36,6 @@ public struct BinaryCall {
             || options.terms.focal_gamma != 0
     }
 
-    fileprivate var isCancelled: Bool { options.cancel.map { shim_load_i32($0) != 0 } ?? false }
-
     /// Whether the masses of all elements are something else than y and 1 - y.
     var needsMasses: Bool {
         weight != nil || positiveWeight != nil || sampleWeight != nil || options.labelSmoothing != 0
@@ -68,7 +66,7 @@ public struct BinaryCall {
             do throws(LossFailure) {
                 try pass(.scan(addsWeights: addsWeights), workspace, gradFactor: nil)
             } catch {
-                if isCancelled { throw error }
+                if options.wasCancelled { throw error }
                 throw badLabel() ?? error
             }
             counted = workspace.counted()
@@ -85,6 +83,7 @@ public struct BinaryCall {
         var first = Int.max
         var failure: LossFailure?
         for element in 0..<count {
+            if element % LossCall.part == 0 && options.isCancelled { return nil }
             let label = target.operand.label(at: target.place(of: element).offset)
             if options.isIgnored(label) || label.isIndex(below: 2) { continue }
             let number = numbering.place(of: element).offset
@@ -104,7 +103,7 @@ public struct BinaryCall {
     private func pass(
         _ what: BinaryPass.Purpose, _ workspace: BinaryWorkspace, gradFactor: Double?
     ) throws(LossFailure) {
-        if isCancelled { throw .cancelled }
+        if options.isCancelled { throw .cancelled }
         var pass = BinaryPass(call: self, what: what, workspace: workspace, gradFactor: gradFactor)
         workspace.reset()
         ThreadPool.run(threads: workspace.threads, { BinaryPass.work($0!) }, &pass)
@@ -147,7 +146,7 @@ struct BinaryPass {
             if worker == nil {
                 worker = BinaryWorker(pass, slot: Int(shim_fetch_add_i64(&pass.pointee.nextSlot, 1)))
             }
-            if pass.pointee.call.isCancelled || !worker!.run(start..<min(count, start + elementsPerPiece)) {
+            if pass.pointee.call.options.isCancelled || !worker!.run(start..<min(count, start + elementsPerPiece)) {
                 shim_store_i32(&pass.pointee.isStopped, 1)
             }
         }

@@ -16,27 +16,24 @@ extension LossCall {
         let blocks = (classes + Int(CROSSENTROPY_BLOCK) - 1) / Int(CROSSENTROPY_BLOCK)
         let worker = RowWorker(
             RowPass(call: self, what: .loss, workspace: workspace, scales: scales, rowsPerPiece: 1), slot: 0)
-        var isCancelled = false
         rows.forEachRow(in: 0..<rows.count) { row, offsets in
-            isCancelled = !run(worker, row, offsets, blocks, workspace)
+            run(worker, row, offsets, blocks, workspace)
             return !isCancelled
         }
-        if isCancelled { throw .cancelled }
+        if wasCancelled { throw .cancelled }
         return workspace.total()
     }
 
-    /// One row; false if the call was cancelled.
+    /// One row.
     @inline(never)
-    private func run(_ worker: RowWorker, _ row: Int, _ offsets: RowOffsets, _ blocks: Int, _ workspace: Workspace)
-        -> Bool
-    {
+    private func run(_ worker: RowWorker, _ row: Int, _ offsets: RowOffsets, _ blocks: Int, _ workspace: Workspace) {
         var share = LongRow(
-            group: worker.emptyGroup(), kernels: worker.longRowKernels, blockCount: blocks, workspace: workspace,
-            cancel: cancel)
+            group: worker.emptyGroup(), kernels: worker.longRowKernels, blockCount: blocks, workspace: workspace)
         share.group.kept = nil  // each thread's own
         worker.prepare(&share.group, 1, offsets)
         share.kernels.begin(&share.group)
         share.forEachPiece(threads: workspace.threads, share.kernels.sum)
+        if wasCancelled { return }  // and some blocks have no sums
         share.kernels.finish(&share.group)
         worker.applyPowers(&share.group, 1)
         if share.group.grad != nil {
@@ -46,7 +43,6 @@ extension LossCall {
         }
         statistics?.store(&share.group, row, 1)
         worker.keep(shim_group_loss(&share.group)[0], at: offsets.loss)
-        return shim_load_i32(&share.isCancelled) == 0
     }
 }
 
@@ -56,12 +52,10 @@ private struct LongRow {
     let kernels: crossentropy_long_row_kernels
     let blockCount: Int
     let workspace: Workspace
-    let cancel: UnsafePointer<Int32>?
     /// What is being done with all the blocks.
     var kernel: crossentropy_block_kernel?
     var nextPiece: Int64 = 0
     var nextSlot: Int64 = 0
-    var isCancelled: Int32 = 0
 
     /// Blocks that a thread takes at a time.
     private static var blocksPerPiece: Int { 32 }
@@ -79,11 +73,7 @@ private struct LongRow {
         var hasSlot = false
         while true {
             let first = Int(shim_fetch_add_i64(&share.pointee.nextPiece, 1)) * blocksPerPiece
-            if first >= share.pointee.blockCount || shim_load_i32(&share.pointee.isCancelled) != 0 { break }
-            if let cancel = share.pointee.cancel, shim_load_i32(cancel) != 0 {
-                shim_store_i32(&share.pointee.isCancelled, 1)
-                break
-            }
+            if first >= share.pointee.blockCount || shim_is_cancelled(group.cancel) { break }
             if !hasSlot {
                 // The table of blocks stays the one that all share.
                 let slot = Int(shim_fetch_add_i64(&share.pointee.nextSlot, 1))

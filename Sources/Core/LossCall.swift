@@ -58,7 +58,8 @@ public struct LossCall {
     /// Divergence: without q and p beside q log(q / p).
     public var isPlainDivergence = false
     public var gradLoss = 1.0
-    public var cancel: UnsafePointer<Int32>?
+    /// Where the call notes that it was cancelled, as long as it runs; `nil` if the caller has no flag.
+    public var cancel: UnsafeMutablePointer<crossentropy_cancel>?
     /// At most this many threads; 0: the process's number.
     public var threads = 0
     private(set) var route: Route?
@@ -110,8 +111,10 @@ public struct LossCall {
     func isIgnored(_ label: Label) -> Bool {
         if let ignoreIndex, label.isEqual(to: ignoreIndex) { return true }
         guard let ignoreIndices else { return false }
-        for i in stride(from: 0, to: ignoreIndices.count, by: 8) {
-            if label.isEqual(to: ignoreIndices.loadUnaligned(fromByteOffset: i, as: Int64.self)) { return true }
+        var i = 0
+        while i < ignoreIndices.count / 8 && !(i % Self.part == 0 && isCancelled) {
+            if label.isEqual(to: ignoreIndices.loadUnaligned(fromByteOffset: i * 8, as: Int64.self)) { return true }
+            i += 1
         }
         return false
     }
@@ -229,6 +232,7 @@ public struct LossCall {
             counted = 0
             rows.forEachRow(in: 0..<rows.count) { row, offsets in
                 var w = 1.0
+                if row % Self.part == 0 && isCancelled { return false }
                 if isMasked(at: offsets.mask) { return true }
                 if isIndexTarget {
                     let label = target.label(at: offsets.target)
@@ -249,17 +253,20 @@ public struct LossCall {
                 if addsWeights { weights.add(sampleWeight?.double(at: offsets.sampleWeight) ?? 1, w) }
                 return true
             }
-        } while failure == nil && weights.beginsAgain()
+        } while failure == nil && !wasCancelled && weights.beginsAgain()
+        if wasCancelled { throw .cancelled }
         if let failure { throw failure }
         return addsWeights ? weights.divisor : meanDivisor(counting: counted)
     }
 
-    /// How many rows are not ignored; `nil` if a label is out of range.
+    /// How many rows are not ignored; `nil` if a label is out of range, or the call was cancelled.
     private func countedRows() -> Int? {
         let step = rows.step.target
         var counted = 0
         var isGood = true
-        rows.forEachRun(in: 0..<rows.count, limit: .max) { _, offsets, count in
+        rows.forEachRun(in: 0..<rows.count, limit: Self.part) { _, offsets, count in
+            isGood = !isCancelled
+            if !isGood { return false }
             let found = target.countLabels(at: offsets.target, count, step, below: classes, ignoring: ignoreIndex)
             isGood = found != nil
             counted += found ?? 0
@@ -299,10 +306,10 @@ public struct LossCall {
         let unit = RowTile(for: self)?.rows ?? (usesGroups ? rowsPerGroup : 1)
         let rowsPerPiece = max(1, min(share, 65536 / classes) / unit) * unit
         var pass = RowPass(call: self, what: what, workspace: workspace, scales: scales, rowsPerPiece: rowsPerPiece)
-        if let cancel, shim_load_i32(cancel) != 0 { throw .cancelled }
+        if isCancelled { throw .cancelled }
         workspace.reset()
         ThreadPool.run(threads: workspace.threads, { RowPass.work($0!) }, &pass)
-        if shim_load_i32(&pass.isCancelled) != 0 { throw .cancelled }
+        if wasCancelled { throw .cancelled }
         return workspace.total()
     }
 }
@@ -318,7 +325,6 @@ struct RowPass {
     var nextPiece: Int64 = 0
     /// The next share of the workspace that no thread has taken.
     var nextSlot: Int64 = 0
-    var isCancelled: Int32 = 0
 
     static func work(_ context: UnsafeMutableRawPointer) {
         let pass = context.assumingMemoryBound(to: RowPass.self)
@@ -327,11 +333,7 @@ struct RowPass {
             let piece = Int(shim_fetch_add_i64(&pass.pointee.nextPiece, 1))
             let (first, overflow) = piece.multipliedReportingOverflow(by: pass.pointee.rowsPerPiece)
             if overflow || first >= pass.pointee.call.rows.count { break }
-            if shim_load_i32(&pass.pointee.isCancelled) != 0 { break }
-            if let cancel = pass.pointee.call.cancel, shim_load_i32(cancel) != 0 {
-                shim_store_i32(&pass.pointee.isCancelled, 1)
-                break
-            }
+            if pass.pointee.call.isCancelled { break }
             if worker == nil {
                 worker = RowWorker(pass.pointee, slot: Int(shim_fetch_add_i64(&pass.pointee.nextSlot, 1)))
             }

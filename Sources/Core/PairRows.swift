@@ -57,6 +57,9 @@ struct PairRows {
         pair.keep = 1 - call.labelSmoothing
         pair.is_plain = call.mode == .divergence && call.isPlainDivergence ? 1 : 0
         pair.z_loss = call.terms.z_loss
+        pair.cancel = call.cancel
+        pair.prediction.cancel = call.cancel
+        pair.target.cancel = call.cancel
         pair.prediction.stride = Int64(call.input.classStride)
         pair.prediction.format = call.input.dtype.format(inDoubles: true)
         pair.prediction.kind = call.inputType.rawValue
@@ -102,6 +105,7 @@ struct PairRows {
         let named = pair.target.values!
         var count = 0
         for i in 0..<entries.count where call.label(entries, i) != nil {
+            if i % LossCall.part == 0 && call.isCancelled { break }
             if count == call.classes { break }  // checked, but the caller's memory may have changed since
             named[count] = sparse.probs.double(at: entries.firstProb + i * sparse.probs.classStride)
             count += 1
@@ -113,14 +117,19 @@ struct PairRows {
             kernels.normalize(&pair.target, Int64(count))
         }
         var total = 0.0
-        for i in 0..<count { total += named[i] }
+        call.forEachPart(of: count) { part in
+            for i in part { total += named[i] }
+        }
         let others = call.classes - count
         // Probabilities that were rounded may add up to a little more than 1, which leaves nothing.
         let rest = total > 1 && total < 1 + 0x1p-16 ? 0 : 1 - total
         let share = sparse.rest == .spread && others > 0 ? rest / Double(others) : 0
-        for c in 0..<call.classes { dense[c] = share }
+        call.forEachPart(of: call.classes) { part in
+            for c in part { dense[c] = share }
+        }
         var next = 0
         for i in 0..<entries.count {
+            if i % LossCall.part == 0 && call.isCancelled { break }
             guard next < count, let label = call.label(entries, i) else { continue }
             let value = sparse.rest == .renormalize ? named[next] / total : named[next]
             next += 1
@@ -223,7 +232,11 @@ struct PairRows {
         kernels.single_divergence_grad(&pair)
         if !isDirect {
             let format = row.grad_format == CROSSENTROPY_F32 ? CROSSENTROPY_NATIVE : row.grad_format
-            scatterSingles(copy, pair.classes, grad, format, 0, row.grad_stride)
+            call.forEachPart(of: call.classes) { part in
+                scatterSingles(
+                    copy + part.lowerBound * MemoryLayout<Float>.size, Int64(part.count), grad, format,
+                    Int64(part.lowerBound) * row.grad_stride, row.grad_stride)
+            }
         }
         return value
     }
@@ -231,7 +244,10 @@ struct PairRows {
     private func write(
         _ copy: UnsafeMutablePointer<Double>, _ place: UnsafeMutableRawPointer, _ format: Int32, _ stride: Int64
     ) {
-        scatter(copy, pair.classes, place, format, 0, stride)
+        call.forEachPart(of: call.classes) { part in
+            scatter(
+                copy + part.lowerBound, Int64(part.count), place, format, Int64(part.lowerBound) * stride, stride)
+        }
     }
 
     private mutating func writeTargetGradient(_ offsets: RowOffsets) {
@@ -247,9 +263,11 @@ struct PairRows {
 
     func fillTargetGradient(_ offsets: RowOffsets, with value: Double) {
         guard let grad = call.targetGrad else { return }
-        fill(
-            grad.element(offsets.targetGrad), pair.classes, Int64(grad.classStride),
-            grad.dtype.format(inDoubles: true), value)
+        call.forEachPart(of: call.classes) { part in
+            fill(
+                grad.element(offsets.targetGrad + part.lowerBound * grad.classStride), Int64(part.count),
+                Int64(grad.classStride), grad.dtype.format(inDoubles: true), value)
+        }
     }
 }
 

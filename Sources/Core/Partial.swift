@@ -235,7 +235,16 @@ extension crossentropy_partial {
         first_class == 0 && end_class == Int64(classes) && self.classes == Int64(classes) && self.cover == cover
     }
 
-    public static func cover(classes: Int) -> UInt64 {
-        cover(blocks: 0..<(classes - 1) / Int(CROSSENTROPY_BLOCK) + 1)
+    /// Of all of so many classes, which need not exist: unless the call is cancelled meanwhile.
+    public static func cover(classes: Int, _ cancel: UnsafeMutablePointer<crossentropy_cancel>?) -> UInt64 {
+        let blocks = (classes - 1) / Int(CROSSENTROPY_BLOCK) + 1
+        var sum: UInt64 = 0
+        var first = 0
+        while first < blocks && !shim_is_cancelled(cancel) {
+            let end = min(blocks, first + LossCall.part)
+            sum &+= cover(blocks: first..<end)
+            first = end
+        }
+        return sum
     }
 }

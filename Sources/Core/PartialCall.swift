@@ -33,6 +33,7 @@ extension LossCall {
                 rowsPerPiece: 1), slot: 0)
         var group = worker.emptyGroup()
         rows.forEachRun(in: 0..<rows.count, limit: Int(CROSSENTROPY_GROUP)) { row, first, count in
+            if isCancelled { return false }
             worker.prepare(&group, count, first)
             finish(&group, count, partials + row)
             worker.applyPowers(&group, count)
@@ -40,6 +41,7 @@ extension LossCall {
             for i in 0..<count { worker.keep(losses[i], at: (first + rows.step * i).loss) }
             return true
         }
+        if wasCancelled { throw .cancelled }
         storeReduced(workspace.total(), divisor, isEmpty: isEmpty)
     }
 
@@ -54,12 +56,12 @@ extension LossCall {
     private func runSlices(_ partials: Partials, _ scales: RowScales) throws(LossFailure) {
         guard let workspace = Workspace(threads: threadsToUse(), for: self) else { throw .outOfMemory }
         defer { workspace.free() }
-        if let cancel, shim_load_i32(cancel) != 0 { throw .cancelled }
+        if isCancelled { throw .cancelled }
         var pass = SlicePass(
             rows: RowPass(call: self, what: .loss, workspace: workspace, scales: scales, rowsPerPiece: 1),
             partials: partials)
         ThreadPool.run(threads: workspace.threads, { SlicePass.work($0!) }, &pass)
-        if shim_load_i32(&pass.rows.isCancelled) != 0 { throw .cancelled }
+        if wasCancelled { throw .cancelled }
     }
 
     /// The group's losses, and what its gradients need.
@@ -100,11 +102,7 @@ private struct SlicePass {
         while true {
             let piece = Int(shim_fetch_add_i64(&pass.pointee.rows.nextPiece, 1))
             let (first, overflow) = piece.multipliedReportingOverflow(by: unit)
-            if overflow || first >= call.rows.count || shim_load_i32(&pass.pointee.rows.isCancelled) != 0 { break }
-            if let cancel = call.cancel, shim_load_i32(cancel) != 0 {
-                shim_store_i32(&pass.pointee.rows.isCancelled, 1)
-                break
-            }
+            if overflow || first >= call.rows.count || call.isCancelled { break }
             if worker == nil {
                 let slot = Int(shim_fetch_add_i64(&pass.pointee.rows.nextSlot, 1))
                 worker = RowWorker(pass.pointee.rows, slot: slot)
@@ -143,6 +141,7 @@ private struct SlicePass {
             }
             var sum = crossentropy_block_sum()
             for block in 0..<(call.classes + Int(CROSSENTROPY_BLOCK) - 1) / Int(CROSSENTROPY_BLOCK) {
+                if call.isCancelled { return }
                 sum.max = partial.max
                 worker.sliceKernels.sum(&group, 0, Int64(block), &sum)
                 partial.add(sum, first: first)

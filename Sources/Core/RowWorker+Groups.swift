@@ -101,6 +101,7 @@ extension RowWorker {
         group.upcoming_stride = Int64(apart &* call.input.dtype.size)
         group.terms = row.terms
         group.transform = row.transform
+        group.cancel = call.cancel
         group.scratch = row.scratch
         group.blocks = row.blocks
         group.kept = call.keptBytes == 0 ? nil : extraMemory

@@ -66,6 +66,7 @@ struct RowWorker {
         row.transform = call.transform
         row.clip_low = call.clipLow
         row.clip_high = call.clipHigh
+        row.cancel = call.cancel
         row.scratch = pass.workspace.scratch(slot: slot)
         row.blocks = pass.workspace.blocks(slot: slot)
         extraMemory = pass.workspace.extra(slot: slot)
@@ -178,6 +179,10 @@ struct RowWorker {
 
     func fillGradient(_ offsets: RowOffsets, with value: Double) {
         guard what == .loss, let grad = call.grad else { return }
-        fill(grad.element(offsets.grad), row.classes, row.grad_stride, row.grad_format, value)
+        call.forEachPart(of: Int(row.classes)) { part in
+            fill(
+                grad.element(offsets.grad + part.lowerBound * grad.classStride), Int64(part.count), row.grad_stride,
+                row.grad_format, value)
+        }
     }
 }

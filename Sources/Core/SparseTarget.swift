@@ -51,7 +51,10 @@ extension LossCall {
 
     func hasEntry(_ entries: SparseEntries?) -> Bool {
         guard let entries else { return false }
-        for i in 0..<entries.count where label(entries, i) != nil { return true }
+        for i in 0..<entries.count {
+            if i % Self.part == 0 && isCancelled { return false }
+            if label(entries, i) != nil { return true }
+        }
         return false
     }
 
@@ -61,6 +64,7 @@ extension LossCall {
         var failure: LossFailure?
         var checked = 0
         while checked < entries.count && failure == nil {
+            if checked % Self.part == 0 && isCancelled { return .cancelled }
             if let label = label(entries, checked) {
                 if !label.isIndex(below: classes) {
                     failure = .label(label, row: row)
@@ -71,6 +75,7 @@ extension LossCall {
             checked += 1
         }
         for i in 0..<checked {
+            if i % Self.part == 0 && isCancelled { return .cancelled }
             if let label = label(entries, i), label.isIndex(below: classes) { seen.remove(Int(label.value)) }
         }
         return failure

@@ -44,12 +44,16 @@ struct Workspace {
         self.scratch = scratch
         classWeights = weights?.bindMemory(to: Double.self, capacity: call.classes)
         if let view, let classWeights {
-            for c in 0..<call.classes { classWeights[c] = view.double(at: c * view.classStride) }
+            call.forEachPart(of: call.classes) { part in
+                for c in part { classWeights[c] = view.double(at: c * view.classStride) }
+            }
         }
         weightExponent = classWeights.map { Self.normalize($0, call.classes) } ?? 0
         self.priors = priors?.bindMemory(to: Double.self, capacity: call.classes)
         if let prior, let priors = self.priors {
-            for c in 0..<call.classes { priors[c] = call.labelSmoothing * prior.double(at: c * prior.classStride) }
+            call.forEachPart(of: call.classes) { part in
+                for c in part { priors[c] = call.labelSmoothing * prior.double(at: c * prior.classStride) }
+            }
         }
     }
 

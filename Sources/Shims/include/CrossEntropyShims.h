@@ -45,6 +45,25 @@ typedef struct crossentropy_terms {
     double poly_epsilon;
 } crossentropy_terms;
 
+// How a call ends early. What may take long asks `shim_is_cancelled` once per block of work and stops where it is; what comes after
+// it does the same, so that nothing has to be handed on but this. Core asks once more before a result counts.
+typedef struct crossentropy_cancel {
+    const volatile int32_t *flag;     // the caller's, who may reset it at any time
+    int32_t                 is_seen;  // atomic: whether it was ever found set; remains
+} crossentropy_cancel;
+
+static inline bool shim_was_cancelled(const crossentropy_cancel *cancel) {
+    return cancel != NULL && __atomic_load_n(&cancel->is_seen, __ATOMIC_RELAXED) != 0;
+}
+// NULL: the call has no flag.
+static inline bool shim_is_cancelled(crossentropy_cancel *cancel) {
+    if (cancel == NULL) return false;
+    if (__atomic_load_n(&cancel->is_seen, __ATOMIC_RELAXED) != 0) return true;
+    if (__atomic_load_n(cancel->flag, __ATOMIC_RELAXED) == 0) return false;
+    __atomic_store_n(&cancel->is_seen, 1, __ATOMIC_RELAXED);
+    return true;
+}
+
 #include "PairKernels.h"
 
 // One row of the input, what it is compared with (logits with a class index excepted: see crossentropy_group), and where the
@@ -75,6 +94,7 @@ typedef struct crossentropy_row {
     int32_t       grad_format;
     void         *scratch;       // shim_scratch_bytes() of this thread's own, 128-byte aligned
     void         *blocks;        // shim_blocks_bytes(), likewise
+    crossentropy_cancel *cancel; // NULL: never
 } crossentropy_row;
 
 // What a group is for: losses and gradients; or the probabilities of all classes, or their logarithms, in place of gradients.
@@ -120,6 +140,7 @@ typedef struct crossentropy_group {
     void       *scratch;           // shim_scratch_bytes() of this thread's own, 128-byte aligned
     void       *blocks;            // shim_blocks_bytes(), likewise: statistics of the blocks
     void       *kept;              // room for the exponentials of all the rows, or NULL
+    crossentropy_cancel *cancel;   // NULL: never
     // Results; the statistics, where they are wanted, as crossentropy.h describes them.
     double      loss[CROSSENTROPY_GROUP];  // lse, if the mode is not CROSSENTROPY_LOSS
     double      lse[CROSSENTROPY_GROUP];

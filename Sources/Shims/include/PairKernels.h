@@ -20,6 +20,7 @@ typedef struct crossentropy_distribution {
     crossentropy_transform transform;  // logits
     double      clip_low;   // probabilities: clamped to [clip_low, clip_high]
     double      clip_high;
+    crossentropy_cancel *cancel;  // NULL: never
     // Results.
     double     *values;     // probabilities, but for a factor; or just the numbers
     double     *logs;       // their logarithms, but for a summand; not of NUMBERS
@@ -38,6 +39,7 @@ typedef struct crossentropy_pair {
     double      keep;                  // 1 - label_smoothing
     int32_t     is_plain;              // divergence: without q and p beside q log(q / p)
     double      grad_scale;            // multiplies derivatives
+    crossentropy_cancel *cancel;       // NULL: never
     // In between: sums over the classes of q, and of q times what the target's logs have become.
     double      target_sum;
     double      cost_sum;

@@ -1,0 +1,25 @@
+import Shims
+
+// How a call ends early. The kernels ask once per block (see shim_is_cancelled); here are the loops of Core, which ask as often.
+
+extension LossCall {
+    /// Whether the caller's flag is set, or was when someone asked before.
+    @inline(__always) var isCancelled: Bool { shim_is_cancelled(cancel) }
+
+    /// Whether a loop may have ended early.
+    var wasCancelled: Bool { shim_was_cancelled(cancel) }
+
+    /// Elements or rows that are gone through between two looks at the caller's flag.
+    static var part: Int { 1 << 14 }
+
+    /// Calls `body` for parts of `0..<count`, until the call is cancelled.
+    @inline(__always)
+    func forEachPart(of count: Int, _ body: (Range<Int>) -> Void) {
+        var start = 0
+        while start < count && !isCancelled {
+            let end = count - start < Self.part ? count : start + Self.part
+            body(start..<end)
+            start = end
+        }
+    }
+}
