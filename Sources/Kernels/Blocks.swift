@@ -126,20 +126,49 @@ extension crossentropy_row {
     }
 
     /// Writes one value to every class of the gradient, if there is one.
-    @inline(__always) func fillGradient<T: Element>(with value: T) {
-        if let grad { Storage(format: grad_format).fill(grad, Int(grad_stride), count, with: value) }
+    @inline(never)
+    func fillGradient<T: Element>(with value: T) {
+        guard let grad else { return }
+        let storage = Storage<T>(format: grad_format)
+        let stride = Int(grad_stride)
+        forEachBlock(count, cancel) { start, count in
+            storage.fill(grad + start &* stride &* storage.size, stride, count, with: value)
+        }
     }
 }
 
-/// Calls `body(start, count)` for each block of a row.
+typealias CancelPointer = UnsafeMutablePointer<crossentropy_cancel>
+
+/// Calls `body(start, count)` for each block of a row, until the call is cancelled.
 @inline(__always)
-func forEachBlock(_ classes: Int, _ body: (Int, Int) -> Void) {
+func forEachBlock(_ classes: Int, _ cancel: CancelPointer?, _ body: (Int, Int) -> Void) {
     var start = 0
-    while start < classes {
+    while start < classes && !shim_is_cancelled(cancel) {
         let count = classes &- start < blockSize ? classes &- start : blockSize
         body(start, count)
         start &+= blockSize
     }
+}
+
+/// The largest element of a row; NaNs are passed over.
+func largest<T: Element>(ofRow x: UnsafeRawPointer, _ classes: Int, _ cancel: CancelPointer?, _: T.Type) -> T {
+    var max = -T.infinity
+    forEachBlock(classes, cancel) { start, count in
+        let block = largest(x + start &* MemoryLayout<T>.size, count, T.self)
+        max = block > max ? block : max
+    }
+    return max
+}
+
+/// The first class that holds `value`; `nil` if none does.
+func firstIndex<T: Element>(of value: T, inRow x: UnsafeRawPointer, _ classes: Int, _ cancel: CancelPointer?) -> Int? {
+    var start = 0
+    while start < classes && !shim_is_cancelled(cancel) {
+        let count = classes &- start < blockSize ? classes &- start : blockSize
+        if let i = firstIndex(of: value, x + start &* MemoryLayout<T>.size, count) { return start &+ i }
+        start &+= blockSize
+    }
+    return nil
 }
 
 /// Calls `body(index, lanes used)` for each vector of a block: 16, and at the end what remains.

@@ -21,8 +21,8 @@ extension UnsafeMutablePointer<crossentropy_distribution> {
 
 /// Calls `body(index)` for each vector of a row, and `blockEnd` after each block, for sums that stay exact in long rows.
 @inline(__always)
-func forEachVector(ofRow classes: Int, _ body: (Int) -> Void, blockEnd: () -> Void) {
-    forEachBlock(classes) { start, count in
+func forEachVector(ofRow classes: Int, _ cancel: CancelPointer?, _ body: (Int) -> Void, blockEnd: () -> Void) {
+    forEachBlock(classes, cancel) { start, count in
         var i = start
         while i < start &+ count {
             body(i)
@@ -34,11 +34,15 @@ func forEachVector(ofRow classes: Int, _ body: (Int) -> Void, blockEnd: () -> Vo
 
 func stage(_ d: DistributionPointer, _ classes: Int) {
     let x = d.values
-    if d.pointee.data != UnsafeRawPointer(x) {
-        Storage<Double>(format: d.pointee.format).gather(d.pointee.data, 0, Int(d.pointee.stride), classes, x)
-    }
     let isLogits = d.pointee.kind == CROSSENTROPY_LOGITS
-    if isLogits && d.pointee.transform.applies != 0 { d.pointee.transform.apply(x, x, classes) }
+    let stride = Int(d.pointee.stride)
+    forEachBlock(classes, d.pointee.cancel) { start, count in
+        let block = x + start &* MemoryLayout<Double>.size
+        if d.pointee.data != UnsafeRawPointer(x) {
+            Storage<Double>(format: d.pointee.format).gather(d.pointee.data, start &* stride, stride, count, block)
+        }
+        if isLogits && d.pointee.transform.applies != 0 { d.pointee.transform.apply(block, block, count) }
+    }
     // Logarithms of probability 0, or 0.
     let filler =
         isLogits || d.pointee.kind == CROSSENTROPY_LOG_PROBS ? -Double.infinity : 0
@@ -61,12 +65,12 @@ private func stageLogits(_ d: DistributionPointer, _ classes: Int) {
     let logs = d.logs
     let zero = DoubleLanes(repeating: 0)
     let one = DoubleLanes(repeating: 1)
-    let max = largest(x, classes, Double.self)
+    let max = largest(ofRow: x, classes, d.pointee.cancel, Double.self)
     let m = DoubleLanes(repeating: max)
     var sums = zero
     var maxima = zero
     var rest = 0.0
-    forEachVector(ofRow: classes) { i in
+    forEachVector(ofRow: classes, d.pointee.cancel) { i in
         let t = Double.loadLanes(UnsafeRawPointer(x), i) - m
         let e = Double.exp(t)
         Double.storeLanes(t, logs, i)
@@ -93,7 +97,7 @@ private func stageProbs(_ d: DistributionPointer, _ classes: Int) {
     let x = d.values
     let low = DoubleLanes(repeating: d.pointee.clip_low)
     let high = DoubleLanes(repeating: d.pointee.clip_high)
-    forEachVector(ofRow: classes) { i in
+    forEachVector(ofRow: classes, d.pointee.cancel) { i in
         let p = Double.loadLanes(UnsafeRawPointer(x), i)
         let clipped = p.replacing(with: low, where: p .< low).replacing(with: high, where: p .> high)
         Double.storeLanes(clipped, x, i)
@@ -107,7 +111,7 @@ private func stageProbs(_ d: DistributionPointer, _ classes: Int) {
 private func stageLogProbs(_ d: DistributionPointer, _ classes: Int) {
     let x = d.values
     let most = DoubleLanes(repeating: 686)  // far beyond probabilities, and nearly beyond what the exponential can do
-    forEachVector(ofRow: classes) { i in
+    forEachVector(ofRow: classes, d.pointee.cancel) { i in
         let t = Double.loadLanes(UnsafeRawPointer(x), i)
         let e = Double.exp(t).replacing(with: DoubleLanes(repeating: .infinity), where: t .> most)
         Double.storeLanes(t, d.logs, i)
@@ -118,7 +122,7 @@ private func stageLogProbs(_ d: DistributionPointer, _ classes: Int) {
 
 @inline(never)
 func normalize(_ d: DistributionPointer, _ classes: Int) {
-    forEachVector(ofRow: classes) { i in
+    forEachVector(ofRow: classes, d.pointee.cancel) { i in
         Double.storeLanes(d.probs(i), d.values, i)
     } blockEnd: {
     }

@@ -35,7 +35,7 @@ func divergence(_ pair: PairPointer) -> Double {
     var total = 0.0
     var targetSum = 0.0
     var costSum = 0.0
-    forEachVector(ofRow: pair.classes) { i in
+    forEachVector(ofRow: pair.classes, pair.pointee.cancel) { i in
         let p = prediction.probs(i)
         let q = target.probs(i)
         let logP = prediction.logs(i)
@@ -98,7 +98,7 @@ func divergenceGradient(_ pair: PairPointer) {
     let share = DoubleLanes(
         repeating: kind == CROSSENTROPY_LOGITS ? pair.pointee.target_sum : pair.isPlain ? 0 : 1)
     let isDivided = (kind == CROSSENTROPY_PROBS ? one : zero) .!= zero
-    forEachVector(ofRow: pair.classes) { i in
+    forEachVector(ofRow: pair.classes, pair.pointee.cancel) { i in
         let p = prediction.probs(i)
         let q = target.probs(i)
         let difference = p * share - q
@@ -120,7 +120,7 @@ func costs(_ pair: PairPointer) {
     let keep = DoubleLanes(repeating: pair.pointee.keep)
     var costs = zero
     var costSum = 0.0
-    forEachVector(ofRow: pair.classes) { i in
+    forEachVector(ofRow: pair.classes, pair.pointee.cancel) { i in
         var mass = keep
         if let weight = pair.pointee.weight {
             mass *=
@@ -151,7 +151,7 @@ func targetGradient(_ pair: PairPointer) {
     let mean = DoubleLanes(repeating: pair.pointee.cost_sum)
     let temper = DoubleLanes(
         repeating: target.pointee.transform.applies == 0 ? 1 : target.pointee.transform.logit_scale)
-    forEachVector(ofRow: pair.classes) { i in
+    forEachVector(ofRow: pair.classes, pair.pointee.cancel) { i in
         let q = target.probs(i)
         let d = target.logs(i)
         let slope: DoubleLanes
@@ -169,7 +169,12 @@ func targetGradient(_ pair: PairPointer) {
 /// Multiplies the gradient in prediction.logs by the derivative of the logits' transform.
 func chain(_ pair: PairPointer) {
     let prediction = pair.prediction
-    Storage<Double>(format: prediction.pointee.format).gather(
-        prediction.pointee.data, 0, Int(prediction.pointee.stride), pair.classes, prediction.values)
-    prediction.pointee.transform.chain(prediction.logs, UnsafeRawPointer(prediction.values), pair.classes)
+    let stride = Int(prediction.pointee.stride)
+    forEachBlock(pair.classes, pair.pointee.cancel) { start, count in
+        let x = prediction.values + start &* MemoryLayout<Double>.size
+        Storage<Double>(format: prediction.pointee.format).gather(
+            prediction.pointee.data, start &* stride, stride, count, x)
+        prediction.pointee.transform.chain(
+            prediction.logs + start &* MemoryLayout<Double>.size, UnsafeRawPointer(x), count)
+    }
 }

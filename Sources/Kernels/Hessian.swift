@@ -17,7 +17,7 @@ func hessianVector(_ pair: PairPointer) {
     let v0 = DoubleLanes(repeating: origin)
     var products = DoubleLanes(repeating: 0)
     var mean = 0.0
-    forEachVector(ofRow: pair.classes) { i in
+    forEachVector(ofRow: pair.classes, pair.pointee.cancel) { i in
         let p = prediction.probs(i)
         let product = p * (Double.loadLanes(UnsafeRawPointer(vector.values), i) - v0)
         products += product.replacing(with: p, where: p .== DoubleLanes(repeating: 0))
@@ -27,7 +27,7 @@ func hessianVector(_ pair: PairPointer) {
     }
     let m = DoubleLanes(repeating: mean)
     let offset = DoubleLanes(repeating: square) * (v0 + m)
-    forEachVector(ofRow: pair.classes) { i in
+    forEachVector(ofRow: pair.classes, pair.pointee.cancel) { i in
         let p = prediction.probs(i)
         let distance = (Double.loadLanes(UnsafeRawPointer(vector.values), i) - v0) - m
         let result = scale * p * (DoubleLanes(repeating: mass) * distance + offset)
@@ -44,7 +44,7 @@ func hessianDiagonal(_ pair: PairPointer) {
     let scale = DoubleLanes(repeating: pair.pointee.grad_scale)
     let largest = largestClass(prediction, pair.classes)
     let rest = prediction.pointee.rest
-    forEachVector(ofRow: pair.classes) { i in
+    forEachVector(ofRow: pair.classes, pair.pointee.cancel) { i in
         let p = prediction.probs(i)
         let other = DoubleLanes(repeating: 1) - p
         let result = scale * p * (DoubleLanes(repeating: mass) * other + DoubleLanes(repeating: square) * p)
@@ -71,5 +71,5 @@ private func coefficients(_ pair: PairPointer) -> (Double, Double) {
 /// `nil` where there is nothing but NaN.
 @inline(__always)
 private func largestClass(_ prediction: DistributionPointer, _ classes: Int) -> Int? {
-    firstIndex(of: 0.0, UnsafeRawPointer(prediction.logs), classes)
+    firstIndex(of: 0.0, inRow: UnsafeRawPointer(prediction.logs), classes, prediction.pointee.cancel)
 }

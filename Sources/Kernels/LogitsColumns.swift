@@ -25,14 +25,17 @@ func logitsColumns<T: Element>(_ group: GroupPointer, _: T.Type) {
     } else {
         // The exponentials of many blocks would not stay near; they are computed again.
         let table = BlockTable(group.pointee.blocks, T.self)
-        forEachBlock(group.classes) { start, count in table[start / blockSize] = sum(panel, start, count) }
+        forEachBlock(group.classes, group.pointee.cancel) { start, count in
+            table[start / blockSize] = sum(panel, start, count)
+        }
+        if shim_was_cancelled(group.pointee.cancel) { return }
         let stats = table.ofRows((group.classes &+ blockSize &- 1) / blockSize)
         finish(group, stats)
         if group.pointee.wants_statistics != 0 { finishStatistics(group, stats, table) }
         if group.pointee.grad == nil { return }
         if group.pointee.mode == CROSSENTROPY_LOG_SOFTMAX { return writeLogarithms(panel) }
         let certainty = Certainty<T>(group)
-        forEachBlock(group.classes) { start, count in
+        forEachBlock(group.classes, group.pointee.cancel) { start, count in
             let block = table[start / blockSize]
             panel.read(start, count)
             _ = exponentials(panel, count, T.narrow(block.reference))
@@ -49,7 +52,7 @@ private func writeLogarithms<T: Element>(_ panel: Panel<T>) {
     let m = lanes(&panel.group.pointee.max)
     let l = lanes(&panel.group.pointee.prob_scale)
     let isFilled = T.narrow(lanes(&panel.group.pointee.is_filled))
-    forEachBlock(panel.group.classes) { start, count in
+    forEachBlock(panel.group.classes, panel.group.pointee.cancel) { start, count in
         panel.read(start, count)
         for c in 0..<count {
             panel[c] = T.select(isFilled, T.splat(.nan), T.narrow((T.widen(panel[c]) - m) - l))

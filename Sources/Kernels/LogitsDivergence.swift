@@ -28,15 +28,19 @@ private struct SingleLogits {
         if d.pointee.stride == 1 && format == CROSSENTROPY_NATIVE && d.pointee.transform.applies == 0 {
             logits = d.pointee.data
         } else {
-            Storage<Float>(format: format).gather(d.pointee.data, 0, Int(d.pointee.stride), classes, d.logs)
-            if d.pointee.transform.applies != 0 { scale(d.logs, classes, by: Float(d.pointee.transform.logit_scale)) }
+            let stride = Int(d.pointee.stride)
+            forEachBlock(classes, d.pointee.cancel) { start, count in
+                let block = d.logs + start &* MemoryLayout<Float>.size
+                Storage<Float>(format: format).gather(d.pointee.data, start &* stride, stride, count, block)
+                if d.pointee.transform.applies != 0 { scale(block, count, by: Float(d.pointee.transform.logit_scale)) }
+            }
             logits = UnsafeRawPointer(d.logs)
         }
-        let m = largest(logits, classes, Float.self)
+        let m = largest(ofRow: logits, classes, d.pointee.cancel, Float.self)
         let reference = Float.expReference(Singles(repeating: m))
         var rest = 0.0
         var maxima = 0.0
-        forEachBlock(classes) { start, count in
+        forEachBlock(classes, d.pointee.cancel) { start, count in
             var sums = DoubleLanes(repeating: 0)
             var counts = Singles(repeating: 0)
             forEachVector(count) { i in
@@ -93,7 +97,7 @@ func logitsDivergence(_ pair: PairPointer) -> Double {
     pair.target.pointee.factor = target.factor
     let differences = pair.target.logs
     var total = 0.0
-    forEachBlock(classes) { start, count in
+    forEachBlock(classes, pair.pointee.cancel) { start, count in
         let bytes = start &* MemoryLayout<Float>.size
         // In loops of their own, or else the compiler takes vectors apart.
         subtract(target.x + bytes, prediction.x + bytes, count, shift, to: differences + bytes)
@@ -107,9 +111,12 @@ func logitsDivergence(_ pair: PairPointer) -> Double {
 /// Its gradient in f32, side by side; it may take the place of the logits, which are no longer needed.
 func logitsDivergenceGradient(_ pair: PairPointer) {
     let scale = pair.pointee.grad_scale
-    writeDifferences(
-        pair.prediction.values, scale * pair.prediction.pointee.factor, pair.target.values,
-        scale * pair.target.pointee.factor, pair.classes, to: UnsafeMutableRawPointer(pair.pointee.single_grad))
+    forEachBlock(pair.classes, pair.pointee.cancel) { start, count in
+        let bytes = start &* MemoryLayout<Float>.size
+        writeDifferences(
+            pair.prediction.values + bytes, scale * pair.prediction.pointee.factor, pair.target.values + bytes,
+            scale * pair.target.pointee.factor, count, to: UnsafeMutableRawPointer(pair.pointee.single_grad) + bytes)
+    }
 }
 
 /// d = log q - log p.

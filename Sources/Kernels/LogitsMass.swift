@@ -11,7 +11,7 @@ func logitsMass<T: Element>(_ row: crossentropy_row, _: T.Type) -> Double {
     var max = -Double.infinity
     var masses = CompensatedSum()
     var distance = CompensatedSum()  // of a_c (m - z_c), for the largest m so far
-    forEachBlock(row.count) { start, count in
+    forEachBlock(row.count, row.cancel) { start, count in
         let x = reader.block(start, count)
         stageMass(row, start, count, into: mass)
         let block = blockSum(x, count, reader.upcoming(start), scratch: row.shiftBlock, T.self)
@@ -34,6 +34,7 @@ func logitsMass<T: Element>(_ row: crossentropy_row, _: T.Type) -> Double {
         if blockMass != 0 { distance.add(blockMass * (finite(max) - top)) }
         masses.add(blockMass)
     }
+    if shim_was_cancelled(row.cancel) { return .nan }
     let totalMass = masses.value
     let stats = table.ofRow(blocks)
     if stats.isUndefined[0] {
@@ -60,7 +61,7 @@ private func focalSums<T: Element>(_ row: crossentropy_row, _ stats: LogSumExp, 
     let reader = row.reader(T.self)
     var losses = CompensatedSum()
     var slopes = CompensatedSum()
-    forEachBlock(row.count) { start, count in
+    forEachBlock(row.count, row.cancel) { start, count in
         let x = reader.block(start, count)
         stageMass(row, start, count, into: row.massBlock)
         let sums = stageSlopes(row, stats, x, count, T.self)
@@ -129,7 +130,7 @@ private func writeDifferences<T: Element>(
     let mass = row.massBlock
     let reader = row.reader(T.self)
     var largestIsWritten = false
-    forEachBlock(row.count) { start, count in
+    forEachBlock(row.count, row.cancel) { start, count in
         let block = reader.block(start, count)
         if row.count > blockSize {  // else they are still there
             stageMass(row, start, count, into: mass)

@@ -55,7 +55,7 @@ private func separableMass<T: Element>(
     let reader = row.reader(T.self)
     let mass = row.massBlock
     var total = CompensatedSum()
-    forEachBlock(row.count) { start, count in
+    forEachBlock(row.count, row.cancel) { start, count in
         let x = reader.block(start, count)
         stageMass(row, start, count, into: mass)
         var sums = zero
@@ -74,7 +74,7 @@ private func separableMass<T: Element>(
         return loss
     }
     guard let writer = row.writer(T.self) else { return loss }
-    forEachBlock(row.count) { start, count in
+    forEachBlock(row.count, row.cancel) { start, count in
         let x = reader.block(start, count)
         let g = writer.block(start)
         stageMass(row, start, count, into: mass)

@@ -122,6 +122,7 @@ func writeSlice<T: Element>(_ group: GroupPointer, _: T.Type) {
     for row in 0..<group.rows {
         let max = T(get(&group.pointee.max, row))
         for block in 0..<blockCount(group) {
+            if shim_is_cancelled(group.pointee.cancel) { return }
             writeBlock(group, row, block, factors.lane(row), certainty, kept: nil, reference: max)
         }
     }

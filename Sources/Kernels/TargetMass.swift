@@ -65,7 +65,7 @@ func loadMass(_ a: UnsafeMutablePointer<Double>, _ index: Int) -> DoubleLanes {
 func totalMass(_ row: crossentropy_row) -> Double {
     let a = row.massBlock
     var total = CompensatedSum()
-    forEachBlock(row.count) { start, count in
+    forEachBlock(row.count, row.cancel) { start, count in
         stageMass(row, start, count, into: a)
         var sums = DoubleLanes(repeating: 0)
         forEachVector(count) { i in
