@@ -59,7 +59,7 @@ build/vectors.txt: Tests/Vectors/vectors.json tools/flatten_vectors.py
 C_FLAGS   = -std=c99 -Wall -Wextra -pedantic -Werror -O1 -Iinclude
 CXX_FLAGS = -std=c++17 -Wall -Wextra -pedantic -Werror -Iinclude
 C_LIBS    = $(LIBRARY) -Wl,-rpath,$(CURDIR)/$(dir $(LIBRARY)) -lm -ldl -pthread
-CONSUMERS = vectors contract loading example hashes binary partial pairs messages
+CONSUMERS = vectors contract loading example hashes binary partial pairs messages cancel
 
 define compile_with
 build/$(1)/%: Tests/CConsumer/%.c $(wildcard Tests/CConsumer/*.h) include/crossentropy.h $(LIBRARY)
@@ -74,6 +74,7 @@ build/$(1)/header: Tests/CConsumer/header.cpp include/crossentropy.h $(LIBRARY)
 endef
 $(eval $(call compile_with,gcc,g++))
 $(eval $(call compile_with,clang,clang++))
+build/gcc/cancel build/clang/cancel: Tests/CConsumer/closed_pages.h
 
 $(LIBRARY):
 	$(MAKE) build

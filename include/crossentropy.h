@@ -250,8 +250,9 @@ typedef struct ce_options {
     const struct ce_tensor *weight;        /* class weights w, shape [C], f32 or f64; NULL: all 1 */
     const struct ce_tensor *sample_weight; /* row weights s, f32 or f64; its shape is the input's without
                                               the class axis; NULL: all 1 */
-    const volatile int32_t *cancel; /* polled between blocks of work; a value other than 0 ends the
-                                       call with CE_ERROR_CANCELLED; NULL: never */
+    const volatile int32_t *cancel; /* another thread sets it to a value other than 0, and the call ends with
+                                       CE_ERROR_CANCELLED. Looked at every few milliseconds at least, also inside a
+                                       long row and while labels are checked; once seen, it may be reset. NULL: never */
     int32_t  threads;         /* most threads to use, the calling one included; 0 (default): the value of
                                  ce_set_num_threads */
     int32_t  reserved;        /* 0 */

@@ -23,6 +23,7 @@ for compiler in gcc clang; do
     check "$compiler: partial" build/$compiler/partial
     check "$compiler: messages" env LOCPATH=build/locales build/$compiler/messages
     check "$compiler: pairs" build/$compiler/pairs
+    check "$compiler: cancel" build/$compiler/cancel
     check "$compiler: hashes" build/$compiler/hashes Tests/Hashes/hashes.txt --quick
     check "$compiler: hashes of binary cross-entropy" build/$compiler/binary Tests/Hashes/binary.txt --quick
 done
@@ -33,6 +34,7 @@ done
 for isa in avx2 baseline; do
     check "$isa: partial" env CROSSENTROPY_ISA=$isa build/gcc/partial
     check "$isa: pairs" env CROSSENTROPY_ISA=$isa build/gcc/pairs
+    check "$isa: cancel" env CROSSENTROPY_ISA=$isa build/gcc/cancel
     check "$isa: contract" env CROSSENTROPY_ISA=$isa build/gcc/contract
     check "$isa: vectors" env CROSSENTROPY_ISA=$isa build/gcc/vectors build/vectors.txt
 done
