@@ -55,8 +55,8 @@ typedef struct crossentropy_cancel {
 static inline bool shim_was_cancelled(const crossentropy_cancel *cancel) {
     return cancel != NULL && __atomic_load_n(&cancel->is_seen, __ATOMIC_RELAXED) != 0;
 }
-// NULL: the call has no flag.
-static inline bool shim_is_cancelled(crossentropy_cancel *cancel) {
+// NULL: the call has no flag. Always inlined, as a function of its own would bring tables for unwinding to all of its file.
+__attribute__((always_inline)) static inline bool shim_is_cancelled(crossentropy_cancel *cancel) {
     if (cancel == NULL) return false;
     if (__atomic_load_n(&cancel->is_seen, __ATOMIC_RELAXED) != 0) return true;
     if (__atomic_load_n(cancel->flag, __ATOMIC_RELAXED) == 0) return false;
