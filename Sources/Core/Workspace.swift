@@ -39,6 +39,9 @@ struct Workspace {
             Shims.free(priors)
             return nil
         }
+        shim_use_large_pages(scratch, bytes)
+        shim_use_large_pages(weights, weights == nil ? 0 : call.classes * MemoryLayout<Double>.stride)
+        shim_use_large_pages(priors, priors == nil ? 0 : call.classes * MemoryLayout<Double>.stride)
         self.sums = sums.bindMemory(to: ExactSum.self, capacity: threads)
         self.sums.initialize(repeating: ExactSum(), count: threads)
         self.scratch = scratch

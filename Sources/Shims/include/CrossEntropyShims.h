@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -391,6 +392,17 @@ static inline void shim_float_control_leave(uint64_t saved) {
 static inline void shim_prefetch(const void *address) { __builtin_prefetch(address, 0, 2); }
 // To the level next to the core, for what will be looked at in passing before it is computed with.
 static inline void shim_prefetch_near(const void *address) { __builtin_prefetch(address, 0, 3); }
+
+// Lets the system use pages of 2 MB for allocated memory of that size and more. Small ones take it 30 ms for each gigabyte when
+// the memory is freed, which the caller of a cancelled call would wait for.
+static inline void shim_use_large_pages(void *memory, size_t bytes) {
+#if defined(MADV_HUGEPAGE)
+    const uintptr_t large = (uintptr_t)1 << 21;
+    const uintptr_t first = ((uintptr_t)memory + large - 1) & ~(large - 1);
+    const uintptr_t end   = ((uintptr_t)memory + bytes) & ~(large - 1);
+    if (memory != NULL && bytes >= 32 * large) madvise((void *)first, end - first, MADV_HUGEPAGE);
+#endif
+}
 
 // ---------------------------------------------------------------------------------------------
 // Memory on the stack that is not cleared, which Swift has no name for: of a call's tensors and rows, where these have no more
