@@ -162,7 +162,8 @@ struct PairRows {
         } else if call.targetType == .probs || usesSingles {
             stageTarget(row.target, call.target, call.targetType.kind)
         }
-        let value = row.row_weight * kernels.divergence(&pair)
+        let divergence = kernels.divergence(&pair)
+        let value = row.row_weight * divergence * pair.total_unit
         guard hasGradients && value == value else { return value }
         if let grad = row.grad {
             let transform = pair.prediction.transform
@@ -219,7 +220,7 @@ struct PairRows {
         pair.target.stride = Int64(call.target.classStride)
         pair.target.format = CROSSENTROPY_F32
         let divergence = kernels.single_divergence(&pair)
-        if divergence < Self.leastSingleDivergence { return nil }
+        if divergence < Self.leastSingleDivergence || divergence == .infinity { return nil }
         // Scaled logits may be too large for f32.
         let isScaled = pair.prediction.transform.applies != 0 || pair.target.transform.applies != 0
         if divergence != divergence && isScaled { return nil }

@@ -35,14 +35,7 @@ func forEachVector(ofRow classes: Int, _ cancel: CancelPointer?, _ body: (Int) -
 func stage(_ d: DistributionPointer, _ classes: Int) {
     let x = d.values
     let isLogits = d.pointee.kind == CROSSENTROPY_LOGITS
-    let stride = Int(d.pointee.stride)
-    forEachBlock(classes, d.pointee.cancel) { start, count in
-        let block = x + start &* MemoryLayout<Double>.size
-        if d.pointee.data != UnsafeRawPointer(x) {
-            Storage<Double>(format: d.pointee.format).gather(d.pointee.data, start &* stride, stride, count, block)
-        }
-        if isLogits && d.pointee.transform.applies != 0 { d.pointee.transform.apply(block, block, count) }
-    }
+    gather(d, classes, to: x, transforms: isLogits && d.pointee.transform.applies != 0)
     // Logarithms of probability 0, or 0.
     let filler =
         isLogits || d.pointee.kind == CROSSENTROPY_LOG_PROBS ? -Double.infinity : 0
@@ -56,6 +49,18 @@ func stage(_ d: DistributionPointer, _ classes: Int) {
     if isLogits { return stageLogits(d, classes) }
     if d.pointee.kind == CROSSENTROPY_PROBS { return stageProbs(d, classes) }
     if d.pointee.kind == CROSSENTROPY_LOG_PROBS { stageLogProbs(d, classes) }
+}
+
+/// The numbers that it is given, side by side; transformed, if they are logits that are.
+func gather(_ d: DistributionPointer, _ classes: Int, to place: UnsafeMutableRawPointer, transforms: Bool) {
+    let stride = Int(d.pointee.stride)
+    forEachBlock(classes, d.pointee.cancel) { start, count in
+        let block = place + start &* MemoryLayout<Double>.size
+        if d.pointee.data != UnsafeRawPointer(place) {
+            Storage<Double>(format: d.pointee.format).gather(d.pointee.data, start &* stride, stride, count, block)
+        }
+        if transforms { d.pointee.transform.apply(block, block, count) }
+    }
 }
 
 /// logs = x - m and values = exp(x - m), of which one largest stays out of the sum.
@@ -110,12 +115,30 @@ private func stageProbs(_ d: DistributionPointer, _ classes: Int) {
 @_optimize(size)
 private func stageLogProbs(_ d: DistributionPointer, _ classes: Int) {
     let x = d.values
-    let most = DoubleLanes(repeating: 686)  // far beyond probabilities, and nearly beyond what the exponential can do
+    let largest = largest(ofRow: x, classes, d.pointee.cancel, Double.self)
     forEachVector(ofRow: classes, d.pointee.cancel) { i in
         let t = Double.loadLanes(UnsafeRawPointer(x), i)
-        let e = Double.exp(t).replacing(with: DoubleLanes(repeating: .infinity), where: t .> most)
         Double.storeLanes(t, d.logs, i)
-        Double.storeLanes(e, x, i)
+        Double.storeLanes(Double.exp(t), x, i)
+    } blockEnd: {
+    }
+    if largest > mostOfExp { exponentiateLarge(d, classes) }
+}
+
+/// Above this, logarithms are far beyond those of probabilities, and may be beyond what the exponential can do.
+private let mostOfExp = 512.0
+
+/// Those exponentials as squares, up to +infinity.
+@inline(never)
+@_optimize(size)
+private func exponentiateLarge(_ d: DistributionPointer, _ classes: Int) {
+    let highest = DoubleLanes(repeating: 800)
+    let most = DoubleLanes(repeating: mostOfExp)
+    forEachVector(ofRow: classes, d.pointee.cancel) { i in
+        let t = d.logs(i)
+        let root = Double.exp(t.replacing(with: highest, where: t .> highest) * DoubleLanes(repeating: 0.5))
+        let e = Double.loadLanes(UnsafeRawPointer(d.values), i)
+        Double.storeLanes(e.replacing(with: root * root, where: t .> most), d.values, i)
     } blockEnd: {
     }
 }

@@ -20,9 +20,18 @@ extension UnsafeMutablePointer<crossentropy_pair> {
     }
 }
 
-/// The divergence of a row. The d of each class are left in target.logs.
-@inline(never)
+/// The divergence of a row, in units of pair.total_unit. The d of each class are left in target.logs, in units of pair.unit.
 func divergence(_ pair: PairPointer) -> Double {
+    pair.pointee.unit = 1
+    pair.pointee.total_unit = 1
+    let total = addTerms(pair)
+    if total.magnitude == .infinity { return scaledDivergence(pair) }
+    // Probabilities that are too small to be had can leave a negative term.
+    return total < 0 && !pair.isPlain ? 0 : total
+}
+
+@inline(never)
+private func addTerms(_ pair: PairPointer) -> Double {
     let prediction = pair.prediction
     let target = pair.target
     let zero = DoubleLanes(repeating: 0)
@@ -41,8 +50,9 @@ func divergence(_ pair: PairPointer) -> Double {
         let logP = prediction.logs(i)
         let logQ = target.logs(i)
         let isNone = q .== zero
-        let difference = (logQ - logP) + shift
-        let d = difference.replacing(with: zero, where: isNone .& (p .== zero))
+        let gap = logQ - logP
+        // Neither has this class. (Or there is a NaN, which makes the row one.)
+        let d = (gap + shift).replacing(with: zero, where: gap .!= gap)
         Double.storeLanes(d, target.logs, i)
         let cost = (q * d).replacing(with: zero, where: isNone)
         // Both ways to the term: exact where d is small, and where it is not.
@@ -64,6 +74,50 @@ func divergence(_ pair: PairPointer) -> Double {
         costs = zero
     }
     pair.pointee.target_sum = target.pointee.kind == CROSSENTROPY_LOGITS ? 1 : targetSum
+    pair.pointee.cost_sum = costSum
+    return total
+}
+
+/// The divergence of a row for which `addTerms` gives an infinity, which may be that of a product or of a difference of logits that
+/// is too large for f64, while the divergence is not. Here d are in units of 4, and terms in units of 2^12. Logits that far apart
+/// make the rest of their d vanish.
+@inline(never)
+@_optimize(size)
+private func scaledDivergence(_ pair: PairPointer) -> Double {
+    let prediction = pair.prediction
+    let target = pair.target
+    let zero = DoubleLanes(repeating: 0)
+    let one = DoubleLanes(repeating: 1)
+    let quarter = DoubleLanes(repeating: 0.25)
+    let unit = DoubleLanes(repeating: 0x1p-12)
+    let x = prediction.logs
+    let isOfLogits = (prediction.pointee.kind == CROSSENTROPY_LOGITS ? one : zero) .!= zero
+    let isPlain = (pair.isPlain ? one : zero) .!= zero
+    gather(prediction, pair.classes, to: x, transforms: prediction.pointee.transform.applies != 0)
+    let m = DoubleLanes(repeating: prediction.pointee.largest)
+    var terms = zero
+    var costs = zero
+    var total = 0.0
+    var costSum = 0.0
+    forEachVector(ofRow: pair.classes, pair.pointee.cancel) { i in
+        let p = prediction.probs(i)
+        let q = target.probs(i)
+        let d = Double.loadLanes(UnsafeRawPointer(target.logs), i)
+        let gap = quarter * m - quarter * prediction.logs(i)
+        let isFar = (d .== DoubleLanes(repeating: .infinity)) .& isOfLogits
+        let scaled = (quarter * d).replacing(with: gap, where: isFar)
+        Double.storeLanes(scaled, target.logs, i)
+        let cost = (DoubleLanes(repeating: 0x1p-10) * q * scaled).replacing(with: zero, where: q .== zero)
+        terms += ((cost - unit * q) + unit * p).replacing(with: cost, where: isPlain)
+        costs += (q * scaled).replacing(with: zero, where: q .== zero)
+    } blockEnd: {
+        total += sum(terms)
+        costSum += sum(costs)
+        terms = zero
+        costs = zero
+    }
+    pair.pointee.unit = 4
+    pair.pointee.total_unit = 1 / unit[0]
     pair.pointee.cost_sum = costSum
     return total
 }
@@ -113,6 +167,7 @@ func divergenceGradient(_ pair: PairPointer) {
 @inline(never)
 @_optimize(size)
 func costs(_ pair: PairPointer) {
+    pair.pointee.unit = 1
     let prediction = pair.prediction
     let target = pair.target
     let zero = DoubleLanes(repeating: 0)
@@ -145,9 +200,10 @@ func costs(_ pair: PairPointer) {
 func targetGradient(_ pair: PairPointer) {
     let target = pair.target
     let zero = DoubleLanes(repeating: 0)
-    let scale = DoubleLanes(repeating: pair.pointee.grad_scale)
+    let unit = pair.pointee.unit
+    let scale = DoubleLanes(repeating: pair.pointee.grad_scale * unit)
     let kind = target.pointee.kind
-    let one = DoubleLanes(repeating: pair.pointee.is_plain != 0 ? 1 : 0)
+    let one = DoubleLanes(repeating: pair.pointee.is_plain != 0 ? 1 / unit : 0)
     let mean = DoubleLanes(repeating: pair.pointee.cost_sum)
     let temper = DoubleLanes(
         repeating: target.pointee.transform.applies == 0 ? 1 : target.pointee.transform.logit_scale)

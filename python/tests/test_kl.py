@@ -30,6 +30,16 @@ def given_as(kind: str, random: np.random.Generator, shape: tuple[int, ...] = (R
     return values if kind == "logits" else -abs(values)
 
 
+def published_bound(p: exact.Row, q: exact.Row, digits: str) -> Any:
+    """How far the generalised form may be off, as include/crossentropy.h says it."""
+    bound = mpf(digits) * exact.divergence(p, q)
+    for a, b in zip(p, q):
+        if a and b:
+            delta = mpf("1e-15") * (1 + max(abs(mp.log(a)), abs(mp.log(b))))
+            bound += abs(b - a) * delta + a * delta**2
+    return bound
+
+
 def check_row(x: Array, target: Array, loss: float, grad: Array, grad_target: Array, s: float, **options: Any) -> None:
     """One row against the formula and its differences, within the published bounds."""
     input_type, target_type = options.get("input_type", "logits"), options.get("target_type", "probs")
@@ -47,9 +57,10 @@ def check_row(x: Array, target: Array, loss: float, grad: Array, grad_target: Ar
     q = exact.distribution(target, target_type, temperature)
     largest = max(abs(mp.log(each)) for each in p + q)
     want = loss_of(x, target)
-    whole = exact.divergence(p, q)  # never below 0
-    size = abs(want) if form == "generalized" else mp.fsum(abs(b * mp.log(b / a)) for a, b in zip(p, q)) * factor
-    bound = mpf("1e-13") * size + mpf("1e-15") * (1 + largest) * mp.sqrt(2 * whole) * factor
+    bound = published_bound(p, q, "1e-13") * factor
+    if form == "plain":
+        terms = [(abs(b * mp.log(b / a)), b * (1 + abs(mp.log(a)) + abs(mp.log(b)))) for a, b in zip(p, q)]
+        bound = mp.fsum(mpf("1e-13") * cost + mpf("1e-15") * rounding for cost, rounding in terms) * factor
     assert abs(mpf(float(loss)) - want) <= bound
     for c in range(len(x)):
         want = exact.derivative(lambda x: loss_of(x, target), x, c)
@@ -210,10 +221,113 @@ def test_small_divergences_keep_their_digits(dtype: Any, digits: str) -> None:
             for i in range(10):
                 p, q = (exact.softmax(exact.row(z[i])) for z in (x, near))
                 want = exact.divergence(p, q)
-                largest = 1 - mp.log(min(p + q))
-                bound = mpf(digits) * want + mpf("1e-15") * largest * mp.sqrt(2 * want)
-                assert abs(mpf(float(losses[i])) - want) <= bound
+                assert abs(mpf(float(losses[i])) - want) <= published_bound(p, q, digits)
                 assert want < 10 * step**2
+
+
+# ----------------------------------------------------------------------------------------------
+# Logits and probabilities of any size
+# ----------------------------------------------------------------------------------------------
+
+
+def distributions_of(x: Any, target: Any, input_type: str = "logits", target_type: str = "logits") -> Any:
+    return exact.distribution(exact.row(x), input_type), exact.distribution(exact.row(target), target_type)
+
+
+LARGEST = {np.float64: 1.79e308, np.float32: 3.4e38, np.float16: 6e4, ml_dtypes.bfloat16: 3.38e38}
+
+
+@pytest.mark.parametrize("dtype", LARGEST, ids=lambda dtype: np.dtype(dtype).name)
+@pytest.mark.parametrize("classes", [2, 3, 16, 37])
+def test_logits_of_any_size(classes: int, dtype: Any) -> None:
+    """On one side, on the other and on both; the largest of one row may be masked in the other."""
+    random = np.random.default_rng(15)
+    sizes = [10.0**k for k in (*range(3, 39), 100, 200, 307) if 10.0**k < LARGEST[dtype]]
+    for size in (*sizes, LARGEST[dtype]):
+        for a in (size, -size):
+            ordinary = random.normal(0, 3, classes)
+            near = a * (1 - random.integers(0, 4, classes) * np.finfo(np.float32).eps)
+            far = np.where(random.random(classes) < 0.5, a, random.permutation([-a, *ordinary[1:]]))
+            masked = np.where(np.arange(classes) % 2, -size, ordinary)
+            for pair in itertools.permutations([ordinary, near, far, masked], 2):
+                x = pair[0].astype(dtype)
+                teacher = pair[1].astype(np.float64 if dtype == np.float64 else np.float32)
+                loss = ce.kl_divergence(x[None], teacher[None], target_type="logits", out=np.empty(()))
+                with mp.workdps(400):
+                    p, q = distributions_of(x, teacher)
+                    want = exact.divergence(p, q)
+                    if want > np.finfo(np.float64).max:
+                        assert loss == INF
+                    else:
+                        bound = published_bound(p, q, "1e-13" if dtype == np.float64 else "1e-6")
+                        assert abs(mpf(float(loss)) - want) <= bound
+
+
+def test_divergences_of_logits_that_are_too_far_apart_for_their_dtype() -> None:
+    """The difference overflows, the divergence does not."""
+    x, target = np.array([[1.79e308, -1.79e308, 0.0]]), np.array([[0.75, 0.25, 0.0]])
+    loss, grad, grad_target = ce.kl_divergence_with_grad(x, target, grad_target=True)
+    assert loss == 0.25 * 1.79e308 * 2
+    assert np.array_equal(grad, [[0.25, -0.25, 0.0]])
+    assert grad_target.tolist() == [[pytest.approx(math.log(0.75)), INF, -INF]]
+    weighted = ce.kl_divergence(x, target, sample_weight=[1e-100], reduction="sum")
+    assert weighted == pytest.approx(0.5 * 1.79e208, rel=1e-14)
+    x[0, 1] = -INF
+    assert ce.kl_divergence(x, target) == INF
+    x = np.array([[1.79e308, -1.79e308, 0.0]])
+    teacher = np.array([[math.log(3), 0.0, -INF]])
+    loss, _, grad_target = ce.kl_divergence_with_grad(x, teacher, target_type="logits", grad_target=True)
+    assert loss == pytest.approx(0.25 * 1.79e308 * 2, rel=1e-14)
+    # q_c (d_c - sum(q d)), d = {0, 2, -} 1.79e308
+    assert grad_target[0] == pytest.approx([-0.75 * loss, 0.75 * loss, 0.0], rel=1e-14)
+    # In f32 they overflow more often, but what they add up to need not.
+    x, teacher = np.array([[3.4e38, -3.4e38]], np.float32), np.array([[0.0, 0.0]], np.float32)
+    out = np.empty(())
+    assert ce.kl_divergence(x, teacher, target_type="logits", out=out) == pytest.approx(3.4e38, rel=1e-6)
+    x, masses = np.array([[0.5, 0.5]]), np.array([[1e308, 1e308]])
+    assert exact.divergence(*distributions_of(x[0], masses[0], "probs", "probs")) > 1.79e308
+    assert ce.kl_divergence(x, masses, input_type="probs") == INF
+    x, masses = np.array([[0.2e308, 0.5]]), np.array([[1e308, 0.5]])
+    want = exact.divergence(*distributions_of(x[0], masses[0], "probs", "probs"))
+    assert ce.kl_divergence(x, masses, input_type="probs") == pytest.approx(float(want), rel=1e-12)
+
+
+def test_log_probs_of_large_masses() -> None:
+    """exp(700) is a number; exp(710) is none."""
+    x = np.array([[0.0, 500.0], [690.0, 0.0], [709.0, 0.0], [710.0, 0.0], [1e300, 0.0], [513.0, 600.0]])
+    target = np.full(x.shape, 0.5)
+    losses, grad = ce.kl_divergence_with_grad(x, target, input_type="log_probs", reduction="none")
+    for i in range(len(x)):
+        want = exact.divergence(*distributions_of(np.minimum(x[i], 800), target[i], "log_probs", "probs"))
+        assert losses[i] == (INF if want > 1.79e308 else pytest.approx(float(want), rel=1e-13))
+        p = [float(mp.exp(value)) for value in np.minimum(x[i], 800)]
+        assert grad[i] == pytest.approx(np.array(p) - 0.5, rel=1e-13)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_no_probability_is_above_1(dtype: Any) -> None:
+    """Gradients of rows that hold certain, and opposite, distributions are these probabilities."""
+    random = np.random.default_rng(16)
+    m = random.normal(0, 20, (2, 20_000)).astype(dtype)
+    x = np.stack([m[0], m[0] - 200], 1)
+    teacher = np.stack([m[1] - 200, m[1]], 1)
+    options: dict[str, Any] = {"target_type": "logits", "reduction": "none"}
+    _, grad = ce.kl_divergence_with_grad(x, teacher, **options)
+    assert grad.max() <= 1
+    assert grad.min() >= -1
+    assert abs(abs(grad) - 1).max() < (2e-7 if dtype == np.float32 else 1e-15)
+
+
+def test_divergences_as_small_as_the_rounding_of_a_logarithm() -> None:
+    """log(q) in float64 is off by up to 1e-16, of which the square remains."""
+    x = np.array([[-500.0000004353076, -500.0000000357809]])
+    target = np.array([[0.4999999001183255, 0.5000000998816745]])
+    p, q = distributions_of(x[0], target[0], target_type="probs")
+    want = exact.divergence(p, q)
+    assert mpf("3e-42") < want < mpf("4e-42")
+    loss = ce.kl_divergence(x, target)
+    assert loss >= 0
+    assert abs(mpf(float(loss)) - want) <= published_bound(p, q, "1e-13") < mpf("4e-30")
 
 
 # ----------------------------------------------------------------------------------------------
@@ -246,8 +360,11 @@ def test_a_target_of_0() -> None:
     assert grad_target == [-INF, 0.0]
     loss, grad, grad_target = row_of([0.25, 0.75], [0.0, 0.75], input_type="probs", form="plain")
     assert (loss, grad) == (0.0, [0.0, -1.0])
-    loss, _, _ = row_of([0.0, 1.0], [0.0, 1.0], input_type="probs")
-    assert loss == 0
+    loss, _, grad_target = row_of([0.0, 1.0], [0.0, 1.0], input_type="probs")
+    assert (loss, grad_target) == (0, [0.0, 0.0])
+    # Which is not so for a class that is only too unlikely to have a probability.
+    loss, _, grad_target = row_of([-800.0, 0.0], [0.0, 1.0])
+    assert (loss, grad_target) == (0, [-INF, 0.0])
 
 
 def test_a_prediction_of_0() -> None:

@@ -43,6 +43,9 @@ typedef struct crossentropy_pair {
     // In between: sums over the classes of q, and of q times what the target's logs have become.
     double      target_sum;
     double      cost_sum;
+    // The units, powers of two, of target.logs and cost_sum once they are d or costs, and of the divergence.
+    double      unit;
+    double      total_unit;
     // The Hessian's.
     double      mass;                  // sum of the target mass
     double      z_loss;
