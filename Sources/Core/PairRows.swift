@@ -116,14 +116,15 @@ struct PairRows {
             kernels.stage(&pair.target, Int64(count))
             kernels.normalize(&pair.target, Int64(count))
         }
-        var total = 0.0
-        call.forEachPart(of: count) { part in
-            for i in part { total += named[i] }
+        var total = sum(named, count)
+        if total.sum.magnitude == .infinity && sparse.rest == .renormalize {
+            call.forEachPart(of: count) { part in
+                for i in part { named[i] *= 0x1p-64 }
+            }
+            total = sum(named, count)
         }
         let others = call.classes - count
-        // Probabilities that were rounded may add up to a little more than 1, which leaves nothing.
-        let rest = total > 1 && total < 1 + 0x1p-16 ? 0 : 1 - total
-        let share = sparse.rest == .spread && others > 0 ? rest / Double(others) : 0
+        let share = sparse.rest == .spread && others > 0 ? sparse.remainder(of: total, count) / Double(others) : 0
         call.forEachPart(of: call.classes) { part in
             for c in part { dense[c] = share }
         }
@@ -131,11 +132,19 @@ struct PairRows {
         for i in 0..<entries.count {
             if i % LossCall.part == 0 && call.isCancelled { break }
             guard next < count, let label = call.label(entries, i) else { continue }
-            let value = sparse.rest == .renormalize ? named[next] / total : named[next]
+            let value = sparse.rest == .renormalize ? named[next] / total.value : named[next]
             next += 1
             dense[label.isIndex(below: call.classes) ? Int(label.value) : 0] = value
         }
         return dense
+    }
+
+    private func sum(_ values: UnsafePointer<Double>, _ count: Int) -> CompensatedSum {
+        var total = CompensatedSum()
+        call.forEachPart(of: count) { part in
+            for i in part { total.add(values[i]) }
+        }
+        return total
     }
 
     /// The row's loss, weighted; its derivatives are written, as far as they are wanted. `row` is complete, its target too.

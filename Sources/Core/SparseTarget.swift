@@ -20,6 +20,31 @@ public struct SparseTarget {
     }
 }
 
+extension SparseTarget {
+    /// What a row's `count` probabilities leave of 1; 0 where that may be their rounding.
+    func remainder(of total: CompensatedSum, _ count: Int) -> Double {
+        let remainder = (1 - total.sum) - total.lost
+        let lastPlace = probs.dtype == .f64 ? 0x1p-52 : 0x1p-23
+        let noise = min(Double(count) * lastPlace, 0x1p-16)
+        return remainder < noise && remainder > -0x1p-16 ? 0 : remainder
+    }
+}
+
+/// A sum, and what its additions lost (Knuth's two-sum): as if it was made in twice the precision.
+struct CompensatedSum {
+    private(set) var sum = 0.0
+    private(set) var lost = 0.0
+
+    var value: Double { sum.isFinite ? sum + lost : sum }
+
+    mutating func add(_ x: Double) {
+        let next = sum + x
+        let added = next - sum
+        lost += (sum - (next - added)) + (x - added)
+        sum = next
+    }
+}
+
 /// Where a row's entries are, in elements of the target and of its probabilities.
 struct SparseEntries {
     var first: Int

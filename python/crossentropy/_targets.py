@@ -30,8 +30,10 @@ class SparseTarget:
         offsets: integers, shape [rows + 1]: row i, rows counted in C order, names
             ``indices[offsets[i]:offsets[i + 1]]``.
         rest: what becomes of the probability that a row does not name, :math:`1 - \sum_k q_k`. ``"drop"``: nothing, the
-            other classes have none. ``"spread"``: it is spread evenly over the other classes; a sum up to
-            :math:`2^{-16}` above 1 leaves nothing. ``"renormalize"``: those that it names are divided by their sum.
+            other classes have none. ``"spread"``: it is spread evenly over the other classes. A sum that is 1 but for
+            rounding leaves nothing: one that is less than :math:`2^{-16}` above 1, or less than :math:`2^{-23}`
+            (float32) or :math:`2^{-52}` (float64) below 1 for each class that the row names, but at most
+            :math:`2^{-16}`. ``"renormalize"``: those that it names are divided by their sum.
 
     Attributes:
         indices, probs, offsets, rest: as they were given, as arrays of NumPy that share the memory where they can. They

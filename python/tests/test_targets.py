@@ -238,6 +238,79 @@ def test_a_row_that_cannot_be_renormalized() -> None:
     assert np.isnan(grad).tolist() == [[True] * 3, [False] * 3]
 
 
+@pytest.mark.parametrize("function", [ce.cross_entropy_with_grad, ce.kl_divergence_with_grad])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("target_type", ["probs", "log_probs"])
+def test_rounding_leaves_nothing_to_spread(function: Any, dtype: Any, target_type: str) -> None:
+    """Else classes that are impossible would have mass, and the loss would be infinite."""
+    random = np.random.default_rng(20)
+    below = 0
+    for count in (1, 2, 3, 10, 100, 1000):
+        z = random.normal(0, 3, (200, count)).astype(dtype)
+        e = np.exp(z - z.max(1, keepdims=True))
+        probs = e / e.sum(1, keepdims=True)
+        sums = [math.fsum(row) for row in probs.tolist()]
+        below += sum(total < 1 for total in sums)
+        x = np.full((200, count + 3), -np.inf)
+        x[:, :count] = random.normal(0, 3, (200, count))
+        indices = np.tile(np.arange(count), (200, 1))
+        values = probs if target_type == "probs" else np.log(probs)
+        options: dict[str, Any] = {"target_type": target_type, "reduction": "none"}
+        got, want = (function(x, ce.SparseTarget(indices, values, rest=rest), **options) for rest in ("spread", "drop"))
+        assert np.isfinite(want[0]).all()
+        for a, b in zip(got, want):
+            assert np.array_equal(a, b)
+    assert below > 100
+
+
+def shares(dtype: Any, probs: Any, classes: int, **options: Any) -> Array:
+    """What the classes get that are not named: the negative gradient of a class without probability."""
+    x = np.zeros((1, classes))
+    x[:, len(probs) :] = -1000
+    target = ce.SparseTarget([np.arange(len(probs))], np.array([probs], dtype), rest="spread")
+    _, grad = ce.cross_entropy_with_grad(x, target, **options)
+    return -grad[0, len(probs) :]
+
+
+def test_what_is_more_than_rounding_is_spread() -> None:
+    """On either side of the published limits."""
+    for dtype, place in ((np.float32, 2.0**-23), (np.float64, 2.0**-52)):
+        for count in (1, 2, 3, 10):
+            probs = [1.0] + [0.0] * (count - 1)
+            limit = count * place
+            for left, want in ((limit, limit), (limit - place / 2, 0), (place / 2, 0)):
+                probs[0] = 1 - left
+                assert float(dtype(probs[0])) == probs[0]
+                assert (shares(dtype, probs, count + 2) == want / 2).all()
+    # Many of float32 may leave 2^-16, but not more.
+    many = [1 - 2.0**-16, *[0.0] * 999]
+    assert (shares(np.float32, many, 1002) == 2.0**-17).all()
+    many[0] += 2.0**-24
+    assert not shares(np.float32, many, 1002).any()
+    # Above 1 the limit is 2^-16 for both.
+    for dtype in (np.float32, np.float64):
+        assert not shares(dtype, [0.5, 0.5 + 2.0**-17], 3).any()
+        assert shares(dtype, [0.5, 0.5 + 2.0**-16], 3) == [-(2.0**-16)]
+
+
+def test_what_is_spread_has_no_rounding_of_a_sum() -> None:
+    """Each of the small probabilities is below half a unit in the last place of the sum."""
+    probs = [1 - 2.0**-40, *[2.0**-54] * 1000]
+    assert shares(np.float64, probs, 1002) == [2.0**-40 - 1000 * 2.0**-54]
+    assert shares(np.float64, probs[::-1], 1002) == [2.0**-40 - 1000 * 2.0**-54]
+    x = np.zeros((1, 1001))
+    target = ce.SparseTarget([np.arange(1001)], [probs], rest="renormalize")
+    _, grad = ce.cross_entropy_with_grad(x, target)
+    total = math.fsum(probs)
+    assert grad[0, 0] == pytest.approx(1 / 1001 - probs[0] / total, rel=1e-15)
+
+
+def test_renormalized_sums_do_not_overflow() -> None:
+    x = np.array([[0.0, 1.0, 2.0]])
+    target = ce.SparseTarget([[0, 2]], [[1.2e308, 0.6e308]], rest="renormalize")
+    assert ce.cross_entropy(x, target) == pytest.approx(ce.cross_entropy(x, np.array([[2 / 3, 0, 1 / 3]])), rel=1e-14)
+
+
 def test_all_classes_named_leave_nothing_to_spread() -> None:
     x = np.array([[0.5, 1.0, -1.0]])
     target = ce.SparseTarget([[2, 0, 1]], [[0.2, 0.3, 0.4]], rest="spread")
