@@ -213,7 +213,8 @@ enum {
 /* What becomes of the probability that a sparse target does not name, 1 - sum of those it names. */
 enum {
     CE_REST_DROP        = 0, /* nothing: the other classes have no mass */
-    CE_REST_SPREAD      = 1, /* it is spread evenly over the other classes; a sum up to 2^-16 above 1 leaves nothing */
+    CE_REST_SPREAD      = 1, /* it is spread evenly over the other classes; see the options for sums that
+                                are 1 but for rounding, and leave nothing */
     CE_REST_RENORMALIZE = 2  /* the named probabilities are divided by their sum */
 };
 
@@ -315,6 +316,11 @@ typedef struct ce_options {
  *                   with target_offsets one dimension each: row i, rows counted with the last dimension fastest, names
  *                   target[target_offsets[i]] to target[target_offsets[i + 1] - 1]. An entry whose class is ignored is left
  *                   out; a row without entries is ignored. A class twice in a row is CE_ERROR_LABEL
+ *
+ * SPREAD: probabilities that were rounded seldom add up to 1 exactly. What is left is 0 where their
+ * sum is above 1 by less than 2^-16, or below 1 by less than K 2^-23 for target_probs of f32, K 2^-52
+ * for f64, and 2^-16 for many of f32: a unit in the last place of 1 for each of the K classes that
+ * the row names. Every other sum is computed as written, without a rounding of its own.
  *
  * Rows of distributions and sparse rows have mean_over WEIGHT s_i. A sum that RENORMALIZE divides by and that is 0
  * makes the row NaN. A row of teacher logits with NaN or +infinity, or nothing but -infinity, is NaN.
@@ -441,12 +447,18 @@ CE_API int32_t ce_cross_entropy(const ce_tensor *input, int32_t class_axis, cons
  * 1 - q_c / p_c; PLAIN: -q_c and -q_c / p_c. With respect to the target: for probabilities d_c, for log-probabilities
  * q_c d_c, for teacher logits q_c / T (d_c - sum(q d)); PLAIN: d_c + 1 and q_c (d_c + 1).
  *
- * Exact: with f64 on either side, a row within 1e-13 of its value and 1e-15 (1 + largest |log q_c|, |log p_c|) sqrt(2 value) more,
- * which is what a rounding of the logarithms costs; else within 1e-6 of it and as much more. PLAIN, of other than logits from
- * logits: 1e-13 or 1e-6 of sum |q_c d_c|, and 1e-15 sum of q_c (1 + |log q_c| + |log p_c|). Then it is rounded to the dtype of the
- * loss. Gradients within 1e-13, or 1e-6, of the larger of p_c and q_c (f64 logits of magnitude 100 and more: as many times
- * more as they are larger than 100); with respect to the target likewise, of the sum of their parts. A probability below
- * 2^-126 (f32) or 2^-1022 (f64) of the largest may become 0.
+ * Exact: a row is within 1e-13 of its value with f64 on either side, else within 1e-6 of it; and
+ * beside that it is off by no more than if each d_c was off by a rounding of the logarithms, e_c =
+ * 1e-15 (1 + the larger of |log q_c| and |log p_c|): by the sum of min(q_c, |q_c - p_c|) e_c +
+ * min(q_c, p_c) e_c^2. For distributions that add up to 1 that is below e sqrt(2 value) + e^2 with
+ * the largest e_c as e.
+ * PLAIN, of other than logits from logits: 1e-13 or 1e-6 of sum |q_c d_c|, and 1e-15 sum of
+ * q_c (1 + |log q_c| + |log p_c|). Then it is rounded to the dtype of the loss. Gradients within
+ * 1e-13, or 1e-6, of the larger of p_c and q_c (f64 logits of magnitude 100 and more: as many times
+ * more as they are larger than 100); with respect to the target likewise, of the sum of their parts.
+ * No probability that logits come to is above 1. One below 2^-126 (f32) or 2^-1022 (f64) of the
+ * largest may become 0, as may one below 2^-1022 that log-probabilities come to; what those come to
+ * beyond the largest f64 is +infinity.
  *
  * Odd cases: q_c = 0 makes the term p_c, and 0 with PLAIN. p_c = 0 < q_c makes the loss +infinity; the gradient stays finite
  * for logits and log-probabilities, and is -infinity for probabilities. NaN, a negative probability (of the target or the

@@ -79,9 +79,9 @@ def kl_divergence(
     negative probability on either side, and for logits inf or nothing but -inf, make the loss of the row NaN. Ignored
     rows and rows of weight 0 have the loss 0.
 
-    Accuracy: with float64 on either side, a row's divergence D is within 1e-13 D, and 1e-15 (1 + L) sqrt(2 D) more for
-    the largest :math:`|\log p_c|` or :math:`|\log q_c|`, L: what one rounding of the logarithms costs. Otherwise it is
-    within 1e-6 D and the same more. Then it is rounded to the dtype of the loss.
+    Accuracy: with float64 on either side, a row's divergence D is within 1e-13 D, and :math:`e \sqrt{2 D} + e^2` more
+    for e = 1e-15 (1 + L) and the largest :math:`|\log p_c|` or :math:`|\log q_c|`, L: what one rounding of the
+    logarithms costs. Otherwise it is within 1e-6 D and the same more. Then it is rounded to the dtype of the loss.
 
     Examples:
         >>> import numpy as np

@@ -36,7 +36,7 @@ def published_bound(p: exact.Row, q: exact.Row, digits: str) -> Any:
     for a, b in zip(p, q):
         if a and b:
             delta = mpf("1e-15") * (1 + max(abs(mp.log(a)), abs(mp.log(b))))
-            bound += abs(b - a) * delta + a * delta**2
+            bound += min(b, abs(b - a)) * delta + min(a, b) * delta**2
     return bound
 
 

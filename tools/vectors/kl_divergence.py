@@ -42,8 +42,8 @@ class DivergenceRow:
         ]
         smallest = mpf(2) ** (-1022 if self.is_double else -126)
         self.lost, self.off = [mpf(0)] * len(x), target.off
-        if self.kind == "logits":
-            lowest = max(self.p) * smallest
+        if self.kind != "probs":
+            lowest = max(self.p) * smallest if self.kind == "logits" else mpf(2) ** -1022
             self.lost = [p_c if p_c < lowest else mpf(0) for p_c in self.p]
         if self.is_of_logits:
             lowest = max(target.q) * smallest
@@ -55,6 +55,8 @@ class DivergenceRow:
             tolerance = (self.accuracy + moved) * size
             if self.kind == "logits":
                 tolerance += self.p[c] * total_off + self.off[c] + self.total * self.lost[c]
+            elif self.p[c]:
+                tolerance += (self.off[c] + self.lost[c]) / (self.p[c] if self.kind == "probs" else 1)
             self.slopes[c] = (slope * chain[c], tolerance * abs(chain[c]))
         if "grad_target" in case:
             self.differentiate()
@@ -91,19 +93,20 @@ class DivergenceRow:
         self.loss = mp.fsum(terms)
         if not mp.isfinite(self.loss):
             return
-        longest = max(farthest(self.log_p), farthest(self.target.log_q))
-        # The same class by class, which is less where a class that is hardly there has a logarithm of -1e300.
-        by_class = mp.fsum(
-            (q_c if self.is_plain else max(p_c, q_c)) * (1 + abs(log_p) + abs(log_q))
+        logs = [
+            (p_c, q_c, abs(log_p), abs(log_q))
             for p_c, q_c, log_p, log_q in zip(p, q, self.log_p, self.target.log_q)
             if mp.isfinite(log_p) and mp.isfinite(log_q)
-        )
-        size, cost = self.loss, by_class
+        ]
         if self.is_plain:
             size = mp.fsum(map(abs, terms))
+            cost = mpf("1e-15") * mp.fsum(q_c * (1 + log_p + log_q) for _, q_c, log_p, log_q in logs)
         else:
-            cost = min((1 + longest) * mp.sqrt(2 * self.loss), by_class)
-        self.bound = accuracy("f64" if self.is_double else "f32") * size + mpf("1e-15") * cost
+            size, cost = self.loss, mpf(0)
+            for p_c, q_c, log_p, log_q in logs:
+                delta = mpf("1e-15") * (1 + max(log_p, log_q))
+                cost += min(q_c, abs(q_c - p_c)) * delta + min(q_c, p_c) * delta**2
+        self.bound = accuracy("f64" if self.is_double else "f32") * size + cost
         # Rounding of logits that are divided, scaled or capped, and of the rest of a sparse target.
         self.bound += mp.fsum(abs(self.total * p_c - q_c) * off for p_c, q_c, off in zip(p, q, self.unsure))
         self.bound += mp.fsum(off * (1 + abs(d_c)) for off, d_c, q_c in zip(self.off, d, q) if off) + mp.fsum(self.lost)

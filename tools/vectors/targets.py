@@ -71,12 +71,21 @@ def distribution(values: list[mpf], options: dict[str, Any]) -> Target:
         made.farthest = farthest(values)
         made.inaccuracy *= max(1, made.farthest / 100)
         lowest = max(made.q, default=mpf(0)) * mpf(2) ** -1022
-        made.off = [q_c if q_c < lowest else mpf(0) for q_c in made.q]
+    else:
+        lowest = mpf(2) ** -1022
+    made.off = [q_c if q_c < lowest else mpf(0) for q_c in made.q]
     return made
 
 
-def sparse(labels: list[int], values: list[mpf], classes: int, options: dict[str, Any]) -> Target:
-    """The target of a row that names these classes."""
+def remainder(total: mpf, count: int, dtype: str) -> mpf:
+    """What `count` named probabilities leave of 1; 0 where that may be their rounding."""
+    left = 1 - total
+    noise = min(count * mpf(2) ** (-52 if dtype == "f64" else -23), mpf(2) ** -16)
+    return mpf(0) if -(mpf(2) ** -16) < left < noise else left
+
+
+def sparse(labels: list[int], values: list[mpf], classes: int, dtype: str, options: dict[str, Any]) -> Target:
+    """The target of a row that names these classes, with probabilities of that dtype."""
     named = distribution(values, options)
     q, log_q, off = [mpf(0)] * classes, [-mp.inf] * classes, [mpf(0)] * classes
     total = mp.fsum(named.q)
@@ -84,9 +93,10 @@ def sparse(labels: list[int], values: list[mpf], classes: int, options: dict[str
     others = classes - len(labels)
     size = mp.fsum(abs(q_c) for q_c in named.q)
     if rest == "spread" and others:
-        share = (1 - total) / others
+        share = remainder(total, len(labels), dtype) / others
         q, log_q = [share] * classes, [logarithm(share)] * classes
-        off = [mpf("1e-14") * (1 + size) / others] * classes
+        if share:
+            off = [(named.inaccuracy * size / others + mpf(2) ** -51 * abs(share))] * classes
     for label, q_c, log_q_c, off_c in zip(labels, named.q, named.log_q, named.off):
         q[label], log_q[label], off[label] = q_c, log_q_c, off_c
         if rest == "renormalize":
@@ -117,7 +127,8 @@ def targets(case: dict[str, Any]) -> list[Target | None]:
             labels = [int(values[place]) for place in kept]
             assert len(set(labels)) == len(labels), case["name"]
             assert all(0 <= label < rows.classes for label in labels), case["name"]
-            made.append(sparse(labels, [probs[place] for place in kept], rows.classes, options) if kept else None)
+            named, dtype = [probs[place] for place in kept], case["target_probs_dtype"]
+            made.append(sparse(labels, named, rows.classes, dtype, options) if kept else None)
         elif case["target_dtype"] in ("f32", "f64"):
             made.append(distribution([values[place] for place in rows.places(i)], options))
         else:

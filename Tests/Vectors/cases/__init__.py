@@ -93,6 +93,7 @@ GROUPS = [
     kl.temperatures,
     kl.equal,
     kl.magnitudes,
+    kl.sizes,
     kl.odd,
     kl.layouts,
     kl.sparse,

@@ -161,6 +161,53 @@ def magnitudes() -> Iterator[Case]:
     yield kl("faint_gradient", "A gradient of subnormal numbers.", ROWS["logits"], HOLDS["probs"], grad_loss=2.0**-130)
 
 
+def sizes() -> Iterator[Case]:
+    """Logits, logarithms and probabilities of any size, and divergences of the size of a rounding."""
+    for e, dtype, (tag, derivative) in itertools.product(
+            (1e5, 2.0**18, 1e10, 1e15, 1e17, 1e30, 3e38), DTYPES, DERIVATIVES.items()):
+        yield kl(f"far_teacher_{e:.0e}_{tag}{dtype}".replace("+", ""), "Logits far from those of the other side.",
+                 [[1.0, -1.0], [e, -e], [e, e / 2], [-e, -e]], [[-e, e], [1.0, -1.0], [0.5, -e], [0.5, 2.0]],
+                 target_type="logits", dtype=dtype, reduction="none", loss_dtype="f64", **derivative)
+    for m, dtype, form in itertools.product((1e4, 1e8, 1e30, INF), DTYPES, FORMS):
+        yield kl(f"masked_{m:.0e}_{form}_{dtype}".replace("+", ""), "Classes that are masked on both sides, or on one.",
+                 [[-m, 1.0, -m, 2.0, -m, 4.5], [-m, 1.0, 2.0, -m, 0.5, -m], [0.5, 1.0, -1.0, 2.0, 0.0, 4.5]],
+                 [[-m, 0.5, -m, 3.0, -m, 4.0], [-m, -m, 1.5, -m, 0.25, -m], [-m, 1.5, -m, 2.0, -m, 4.0]],
+                 target_type="logits", dtype=dtype, kl_form=form, reduction="none")
+    yield kl("too_far_for_f32", "Differences that f32 cannot hold, of divergences that f64 can.",
+             [[3.4e38, -3.4e38], [0.0, 3.4e38]], [[0.0, 0.0], [3.4e38, -3.4e38]], target_type="logits",
+             reduction="none", loss_dtype="f64")
+    for t in (0.25, 4.0):
+        yield kl(f"too_far_over_{t}".replace(".", "_"), "Likewise over a temperature.", [[3e38, -3e38], [1e38, 0.0]],
+                 [[0.0, 1.0], [-3e38, 3e38]], target_type="logits", temperature=t, reduction="none", loss_dtype="f64")
+    yield kl("too_far_for_f64", "Differences that f64 cannot hold either, of divergences that it can.",
+             [[1.7e308, -1.7e308, 0.0], [1.7e308, -1.7e308, -INF]], [[0.75, 0.25, 0.0], [0.75, 0.25, 0.0]],
+             dtype="f64", reduction="none", grad_target=[])
+    yield kl("too_far_for_f64_teacher", "Likewise of a teacher.", [[1.7e308, -1.7e308, 0.0]], [[1.0, 0.0, 0.5]],
+             target_type="logits", dtype="f64", reduction="none", grad_target=[])
+    yield kl("weighted_beyond_f64", "A divergence that only its weight makes a number of f64.",
+             [[1.7e308, -1.7e308]], [[0.0, 1.0]], sample_weight=[2.0**-40], dtype="f64", reduction="none")
+    yield kl("large_masses", "Probabilities near the largest f64.", [[0.2e308, 0.5]], [[1e308, 0.5]],
+             input_type="probs", dtype="f64", reduction="none")
+    for form in FORMS:
+        yield kl(f"large_log_probs_{form}", "Logarithms of masses far above 1.", [[690.0, -1.0], [709.0, 500.0]],
+                 [[0.5, 0.5], [500.0, 0.25]], input_type="log_probs", dtype="f64", kl_form=form, reduction="none")
+    yield kl("large_log_probs_target", "Likewise of the target.", [[0.5, 0.5]], [[520.0, 690.0]],
+             target_type="log_probs", dtype="f64", reduction="none")
+    x, q = [[-500.0000004353076, -500.0000000357809]], [[0.4999999001183255, 0.5000000998816745]]
+    yield kl("square_of_a_rounding", "3.5e-42, where log q is off by 1e-16.", x, q, dtype="f64", reduction="none",
+             grad_target=[])
+    yield kl("rounded_probs", "Probabilities that add up to 1 but for a rounding.", [[0.0, 0.0, 0.0]], [[1 / 3] * 3],
+             dtype="f64", reduction="none")
+    yield kl("unlikely_without_mass", "A class that is too unlikely for f64 is not impossible.", [[-800.0, 0.0]],
+             [[0.0, 1.0]], dtype="f64", reduction="none", grad_target=[])
+    for dtype in DTYPES:
+        yield kl(f"denormal_logits_{dtype}", "Logits that are hardly there.", [[1e-45, -1e-45, 0.0]],
+                 [[1e-40, 0.0, -1e-40]], target_type="logits", dtype=dtype, reduction="none")
+        yield kl(f"certain_and_opposed_{dtype}", "Probabilities of 1, and not a bit more.",
+                 [[3.7, -200.0], [-200.0, 11.3]], [[-200.0, 5.1], [7.9, -200.0]], target_type="logits", dtype=dtype,
+                 reduction="none")
+
+
 def odd() -> Iterator[Case]:
     for form in FORMS:
         yield kl(f"zero_target_{form}", "q_c = 0 makes the term p_c, with plain 0.", ROWS["logits"],
@@ -269,6 +316,10 @@ def sparse() -> Iterator[Case]:
              temperature=2.0, temperature_squared=1, reduction="none")
     yield kl("sparse_offsets", "Rows of any length; one without entries is ignored.", x, [3, 1, 0, 2],
              target_probs=[0.25, 0.5, 0.125, 0.75], target_offsets=[0, 3, 3, 4], reduction="mean")
+    for rest in ("drop", "spread"):
+        yield kl(f"sparse_rounded_{rest}", "Probabilities that add up to 1 but for rounding leave nothing.",
+                 [[0.5, 1.0, -INF, 2.0]], [[0, 1, 3]], target_probs=[[0.3, 0.6, 0.1]], target_rest=rest,
+                 reduction="none")
     yield kl("sparse_of_probs", "Predictions that are probabilities.", [[0.2, 0.3, 0.4, 0.1]], [[3, 1]],
              target_probs=[[0.25, 0.5]], input_type="probs", reduction="none")
 

@@ -175,6 +175,18 @@ def sparse() -> Iterator[Case]:
                    [[2, 0, 1]] * 3, target_probs=[[0.5, 0.125, 0.25]] * 3, target_rest=rest, dtype="f64")
         yield case(f"sparse_{rest}_one", "One class each.", FIVE, [[4], [0], [2]], target_probs=[[1.0], [0.75], [0.5]],
                    target_rest=rest, reduction="none")
+    # 0.1 and 0.7 of f32 leave 2^-25 of 1, of f64 2^-54; 2^-20 and 2^-40 are more than rounding.
+    for dtype, left in (("f32", 2.0**-20), ("f64", 2.0**-40)):
+        yield case(f"sparse_rounded_{dtype}", "Probabilities that add up to 1 but for rounding leave nothing.",
+                   [[0.3, -INF, 2.1, -INF, -0.4]] * 2, [[0, 2, 4]] * 2,
+                   target_probs=[[0.2, 0.7, 0.1], [0.3, 0.1, 0.6]], target_rest="spread", dtype=dtype,
+                   reduction="none")
+        yield case(f"sparse_nearly_all_{dtype}", "What is more than rounding is spread.",
+                   FIVE[:2], [[0, 2, 4], [4, 2, 0]], target_probs=[[0.25, 0.5, 0.25 - left], [0.25 - left, 0.5, 0.25]],
+                   target_rest="spread", dtype=dtype, reduction="none")
+    yield case("sparse_below_the_rounding_of_a_sum", "Small probabilities that a sum in f64 would lose.",
+               [[-800.0, *[0.125] * 64, -800.0]], [[*range(1, 65), 65]],
+               target_probs=[[1 - 2.0**-40, *[2.0**-54] * 64]], target_rest="spread", dtype="f64", reduction="none")
     yield case("sparse_ignore_indices", "Several classes that are left out.", FIVE,
                [[2, -100, 4], [0, 7, 7], [9, 9, 7]],
                target_probs=MASSES["probs"], ignore_indices=[7, 9], target_rest="renormalize")
