@@ -51,7 +51,7 @@ struct Workspace {
                 for c in part { classWeights[c] = view.double(at: c * view.classStride) }
             }
         }
-        weightExponent = classWeights.map { Self.normalize($0, call.classes) } ?? 0
+        weightExponent = classWeights.map { Self.normalize($0, for: call) } ?? 0
         self.priors = priors?.bindMemory(to: Double.self, capacity: call.classes)
         if let prior, let priors = self.priors {
             call.forEachPart(of: call.classes) { part in
@@ -60,13 +60,17 @@ struct Workspace {
         }
     }
 
-    /// Divides numbers by a power of two, the exponent of which is returned, if the largest is near an end of the range.
-    private static func normalize(_ numbers: UnsafeMutablePointer<Double>, _ count: Int) -> Int {
+    /// Divides the class weights by a power of two, the exponent of which is returned, if the largest is near an end of the range.
+    private static func normalize(_ weights: UnsafeMutablePointer<Double>, for call: LossCall) -> Int {
         var largest = 0.0
-        for i in 0..<count where numbers[i].magnitude > largest { largest = numbers[i].magnitude }
+        call.forEachPart(of: call.classes) { part in
+            for c in part where weights[c].magnitude > largest { largest = weights[c].magnitude }
+        }
         if largest.isOrdinary || largest == .infinity { return 0 }
         let exponent = ScaledNumber(largest).exponent
-        for i in 0..<count { numbers[i] = ScaledNumber(numbers[i]).shifted(by: -exponent).value }
+        call.forEachPart(of: call.classes) { part in
+            for c in part { weights[c] = ScaledNumber(weights[c]).shifted(by: -exponent).value }
+        }
         return exponent
     }
 

@@ -74,7 +74,7 @@ private func stageLogits(_ d: DistributionPointer, _ classes: Int) {
     let m = DoubleLanes(repeating: max)
     var sums = zero
     var maxima = zero
-    var rest = 0.0
+    var sumOfOthers = CompensatedSum()
     forEachVector(ofRow: classes, d.pointee.cancel) { i in
         let t = Double.loadLanes(UnsafeRawPointer(x), i) - m
         let e = Double.exp(t)
@@ -84,10 +84,11 @@ private func stageLogits(_ d: DistributionPointer, _ classes: Int) {
         sums += e.replacing(with: zero, where: isLargest)
         maxima += zero.replacing(with: one, where: isLargest)
     } blockEnd: {
-        rest += sum(sums)
+        sumOfOthers.add(sum(sums))
         sums = zero
     }
-    rest += sum(maxima) - 1
+    sumOfOthers.add(sum(maxima) - 1)
+    let rest = sumOfOthers.value
     // NaN or +infinity in the row, or nothing but -infinity.
     let isUndefined = !(max.magnitude < .infinity && rest == rest)
     d.pointee.largest = max

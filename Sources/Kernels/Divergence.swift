@@ -41,9 +41,9 @@ private func addTerms(_ pair: PairPointer) -> Double {
     var terms = zero
     var targets = zero
     var costs = zero
-    var total = 0.0
-    var targetSum = 0.0
-    var costSum = 0.0
+    var total = CompensatedSum()
+    var targetSum = CompensatedSum()
+    var costSum = CompensatedSum()
     forEachVector(ofRow: pair.classes, pair.pointee.cancel) { i in
         let p = prediction.probs(i)
         let q = target.probs(i)
@@ -66,16 +66,16 @@ private func addTerms(_ pair: PairPointer) -> Double {
         targets += q
         costs += cost
     } blockEnd: {
-        total += sum(terms)
-        targetSum += sum(targets)
-        costSum += sum(costs)
+        total.add(sum(terms))
+        targetSum.add(sum(targets))
+        costSum.add(sum(costs))
         terms = zero
         targets = zero
         costs = zero
     }
-    pair.pointee.target_sum = target.pointee.kind == CROSSENTROPY_LOGITS ? 1 : targetSum
-    pair.pointee.cost_sum = costSum
-    return total
+    pair.pointee.target_sum = target.pointee.kind == CROSSENTROPY_LOGITS ? 1 : targetSum.value
+    pair.pointee.cost_sum = costSum.value
+    return total.value
 }
 
 /// The divergence of a row for which `addTerms` gives an infinity, which may be that of a product or of a difference of logits that
@@ -97,8 +97,8 @@ private func scaledDivergence(_ pair: PairPointer) -> Double {
     let m = DoubleLanes(repeating: prediction.pointee.largest)
     var terms = zero
     var costs = zero
-    var total = 0.0
-    var costSum = 0.0
+    var total = CompensatedSum()
+    var costSum = CompensatedSum()
     forEachVector(ofRow: pair.classes, pair.pointee.cancel) { i in
         let p = prediction.probs(i)
         let q = target.probs(i)
@@ -111,15 +111,15 @@ private func scaledDivergence(_ pair: PairPointer) -> Double {
         terms += ((cost - unit * q) + unit * p).replacing(with: cost, where: isPlain)
         costs += (q * scaled).replacing(with: zero, where: q .== zero)
     } blockEnd: {
-        total += sum(terms)
-        costSum += sum(costs)
+        total.add(sum(terms))
+        costSum.add(sum(costs))
         terms = zero
         costs = zero
     }
     pair.pointee.unit = 4
     pair.pointee.total_unit = 1 / unit[0]
-    pair.pointee.cost_sum = costSum
-    return total
+    pair.pointee.cost_sum = costSum.value
+    return total.value
 }
 
 /// exp(u) - 1 - u for |u| <= 1/4, by Taylor's series: relative error below 2^-51 (its remainder is 2^-53).
@@ -174,7 +174,7 @@ func costs(_ pair: PairPointer) {
     let logTotal = DoubleLanes(repeating: prediction.pointee.log_total)
     let keep = DoubleLanes(repeating: pair.pointee.keep)
     var costs = zero
-    var costSum = 0.0
+    var costSum = CompensatedSum()
     forEachVector(ofRow: pair.classes, pair.pointee.cancel) { i in
         var mass = keep
         if let weight = pair.pointee.weight {
@@ -188,10 +188,10 @@ func costs(_ pair: PairPointer) {
         Double.storeLanes(cost, target.logs, i)
         costs += (q * cost).replacing(with: zero, where: q .== zero)
     } blockEnd: {
-        costSum += sum(costs)
+        costSum.add(sum(costs))
         costs = zero
     }
-    pair.pointee.cost_sum = costSum
+    pair.pointee.cost_sum = costSum.value
 }
 
 /// The derivative with respect to the target as it was given, from that with respect to q, which is d or d + 1 in target.logs.

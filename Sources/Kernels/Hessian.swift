@@ -16,16 +16,16 @@ func hessianVector(_ pair: PairPointer) {
     let origin = largestClass(prediction, pair.classes).map { Double.load(UnsafeRawPointer(vector.values), $0) } ?? .nan
     let v0 = DoubleLanes(repeating: origin)
     var products = DoubleLanes(repeating: 0)
-    var mean = 0.0
+    var mean = CompensatedSum()
     forEachVector(ofRow: pair.classes, pair.pointee.cancel) { i in
         let p = prediction.probs(i)
         let product = p * (Double.loadLanes(UnsafeRawPointer(vector.values), i) - v0)
         products += product.replacing(with: p, where: p .== DoubleLanes(repeating: 0))
     } blockEnd: {
-        mean += sum(products)
+        mean.add(sum(products))
         products = DoubleLanes(repeating: 0)
     }
-    let m = DoubleLanes(repeating: mean)
+    let m = DoubleLanes(repeating: mean.value)
     let offset = DoubleLanes(repeating: square) * (v0 + m)
     forEachVector(ofRow: pair.classes, pair.pointee.cancel) { i in
         let p = prediction.probs(i)
