@@ -55,7 +55,8 @@ class CrossEntropyRow:
 
     a, off: for each class the mass, and how far it may be off. wanted: the classes whose slope is asked for.
     magnitude: the sum of the loss's terms, each made positive.
-    flushed: the part of the loss that probabilities which may be 0 can take away; nothing where 1 - max(p) is a normal number.
+    flushed: the part of the loss that probabilities which may be 0 can take away; nothing where 1 - max(p) is a normal
+    number.
     unsure: what rounding of transformed logits, and of the masses, may change in the loss.
     widening: what the bounds of accuracy are multiplied by.
     costs: -log p by class, what the derivatives with respect to the target are made of.

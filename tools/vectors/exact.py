@@ -30,7 +30,7 @@ def digits(case: dict[str, Any]) -> int:
 
 
 def powers(z: list[mpf]) -> list[mpf]:
-    """exp(z - max) of logits. Below e^-100000 it is 0, which no result can tell from it: such numbers take mpmath hours."""
+    """exp(z - max) of logits. Below e^-100000 it is 0, which no result can tell: such numbers take mpmath hours."""
     largest = max(z)
     known = {value: mp.exp(value - largest) if value - largest > -100000 else mpf(0) for value in set(z)}
     return [known[value] for value in z]

@@ -33,13 +33,14 @@ def weights() -> Iterator[Case]:
                 weight=[size, 2 * size, size], sample_weight=[size, size, 3 * size], mean_over="mass", **both,
             )
         yield case(
-            f"weights_of_opposite_ends_{tag}", "Weights of 1e300 and upstream gradients of 1e-300: their product counts.",
+            f"weights_of_opposite_ends_{tag}",
+            "Weights of 1e300 and upstream gradients of 1e-300: their product counts.",
             rows, target, weight=[HUGE, 2 * HUGE, HUGE], sample_weight=[1 / HUGE, 1 / HUGE, 3 / HUGE],
             grad_losses=[HUGE, 1.0, 1 / HUGE], reduction="none", **both,
         )
         yield case(
-            f"upstream_gradient_of_huge_weights_{tag}", "grad_loss 1e-300 makes good for class weights of 1e300.", rows, target,
-            weight=[HUGE, 2 * HUGE, HUGE], grad_loss=1 / HUGE, reduction="sum", **both,
+            f"upstream_gradient_of_huge_weights_{tag}", "grad_loss 1e-300 makes good for class weights of 1e300.",
+            rows, target, weight=[HUGE, 2 * HUGE, HUGE], grad_loss=1 / HUGE, reduction="sum", **both,
         )
         yield case(
             f"divisor_subnormal_{tag}", "A subnormal divisor, and as small an upstream gradient.", rows, target,
@@ -75,8 +76,8 @@ def transforms() -> Iterator[Case]:
     )
     for softcap in (0.0, 5.0):
         yield case(
-            f"tiny_temperature_and_scale_softcap_{int(softcap)}", "A scale of 1e-310 and a temperature of 1e-310.", rows, target,
-            softcap=softcap, logit_scale=TINY, temperature=TINY, dtype="f64", reduction="none",
+            f"tiny_temperature_and_scale_softcap_{int(softcap)}", "A scale of 1e-310 and a temperature of 1e-310.",
+            rows, target, softcap=softcap, logit_scale=TINY, temperature=TINY, dtype="f64", reduction="none",
         )
 
 
@@ -89,7 +90,7 @@ def z_losses() -> Iterator[Case]:
     ):
         yield case(
             f"terms_zero_weight_{name}",
-            "A class weight of 0 makes the class's terms 0; the z-loss is the row's, and stays, however the target is given.",
+            "A class weight of 0 makes the class's terms 0; the z-loss is the row's, whatever the target is.",
             rows, target, weight=[0.0, 1.0, 1.0], reduction="none", z_loss=0.5, label_smoothing=smoothing,
         )
     yield case(

@@ -1,7 +1,7 @@
-"""Masked logits and other rows in which a reference may lie far from the largest logit, and rows of many tiny exponentials.
+"""Masked logits and other rows in which a reference may lie far from the largest logit; rows of many tiny exponentials.
 
-Every implementation computes them by each of its routes: rows of 2 to 150 classes, with the class axis last and first, and
-rows of several blocks of 4096 classes.
+Every implementation computes them by each of its routes: rows of 2 to 150 classes, with the class axis last and first,
+and rows of several blocks of 4096 classes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ from .case import DTYPES, Case, case, sampled
 # fmt: off
 
 # Nearly the largest numbers: twice them overflow, and they do not where they are off by a bound.
-LARGEST = {"f32": float.fromhex("0x1.fffp127"), "f64": float.fromhex("0x1.fffffffp1023"), "f16": 65504.0, "bf16": float.fromhex("0x1.fcp127")}
+LARGEST = {
+    "f32": float.fromhex("0x1.fffp127"), "f64": float.fromhex("0x1.fffffffp1023"), "f16": 65504.0,
+    "bf16": float.fromhex("0x1.fcp127"),
+}
 MASKS = {
     "f32": (-1e4, -262144.0, -1e8, -1e30, -LARGEST["f32"]),
     "f64": (-1e4, -1e8, -1e13, -1e30, -1e300, -LARGEST["f64"]),
@@ -37,15 +40,15 @@ def short() -> Iterator[Case]:
                     [mask / 2] * 16 + TAIL]
             yield case(
                 f"masked_20_{dtype}_{name_of(mask)}",
-                f"16 of 20 classes masked with {mask:g}, at either end and in between; 20 and 19 of 20; and a masked label, "
-                "whose loss is as large as the mask.",
+                f"16 of 20 classes masked with {mask:g}, at either end and in between; 20 and 19 of 20; with half of "
+                "it at the label.",
                 rows, [16, 1, 2, 7, 19, 3], dtype=dtype, reduction="none",
             )
             yield case(
                 f"masked_150_class_axis_0_{dtype}_{name_of(mask)}",
                 f"All but the last of 150 classes masked with {mask:g}, the class axis first.",
-                [[mask, mask] if c < 144 else [LOGITS[c - 144], mask if c < 149 else 1.0] for c in range(150)], [147, 149],
-                class_axis=0, dtype=dtype, reduction="none", grad_at=[0, 1, 2, 287, *range(288, 300)],
+                [[mask, mask] if c < 144 else [LOGITS[c - 144], mask if c < 149 else 1.0] for c in range(150)],
+                [147, 149], class_axis=0, dtype=dtype, reduction="none", grad_at=[0, 1, 2, 287, *range(288, 300)],
             )
 
 
@@ -81,7 +84,8 @@ def blocks() -> Iterator[Case]:
         # Ordinary logits in the first block, and a second block that begins masked.
         put = [[c, (c % 7) - 3.0] for c in range(0, 4096, 64)] + [[c, mask] for c in range(4096, 4112)]
         yield case(
-            f"masked_begin_of_second_block_{dtype}", "Ordinary logits, but for the first 16 classes of the second block.",
+            f"masked_begin_of_second_block_{dtype}",
+            "Ordinary logits, but for the first 16 classes of the second block.",
             {"constant": 0.25, "set": put}, [4115], dtype=dtype, shape=[1, 4120], reduction="none",
             grad_at=sampled(1, 4120, [4115]),
         )
@@ -89,13 +93,15 @@ def blocks() -> Iterator[Case]:
 
 def tiny() -> Iterator[Case]:
     """Losses that are normal numbers, though each of their terms is none."""
-    for dtype, gap, step in (("f32", 86.0, 3 / 256), ("f32", 88.5, 1 / 256), ("f64", 706.0, 3 / 256), ("f64", 709.5, 1 / 256)):
+    for dtype, gap, step in (
+        ("f32", 86.0, 3 / 256), ("f32", 88.5, 1 / 256), ("f64", 706.0, 3 / 256), ("f64", 709.5, 1 / 256),
+    ):
         row = [gap] + [-step * c for c in range(256)]
         for axis in (-1, 0):
             yield case(
                 f"tiny_257_{dtype}_{str(gap).replace('.', '_')}_axis_{'last' if axis else 'first'}",
-                f"256 classes lie {gap} and a little more below the largest: a loss that is a normal number, a sum of smaller "
-                "ones that are none.",
+                f"256 classes lie {gap} and a little more below the largest: a loss that is a normal number, a sum of "
+                "smaller ones that are none.",
                 [row] if axis else [[x] for x in row], [0], class_axis=axis, dtype=dtype, reduction="none",
             )
     for dtype, gap, least in (("f32", 94.0, 107.5), ("f64", 716.0, 728.5)):
