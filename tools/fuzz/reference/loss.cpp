@@ -1,0 +1,143 @@
+// Calls that compare rows with a target: what is counted and weighed, whatever the loss is.
+#include "loss.h"
+
+#include "reduction.h"
+#include "statistics.h"
+
+std::vector<Pair> chained(const Call &call, const Target &target, const std::vector<Pair> &units) {
+    const size_t classes = units.size();
+    const int32_t kind = call.options.target_type;
+    if (kind == CE_TARGET_PROBS) return units;
+    bool is_undefined = true;
+    for (const Pair &unit : units) is_undefined = is_undefined && std::isnan(unit.value);
+    if (is_undefined) return units;
+    const Real temperature = kind == CE_TARGET_LOGITS ? call.temperature() : 1;
+    Real mean = 0, size = 0, error = 0;
+    if (kind == CE_TARGET_LOGITS) {
+        for (size_t c = 0; c < classes; c++) {
+            if (target.q[c] == 0) continue;
+            mean += target.q[c] * units[c].value;
+            size += target.q[c] * std::fabs(units[c].value);
+            error += target.q[c] * units[c].tolerance;
+        }
+        if (!std::isfinite(mean)) return std::vector<Pair>(classes, {not_a_number, 0});
+    }
+    std::vector<Pair> made(classes);
+    for (size_t c = 0; c < classes; c++) {
+        const Real q = target.q[c], u = units[c].value;
+        if (q == 0) continue;
+        Real tolerance = q * (units[c].tolerance + error) + 2 * target.inaccuracy * q * (std::fabs(u) + size);
+        tolerance += target.off[c] * (std::fabs(u) + size);
+        made[c] = {q * (u - mean) / temperature, tolerance / temperature};
+    }
+    return made;
+}
+
+namespace {
+
+bool is_finite(const Tensor &tensor) {
+    for (size_t i = 0; tensor.present && i < tensor.count(); i++) {
+        if (!std::isfinite(tensor.get(i))) return false;
+    }
+    return true;
+}
+
+}  // namespace
+
+Expected expected_loss_call(Call &call) {
+    const ce_options &o = call.options;
+    const Tensor &input = call[INPUT];
+    const Rows rows(input.shape, call.axis);
+    const bool is_divergence = call.function == KL_DIVERGENCE;
+    Expected expected;
+    if (is_divergence && call.has_labels()) call.expect(CE_ERROR_DTYPE);
+    if (call.errors) return expected;
+    std::vector<Target> targets = targets_of(call, rows, is_divergence);
+    if (call.errors) return expected;
+    for (Role role : {WEIGHT, SAMPLE_WEIGHT, GRAD_LOSSES, PRIOR}) {
+        if (!is_finite(call[role])) expected.is_known = false;
+    }
+    const size_t count = targets.size(), classes = static_cast<size_t>(rows.classes);
+    std::vector<Real> weights(classes, 1), priors(classes, 1 / static_cast<Real>(classes));
+    if (call[WEIGHT].present && !is_divergence) weights = call[WEIGHT].values();
+    if (call[PRIOR].present) priors = call[PRIOR].values();
+    const Real smoothing = o.label_smoothing;
+    const Real squared = o.temperature_squared ? static_cast<Real>(call.temperature()) * call.temperature() : 1;
+    std::vector<RowResult> made(count);
+    std::vector<Real> scales(count);
+    Divisor divisor;
+    for (size_t i = 0; i < count; i++) {
+        const Target &target = targets[i];
+        const Real weight = call[SAMPLE_WEIGHT].present ? call[SAMPLE_WEIGHT].get(i) : 1;
+        scales[i] = weight * squared;
+        if (!target.counts) continue;
+        if (target.is_vague) expected.is_known = false;
+        Real mass = 0;
+        if (target.label >= 0) {
+            mass = weights[static_cast<size_t>(target.label)];
+        } else {
+            for (size_t c = 0; c < classes; c++) mass += weights[c] == 0 || target.q[c] == 0 ? 0 : weights[c] * target.q[c];
+        }
+        switch (is_divergence && o.mean_over != CE_MEAN_OVER_COUNT ? CE_MEAN_OVER_WEIGHT : o.mean_over) {
+        case CE_MEAN_OVER_WEIGHT: divisor.add(weight * (target.label >= 0 ? mass : 1)); break;
+        case CE_MEAN_OVER_MASS:
+            divisor.add(weight == 0 ? 0 : weight * mass);
+            // Its own inaccuracy is not followed up.
+            if (target.label < 0 && o.reduction == CE_REDUCTION_MEAN) expected.is_known = false;
+            break;
+        case CE_MEAN_OVER_COUNT: divisor.add(1); break;
+        default: break;
+        }
+        if (weight == 0) continue;
+        const bool is_weightless = target.label >= 0 && weights[static_cast<size_t>(target.label)] == 0;
+        if (is_weightless && smoothing == 0) {
+            if (o.z_loss != 0) expected.is_known = false;  // the header does not say which of two rules wins
+            continue;
+        }
+        const std::vector<Real> x = row_of(input, rows, static_cast<int64_t>(i));
+        if (is_divergence) {
+            made[i] = divergence_row(call, x, target);
+            continue;
+        }
+        Masses masses;
+        masses.a.resize(classes);
+        masses.off.assign(classes, 0);
+        masses.is_one_hot = smoothing == 0 && target.is_one_hot();
+        for (size_t c = 0; c < classes; c++) {
+            const Real q = smoothing == 0 ? target.q[c] : (1 - smoothing) * target.q[c] + smoothing * priors[c];
+            masses.a[c] = weights[c] * q;
+            if (target.label >= 0) continue;
+            masses.off[c] = std::fabs(weights[c] * (1 - smoothing)) * target.error(c);
+            masses.total_off += masses.off[c];
+        }
+        std::vector<Pair> costs;
+        if (call.is_hessian()) {
+            std::vector<Real> vector;
+            if (call[VECTOR].present) vector = row_of(call[VECTOR], rows, static_cast<int64_t>(i));
+            for (Real number : vector) {
+                if (!std::isfinite(number)) expected.is_known = false;
+            }
+            made[i] = hessian_row(call, x, vector.empty() ? nullptr : &vector, masses);
+        } else if (o.input_type == CE_INPUT_LOGITS) {
+            made[i] = logits_row(call, x, masses, costs);
+        } else {
+            made[i] = probabilities_row(call, x, masses, costs);
+        }
+        if (call[GRAD_TARGET].present) {
+            std::vector<Pair> units(classes);
+            for (size_t c = 0; c < classes; c++) {
+                const Real factor = weights[c] * (1 - smoothing);
+                if (factor != 0) units[c] = {factor * costs[c].value, std::fabs(factor) * costs[c].tolerance};
+            }
+            made[i].target_slopes = chained(call, target, units);
+        }
+    }
+    reduce(call, expected, made, scales, divisor, rows, is_divergence);
+    if (call.has_row_stats && !call.errors) {
+        // No label is told where a weight is 0.
+        std::vector<int64_t> labels(count);
+        for (size_t i = 0; i < count; i++) labels[i] = made[i].counts ? targets[i].label : -1;
+        expect_statistics(call, expected, labels);
+    }
+    return expected;
+}

@@ -1,0 +1,42 @@
+// Rows as they are written out, and what is known of one row's loss.
+#pragma once
+
+#include "expected.h"
+
+/// One row's loss and its derivatives, before weights, divisor and upstream gradients.
+struct RowResult {
+    bool counts = false;  // it is not ignored, and its weight is not 0
+    Real loss = 0;
+    // Of the loss times a scale: `wide` times the dtype's bound of `magnitude`, and `apart` times the scale.
+    bool is_rounded_to_f32 = false;  // two units in the last place of f32 where the loss is large
+    Real magnitude = 0, accuracy = 0, wide = 1, apart = 0;
+    std::vector<Pair> slopes, target_slopes;
+
+    Real loss_bound(Real scale) const;
+    void make_undefined(size_t classes);
+};
+
+/// The numbers of a row.
+std::vector<Real> row_of(const Tensor &tensor, const Rows &rows, int64_t row);
+
+/// The logits that are meant by a row of them, and the derivative of each by what was given.
+struct Logits {
+    std::vector<Real> z, chain, unsure;  // `unsure`: how far rounding may lead, as the header lets it
+    std::vector<Real> chain_bound;       // relative
+    Real most_unsure = 0;
+
+    Logits(const std::vector<Real> &x, const Call &call);
+};
+
+/// The softmax of a row, the largest logit kept out of the sum.
+struct Softmax {
+    bool is_undefined = false;  // NaN or +infinity, or nothing but -infinity
+    Real largest = 0, rest = 0, log_total = 0;  // lse = largest + log_total
+    size_t at = 0;              // the class of the largest
+    std::vector<Real> p, one_minus_p;
+
+    explicit Softmax(const std::vector<Real> &z);
+    Real minus_log(Real z) const { return (largest - z) + log_total; }
+    Real lse() const { return largest + log_total; }
+    Real lse_size() const { return std::fabs(largest) + log_total; }
+};
