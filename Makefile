@@ -16,7 +16,7 @@ VENV     = .venv
 IN_VENV  = PYTHONPATH=python:. $(VENV)/bin/python
 
 .PHONY: help run test build bench bench-functions bench-quick gap install update-hashes clean format lint
-.PHONY: test-exhaustive test-torch test-swift test-c test-arm64 test-python test-library test-dependant test-vectors
+.PHONY: fuzz fuzz-quick test-exhaustive test-torch test-swift test-c test-arm64 test-python test-library test-dependant test-vectors
 .DEFAULT_GOAL := help
 
 help:
@@ -24,6 +24,8 @@ help:
 	@echo 'make test                  every test and the linters'
 	@echo 'make test-exhaustive       the exponential of all 2^32 inputs'
 	@echo 'make test-torch            crossentropy.torch beside PyTorch (which it installs outside the checkout)'
+	@echo 'make fuzz SECONDS=1800     calls from random bytes, checked beside long double, so long on each of two builds'
+	@echo 'make fuzz-quick            the kept corpus and a minute more, with AddressSanitizer'
 	@echo 'make build                 $(LIBRARY)'
 	@echo 'make update-hashes         Tests/Hashes/hashes.txt anew, after a change that means to change bits'
 	@echo 'make bench                 beside NumPy, PyTorch, JAX ... (installs them outside the checkout)'
@@ -139,6 +141,18 @@ test-exhaustive:
 	$(NORMAL) --product crossentropy-exhaustive
 	"$$($(NORMAL) --show-bin-path)/crossentropy-exhaustive"
 
+# Calls from random bytes, each beside a computation in long double: see tools/fuzz/README.md. The normal build first, then
+# the one with AddressSanitizer; what is found lies in build/fuzz/findings.
+SECONDS = 300
+fuzz:
+	@tools/require.sh swift
+	SWIFT=$(SWIFT) tools/fuzz/run.sh plain $(SECONDS)
+	SWIFT=$(SWIFT) tools/fuzz/run.sh asan $(SECONDS)
+
+fuzz-quick:
+	@tools/require.sh swift
+	SWIFT=$(SWIFT) tools/fuzz/run.sh asan 60
+
 test-c: build build/vectors.txt
 	@tools/require.sh gcc g++ clang qemu-x86_64
 	$(MAKE) -s $(foreach cc,gcc clang,$(patsubst %,build/$(cc)/%,$(CONSUMERS) header))
@@ -200,4 +214,4 @@ install: build
 		> $(DESTDIR)$(PREFIX)/lib/pkgconfig/crossentropy.pc
 
 clean:
-	rm -rf .build .build-embedded build $(VENV) $(dir $(LIBRARY)) dist *.egg-info python/*.egg-info
+	rm -rf .build .build-embedded .build-fuzz build $(VENV) $(dir $(LIBRARY)) dist *.egg-info python/*.egg-info

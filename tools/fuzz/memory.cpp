@@ -7,14 +7,11 @@
 #include <cstdlib>
 #include <cstring>
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
+#if defined(WITH_ADDRESS_SANITIZER)
 #include <sanitizer/asan_interface.h>
 #define POISON(place, size) __asan_poison_memory_region(place, size)
 #define UNPOISON(place, size) __asan_unpoison_memory_region(place, size)
-#endif
-#endif
-#if !defined(POISON)
+#else
 #define POISON(place, size) ((void)(place), (void)(size))
 #define UNPOISON(place, size) ((void)(place), (void)(size))
 #endif

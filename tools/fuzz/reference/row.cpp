@@ -43,6 +43,8 @@ Logits::Logits(const std::vector<Real> &x, const Call &call) {
                 chain_bound[c] = 4 * std::fabs(u) * 0x1p-52L;
             }
         }
+        // z is a double.
+        if (std::fabs(z[c]) > largest_of(CE_F64)) z[c] = std::copysign(infinity, z[c]);
         chain[c] = slope / temperature;
         unsure[c] = std::isfinite(z[c]) ? 0x1p-50L * std::fabs(z[c]) : 0;
         most_unsure = std::max(most_unsure, unsure[c]);

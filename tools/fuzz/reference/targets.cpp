@@ -45,6 +45,7 @@ Target distribution(std::vector<Real> values, const Call &call, bool logarithms)
         if (logarithms) {
             for (Real value : values) made.log_q.push_back(logarithm(value));
         }
+        for (Real value : values) made.is_vague = made.is_vague || std::isinf(value);
         made.q = std::move(values);
         return made;
     }
