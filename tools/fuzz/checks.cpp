@@ -10,9 +10,9 @@ namespace {
 Real last_rounding(Real value, int32_t dtype, bool is_finer) {
     Real once = smallest_of(dtype == CE_F64 ? CE_F64 : CE_F32) / 2;
     if (is_finer && dtype != CE_F64) once += ulp(value, CE_F32) / 2;
-    // Below the normal numbers nothing is promised but that it is small.
-    const int32_t computed = dtype == CE_F64 ? CE_F64 : CE_F32;
-    if (std::fabs(value) < smallest_normal_of(computed)) once += 4 * smallest_of(computed);
+    // Bounds hold for normal numbers; of others it is promised only that they are small.
+    const Real normal = smallest_normal_of(dtype == CE_F64 ? CE_F64 : CE_F32);
+    if (std::fabs(value) < normal) once += normal;
     return dtype == CE_F32 || dtype == CE_F64 ? once : once + ulp(value, dtype) / 2;
 }
 
@@ -21,14 +21,15 @@ Real last_rounding(Real value, int32_t dtype, bool is_finer) {
 bool is_within(Real result, const Pair &expected, int32_t dtype, bool is_finer) {
     const Real value = expected.value;
     if (std::isinf(expected.tolerance)) return true;
-    if (std::isnan(value) || std::isnan(result)) return std::isnan(value) && std::isnan(result);
+    if (std::isnan(value)) return std::isnan(result);
     if (std::isinf(value)) return result == value;
     if (value == 0 && expected.tolerance == 0) return result == 0;
     // This computation's own rounding, far below all bounds.
     const Real tolerance = expected.tolerance + last_rounding(value, dtype, is_finer) + 0x1p-60L * std::fabs(value);
-    if (std::isinf(result)) {
+    if (!std::isfinite(result)) {
         const Real limit = largest_of(dtype) + ulp(largest_of(dtype), dtype) / 2;
-        return (result > 0 ? value : -value) + tolerance >= limit;
+        // Terms that overflow either way may leave NaN of a sum that overflows too.
+        return (std::isnan(result) ? std::fabs(value) : result > 0 ? value : -value) + tolerance >= limit;
     }
     return std::fabs(result - value) <= tolerance;
 }
@@ -121,16 +122,14 @@ Lengths class_last(const Lengths &shape, int axis) {
     return result;
 }
 
-}  // namespace
-
-void check_reproducible(const Call &call) {
+/// The same call with contiguous tensors and the class axis last.
+Call plain_form_of(const Call &call) {
     Call again;
     again.function = call.function;
     again.options = call.options;
     again.known = call.known;
     again.has_options = true;
     if (!call.has_options) ce_options_init(&again.options, sizeof again.options);
-    again.options.threads = call.options.threads == 1 ? 2 : 1;
     again.has_row_stats = call.has_row_stats;
     again.axis = static_cast<int>(call[INPUT].shape.size()) - 1;
     again.class_axis = -1;
@@ -149,6 +148,14 @@ void check_reproducible(const Call &call) {
             memcpy(to.place(moves ? moved(from, call.axis, i) : i), data + from.places[i], element);
         }
     }
+    return again;
+}
+
+}  // namespace
+
+void check_reproducible(const Call &call) {
+    Call again = plain_form_of(call);
+    again.options.threads = call.options.threads == 1 ? 2 : 1;
     again.run();
     if (again.status != CE_OK) fail(again, "status %d with contiguous tensors and %d threads", again.status, again.options.threads);
     again.check_memory();
@@ -163,4 +170,32 @@ void check_reproducible(const Call &call) {
                  one.get(i), other.get(k), again.options.threads);
         }
     }
+}
+
+void check_sum(const Call &call, const Expected &expected) {
+    const int32_t reduction = call.options.reduction;
+    const Tensor &loss = call[LOSS];
+    if (call.function == LOGSUMEXP || !loss.present || loss.dtype != CE_F64 || reduction == CE_REDUCTION_NONE) return;
+    if (!expected.is_known || expected.divisor == 0 || call.function == CROSS_ENTROPY_F32) return;
+    Call rows = plain_form_of(call);
+    rows.options.reduction = CE_REDUCTION_NONE;
+    rows[GRAD] = Tensor();
+    rows[GRAD_TARGET] = Tensor();
+    const Lengths &shape = rows[INPUT].shape;
+    const Lengths kept = call.function == BINARY ? shape : without(shape, static_cast<int>(shape.size()) - 1);
+    rows[LOSS].make(CE_F64, kept, Arrangement::contiguous(kept));
+    rows.run();
+    if (rows.status != CE_OK) fail(rows, "status %d with reduction none", rows.status);
+    Real sum = 0, size = 0;
+    for (size_t i = 0; i < rows[LOSS].count(); i++) {
+        sum += rows[LOSS].get(i);
+        size += std::fabs(rows[LOSS].get(i));
+    }
+    if (!std::isfinite(size)) return;
+    const Real exact = sum / expected.divisor, result = loss.get(0);
+    // Half a unit, the rounding of a sum of weights, and what this addition may be off.
+    Real tolerance = ulp(exact, CE_F64) / 2 + 0x1p-64L * static_cast<Real>(rows[LOSS].count() + 4) * size / std::fabs(expected.divisor);
+    if (reduction == CE_REDUCTION_MEAN && call.options.mean_over < CE_MEAN_OVER_COUNT) tolerance += 0x1p-53L * std::fabs(exact);
+    if (std::fabs(exact) > largest_of(CE_F64) / 2 || std::fabs(result - exact) <= tolerance) return;
+    fail(call, "the reduced loss is %La, but the %zu losses give %La", result, rows[LOSS].count(), exact);
 }

@@ -15,3 +15,6 @@ void check_invariants(const Call &call);
 
 /// The same call with contiguous tensors, the class axis last and another number of threads: the same bits.
 void check_reproducible(const Call &call);
+
+/// A sum or mean in f64 beside the losses that reduction none gives: added exactly and rounded once.
+void check_sum(const Call &call, const Expected &expected);

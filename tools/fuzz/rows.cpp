@@ -31,8 +31,11 @@ void make_grad(Call &call, Bytes &bytes) {
     Tensor &input = call[INPUT];
     const unsigned how = bytes.byte() % 8;
     const int32_t dtype = grad_type(bytes, input.dtype);
+    Tensor &vector = call[VECTOR];
     if (how == 7 && dtype == input.dtype && input.is_distinct()) {
         call[GRAD].make_in_place_of(input);
+    } else if (how == 5 && vector.present && vector.dtype == input.dtype && vector.is_distinct()) {
+        call[GRAD].make_in_place_of(vector);
     } else if (how == 6) {  // like the input, as allocators of gradients do
         Arrangement arrangement;
         arrangement.strides = input.strides;
@@ -297,7 +300,7 @@ void corrupt(Call &call, Bytes &bytes) {
     const bool is_looked_at = !call.is_softmax() || role == INPUT || role == TARGET || role >= LOSS;
     if (!is_looked_at) return;
     call.is_corrupt = true;
-    switch (bytes.below(8)) {
+    switch (bytes.below(9)) {
     case 0:  // no data
         if (is_empty) return;
         tensor.data = nullptr;
@@ -313,6 +316,7 @@ void corrupt(Call &call, Bytes &bytes) {
         call.expect(CE_ERROR_SHAPE);
         break;
     case 3:  // one dimension more
+        if (call.function == ROW_STATS && !call[TARGET].present) return;  // nothing that would not fit to it
         tensor.wrong_ndim = static_cast<int32_t>(tensor.shape.size()) + 1;
         tensor.shape.push_back(2);
         tensor.strides.push_back(1);
@@ -338,15 +342,23 @@ void corrupt(Call &call, Bytes &bytes) {
         for (int64_t &stride : tensor.strides) stride = 0;
         call.expect(CE_ERROR_OVERLAP);
         break;
-    case 7: {
-        if (role != GRAD || is_empty || call[INPUT].count() == 0 || tensor.data == call[INPUT].data) return;
-        // In the input's memory, but not its place.
-        const size_t element = size_of(call[INPUT].dtype);
-        if (call[INPUT].block.size < element * 2) return;
-        tensor.data = call[INPUT].data + (call[INPUT].data + element < call[INPUT].block.base + call[INPUT].block.size
-                                              ? static_cast<long>(1)
-                                              : -static_cast<long>(1));
+    case 7: {  // an output that begins in another tensor's memory
+        const Role other_role = there[bytes.below(static_cast<unsigned>(there.size()))];
+        const Tensor &other = call[other_role];
+        if (!tensor.output || role > GRAD_TARGET || other_role == role || is_empty || other.count() == 0) return;
+        if (tensor.replaced || other.replaced || tensor.data == other.data) return;
+        tensor.data = other.place(other.count() - 1);
+        // The gradient may lie where the input or the vector does, but nowhere between its elements.
+        if (role == GRAD && (other_role == INPUT || other_role == VECTOR)) tensor.data++;
         call.expect(CE_ERROR_OVERLAP);
+        break;
+    }
+    case 8: {  // offsets that lead out of the list
+        Tensor &offsets = call[TARGET_OFFSETS];
+        if (!offsets.present || offsets.count() < 2 || call[MASK].present) return;
+        const int64_t length = call[TARGET].shape[0];
+        offsets.set(bytes.below(2) ? offsets.count() - 1 : 0, bytes.below(2) ? static_cast<Real>(length + 1) : -1);
+        call.expect(CE_ERROR_SHAPE);
         break;
     }
     }

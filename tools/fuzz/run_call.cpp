@@ -39,5 +39,6 @@ int run_one(const uint8_t *data, size_t size, void (*decode)(Call &, Bytes &), E
     check_invariants(call);
     check_results(call, expected);
     check_reproducible(call);
+    check_sum(call, expected);
     return 0;
 }

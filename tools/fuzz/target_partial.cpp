@@ -176,9 +176,10 @@ void with_wrong_arguments(Whole &whole, Bytes &bytes, ce_partial *partials) {
     Lengths shape;
     ce_tensor input = slice_of(call[INPUT], call.axis, 0, whole.classes, shape);
     int32_t status = CE_OK, due = CE_OK;
+    const unsigned which = bytes.below(12);
     const ce_tensor *target = call[TARGET].argument(), *loss = call[LOSS].argument(), *grad = call[GRAD].argument();
     ce_options o = call.options;
-    switch (bytes.below(12)) {
+    switch (which) {
     case 0:
         status = ce_partial_compute(&input, call.class_axis, 17, target, &o, partials);
         due = CE_ERROR_SHAPE;
@@ -237,7 +238,7 @@ void with_wrong_arguments(Whole &whole, Bytes &bytes, ce_partial *partials) {
         due = CE_ERROR_OVERFLOW;
         break;
     }
-    if (status != due) fail_in(whole, "a wrong argument", status);
+    if (status != due) fail_in(whole, ("wrong argument " + std::to_string(which)).c_str(), status);
 }
 
 }  // namespace

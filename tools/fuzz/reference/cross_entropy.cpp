@@ -45,6 +45,7 @@ RowResult logits_row(const Call &call, const std::vector<Real> &x, const Masses 
     Real total = 0, total_size = 0;
     for (size_t c = 0; c < classes; c++) {
         if (a[c] == 0) continue;  // of classes without target mass there is no term
+        if (mass.off[c] >= std::fabs(a[c]) && std::isinf(z[c])) made.is_vague = true;
         terms[c] = Term(a[c], softmax.minus_log(z[c]), p[c], softmax.one_minus_p[c], gamma, epsilon);
         made.loss += terms[c].f;
         made.magnitude += terms[c].f_size;
@@ -149,6 +150,7 @@ RowResult probabilities_row(const Call &call, const std::vector<Real> &x, const 
         costs[c] = {cost, bound * std::fabs(cost)};
         const Real a = mass.a[c];
         if (a == 0) continue;
+        if (mass.off[c] >= std::fabs(a) && std::isinf(cost)) made.is_vague = true;
         made.loss += a * cost;
         made.magnitude += std::fabs(a * cost);
         if (mass.off[c] != 0) made.apart += mass.off[c] * std::fabs(cost);

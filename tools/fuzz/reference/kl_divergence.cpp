@@ -80,6 +80,9 @@ RowResult divergence_row(const Call &call, const std::vector<Real> &x, const Tar
         const Real lowest = largest_in(q) * smallest;
         for (size_t c = 0; c < classes; c++) off[c] = q[c] >= lowest ? off[c] : q[c];
     }
+    for (size_t c = 0; c < classes; c++) {
+        if (q[c] != 0 && off[c] >= q[c] && std::isinf(log_p[c])) made.is_vague = true;
+    }
     // The loss, and what the rounding of logarithms costs: theirs, and those of this computation.
     Real size = 0, longest = 0, by_class = 0, own = 0;
     for (size_t c = 0; c < classes; c++) {

@@ -97,6 +97,7 @@ Expected expected_loss_call(Call &call) {
         const std::vector<Real> x = row_of(input, rows, static_cast<int64_t>(i));
         if (is_divergence) {
             made[i] = divergence_row(call, x, target);
+            if (made[i].is_vague) expected.is_known = false;
             continue;
         }
         Masses masses;
@@ -123,6 +124,7 @@ Expected expected_loss_call(Call &call) {
         } else {
             made[i] = probabilities_row(call, x, masses, costs);
         }
+        if (made[i].is_vague) expected.is_known = false;
         if (call[GRAD_TARGET].present) {
             std::vector<Pair> units(classes);
             for (size_t c = 0; c < classes; c++) {

@@ -17,6 +17,7 @@ void reduce(Call &call, Expected &expected, const std::vector<RowResult> &made, 
         call.expect(CE_ERROR_EMPTY);
         return;
     }
+    expected.divisor = divide;
     const bool zero = nothing && o.empty == CE_EMPTY_ZERO;
     const int32_t dtype = call[INPUT].dtype;
 

@@ -5,7 +5,8 @@
 
 /// One row's loss and its derivatives, before weights, divisor and upstream gradients.
 struct RowResult {
-    bool counts = false;  // it is not ignored, and its weight is not 0
+    bool counts = false;    // it is not ignored, and its weight is not 0
+    bool is_vague = false;  // a target mass that may become 0 meets an impossible class
     Real loss = 0;
     // Of the loss times a scale: `wide` times the dtype's bound of `magnitude`, and `apart` times the scale.
     bool is_rounded_to_f32 = false;  // two units in the last place of f32 where the loss is large
