@@ -4,15 +4,22 @@
 
 #include "report.h"
 
-const char *const function_names[FUNCTIONS] = {
-    "ce_cross_entropy", "ce_cross_entropy_f32", "ce_cross_entropy_f64", "ce_kl_divergence",
-    "ce_hessian_vector_product", "ce_hessian_diagonal", "ce_softmax", "ce_log_softmax", "ce_logsumexp",
-    "ce_compute_row_stats", "ce_binary_cross_entropy"};
+const char *const function_names[FUNCTIONS] = {"ce_cross_entropy",
+                                               "ce_cross_entropy_f32",
+                                               "ce_cross_entropy_f64",
+                                               "ce_kl_divergence",
+                                               "ce_hessian_vector_product",
+                                               "ce_hessian_diagonal",
+                                               "ce_softmax",
+                                               "ce_log_softmax",
+                                               "ce_logsumexp",
+                                               "ce_compute_row_stats",
+                                               "ce_binary_cross_entropy"};
 
 const char *const role_names[ROLES] = {
-    "input", "target", "weight", "prior", "sample_weight", "mask", "ignore_indices", "grad_losses", "pos_weight",
-    "target_probs", "target_offsets", "vector", "loss", "grad", "grad_target", "lse", "max", "argmax", "entropy",
-    "target_prob", "target_rank"};
+    "input",       "target",     "weight",       "prior",          "sample_weight", "mask",        "ignore_indices",
+    "grad_losses", "pos_weight", "target_probs", "target_offsets", "vector",        "loss",        "grad",
+    "grad_target", "lse",        "max",          "argmax",         "entropy",       "target_prob", "target_rank"};
 
 bool Call::ignores(Real label) const {
     if (options.ignore_index != CE_IGNORE_NONE && label == static_cast<Real>(options.ignore_index)) return true;
@@ -48,8 +55,8 @@ void Call::run() {
     if (has_options) {
         // As many bytes as the size says, so that a look behind them is found.
         const size_t size = options.size < first_options_size ? sizeof(uint64_t)
-                            : options.size > sizeof options  ? sizeof options
-                                                             : static_cast<size_t>(options.size);
+                            : options.size > sizeof options   ? sizeof options
+                                                              : static_cast<size_t>(options.size);
         const Block block = memory::take(size, true, 0);
         memcpy(block.base, &options, size);
         if (size > known) memset(block.base + known, 0xee, size - known);  // a part of a field
@@ -66,27 +73,28 @@ void Call::run() {
     auto data = [](const Tensor &tensor) -> void * { return tensor.present ? tensor.data : nullptr; };
     memory::guard();
     switch (function) {
-    case CROSS_ENTROPY: status = ce_cross_entropy(input, class_axis, target, o, loss, grad); break;
-    case CROSS_ENTROPY_F32:
-        status = ce_cross_entropy_f32(static_cast<float *>(data(t[INPUT])), static_cast<int64_t *>(data(t[TARGET])), rows,
-                                      classes, o, static_cast<float *>(data(t[LOSS])), static_cast<float *>(data(t[GRAD])));
-        break;
-    case CROSS_ENTROPY_F64:
-        status = ce_cross_entropy_f64(static_cast<double *>(data(t[INPUT])), static_cast<int64_t *>(data(t[TARGET])), rows,
-                                      classes, o, static_cast<double *>(data(t[LOSS])),
-                                      static_cast<double *>(data(t[GRAD])));
-        break;
-    case KL_DIVERGENCE: status = ce_kl_divergence(input, class_axis, target, o, loss, grad); break;
-    case HESSIAN_VECTOR:
-        status = ce_hessian_vector_product(input, class_axis, target, o, t[VECTOR].argument(), grad);
-        break;
-    case HESSIAN_DIAGONAL: status = ce_hessian_diagonal(input, class_axis, target, o, grad); break;
-    case SOFTMAX: status = ce_softmax(input, class_axis, o, grad); break;
-    case LOG_SOFTMAX: status = ce_log_softmax(input, class_axis, o, grad); break;
-    case LOGSUMEXP: status = ce_logsumexp(input, class_axis, o, loss); break;
-    case ROW_STATS: status = ce_compute_row_stats(input, class_axis, target, o, &stats); break;
-    case BINARY: status = ce_binary_cross_entropy(input, class_axis, target, o, loss, grad); break;
-    case FUNCTIONS: break;
+        case CROSS_ENTROPY: status = ce_cross_entropy(input, class_axis, target, o, loss, grad); break;
+        case CROSS_ENTROPY_F32:
+            status = ce_cross_entropy_f32(static_cast<float *>(data(t[INPUT])), static_cast<int64_t *>(data(t[TARGET])),
+                                          rows, classes, o, static_cast<float *>(data(t[LOSS])),
+                                          static_cast<float *>(data(t[GRAD])));
+            break;
+        case CROSS_ENTROPY_F64:
+            status = ce_cross_entropy_f64(static_cast<double *>(data(t[INPUT])),
+                                          static_cast<int64_t *>(data(t[TARGET])), rows, classes, o,
+                                          static_cast<double *>(data(t[LOSS])), static_cast<double *>(data(t[GRAD])));
+            break;
+        case KL_DIVERGENCE: status = ce_kl_divergence(input, class_axis, target, o, loss, grad); break;
+        case HESSIAN_VECTOR:
+            status = ce_hessian_vector_product(input, class_axis, target, o, t[VECTOR].argument(), grad);
+            break;
+        case HESSIAN_DIAGONAL: status = ce_hessian_diagonal(input, class_axis, target, o, grad); break;
+        case SOFTMAX: status = ce_softmax(input, class_axis, o, grad); break;
+        case LOG_SOFTMAX: status = ce_log_softmax(input, class_axis, o, grad); break;
+        case LOGSUMEXP: status = ce_logsumexp(input, class_axis, o, loss); break;
+        case ROW_STATS: status = ce_compute_row_stats(input, class_axis, target, o, &stats); break;
+        case BINARY: status = ce_binary_cross_entropy(input, class_axis, target, o, loss, grad); break;
+        case FUNCTIONS: break;
     }
     memory::unguard();
 }

@@ -25,8 +25,28 @@ enum Function {
 /// What a tensor is to the call. Outputs stand last; GRAD is the output of the softmax and of second derivatives too, LOSS
 /// that of ce_logsumexp; behind GRAD_TARGET come the fields of ce_row_stats.
 enum Role {
-    INPUT, TARGET, WEIGHT, PRIOR, SAMPLE_WEIGHT, MASK, IGNORE_INDICES, GRAD_LOSSES, POS_WEIGHT, TARGET_PROBS, TARGET_OFFSETS,
-    VECTOR, LOSS, GRAD, GRAD_TARGET, LSE, MAX, ARGMAX, ENTROPY, TARGET_PROB, TARGET_RANK, ROLES
+    INPUT,
+    TARGET,
+    WEIGHT,
+    PRIOR,
+    SAMPLE_WEIGHT,
+    MASK,
+    IGNORE_INDICES,
+    GRAD_LOSSES,
+    POS_WEIGHT,
+    TARGET_PROBS,
+    TARGET_OFFSETS,
+    VECTOR,
+    LOSS,
+    GRAD,
+    GRAD_TARGET,
+    LSE,
+    MAX,
+    ARGMAX,
+    ENTROPY,
+    TARGET_PROB,
+    TARGET_RANK,
+    ROLES
 };
 
 extern const char *const function_names[FUNCTIONS];
@@ -37,18 +57,18 @@ const size_t first_options_size = 96;
 
 struct Call {
     Function function = CROSS_ENTROPY;
-    int axis = 0;             // from 0 on
-    int32_t class_axis = 0;   // as it is passed
+    int axis = 0;            // from 0 on
+    int32_t class_axis = 0;  // as it is passed
     Tensor tensors[ROLES];
     ce_options options = {};  // the values; pointers are filled in
     bool has_options = false;
     bool has_row_stats = false;
     int32_t cancel = 0;
     bool is_cancellable = false;
-    bool is_corrupt = false;  // a tensor says what is not so
-    bool is_invalid = false;  // an option has a value that is always refused
+    bool is_corrupt = false;            // a tensor says what is not so
+    bool is_invalid = false;            // an option has a value that is always refused
     size_t known = sizeof(ce_options);  // how much of the options there is in whole fields
-    unsigned errors = 0;      // statuses, as bits, of which one is due; 0: CE_OK
+    unsigned errors = 0;                // statuses, as bits, of which one is due; 0: CE_OK
 
     int32_t status = CE_OK;
 
@@ -60,7 +80,9 @@ struct Call {
     bool is_softmax() const { return function >= SOFTMAX && function <= ROW_STATS; }
     bool is_hessian() const { return function == HESSIAN_VECTOR || function == HESSIAN_DIAGONAL; }
     bool has_sparse_target() const { return tensors[TARGET_PROBS].present; }
-    bool has_labels() const { return tensors[TARGET].present && !is_float(tensors[TARGET].dtype) && !has_sparse_target(); }
+    bool has_labels() const {
+        return tensors[TARGET].present && !is_float(tensors[TARGET].dtype) && !has_sparse_target();
+    }
     /// Whether a class index, or an entry of a sparse target, says that it does not count.
     bool ignores(Real label) const;
     /// 1 where the option is 0.

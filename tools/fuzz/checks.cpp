@@ -43,8 +43,8 @@ void check_results(const Call &call, const Expected &expected) {
         for (size_t i = 0; i < tensor.count(); i++) {
             const Real result = tensor.get(i);
             if (is_within(result, results[i], tensor.dtype, expected.is_finer[role])) continue;
-            fail(call, "%s[%zu] is %.17Lg (%La), exactly %.20Lg, tolerance %.3Lg, off by %.3Lg (relative %.3Lg)", role_names[role], i,
-                 result, result, results[i].value, results[i].tolerance, result - results[i].value,
+            fail(call, "%s[%zu] is %.17Lg (%La), exactly %.20Lg, tolerance %.3Lg, off by %.3Lg (relative %.3Lg)",
+                 role_names[role], i, result, result, results[i].value, results[i].tolerance, result - results[i].value,
                  (result - results[i].value) / results[i].value);
         }
     }
@@ -75,8 +75,8 @@ void check_invariants(const Call &call) {
             fail(call, "entropy[%zu] is %.17Lg, beyond 0 to log(classes) = %.17Lg", i, entropy.get(i), most);
         }
     }
-    bool is_positive = (call.function <= CROSS_ENTROPY_F64 && call.has_labels() && call.options.input_type == CE_INPUT_LOGITS &&
-                        call.options.poly_epsilon >= 0) ||
+    bool is_positive = (call.function <= CROSS_ENTROPY_F64 && call.has_labels() &&
+                        call.options.input_type == CE_INPUT_LOGITS && call.options.poly_epsilon >= 0) ||
                        (call.function == KL_DIVERGENCE && call.options.kl_form == CE_KL_GENERALIZED);
     for (Role role : {WEIGHT, SAMPLE_WEIGHT, PRIOR}) {
         for (size_t i = 0; call[role].present && i < call[role].count(); i++) {
@@ -96,15 +96,18 @@ enum Form { PER_CLASS_OF_ROW, PER_ROW, OTHER };
 Form form_of(const Call &call, int role) {
     const bool is_list = call[TARGET_OFFSETS].present;
     switch (role) {
-    case INPUT: case GRAD: case VECTOR: return PER_CLASS_OF_ROW;
-    case GRAD_TARGET: return PER_CLASS_OF_ROW;
-    case TARGET:
-        if (call.function == BINARY) return PER_CLASS_OF_ROW;
-        return call.has_labels() ? PER_ROW : is_list ? OTHER : PER_CLASS_OF_ROW;
-    case TARGET_PROBS: return is_list ? OTHER : PER_CLASS_OF_ROW;
-    case SAMPLE_WEIGHT: return call.function == BINARY ? PER_CLASS_OF_ROW : PER_ROW;
-    case LOSS: return call.function == BINARY && call.options.reduction == CE_REDUCTION_NONE ? PER_CLASS_OF_ROW : PER_ROW;
-    default: return PER_ROW;
+        case INPUT:
+        case GRAD:
+        case VECTOR: return PER_CLASS_OF_ROW;
+        case GRAD_TARGET: return PER_CLASS_OF_ROW;
+        case TARGET:
+            if (call.function == BINARY) return PER_CLASS_OF_ROW;
+            return call.has_labels() ? PER_ROW : is_list ? OTHER : PER_CLASS_OF_ROW;
+        case TARGET_PROBS: return is_list ? OTHER : PER_CLASS_OF_ROW;
+        case SAMPLE_WEIGHT: return call.function == BINARY ? PER_CLASS_OF_ROW : PER_ROW;
+        case LOSS:
+            return call.function == BINARY && call.options.reduction == CE_REDUCTION_NONE ? PER_CLASS_OF_ROW : PER_ROW;
+        default: return PER_ROW;
     }
 }
 
@@ -157,7 +160,8 @@ void check_reproducible(const Call &call) {
     Call again = plain_form_of(call);
     again.options.threads = call.options.threads == 1 ? 2 : 1;
     again.run();
-    if (again.status != CE_OK) fail(again, "status %d with contiguous tensors and %d threads", again.status, again.options.threads);
+    if (again.status != CE_OK)
+        fail(again, "status %d with contiguous tensors and %d threads", again.status, again.options.threads);
     again.check_memory();
     for (int role = LOSS; role < ROLES; role++) {
         const Tensor &one = call.tensors[role], &other = again.tensors[role];
@@ -166,8 +170,8 @@ void check_reproducible(const Call &call) {
         for (size_t i = 0; i < one.count(); i++) {
             const size_t k = moves ? moved(one, call.axis, i) : i;
             if (memcmp(one.place(i), other.place(k), size_of(one.dtype)) == 0) continue;
-            fail(call, "%s[%zu] is %La, but %La with contiguous tensors, the class axis last and %d threads", role_names[role], i,
-                 one.get(i), other.get(k), again.options.threads);
+            fail(call, "%s[%zu] is %La, but %La with contiguous tensors, the class axis last and %d threads",
+                 role_names[role], i, one.get(i), other.get(k), again.options.threads);
         }
     }
 }
@@ -194,8 +198,10 @@ void check_sum(const Call &call, const Expected &expected) {
     if (!std::isfinite(size)) return;
     const Real exact = sum / expected.divisor, result = loss.get(0);
     // Half a unit, the rounding of a sum of weights, and what this addition may be off.
-    Real tolerance = ulp(exact, CE_F64) / 2 + 0x1p-64L * static_cast<Real>(rows[LOSS].count() + 4) * size / std::fabs(expected.divisor);
-    if (reduction == CE_REDUCTION_MEAN && call.options.mean_over < CE_MEAN_OVER_COUNT) tolerance += 0x1p-53L * std::fabs(exact);
+    Real tolerance = ulp(exact, CE_F64) / 2 +
+                     0x1p-64L * static_cast<Real>(rows[LOSS].count() + 4) * size / std::fabs(expected.divisor);
+    if (reduction == CE_REDUCTION_MEAN && call.options.mean_over < CE_MEAN_OVER_COUNT)
+        tolerance += 0x1p-53L * std::fabs(exact);
     if (std::fabs(exact) > largest_of(CE_F64) / 2 || std::fabs(result - exact) <= tolerance) return;
     fail(call, "the reduced loss is %La, but the %zu losses give %La", result, rows[LOSS].count(), exact);
 }

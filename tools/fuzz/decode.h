@@ -26,7 +26,8 @@ public:
     /// Not what the bytes 0 and 255 say, of which mutations make many.
     bool one_in(unsigned count) { return byte() % count == (count + 1) / 2; }
 
-    template <typename T, size_t count> T pick(const T (&choices)[count]) {
+    template <typename T, size_t count>
+    T pick(const T (&choices)[count]) {
         static_assert(count <= 256, "one byte decides");
         return choices[below(count)];
     }

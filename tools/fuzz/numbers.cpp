@@ -13,20 +13,22 @@ struct Format {
 
 Format format_of(int32_t dtype) {
     switch (dtype) {
-    case CE_F16: return {11, -24, 15};
-    case CE_BF16: return {8, -133, 127};
-    case CE_F32: return {24, -149, 127};
-    default: return {53, -1074, 1023};
+        case CE_F16: return {11, -24, 15};
+        case CE_BF16: return {8, -133, 127};
+        case CE_F32: return {24, -149, 127};
+        default: return {53, -1074, 1023};
     }
 }
 
-template <typename T> Real load_as(const void *place) {
+template <typename T>
+Real load_as(const void *place) {
     T value;
     memcpy(&value, place, sizeof value);
     return static_cast<Real>(value);
 }
 
-template <typename T> void store_as(void *place, Real value) {
+template <typename T>
+void store_as(void *place, Real value) {
     T typed;
     if (std::numeric_limits<T>::is_integer) {
         const Real low = static_cast<Real>(std::numeric_limits<T>::min());
@@ -79,10 +81,15 @@ void store_half(void *place, int32_t dtype, Real value) {
 
 size_t size_of(int32_t dtype) {
     switch (dtype) {
-    case CE_F64: case CE_I64: case CE_U64: return 8;
-    case CE_F32: case CE_I32: case CE_U32: return 4;
-    case CE_I8: case CE_U8: return 1;
-    default: return 2;
+        case CE_F64:
+        case CE_I64:
+        case CE_U64: return 8;
+        case CE_F32:
+        case CE_I32:
+        case CE_U32: return 4;
+        case CE_I8:
+        case CE_U8: return 1;
+        default: return 2;
     }
 }
 
@@ -90,51 +97,51 @@ bool is_float(int32_t dtype) { return dtype < CE_I8; }
 
 const char *name_of(int32_t dtype) {
     switch (dtype) {
-    case CE_F32: return "CE_F32";
-    case CE_F64: return "CE_F64";
-    case CE_F16: return "CE_F16";
-    case CE_BF16: return "CE_BF16";
-    case CE_I8: return "CE_I8";
-    case CE_I16: return "CE_I16";
-    case CE_I32: return "CE_I32";
-    case CE_I64: return "CE_I64";
-    case CE_U8: return "CE_U8";
-    case CE_U16: return "CE_U16";
-    case CE_U32: return "CE_U32";
-    case CE_U64: return "CE_U64";
-    default: return "no dtype";
+        case CE_F32: return "CE_F32";
+        case CE_F64: return "CE_F64";
+        case CE_F16: return "CE_F16";
+        case CE_BF16: return "CE_BF16";
+        case CE_I8: return "CE_I8";
+        case CE_I16: return "CE_I16";
+        case CE_I32: return "CE_I32";
+        case CE_I64: return "CE_I64";
+        case CE_U8: return "CE_U8";
+        case CE_U16: return "CE_U16";
+        case CE_U32: return "CE_U32";
+        case CE_U64: return "CE_U64";
+        default: return "no dtype";
     }
 }
 
 Real load(const void *place, int32_t dtype) {
     switch (dtype) {
-    case CE_F32: return load_as<float>(place);
-    case CE_F64: return load_as<double>(place);
-    case CE_I8: return load_as<int8_t>(place);
-    case CE_I16: return load_as<int16_t>(place);
-    case CE_I32: return load_as<int32_t>(place);
-    case CE_I64: return load_as<int64_t>(place);
-    case CE_U8: return load_as<uint8_t>(place);
-    case CE_U16: return load_as<uint16_t>(place);
-    case CE_U32: return load_as<uint32_t>(place);
-    case CE_U64: return load_as<uint64_t>(place);
-    default: return load_half(place, dtype);
+        case CE_F32: return load_as<float>(place);
+        case CE_F64: return load_as<double>(place);
+        case CE_I8: return load_as<int8_t>(place);
+        case CE_I16: return load_as<int16_t>(place);
+        case CE_I32: return load_as<int32_t>(place);
+        case CE_I64: return load_as<int64_t>(place);
+        case CE_U8: return load_as<uint8_t>(place);
+        case CE_U16: return load_as<uint16_t>(place);
+        case CE_U32: return load_as<uint32_t>(place);
+        case CE_U64: return load_as<uint64_t>(place);
+        default: return load_half(place, dtype);
     }
 }
 
 void store(void *place, int32_t dtype, Real value) {
     switch (dtype) {
-    case CE_F32: return store_as<float>(place, value);
-    case CE_F64: return store_as<double>(place, value);
-    case CE_I8: return store_as<int8_t>(place, value);
-    case CE_I16: return store_as<int16_t>(place, value);
-    case CE_I32: return store_as<int32_t>(place, value);
-    case CE_I64: return store_as<int64_t>(place, value);
-    case CE_U8: return store_as<uint8_t>(place, value);
-    case CE_U16: return store_as<uint16_t>(place, value);
-    case CE_U32: return store_as<uint32_t>(place, value);
-    case CE_U64: return store_as<uint64_t>(place, value);
-    default: return store_half(place, dtype, value);
+        case CE_F32: return store_as<float>(place, value);
+        case CE_F64: return store_as<double>(place, value);
+        case CE_I8: return store_as<int8_t>(place, value);
+        case CE_I16: return store_as<int16_t>(place, value);
+        case CE_I32: return store_as<int32_t>(place, value);
+        case CE_I64: return store_as<int64_t>(place, value);
+        case CE_U8: return store_as<uint8_t>(place, value);
+        case CE_U16: return store_as<uint16_t>(place, value);
+        case CE_U32: return store_as<uint32_t>(place, value);
+        case CE_U64: return store_as<uint64_t>(place, value);
+        default: return store_half(place, dtype, value);
     }
 }
 

@@ -10,10 +10,10 @@ const double nan_value = std::numeric_limits<double>::quiet_NaN();
 
 Real special(unsigned which, int32_t dtype) {
     const Real largest = largest_of(dtype), normal = smallest_normal_of(dtype), smallest = smallest_of(dtype);
-    const Real values[] = {0,        -0.0L,    1,        -1,          smallest, -smallest, normal, -normal, largest / 2,
-                           largest,  -largest, infinity, -infinity,   nan_value, 88,       -88,    709,     -709,
-                           1e-30L,   1e30L,    -1e30L,   0x1p17L,     -0x1p18L, 0x1p40L,   0.5L,   -1e-5L,  65504,
-                           -1e8L,    -1e4L,    5,        -largest / 3, 1e5L};
+    const Real values[] = {0,           -0.0L,   1,        -1,       smallest,  -smallest, normal,       -normal,
+                           largest / 2, largest, -largest, infinity, -infinity, nan_value, 88,           -88,
+                           709,         -709,    1e-30L,   1e30L,    -1e30L,    0x1p17L,   -0x1p18L,     0x1p40L,
+                           0.5L,        -1e-5L,  65504,    -1e8L,    -1e4L,     5,         -largest / 3, 1e5L};
     return values[which % (sizeof values / sizeof values[0])];
 }
 
@@ -29,44 +29,63 @@ struct LogitRow {
 
     LogitRow(unsigned kind, unsigned detail, int32_t dtype, int64_t classes, Random &random)
         : kind(kind), detail(detail), dtype(dtype), classes(classes) {
-        static const double masks[] = {-1e4, -65504, -1e5, -0x1p17, -0x1p18, -300000, -1e6, -1e8,
-                                       -1e15, -1e30, -3e38, -1e200, -1.7e308, -88, -750, -infinity};
+        static const double masks[] = {-1e4,  -65504, -1e5,  -0x1p17, -0x1p18,  -300000, -1e6, -1e8,
+                                       -1e15, -1e30,  -3e38, -1e200,  -1.7e308, -88,     -750, -infinity};
         static const double gaps[] = {5, 17, 40, 80, 86, 87.3, 88, 100, 103, 110, 150, 700, 709, 740, 745, 1e4};
-        static const double spreads[] = {0.01, 1, 4, 10, 30, 60, 88, 100, 300, 700, 1e4, 1e6, 0x1p17, 0x1p18, 1e8, 1e30};
-        static const double offsets[] = {1, -1, 100, 1e3, -1e4, 65000, 0x1p17, -0x1p17, 1e6, 0x1p23, 1e10, -1e10, 0x1p40, 1e15, -1e30, 1e300};
+        static const double spreads[] = {0.01, 1, 4, 10, 30, 60, 88, 100, 300, 700, 1e4, 1e6, 1e12, 1e15, 1e8, 1e30};
+        static const double offsets[] = {1,   -1,     100,  1e3,   -1e4,   65000, 0x1p17, -0x1p17,
+                                         1e6, 0x1p23, 1e10, -1e10, 0x1p40, 1e15,  -1e30,  1e300};
         const int64_t cuts[] = {1, 15, 16, 17, classes / 2, classes - 1, classes - 16, 4096};
         const unsigned low = detail % 16, high = detail / 16;
         switch (kind % 12) {
-        case 1: far = spreads[low]; break;
-        case 2: far = masks[low]; cut = cuts[high % 8]; side = high / 8; break;
-        case 3: far = masks[low]; side = high; break;
-        case 4: far = gaps[low]; cut = static_cast<int64_t>(random.next() % static_cast<uint64_t>(classes)); side = high; break;
-        case 5: far = gaps[low]; cut = static_cast<int64_t>(random.next() % static_cast<uint64_t>(classes)); side = high; break;
-        case 8: base = offsets[low]; far = 1 + high; break;
-        case 9: base = offsets[low]; break;
-        case 10: base = special(detail, dtype); break;
-        default: break;
+            case 1: far = spreads[low]; break;
+            case 2:
+                far = masks[low];
+                cut = cuts[high % 8];
+                side = high / 8;
+                break;
+            case 3:
+                far = masks[low];
+                side = high;
+                break;
+            case 4:
+                far = gaps[low];
+                cut = static_cast<int64_t>(random.next() % static_cast<uint64_t>(classes));
+                side = high;
+                break;
+            case 5:
+                far = gaps[low];
+                cut = static_cast<int64_t>(random.next() % static_cast<uint64_t>(classes));
+                side = high;
+                break;
+            case 8:
+                base = offsets[low];
+                far = 1 + high;
+                break;
+            case 9: base = offsets[low]; break;
+            case 10: base = special(detail, dtype); break;
+            default: break;
         }
     }
 
     Real operator()(int64_t c, Random &random) const {
         const Real u = 2 * random.uniform() - 1;
         switch (kind % 12) {
-        case 1: return far * u;
-        // Masked: the first, the last, or any of them.
-        case 2: return (side ? c >= classes - cut : c < cut) ? far : 3 * u;
-        case 3: return random.below(16) <= side ? 3 * u : far;
-        // Confident: one class far above the others; or these within some units of each other.
-        case 4: return c == cut ? far + u : u * side;
-        case 5: return c == cut ? 0 : -far - random.uniform() * (0.1L + side);
-        case 6: return static_cast<int>(random.below(1 + detail % 8)) - 3;
-        case 7: return largest_of(dtype) * u * (detail & 1 ? 1 : 0x1p-4L);
-        case 8: return base + far * u;
-        // Neighbours of one number.
-        case 9: return base + ulp(base, dtype) * static_cast<int>(random.below(2 + detail / 16));
-        case 10: return base;
-        case 11: return random.below(4) ? 4 * u : special(static_cast<unsigned>(random.next() >> 8), dtype);
-        default: return 4 * u;
+            case 1: return far * u;
+            // Masked: the first, the last, or any of them.
+            case 2: return (side ? c >= classes - cut : c < cut) ? far : 3 * u;
+            case 3: return random.below(16) <= side ? 3 * u : far;
+            // Confident: one class far above the others; or these within some units of each other.
+            case 4: return c == cut ? far + u : u * side;
+            case 5: return c == cut ? 0 : -far - random.uniform() * (0.1L + side);
+            case 6: return static_cast<int>(random.below(1 + detail % 8)) - 3;
+            case 7: return largest_of(dtype) * u * (detail & 1 ? 1 : 0x1p-4L);
+            case 8: return base + far * u;
+            // Neighbours of one number.
+            case 9: return base + ulp(base, dtype) * static_cast<int>(random.below(2 + detail / 16));
+            case 10: return base;
+            case 11: return random.below(4) ? 4 * u : special(static_cast<unsigned>(random.next() >> 8), dtype);
+            default: return 4 * u;
         }
     }
 };
@@ -104,8 +123,9 @@ namespace {
 
 /// Numbers that are no probabilities, or barely.
 Real odd_share(unsigned which) {
-    const Real values[] = {0, -0.0L, 1, -1, 1e-300L, 1e-38L, 1e-45L, -1e-10L, 1 + 0x1p-23L, 1 - 0x1p-24L, 2, 100, 1e10L, infinity,
-                           -infinity, nan_value, 0x1p-149L, 5e-324L, 1 + 0x1p-52L, 1 - 0x1p-53L};
+    const Real values[] = {
+        0, -0.0L, 1,     -1,       1e-300L,   1e-38L,    1e-45L,    -1e-10L, 1 + 0x1p-23L, 1 - 0x1p-24L,
+        2, 100,   1e10L, infinity, -infinity, nan_value, 0x1p-149L, 5e-324L, 1 + 0x1p-52L, 1 - 0x1p-53L};
     return values[which % (sizeof values / sizeof values[0])];
 }
 
@@ -122,11 +142,15 @@ void fill_shares(Tensor &tensor, int axis, Bytes &bytes, bool logarithms) {
         Real total = 0;
         for (size_t c = 0; c < classes; c++) {
             switch (kind) {
-            case 1: shares[c] = c == chosen; break;
-            case 2: shares[c] = 1; break;
-            case 3: shares[c] = random.below(4) ? 0 : random.uniform(); break;
-            case 4: shares[c] = c == chosen ? 1 : std::exp(-static_cast<Real>(steepness[detail % 8]) * random.uniform()) * 1e-6L; break;
-            default: shares[c] = std::exp(static_cast<Real>(steepness[detail % 8]) * (random.uniform() - 1)); break;
+                case 1: shares[c] = c == chosen; break;
+                case 2: shares[c] = 1; break;
+                case 3: shares[c] = random.below(4) ? 0 : random.uniform(); break;
+                case 4:
+                    shares[c] = c == chosen
+                                    ? 1
+                                    : std::exp(-static_cast<Real>(steepness[detail % 8]) * random.uniform()) * 1e-6L;
+                    break;
+                default: shares[c] = std::exp(static_cast<Real>(steepness[detail % 8]) * (random.uniform() - 1)); break;
             }
             total += shares[c];
         }
@@ -161,17 +185,17 @@ void fill_weights(Tensor &tensor, Bytes &bytes, bool wild) {
         const Real u = random.uniform();
         Real value = 2 * u;
         switch (kind) {
-        case 1: value = 1; break;
-        case 2: value = random.below(3); break;
-        case 3: value = small * (1 + u); break;
-        case 4: value = large * u; break;
-        case 5: value = random.below(2) ? small : large; break;
-        case 6: value = random.below(4) ? 0 : u; break;
-        case 7: value = 0; break;
-        case 8: value = detail; break;
-        case 10: value = u - 0.5L; break;
-        case 11: value = special(static_cast<unsigned>(random.next() >> 8), tensor.dtype); break;
-        default: break;
+            case 1: value = 1; break;
+            case 2: value = random.below(3); break;
+            case 3: value = small * (1 + u); break;
+            case 4: value = large * u; break;
+            case 5: value = random.below(2) ? small : large; break;
+            case 6: value = random.below(4) ? 0 : u; break;
+            case 7: value = 0; break;
+            case 8: value = detail; break;
+            case 10: value = u - 0.5L; break;
+            case 11: value = special(static_cast<unsigned>(random.next() >> 8), tensor.dtype); break;
+            default: break;
         }
         tensor.set(i, value);
     }

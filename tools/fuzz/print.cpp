@@ -103,6 +103,6 @@ std::string text_of(const Call &call) {
         if (call.has_row_stats && call.function != ROW_STATS) text += "    options.row_stats = &stats;\n";
     }
     return text + "    " + function_names[call.function] + "(class_axis = " + std::to_string(call.class_axis) +
-           (call.has_options ? ", &options" : ", no options") + "), expected statuses (bits): " +
-           std::to_string(call.errors) + "\n";
+           (call.has_options ? ", &options" : ", no options") +
+           "), expected statuses (bits): " + std::to_string(call.errors) + "\n";
 }

@@ -8,7 +8,8 @@
 namespace {
 
 /// Around the sizes at which the library changes its ways; the larger ones are seldom.
-const int32_t class_counts[] = {2, 3, 1, 5, 10, 16, 17, 4, 15, 20, 33, 32, 31, 8, 18, 64, 100, 127, 128, 129, 130, 144, 150, 255};
+const int32_t class_counts[] = {2,  3, 1,  5,  10,  16,  17,  4,   15,  20,  33,  32,
+                                31, 8, 18, 64, 100, 127, 128, 129, 130, 144, 150, 255};
 const int32_t many_classes[] = {1000, 4095, 4096, 4097, 4112, 8192, 8193, 12000};
 const int32_t most_classes[] = {65536, 65535, 65537, 32768, 100003};
 const int32_t row_counts[] = {1, 2, 3, 16, 17, 4, 5, 15, 33, 32, 7, 64, 100, 129, 1000, 0, 1, 2};
@@ -78,14 +79,19 @@ void fill_sparse(Call &call, Bytes &bytes, int64_t entries) {
     make(probs, probs_dtype, shape, bytes, false);
     const Rows places(shape, is_list ? 0 : call.axis);
     Random random(bytes.word());
-    const int64_t highest = dtype == CE_I8 ? 127 : dtype == CE_U8 ? 255 : dtype == CE_I16 ? 32767 : dtype == CE_U16 ? 65535 : classes;
+    const int64_t highest = dtype == CE_I8    ? 127
+                            : dtype == CE_U8  ? 255
+                            : dtype == CE_I16 ? 32767
+                            : dtype == CE_U16 ? 65535
+                                              : classes;
     const int64_t most = std::min(classes, highest);
     const int64_t step = most > 3 && random.below(2) ? 3 : 1;
     for (int64_t row = 0; row < rows; row++) {
         const int64_t count = is_list ? ends[static_cast<size_t>(row) + 1] - ends[static_cast<size_t>(row)] : entries;
         int64_t label = static_cast<int64_t>(random.next() % static_cast<uint64_t>(most));
         for (int64_t i = 0; i < count; i++) {
-            const size_t place = is_list ? static_cast<size_t>(ends[static_cast<size_t>(row)] + i) : places.place(row, i);
+            const size_t place =
+                is_list ? static_cast<size_t>(ends[static_cast<size_t>(row)] + i) : places.place(row, i);
             target.set(place, static_cast<Real>(label));
             label = (label + (step * count < most ? step : 1)) % most;
         }
@@ -94,9 +100,12 @@ void fill_sparse(Call &call, Bytes &bytes, int64_t entries) {
     if (target.count() > 0 && outside) target.set(bytes.word() % target.count(), static_cast<Real>(classes));
     if (probs.count() == 0) return;
     const int axis = is_list ? 0 : call.axis;
-    if (call.options.target_type == CE_TARGET_LOGITS) fill_logits(probs, axis, bytes);
-    else if (call.options.target_type == CE_TARGET_LOG_PROBS) fill_log_probabilities(probs, axis, bytes);
-    else fill_probabilities(probs, axis, bytes);
+    if (call.options.target_type == CE_TARGET_LOGITS)
+        fill_logits(probs, axis, bytes);
+    else if (call.options.target_type == CE_TARGET_LOG_PROBS)
+        fill_log_probabilities(probs, axis, bytes);
+    else
+        fill_probabilities(probs, axis, bytes);
     if (call.options.target_type == CE_TARGET_PROBS && bytes.one_in(2)) {  // a part of the probability is left
         for (size_t i = 0; i < probs.count(); i++) probs.set(i, probs.get(i) * 0.9L);
     }
@@ -110,8 +119,10 @@ void make_target(Call &call, Bytes &bytes) {
     if (call.is_simple() || (call.function != KL_DIVERGENCE && kind < 4)) {
         const Lengths shape = without(input.shape, call.axis);
         const int32_t dtype = call.is_simple() ? CE_I64 : bytes.pick(label_types);
-        if (call.is_simple()) call[TARGET].make(dtype, shape, Arrangement::contiguous(shape));
-        else make(call[TARGET], dtype, shape, bytes, false);
+        if (call.is_simple())
+            call[TARGET].make(dtype, shape, Arrangement::contiguous(shape));
+        else
+            make(call[TARGET], dtype, shape, bytes, false);
         fill_labels(call[TARGET], classes, -100, bytes.one_in(32), bytes);
         return;
     }
@@ -166,9 +177,9 @@ void fill_input(Call &call, Bytes &bytes) {
     Tensor &input = call[INPUT];
     if (input.count() == 0) return;
     switch (call.options.input_type) {
-    case CE_INPUT_PROBS: fill_probabilities(input, call.axis, bytes); break;
-    case CE_INPUT_LOG_PROBS: fill_log_probabilities(input, call.axis, bytes); break;
-    default: fill_logits(input, call.axis, bytes); break;
+        case CE_INPUT_PROBS: fill_probabilities(input, call.axis, bytes); break;
+        case CE_INPUT_LOG_PROBS: fill_log_probabilities(input, call.axis, bytes); break;
+        default: fill_logits(input, call.axis, bytes); break;
     }
 }
 
@@ -179,7 +190,7 @@ void decode_input(Call &call, Bytes &bytes) {
     const int32_t dtype = call.function == CROSS_ENTROPY_F32   ? CE_F32
                           : call.function == CROSS_ENTROPY_F64 ? CE_F64
                                                                : bytes.pick(float_types);
-    const int64_t classes = !bytes.one_in(12)  ? bytes.pick(class_counts)
+    const int64_t classes = !bytes.one_in(12) ? bytes.pick(class_counts)
                             : bytes.one_in(4) ? bytes.pick(most_classes)
                                               : bytes.pick(many_classes);
     static const unsigned dimension_counts[] = {2, 2, 2, 1, 3, 3, 4, 2, 2, 2, 1, 3, 18, 4, 5, 2};
@@ -212,8 +223,9 @@ void decode_input(Call &call, Bytes &bytes) {
 }
 
 void decode_loss_call(Call &call, Bytes &bytes) {
-    static const Function functions[] = {CROSS_ENTROPY, CROSS_ENTROPY, CROSS_ENTROPY, CROSS_ENTROPY_F32, CROSS_ENTROPY_F64,
-                                         KL_DIVERGENCE, KL_DIVERGENCE, HESSIAN_VECTOR, HESSIAN_DIAGONAL};
+    static const Function functions[] = {CROSS_ENTROPY,     CROSS_ENTROPY,     CROSS_ENTROPY,
+                                         CROSS_ENTROPY_F32, CROSS_ENTROPY_F64, KL_DIVERGENCE,
+                                         KL_DIVERGENCE,     HESSIAN_VECTOR,    HESSIAN_DIAGONAL};
     call.function = bytes.pick(functions);
     static const int32_t input_types[] = {0, 0, 0, 0, 0, 0, CE_INPUT_PROBS, CE_INPUT_LOG_PROBS};
     call.options.input_type = bytes.pick(input_types);
@@ -255,7 +267,8 @@ void decode_softmax_call(Call &call, Bytes &bytes) {
         for (int i = 0; i < 6; i++) {
             const Role role = static_cast<Role>(LSE + i);
             if (fields & 1u << i) continue;
-            call[role].make(role == ARGMAX || role == TARGET_RANK ? CE_I64 : CE_F64, rows, Arrangement::contiguous(rows));
+            call[role].make(role == ARGMAX || role == TARGET_RANK ? CE_I64 : CE_F64, rows,
+                            Arrangement::contiguous(rows));
             call[role].output = true;
         }
         if (!bytes.one_in(4)) {
@@ -265,8 +278,10 @@ void decode_softmax_call(Call &call, Bytes &bytes) {
         }
     }
     decode_options(call, bytes);
-    if (call.function == LOGSUMEXP) make_row_numbers(call, bytes, LOSS);
-    else if (call.function != ROW_STATS) make_grad(call, bytes);
+    if (call.function == LOGSUMEXP)
+        make_row_numbers(call, bytes, LOSS);
+    else if (call.function != ROW_STATS)
+        make_grad(call, bytes);
 }
 
 void decode_binary_call(Call &call, Bytes &bytes) {
@@ -277,9 +292,12 @@ void decode_binary_call(Call &call, Bytes &bytes) {
     Tensor &target = call[TARGET];
     const bool is_labels = bytes.one_in(2);
     make(target, is_labels ? bytes.pick(label_types) : bytes.pick(single_types), call[INPUT].shape, bytes, false);
-    if (is_labels) fill_labels(target, 2, -100, bytes.one_in(32), bytes);
-    else if (bytes.one_in(4)) fill_numbers(target, bytes);
-    else fill_probabilities(target, call.axis, bytes);
+    if (is_labels)
+        fill_labels(target, 2, -100, bytes.one_in(32), bytes);
+    else if (bytes.one_in(4))
+        fill_numbers(target, bytes);
+    else
+        fill_probabilities(target, call.axis, bytes);
     decode_options(call, bytes);
     const unsigned wanted = bytes.below(4);
     if (wanted != 3) make_loss(call, bytes);
@@ -301,65 +319,65 @@ void corrupt(Call &call, Bytes &bytes) {
     if (!is_looked_at) return;
     call.is_corrupt = true;
     switch (bytes.below(9)) {
-    case 0:  // no data
-        if (is_empty) return;
-        tensor.data = nullptr;
-        tensor.places.clear();
-        call.expect(CE_ERROR_NULL_POINTER);
-        break;
-    case 1:
-        tensor.wrong_dtype = bytes.one_in(2) ? 0 : 99;
-        call.expect(CE_ERROR_DTYPE);
-        break;
-    case 2:
-        tensor.wrong_ndim = bytes.one_in(2) ? -1 : CE_MAX_NDIM + 1;
-        call.expect(CE_ERROR_SHAPE);
-        break;
-    case 3:  // one dimension more
-        if (call.function == ROW_STATS && !call[TARGET].present) return;  // nothing that would not fit to it
-        tensor.wrong_ndim = static_cast<int32_t>(tensor.shape.size()) + 1;
-        tensor.shape.push_back(2);
-        tensor.strides.push_back(1);
-        call.expect(CE_ERROR_SHAPE);
-        call.expect(CE_ERROR_OVERLAP);
-        break;
-    case 4:  // a negative length
-        if (tensor.shape.empty()) return;
-        tensor.shape[0] = -1;
-        call.expect(CE_ERROR_SHAPE);
-        break;
-    case 5: {  // strides whose product overflows
-        if (tensor.shape.empty() || is_empty || tensor.shape[0] < 2) return;
-        tensor.spelled = true;
-        tensor.strides[0] = bytes.one_in(2) ? INT64_MAX : INT64_MIN;
-        call.expect(CE_ERROR_OVERFLOW);
-        if (role == IGNORE_INDICES || role == TARGET_OFFSETS) call.expect(CE_ERROR_SHAPE);
-        break;
-    }
-    case 6:  // an output that overlaps an input or itself
-        if (!tensor.output || tensor.count() < 2 || tensor.shape.empty() || role > GRAD_TARGET) return;
-        tensor.spelled = true;
-        for (int64_t &stride : tensor.strides) stride = 0;
-        call.expect(CE_ERROR_OVERLAP);
-        break;
-    case 7: {  // an output that begins in another tensor's memory
-        const Role other_role = there[bytes.below(static_cast<unsigned>(there.size()))];
-        const Tensor &other = call[other_role];
-        if (!tensor.output || role > GRAD_TARGET || other_role == role || is_empty || other.count() == 0) return;
-        if (tensor.replaced || other.replaced || tensor.data == other.data) return;
-        tensor.data = other.place(other.count() - 1);
-        // The gradient may lie where the input or the vector does, but nowhere between its elements.
-        if (role == GRAD && (other_role == INPUT || other_role == VECTOR)) tensor.data++;
-        call.expect(CE_ERROR_OVERLAP);
-        break;
-    }
-    case 8: {  // offsets that lead out of the list
-        Tensor &offsets = call[TARGET_OFFSETS];
-        if (!offsets.present || offsets.count() < 2 || call[MASK].present) return;
-        const int64_t length = call[TARGET].shape[0];
-        offsets.set(bytes.below(2) ? offsets.count() - 1 : 0, bytes.below(2) ? static_cast<Real>(length + 1) : -1);
-        call.expect(CE_ERROR_SHAPE);
-        break;
-    }
+        case 0:  // no data
+            if (is_empty) return;
+            tensor.data = nullptr;
+            tensor.places.clear();
+            call.expect(CE_ERROR_NULL_POINTER);
+            break;
+        case 1:
+            tensor.wrong_dtype = bytes.one_in(2) ? 0 : 99;
+            call.expect(CE_ERROR_DTYPE);
+            break;
+        case 2:
+            tensor.wrong_ndim = bytes.one_in(2) ? -1 : CE_MAX_NDIM + 1;
+            call.expect(CE_ERROR_SHAPE);
+            break;
+        case 3:                                                               // one dimension more
+            if (call.function == ROW_STATS && !call[TARGET].present) return;  // nothing that would not fit to it
+            tensor.wrong_ndim = static_cast<int32_t>(tensor.shape.size()) + 1;
+            tensor.shape.push_back(2);
+            tensor.strides.push_back(1);
+            call.expect(CE_ERROR_SHAPE);
+            call.expect(CE_ERROR_OVERLAP);
+            break;
+        case 4:  // a negative length
+            if (tensor.shape.empty()) return;
+            tensor.shape[0] = -1;
+            call.expect(CE_ERROR_SHAPE);
+            break;
+        case 5: {  // strides whose product overflows
+            if (tensor.shape.empty() || is_empty || tensor.shape[0] < 2) return;
+            tensor.spelled = true;
+            tensor.strides[0] = bytes.one_in(2) ? INT64_MAX : INT64_MIN;
+            call.expect(CE_ERROR_OVERFLOW);
+            if (role == IGNORE_INDICES || role == TARGET_OFFSETS) call.expect(CE_ERROR_SHAPE);
+            break;
+        }
+        case 6:  // an output that overlaps an input or itself
+            if (!tensor.output || tensor.count() < 2 || tensor.shape.empty() || role > GRAD_TARGET) return;
+            tensor.spelled = true;
+            for (int64_t &stride : tensor.strides) stride = 0;
+            call.expect(CE_ERROR_OVERLAP);
+            break;
+        case 7: {  // an output that begins in another tensor's memory
+            const Role other_role = there[bytes.below(static_cast<unsigned>(there.size()))];
+            const Tensor &other = call[other_role];
+            if (!tensor.output || role > GRAD_TARGET || other_role == role || is_empty || other.count() == 0) return;
+            if (tensor.replaced || other.replaced || tensor.data == other.data) return;
+            tensor.data = other.place(other.count() - 1);
+            // The gradient may lie where the input or the vector does, but nowhere between its elements.
+            if (role == GRAD && (other_role == INPUT || other_role == VECTOR)) tensor.data++;
+            call.expect(CE_ERROR_OVERLAP);
+            break;
+        }
+        case 8: {  // offsets that lead out of the list
+            Tensor &offsets = call[TARGET_OFFSETS];
+            if (!offsets.present || offsets.count() < 2 || call[MASK].present) return;
+            const int64_t length = call[TARGET].shape[0];
+            offsets.set(bytes.below(2) ? offsets.count() - 1 : 0, bytes.below(2) ? static_cast<Real>(length + 1) : -1);
+            call.expect(CE_ERROR_SHAPE);
+            break;
+        }
     }
 }

@@ -31,7 +31,8 @@ int run_one(const uint8_t *data, size_t size, void (*decode)(Call &, Bytes &), E
     if (is_cancelled && call.status == CE_ERROR_CANCELLED) return 0;
     if (call.errors != 0) {
         if (call.status == CE_OK || (call.errors >> call.status & 1) == 0) {
-            fail(call, "status %d (%s) where one of the bits 0x%x is due", call.status, ce_status_string(call.status), call.errors);
+            fail(call, "status %d (%s) where one of the bits 0x%x is due", call.status, ce_status_string(call.status),
+                 call.errors);
         }
         return 0;
     }

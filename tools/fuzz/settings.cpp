@@ -29,122 +29,129 @@ void decode_one(Call &call, Bytes &bytes) {
     const Lengths per_row = call.function == BINARY ? shape : without(shape, call.axis);
     const int32_t integers[] = {CE_I64, CE_I32, CE_U8, CE_I8, CE_I16, CE_U16, CE_U32, CE_U64};
     switch (bytes.below(27)) {
-    case 0: case 1: o.reduction = static_cast<int32_t>(1 + bytes.below(2)); break;
-    case 2: {
-        const double divisors[] = {1, 3, 1e-3, 1000, 1e-310, 1e300, 1e-300, 7};
-        o.mean_over = static_cast<int32_t>(1 + bytes.below(3));
-        o.mean_divisor = bytes.pick(divisors);
-        break;
-    }
-    case 3: o.empty = static_cast<int32_t>(1 + bytes.below(2)); break;
-    case 4: {
-        const double amounts[] = {0.1, 1, 0.5, 1e-3, 1e-12, 0.999};
-        o.label_smoothing = bytes.pick(amounts);
-        break;
-    }
-    case 5: make_floats(call, WEIGHT, per_class, bytes); fill_weights(call[WEIGHT], bytes, bytes.one_in(16)); break;
-    case 6:
-        make_floats(call, SAMPLE_WEIGHT, per_row, bytes);
-        fill_weights(call[SAMPLE_WEIGHT], bytes, bytes.one_in(16));
-        break;
-    case 7: {
-        const int64_t indices[] = {0, -1, CE_IGNORE_NONE, 1, 255, 3, INT64_MAX, -128};
-        o.ignore_index = bytes.pick(indices);
-        break;
-    }
-    case 8: {
-        const double values[] = {1e-4, 1, 1e-10, 100};
-        o.z_loss = bytes.pick(values);
-        break;
-    }
-    case 9: {
-        const double values[] = {2, 0.5, 1, 5, 1e-3, 30};
-        o.focal_gamma = bytes.pick(values);
-        break;
-    }
-    case 10: {
-        const double values[] = {1, -1, 0.1, 5};
-        o.poly_epsilon = bytes.pick(values);
-        break;
-    }
-    case 11: {
-        const double values[] = {30, 50, 1, 7.3, 1e-3, 1e4, 1e30};
-        o.softcap = bytes.pick(values);
-        break;
-    }
-    case 12: {
-        const double values[] = {0.5, -1, 2, 1, 10, 0.01, -1.7, 1e-10, 1e10, 0};
-        o.logit_scale = bytes.pick(values);
-        break;
-    }
-    case 13: {
-        const double values[] = {2, 0.5, 1, 3.7, 0.07, 20, 1e-3, 1e3};
-        o.temperature = bytes.pick(values);
-        break;
-    }
-    case 14: o.temperature_squared = 1; break;
-    case 15: {
-        const int32_t dtype = bytes.pick(integers);
-        call[MASK].make(dtype, per_row, Arrangement::decode(bytes, per_row, size_of(dtype), false));
-        fill_mask(call[MASK], bytes);
-        break;
-    }
-    case 16: {
-        const Lengths length = {bytes.below(4)};
-        call[IGNORE_INDICES].make(CE_I64, length, Arrangement::contiguous(length));
-        for (size_t i = 0; i < call[IGNORE_INDICES].count(); i++) call[IGNORE_INDICES].set(i, bytes.below(20));
-        break;
-    }
-    case 17:
-        make_floats(call, GRAD_LOSSES, per_row, bytes);
-        fill_weights(call[GRAD_LOSSES], bytes, bytes.one_in(16));
-        break;
-    case 18: {
-        make_floats(call, POS_WEIGHT, bytes.one_in(3) ? (bytes.one_in(2) ? Lengths{} : Lengths{1}) : per_class, bytes);
-        fill_weights(call[POS_WEIGHT], bytes, false);
-        break;
-    }
-    case 19:
-        make_floats(call, PRIOR, per_class, bytes);
-        fill_probabilities(call[PRIOR], 0, bytes);
-        if (o.label_smoothing == 0 && !bytes.one_in(4)) o.label_smoothing = 0.1;
-        break;
-    case 20: {
-        const double values[] = {0, -2, 0.5, 1e-300, 1e300, 65536, 1e-3, 3};
-        o.grad_loss = bytes.pick(values);
-        break;
-    }
-    case 21: {
-        const double values[] = {1e-7, 0.01, 0.49, 1e-300};
-        o.clip = bytes.pick(values);
-        break;
-    }
-    case 22: {
-        const Lengths rows = {product(without(shape, call.axis))};
-        const unsigned fields = bytes.byte();
-        call.has_row_stats = true;
-        for (int i = 0; i < 6; i++) {
-            const Role role = static_cast<Role>(LSE + i);
-            if (fields & 1u << i) continue;
-            call[role].make(role == ARGMAX || role == TARGET_RANK ? CE_I64 : CE_F64, rows, Arrangement::contiguous(rows));
-            call[role].output = true;
+        case 0:
+        case 1: o.reduction = static_cast<int32_t>(1 + bytes.below(2)); break;
+        case 2: {
+            const double divisors[] = {1, 3, 1e-3, 1000, 1e-310, 1e300, 1e-300, 7};
+            o.mean_over = static_cast<int32_t>(1 + bytes.below(3));
+            o.mean_divisor = bytes.pick(divisors);
+            break;
         }
-        break;
-    }
-    case 23:
-        if (call[TARGET].present) {
-            const Tensor &target = call[TARGET];
-            const int32_t dtype = is_float(target.dtype) ? target.dtype : CE_F64;  // of others it is refused
-            call[GRAD_TARGET].make(dtype, target.shape, Arrangement::decode(bytes, target.shape, size_of(dtype), true));
-            call[GRAD_TARGET].output = true;
+        case 3: o.empty = static_cast<int32_t>(1 + bytes.below(2)); break;
+        case 4: {
+            const double amounts[] = {0.1, 1, 0.5, 1e-3, 1e-12, 0.999};
+            o.label_smoothing = bytes.pick(amounts);
+            break;
         }
-        break;
-    case 24: o.kl_form = CE_KL_PLAIN; break;
-    case 25: call.is_invalid = true; break;
-    case 26:
-        call.is_cancellable = true;
-        call.cancel = bytes.one_in(2);
-        break;
+        case 5:
+            make_floats(call, WEIGHT, per_class, bytes);
+            fill_weights(call[WEIGHT], bytes, bytes.one_in(16));
+            break;
+        case 6:
+            make_floats(call, SAMPLE_WEIGHT, per_row, bytes);
+            fill_weights(call[SAMPLE_WEIGHT], bytes, bytes.one_in(16));
+            break;
+        case 7: {
+            const int64_t indices[] = {0, -1, CE_IGNORE_NONE, 1, 255, 3, INT64_MAX, -128};
+            o.ignore_index = bytes.pick(indices);
+            break;
+        }
+        case 8: {
+            const double values[] = {1e-4, 1, 1e-10, 100};
+            o.z_loss = bytes.pick(values);
+            break;
+        }
+        case 9: {
+            const double values[] = {2, 0.5, 1, 5, 1e-3, 30};
+            o.focal_gamma = bytes.pick(values);
+            break;
+        }
+        case 10: {
+            const double values[] = {1, -1, 0.1, 5};
+            o.poly_epsilon = bytes.pick(values);
+            break;
+        }
+        case 11: {
+            const double values[] = {30, 50, 1, 7.3, 1e-3, 1e4, 1e30};
+            o.softcap = bytes.pick(values);
+            break;
+        }
+        case 12: {
+            const double values[] = {0.5, -1, 2, 1, 10, 0.01, -1.7, 1e-10, 1e10, 0};
+            o.logit_scale = bytes.pick(values);
+            break;
+        }
+        case 13: {
+            const double values[] = {2, 0.5, 1, 3.7, 0.07, 20, 1e-3, 1e3};
+            o.temperature = bytes.pick(values);
+            break;
+        }
+        case 14: o.temperature_squared = 1; break;
+        case 15: {
+            const int32_t dtype = bytes.pick(integers);
+            call[MASK].make(dtype, per_row, Arrangement::decode(bytes, per_row, size_of(dtype), false));
+            fill_mask(call[MASK], bytes);
+            break;
+        }
+        case 16: {
+            const Lengths length = {bytes.below(4)};
+            call[IGNORE_INDICES].make(CE_I64, length, Arrangement::contiguous(length));
+            for (size_t i = 0; i < call[IGNORE_INDICES].count(); i++) call[IGNORE_INDICES].set(i, bytes.below(20));
+            break;
+        }
+        case 17:
+            make_floats(call, GRAD_LOSSES, per_row, bytes);
+            fill_weights(call[GRAD_LOSSES], bytes, bytes.one_in(16));
+            break;
+        case 18: {
+            make_floats(call, POS_WEIGHT, bytes.one_in(3) ? (bytes.one_in(2) ? Lengths{} : Lengths{1}) : per_class,
+                        bytes);
+            fill_weights(call[POS_WEIGHT], bytes, false);
+            break;
+        }
+        case 19:
+            make_floats(call, PRIOR, per_class, bytes);
+            fill_probabilities(call[PRIOR], 0, bytes);
+            if (o.label_smoothing == 0 && !bytes.one_in(4)) o.label_smoothing = 0.1;
+            break;
+        case 20: {
+            const double values[] = {0, -2, 0.5, 1e-300, 1e300, 65536, 1e-3, 3};
+            o.grad_loss = bytes.pick(values);
+            break;
+        }
+        case 21: {
+            const double values[] = {1e-7, 0.01, 0.49, 1e-300};
+            o.clip = bytes.pick(values);
+            break;
+        }
+        case 22: {
+            const Lengths rows = {product(without(shape, call.axis))};
+            const unsigned fields = bytes.byte();
+            call.has_row_stats = true;
+            for (int i = 0; i < 6; i++) {
+                const Role role = static_cast<Role>(LSE + i);
+                if (fields & 1u << i) continue;
+                call[role].make(role == ARGMAX || role == TARGET_RANK ? CE_I64 : CE_F64, rows,
+                                Arrangement::contiguous(rows));
+                call[role].output = true;
+            }
+            break;
+        }
+        case 23:
+            if (call[TARGET].present) {
+                const Tensor &target = call[TARGET];
+                const int32_t dtype = is_float(target.dtype) ? target.dtype : CE_F64;  // of others it is refused
+                call[GRAD_TARGET].make(dtype, target.shape,
+                                       Arrangement::decode(bytes, target.shape, size_of(dtype), true));
+                call[GRAD_TARGET].output = true;
+            }
+            break;
+        case 24: o.kl_form = CE_KL_PLAIN; break;
+        case 25: call.is_invalid = true; break;
+        case 26:
+            call.is_cancellable = true;
+            call.cancel = bytes.one_in(2);
+            break;
     }
 }
 
@@ -153,34 +160,63 @@ void make_invalid(Call &call, Bytes &bytes) {
     ce_options &o = call.options;
     call.expect(CE_ERROR_OPTION);
     switch (bytes.below(14)) {
-    case 0: o.input_type = 3; break;
-    case 1: o.reduction = -1; break;
-    case 2: o.mean_over = 4; break;
-    case 3: o.empty = 3; break;
-    case 4: o.label_smoothing = bytes.one_in(2) ? 1.5 : NAN; break;
-    case 5:
-        o.mean_over = CE_MEAN_OVER_DIVISOR;
-        o.mean_divisor = bytes.one_in(2) ? 0 : infinity;
-        break;
-    case 6: o.clip = 0.5; break;
-    case 7: o.threads = -1; break;
-    case 8: o.reserved = 1; break;
-    case 9: o.z_loss = bytes.one_in(2) ? -1 : NAN; break;
-    case 10: o.softcap = bytes.one_in(2) ? -1 : infinity; break;
-    case 11: o.temperature = bytes.one_in(2) ? -1 : infinity; break;
-    case 12: o.target_type = 3; break;
-    case 13: o.focal_gamma = bytes.one_in(2) ? -1 : infinity; break;
+        case 0: o.input_type = 3; break;
+        case 1: o.reduction = -1; break;
+        case 2: o.mean_over = 4; break;
+        case 3: o.empty = 3; break;
+        case 4: o.label_smoothing = bytes.one_in(2) ? 1.5 : NAN; break;
+        case 5:
+            o.mean_over = CE_MEAN_OVER_DIVISOR;
+            o.mean_divisor = bytes.one_in(2) ? 0 : infinity;
+            break;
+        case 6: o.clip = 0.5; break;
+        case 7: o.threads = -1; break;
+        case 8: o.reserved = 1; break;
+        case 9: o.z_loss = bytes.one_in(2) ? -1 : NAN; break;
+        case 10: o.softcap = bytes.one_in(2) ? -1 : infinity; break;
+        case 11: o.temperature = bytes.one_in(2) ? -1 : infinity; break;
+        case 12: o.target_type = 3; break;
+        case 13: o.focal_gamma = bytes.one_in(2) ? -1 : infinity; break;
     }
 }
 
 /// Where each field of the options ends: one that a caller knows in part has its default.
 const size_t field_ends[] = {
 #define END(field) offsetof(ce_options, field) + sizeof(ce_options::field)
-    END(size), END(input_type), END(reduction), END(mean_over), END(empty), END(ignore_index), END(label_smoothing),
-    END(mean_divisor), END(clip), END(grad_loss), END(weight), END(sample_weight), END(cancel), END(threads), END(reserved),
-    END(z_loss), END(focal_gamma), END(poly_epsilon), END(softcap), END(logit_scale), END(row_stats), END(mask),
-    END(ignore_indices), END(grad_losses), END(pos_weight), END(prior), END(target_probs), END(target_offsets),
-    END(grad_target), END(target_type), END(target_rest), END(temperature), END(temperature_squared), END(kl_form)
+    END(size),
+    END(input_type),
+    END(reduction),
+    END(mean_over),
+    END(empty),
+    END(ignore_index),
+    END(label_smoothing),
+    END(mean_divisor),
+    END(clip),
+    END(grad_loss),
+    END(weight),
+    END(sample_weight),
+    END(cancel),
+    END(threads),
+    END(reserved),
+    END(z_loss),
+    END(focal_gamma),
+    END(poly_epsilon),
+    END(softcap),
+    END(logit_scale),
+    END(row_stats),
+    END(mask),
+    END(ignore_indices),
+    END(grad_losses),
+    END(pos_weight),
+    END(prior),
+    END(target_probs),
+    END(target_offsets),
+    END(grad_target),
+    END(target_type),
+    END(target_rest),
+    END(temperature),
+    END(temperature_squared),
+    END(kl_form)
 #undef END
 };
 
@@ -224,16 +260,21 @@ class Refusals {
 public:
     Refusals(Call &call, bool takes_back) : call_(call), takes_back_(takes_back) {}
 
-    template <typename T> void value(T &option, T plain, bool refused = true) {
+    template <typename T>
+    void value(T &option, T plain, bool refused = true) {
         if (!refused || option == plain) return;
-        if (takes_back_) option = plain;
-        else call_.expect(CE_ERROR_OPTION);
+        if (takes_back_)
+            option = plain;
+        else
+            call_.expect(CE_ERROR_OPTION);
     }
 
     void tensor(Role role, bool refused = true) {
         if (!refused || !call_[role].present) return;
-        if (takes_back_) call_[role] = Tensor();
-        else call_.expect(CE_ERROR_OPTION);
+        if (takes_back_)
+            call_[role] = Tensor();
+        else
+            call_.expect(CE_ERROR_OPTION);
     }
 
     void row_stats(bool refused = true) {
@@ -261,7 +302,8 @@ void refuse(Call &call, bool takes_back) {
         no.value(o.softcap, 0.0);
         if (o.logit_scale != 1) no.value(o.logit_scale, 0.0);
         no.row_stats();
-        for (Role role : {MASK, IGNORE_INDICES, GRAD_LOSSES, PRIOR, TARGET_PROBS, TARGET_OFFSETS, GRAD_TARGET}) no.tensor(role);
+        for (Role role : {MASK, IGNORE_INDICES, GRAD_LOSSES, PRIOR, TARGET_PROBS, TARGET_OFFSETS, GRAD_TARGET})
+            no.tensor(role);
         no.value(o.target_type, 0);
         no.value(o.target_rest, 0);
         if (o.temperature != 1) no.value(o.temperature, 0.0);
@@ -309,7 +351,8 @@ void decode_options(Call &call, Bytes &bytes) {
     const bool is_strict = bytes.one_in(16), has_threads = bytes.one_in(2), is_short = bytes.one_in(16);
     for (unsigned i = 0; i < count; i++) decode_one(call, bytes);
     if (has_threads) call.options.threads = static_cast<int32_t>(bytes.below(4));
-    call.has_options = has_threads || count > 0 || input_type || target_type || target_rest || call[TARGET_PROBS].present;
+    call.has_options =
+        has_threads || count > 0 || input_type || target_type || target_rest || call[TARGET_PROBS].present;
     if (is_short && call.has_options && !call.has_sparse_target()) shorten(call, bytes.byte());
     if (call.is_softmax()) {
         // The others change nothing.

@@ -42,16 +42,19 @@ void check_statuses(Bytes &bytes) {
     memory::guard();
     const int32_t result = ce_options_init(reinterpret_cast<ce_options *>(block.base), size);
     memory::unguard();
-    if (result != (size < 96 ? CE_ERROR_OPTIONS_SIZE : CE_OK)) fail(text, "ce_options_init(%zu): status %d", size, result);
+    if (result != (size < 96 ? CE_ERROR_OPTIONS_SIZE : CE_OK))
+        fail(text, "ce_options_init(%zu): status %d", size, result);
     if (!memory::surroundings_intact(block)) fail(text, "ce_options_init(%zu) has written beyond it", size);
-    if (result == CE_OK && load(block.base, CE_U64) != static_cast<Real>(size)) fail(text, "options.size is not %zu", size);
+    if (result == CE_OK && load(block.base, CE_U64) != static_cast<Real>(size))
+        fail(text, "options.size is not %zu", size);
     if (ce_options_init(nullptr, size) != CE_ERROR_NULL_POINTER) fail(text, "ce_options_init(NULL) passes");
     const int32_t counts[] = {0, 1, 2, 3, 256, 257, 100000, -1, INT32_MIN, INT32_MAX};
     const int32_t count = bytes.pick(counts);
     if (ce_set_num_threads(count) != (count < 0 ? CE_ERROR_OPTION : CE_OK)) fail(text, "ce_set_num_threads(%d)", count);
     const int32_t threads = ce_get_num_threads();
     if (threads < 1 || threads > CE_MAX_THREADS) fail(text, "ce_get_num_threads is %d", threads);
-    if (count > 0 && threads != (count > CE_MAX_THREADS ? CE_MAX_THREADS : count)) fail(text, "%d threads of %d", threads, count);
+    if (count > 0 && threads != (count > CE_MAX_THREADS ? CE_MAX_THREADS : count))
+        fail(text, "%d threads of %d", threads, count);
     ce_set_num_threads(0);
 }
 
@@ -77,9 +80,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         static const int32_t integers[] = {CE_I64, CE_I8, CE_U8, CE_I32};
         static const int64_t lengths[] = {1, 2, 3, 17, 0, 100, 1000};
         Lengths shape;
-        for (unsigned d = bytes.below(3); d > 0; d--) shape.push_back(bytes.pick(lengths) % (shape.empty() ? 10000 : 8));
+        for (unsigned d = bytes.below(3); d > 0; d--)
+            shape.push_back(bytes.pick(lengths) % (shape.empty() ? 10000 : 8));
         Tensor loss, weight, correct;
-        const int32_t loss_type = bytes.pick(singles), weight_type = bytes.pick(singles), correct_type = bytes.pick(integers);
+        const int32_t loss_type = bytes.pick(singles), weight_type = bytes.pick(singles),
+                      correct_type = bytes.pick(integers);
         loss.make(loss_type, shape, Arrangement::decode(bytes, shape, size_of(loss_type), false));
         fill_numbers(loss, bytes);
         if (bytes.one_in(2)) {
@@ -97,8 +102,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         text += text_of(loss, "loss");
         if (weight.present) text += text_of(weight, "weight");
         if (correct.present) text += text_of(correct, "correct");
-        text += "    ce_accumulator_add(sums[" + std::to_string(which) + "], &loss, " + (weight.present ? "&weight, " : "NULL, ") +
-                (correct.present ? "&correct);\n" : "NULL);\n");
+        text += "    ce_accumulator_add(sums[" + std::to_string(which) + "], &loss, " +
+                (weight.present ? "&weight, " : "NULL, ") + (correct.present ? "&correct);\n" : "NULL);\n");
         if (is_verbose) fprintf(stderr, "%s", text.c_str());
         const unsigned wrong = bytes.byte();
         if (wrong == 255) {  // it says of itself what is not so
@@ -112,7 +117,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         }
         for (ce_accumulator *accumulator : {sums[which], sums[2]}) {
             memory::guard();
-            const int32_t status = ce_accumulator_add(accumulator, loss.argument(), weight.argument(), correct.argument());
+            const int32_t status =
+                ce_accumulator_add(accumulator, loss.argument(), weight.argument(), correct.argument());
             memory::unguard();
             if (status != CE_OK) fail(text, "status %d", status);
             if (!memory::surroundings_intact({reinterpret_cast<unsigned char *>(accumulator), sizeof *accumulator})) {
@@ -142,10 +148,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     double mean = 0, sum = 0, weight = 0;
     if (ce_accumulator_result(sums[0], &mean, &sum, &weight) != CE_OK) fail(text, "ce_accumulator_result");
     const Real loss_exact = exact[0].loss + exact[1].loss, weight_exact = exact[0].weight + exact[1].weight;
-    const Real loss_size = exact[0].loss_size + exact[1].loss_size, weight_size = exact[0].weight_size + exact[1].weight_size;
+    const Real loss_size = exact[0].loss_size + exact[1].loss_size,
+               weight_size = exact[0].weight_size + exact[1].weight_size;
     if (sums[0]->rows != exact[0].rows + exact[1].rows) fail(text, "%lld rows", static_cast<long long>(sums[0]->rows));
-    if (sums[0]->judged != exact[0].judged + exact[1].judged || sums[0]->correct != exact[0].correct + exact[1].correct) {
-        fail(text, "%lld of %lld correct", static_cast<long long>(sums[0]->correct), static_cast<long long>(sums[0]->judged));
+    if (sums[0]->judged != exact[0].judged + exact[1].judged ||
+        sums[0]->correct != exact[0].correct + exact[1].correct) {
+        fail(text, "%lld of %lld correct", static_cast<long long>(sums[0]->correct),
+             static_cast<long long>(sums[0]->judged));
     }
     if (is_exact) {
         if (!near(sum, loss_exact, loss_size)) fail(text, "the sum is %a, not %La", sum, loss_exact);
@@ -166,7 +175,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         ce_accumulator_result(sums[1], nullptr, &sum, nullptr);
         ce_accumulator_result(sums[0], &mean, nullptr, &weight);
     }
-    if (ce_accumulator_init(nullptr) != CE_ERROR_NULL_POINTER || ce_accumulator_merge(nullptr, sums[0]) != CE_ERROR_NULL_POINTER ||
+    if (ce_accumulator_init(nullptr) != CE_ERROR_NULL_POINTER ||
+        ce_accumulator_merge(nullptr, sums[0]) != CE_ERROR_NULL_POINTER ||
         ce_accumulator_result(nullptr, &mean, &sum, &weight) != CE_ERROR_NULL_POINTER ||
         ce_accumulator_add(sums[0], nullptr, nullptr, nullptr) == CE_OK) {
         fail(text, "NULL is taken");

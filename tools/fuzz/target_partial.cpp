@@ -88,7 +88,8 @@ ce_tensor slice_of(const Tensor &tensor, int axis, int64_t first, int64_t end, L
     shape = tensor.shape;
     shape[static_cast<size_t>(axis)] = end - first;
     ce_tensor slice = {};
-    slice.data = tensor.data + first * tensor.strides[static_cast<size_t>(axis)] * static_cast<int64_t>(size_of(tensor.dtype));
+    slice.data =
+        tensor.data + first * tensor.strides[static_cast<size_t>(axis)] * static_cast<int64_t>(size_of(tensor.dtype));
     slice.dtype = tensor.dtype;
     slice.ndim = static_cast<int32_t>(shape.size());
     slice.shape = shape.data();
@@ -117,7 +118,8 @@ ce_partial *statistics(Whole &whole, Bytes &bytes, const std::vector<int64_t> &c
         const ce_tensor slice = slice_of(call[INPUT], call.axis, cuts[i], cuts[i + 1], shape);
         parts.push_back(reinterpret_cast<ce_partial *>(memory::take(size, true, 0).base));
         memory::guard();
-        const int32_t status = ce_partial_compute(&slice, call.class_axis, cuts[i], call[TARGET].argument(), &o, parts.back());
+        const int32_t status =
+            ce_partial_compute(&slice, call.class_axis, cuts[i], call[TARGET].argument(), &o, parts.back());
         memory::unguard();
         if (status != CE_OK) fail_in(whole, "ce_partial_compute", status);
     }
@@ -143,7 +145,8 @@ void with_corrupt_statistics(Whole &whole, Bytes &bytes, ce_partial *partials) {
     unsigned char *const place = reinterpret_cast<unsigned char *>(partials + bytes.word() % whole.rows);
     for (unsigned n = 1 + bytes.below(4); n > 0; n--) {
         // Mostly a whole field before the sum.
-        const size_t offset = bytes.one_in(4) ? bytes.word() % sizeof(ce_partial) : bytes.byte() % offsetof(ce_partial, sum);
+        const size_t offset =
+            bytes.one_in(4) ? bytes.word() % sizeof(ce_partial) : bytes.byte() % offsetof(ce_partial, sum);
         const uint64_t number = bytes.number();
         const size_t length = std::min<size_t>(1 + bytes.below(8), sizeof(ce_partial) - offset);
         memcpy(place + offset, &number, length);
@@ -166,8 +169,10 @@ void with_corrupt_statistics(Whole &whole, Bytes &bytes, ce_partial *partials) {
     memory::unguard();
     if (loss != CE_OK && !call[LOSS].is_untouched()) fail_in(whole, "ce_partial_loss has written", loss);
     if (grad != CE_OK && !call[GRAD].is_untouched()) fail_in(whole, "ce_partial_grad has written", grad);
-    if (!call[LOSS].gaps_are_untouched() || !call[GRAD].gaps_are_untouched()) fail_in(whole, "gaps of outputs were written", 0);
-    if (merge != CE_OK && memcmp(partials, other.base, other.size) != 0) fail_in(whole, "ce_partial_merge has written", merge);
+    if (!call[LOSS].gaps_are_untouched() || !call[GRAD].gaps_are_untouched())
+        fail_in(whole, "gaps of outputs were written", 0);
+    if (merge != CE_OK && memcmp(partials, other.base, other.size) != 0)
+        fail_in(whole, "ce_partial_merge has written", merge);
 }
 
 /// Arguments that no function of the family takes.
@@ -180,63 +185,64 @@ void with_wrong_arguments(Whole &whole, Bytes &bytes, ce_partial *partials) {
     const ce_tensor *target = call[TARGET].argument(), *loss = call[LOSS].argument(), *grad = call[GRAD].argument();
     ce_options o = call.options;
     switch (which) {
-    case 0:
-        status = ce_partial_compute(&input, call.class_axis, 17, target, &o, partials);
-        due = CE_ERROR_SHAPE;
-        break;
-    case 1:
-        status = ce_partial_compute(&input, call.class_axis, -CE_BLOCK, target, &o, partials);
-        due = CE_ERROR_SHAPE;
-        break;
-    case 2:
-        if (whole.rows == 0) return;
-        status = ce_partial_compute(&input, call.class_axis, 0, target, &o, nullptr);
-        due = CE_ERROR_NULL_POINTER;
-        break;
-    case 3:
-        status = ce_partial_merge(partials, partials, -1);
-        due = CE_ERROR_SHAPE;
-        break;
-    case 4:
-        if (whole.rows == 0) return;
-        status = ce_partial_merge(partials, partials, whole.rows);
-        due = CE_ERROR_OVERLAP;
-        break;
-    case 5:
-        if (whole.rows == 0) return;
-        status = ce_partial_loss(partials, whole.rows, whole.classes + 1, nullptr, loss);
-        due = CE_ERROR_PARTIAL;
-        break;
-    case 6:
-        o.label_smoothing = 0.1;
-        status = ce_partial_loss(partials, whole.rows, whole.classes, &o, loss);
-        due = CE_ERROR_OPTION;
-        break;
-    case 7:
-        o.input_type = CE_INPUT_PROBS;
-        o.z_loss = o.focal_gamma = o.poly_epsilon = o.softcap = o.logit_scale = 0;
-        status = ce_partial_grad(&input, call.class_axis, 0, partials, whole.classes, &o, grad);
-        due = CE_ERROR_OPTION;
-        break;
-    case 8:
-        if (whole.rows == 0) return;
-        status = ce_partial_grad(&input, call.class_axis, CE_BLOCK, partials, whole.classes, nullptr, grad);
-        due = CE_ERROR_SHAPE;
-        break;
-    case 9:
-        status = ce_partial_loss(partials, whole.rows, whole.classes, nullptr, nullptr);
-        due = CE_ERROR_NULL_POINTER;
-        break;
-    case 10:  // no class
-        shape[static_cast<size_t>(call.axis)] = 0;
-        status = ce_partial_compute(&input, call.class_axis, 0, target, nullptr, partials);
-        due = CE_ERROR_SHAPE;
-        break;
-    case 11:
-        if (whole.rows == 0) return;
-        status = ce_partial_compute(&input, call.class_axis, INT64_MAX / CE_BLOCK * CE_BLOCK, target, nullptr, partials);
-        due = CE_ERROR_OVERFLOW;
-        break;
+        case 0:
+            status = ce_partial_compute(&input, call.class_axis, 17, target, &o, partials);
+            due = CE_ERROR_SHAPE;
+            break;
+        case 1:
+            status = ce_partial_compute(&input, call.class_axis, -CE_BLOCK, target, &o, partials);
+            due = CE_ERROR_SHAPE;
+            break;
+        case 2:
+            if (whole.rows == 0) return;
+            status = ce_partial_compute(&input, call.class_axis, 0, target, &o, nullptr);
+            due = CE_ERROR_NULL_POINTER;
+            break;
+        case 3:
+            status = ce_partial_merge(partials, partials, -1);
+            due = CE_ERROR_SHAPE;
+            break;
+        case 4:
+            if (whole.rows == 0) return;
+            status = ce_partial_merge(partials, partials, whole.rows);
+            due = CE_ERROR_OVERLAP;
+            break;
+        case 5:
+            if (whole.rows == 0) return;
+            status = ce_partial_loss(partials, whole.rows, whole.classes + 1, nullptr, loss);
+            due = CE_ERROR_PARTIAL;
+            break;
+        case 6:
+            o.label_smoothing = 0.1;
+            status = ce_partial_loss(partials, whole.rows, whole.classes, &o, loss);
+            due = CE_ERROR_OPTION;
+            break;
+        case 7:
+            o.input_type = CE_INPUT_PROBS;
+            o.z_loss = o.focal_gamma = o.poly_epsilon = o.softcap = o.logit_scale = 0;
+            status = ce_partial_grad(&input, call.class_axis, 0, partials, whole.classes, &o, grad);
+            due = CE_ERROR_OPTION;
+            break;
+        case 8:
+            if (whole.rows == 0) return;
+            status = ce_partial_grad(&input, call.class_axis, CE_BLOCK, partials, whole.classes, nullptr, grad);
+            due = CE_ERROR_SHAPE;
+            break;
+        case 9:
+            status = ce_partial_loss(partials, whole.rows, whole.classes, nullptr, nullptr);
+            due = CE_ERROR_NULL_POINTER;
+            break;
+        case 10:  // no class
+            shape[static_cast<size_t>(call.axis)] = 0;
+            status = ce_partial_compute(&input, call.class_axis, 0, target, nullptr, partials);
+            due = CE_ERROR_SHAPE;
+            break;
+        case 11:
+            if (whole.rows == 0) return;
+            status =
+                ce_partial_compute(&input, call.class_axis, INT64_MAX / CE_BLOCK * CE_BLOCK, target, nullptr, partials);
+            due = CE_ERROR_OVERFLOW;
+            break;
     }
     if (status != due) fail_in(whole, ("wrong argument " + std::to_string(which)).c_str(), status);
 }
@@ -266,7 +272,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     others.push_back(whole.classes);
     ce_partial *const again = statistics(whole, bytes, others);
     const size_t bytes_of_all = sizeof(ce_partial) * static_cast<size_t>(whole.rows);
-    if (bytes_of_all > 0 && memcmp(partials, again, bytes_of_all) != 0) fail_in(whole, "other slices, other statistics", 0);
+    if (bytes_of_all > 0 && memcmp(partials, again, bytes_of_all) != 0)
+        fail_in(whole, "other slices, other statistics", 0);
     if (then == 6) {
         with_corrupt_statistics(whole, bytes, partials);
         return 0;
@@ -289,7 +296,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         const ce_tensor slice = slice_of(call[INPUT], call.axis, whole.cuts[i], whole.cuts[i + 1], shape);
         const ce_tensor grad = slice_of(call[GRAD], call.axis, whole.cuts[i], whole.cuts[i + 1], grad_shape);
         memory::guard();
-        const int32_t result = ce_partial_grad(&slice, call.class_axis, whole.cuts[i], partials, whole.classes, &o, &grad);
+        const int32_t result =
+            ce_partial_grad(&slice, call.class_axis, whole.cuts[i], partials, whole.classes, &o, &grad);
         memory::unguard();
         if (result != CE_OK) fail_in(whole, "ce_partial_grad", result);
     }

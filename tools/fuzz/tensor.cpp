@@ -136,7 +136,8 @@ bool Tensor::is_distinct() const {
 void Tensor::snapshot() { before.assign(block.base, block.base + block.size); }
 
 bool Tensor::is_untouched() const {
-    return memory::surroundings_intact(block) && (block.size == 0 || memcmp(block.base, before.data(), block.size) == 0);
+    return memory::surroundings_intact(block) &&
+           (block.size == 0 || memcmp(block.base, before.data(), block.size) == 0);
 }
 
 bool Tensor::gaps_are_untouched() const {

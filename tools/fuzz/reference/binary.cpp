@@ -84,7 +84,8 @@ Expected expected_binary_call(Call &call) {
         if (is_labels && !is_ignored && y != 0 && y != 1) call.expect(CE_ERROR_LABEL);
         const Real weight = (call[SAMPLE_WEIGHT].present ? call[SAMPLE_WEIGHT].get(i) : 1) *
                             (call[WEIGHT].present ? call[WEIGHT].get(c) : 1);
-        const Real positive = call[POS_WEIGHT].present ? call[POS_WEIGHT].get(call[POS_WEIGHT].count() == 1 ? 0 : c) : 1;
+        const Real positive =
+            call[POS_WEIGHT].present ? call[POS_WEIGHT].get(call[POS_WEIGHT].count() == 1 ? 0 : c) : 1;
         scales[i] = weight;
         if (!is_ignored && o.mean_over == CE_MEAN_OVER_WEIGHT) divisor.add(weight);
         if (!is_ignored && o.mean_over == CE_MEAN_OVER_COUNT) divisor.add(1);

@@ -110,7 +110,8 @@ RowResult logits_row(const Call &call, const std::vector<Real> &x, const Masses 
             if (has_term) lost = flushed;
         }
         const Real value = -b * softmax.one_minus_p[c] + (from_targets - b) * p_c + 2 * z_loss * lse * p_c;
-        Real tolerance = made.wide * (bound + 2 * logits.most_unsure) * size + total_size * lost + mass_error * p_c + mass_slopes[c];
+        Real tolerance =
+            made.wide * (bound + 2 * logits.most_unsure) * size + total_size * lost + mass_error * p_c + mass_slopes[c];
         tolerance += logits.chain_bound[c] * std::fabs(value);
         made.slopes[c] = {value * logits.chain[c], tolerance * std::fabs(logits.chain[c])};
     }
@@ -124,7 +125,8 @@ RowResult logits_row(const Call &call, const std::vector<Real> &x, const Masses 
     return made;
 }
 
-RowResult probabilities_row(const Call &call, const std::vector<Real> &x, const Masses &mass, std::vector<Pair> &costs) {
+RowResult probabilities_row(const Call &call, const std::vector<Real> &x, const Masses &mass,
+                            std::vector<Pair> &costs) {
     const ce_options &o = call.options;
     const size_t classes = x.size();
     const Real bound = accuracy(call[INPUT].dtype), low = o.clip, high = static_cast<double>(1 - o.clip);
@@ -203,7 +205,8 @@ RowResult hessian_row(const Call &call, const std::vector<Real> &x, const std::v
         }
         const Real value = p[c] * (total * bent + z_loss * (middle + lse * bent));
         const Real size = p[c] * (std::fabs(total) * bent_size + z_loss * (middle_size + lse_size * bent_size));
-        const Real bound = stretch * size + p[c] * mass.total_off * bent_size + (p[c] < p[softmax.at] * 0x1p-1022L ? size : 0);
+        const Real bound =
+            stretch * size + p[c] * mass.total_off * bent_size + (p[c] < p[softmax.at] * 0x1p-1022L ? size : 0);
         const Real chain = logits.chain[0] * logits.chain[0];
         made.slopes[c] = {value * chain, bound * chain};
     }

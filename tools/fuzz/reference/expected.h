@@ -1,7 +1,8 @@
 // What a call must give by the header's formulas, in long double, and how far from it the header lets a result be.
 //
-// Nothing here is shared with the library: rows are written out as they are, sums are plain sums over all classes. The bounds
-// are those of tools/vectors/, which checks the same promises with 400 digits on chosen cases.
+// Nothing here is shared with the library: rows are written out as they are, and sums are plain sums over all classes. The
+// bounds are those of tools/vectors/, which checks the same promises with 400 digits on chosen cases.
+
 #pragma once
 
 #include <limits>

@@ -66,8 +66,8 @@ RowResult divergence_row(const Call &call, const std::vector<Real> &x, const Tar
     for (size_t c = 0; c < classes; c++) {
         if (q[c] != 0 || p[c] != 0) d[c] = log_q[c] - log_p[c];
         // Of probabilities themselves the quotient says more than two logarithms.
-        if (o.input_type == CE_INPUT_PROBS && o.target_type == CE_TARGET_PROBS && q[c] > 0 && p[c] > 0 && q[c] < 2 * p[c] &&
-            p[c] < 2 * q[c]) {
+        if (o.input_type == CE_INPUT_PROBS && o.target_type == CE_TARGET_PROBS && q[c] > 0 && p[c] > 0 &&
+            q[c] < 2 * p[c] && p[c] < 2 * q[c]) {
             d[c] = std::log1p((q[c] - p[c]) / p[c]);
         }
     }
@@ -86,9 +86,10 @@ RowResult divergence_row(const Call &call, const std::vector<Real> &x, const Tar
     // The loss, and what the rounding of logarithms costs: theirs, and those of this computation.
     Real size = 0, longest = 0, by_class = 0, own = 0;
     for (size_t c = 0; c < classes; c++) {
-        Real term = q[c] == 0 ? (is_plain ? 0 : p[c])
-                    : is_plain ? q[c] * d[c]
-                    : std::isfinite(d[c]) ? q[c] * excess(-d[c]) : q[c] * d[c] - q[c] + p[c];
+        Real term = q[c] == 0             ? (is_plain ? 0 : p[c])
+                    : is_plain            ? q[c] * d[c]
+                    : std::isfinite(d[c]) ? q[c] * excess(-d[c])
+                                          : q[c] * d[c] - q[c] + p[c];
         made.loss += term;
         size += std::fabs(term);
         for (Real log : {log_p[c], log_q[c]}) {

@@ -76,17 +76,18 @@ Expected expected_loss_call(Call &call) {
         if (target.label >= 0) {
             mass = weights[static_cast<size_t>(target.label)];
         } else {
-            for (size_t c = 0; c < classes; c++) mass += weights[c] == 0 || target.q[c] == 0 ? 0 : weights[c] * target.q[c];
+            for (size_t c = 0; c < classes; c++)
+                mass += weights[c] == 0 || target.q[c] == 0 ? 0 : weights[c] * target.q[c];
         }
         switch (is_divergence && o.mean_over != CE_MEAN_OVER_COUNT ? CE_MEAN_OVER_WEIGHT : o.mean_over) {
-        case CE_MEAN_OVER_WEIGHT: divisor.add(weight * (target.label >= 0 ? mass : 1)); break;
-        case CE_MEAN_OVER_MASS:
-            divisor.add(weight == 0 ? 0 : weight * mass);
-            // Its own inaccuracy is not followed up.
-            if (target.label < 0 && o.reduction == CE_REDUCTION_MEAN) expected.is_known = false;
-            break;
-        case CE_MEAN_OVER_COUNT: divisor.add(1); break;
-        default: break;
+            case CE_MEAN_OVER_WEIGHT: divisor.add(weight * (target.label >= 0 ? mass : 1)); break;
+            case CE_MEAN_OVER_MASS:
+                divisor.add(weight == 0 ? 0 : weight * mass);
+                // Its own inaccuracy is not followed up.
+                if (target.label < 0 && o.reduction == CE_REDUCTION_MEAN) expected.is_known = false;
+                break;
+            case CE_MEAN_OVER_COUNT: divisor.add(1); break;
+            default: break;
         }
         if (weight == 0) continue;
         const bool is_weightless = target.label >= 0 && weights[static_cast<size_t>(target.label)] == 0;
@@ -131,7 +132,7 @@ Expected expected_loss_call(Call &call) {
                 const Real factor = weights[c] * (1 - smoothing);
                 if (factor != 0) units[c] = {factor * costs[c].value, std::fabs(factor) * costs[c].tolerance};
             }
-            made[i].target_slopes = chained(call, target, units);
+            if (!std::isnan(made[i].loss)) made[i].target_slopes = chained(call, target, units);
         }
     }
     reduce(call, expected, made, scales, divisor, rows, is_divergence);

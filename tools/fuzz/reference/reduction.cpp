@@ -1,7 +1,7 @@
 #include "reduction.h"
 
-void reduce(Call &call, Expected &expected, const std::vector<RowResult> &made, const std::vector<Real> &scales, Divisor divisor,
-            const Rows &rows, bool is_finer) {
+void reduce(Call &call, Expected &expected, const std::vector<RowResult> &made, const std::vector<Real> &scales,
+            Divisor divisor, const Rows &rows, bool is_finer) {
     const ce_options &o = call.options;
     Real divide = 1;
     bool nothing = false;

@@ -17,5 +17,5 @@ struct Divisor {
 
 /// Fills in loss, gradient and the target's gradient. `places` says where the slopes of a row go.
 ///   scales: what each row is multiplied by
-void reduce(Call &call, Expected &expected, const std::vector<RowResult> &made, const std::vector<Real> &scales, Divisor divisor,
-            const Rows &rows, bool is_finer);
+void reduce(Call &call, Expected &expected, const std::vector<RowResult> &made, const std::vector<Real> &scales,
+            Divisor divisor, const Rows &rows, bool is_finer);

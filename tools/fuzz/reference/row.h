@@ -31,9 +31,9 @@ struct Logits {
 
 /// The softmax of a row, the largest logit kept out of the sum.
 struct Softmax {
-    bool is_undefined = false;  // NaN or +infinity, or nothing but -infinity
+    bool is_undefined = false;                  // NaN or +infinity, or nothing but -infinity
     Real largest = 0, rest = 0, log_total = 0;  // lse = largest + log_total
-    size_t at = 0;              // the class of the largest
+    size_t at = 0;                              // the class of the largest
     std::vector<Real> p, one_minus_p;
 
     explicit Softmax(const std::vector<Real> &z);

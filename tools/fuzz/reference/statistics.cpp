@@ -54,9 +54,9 @@ Statistics statistics_of(const Call &call, const std::vector<Real> &x, int64_t l
         const Real relative = dtype != CE_F64 && p < 1e-6L ? 5e-6L : bound;
         made.softmax[c] = {p, (relative + 2 * off) * p + (p < lowest ? p : 0)};
         const Real gap = softmax.largest - z[c];
-        made.log_softmax[c] = std::isinf(z[c])
-                                  ? Pair{z[c], 0}
-                                  : Pair{-softmax.minus_log(z[c]), bound * std::fmax(gap, log_total) + flushed + 2 * off};
+        made.log_softmax[c] =
+            std::isinf(z[c]) ? Pair{z[c], 0}
+                             : Pair{-softmax.minus_log(z[c]), bound * std::fmax(gap, log_total) + flushed + 2 * off};
     }
     if (label >= 0) {
         const size_t y = static_cast<size_t>(label);
@@ -91,7 +91,8 @@ void expect_statistics(Call &call, Expected &expected, const std::vector<int64_t
         if (call.function == LOGSUMEXP) add(LOSS, made.lse);
         for (int64_t c = 0; wants_classes && c < rows.classes; c++) {
             const size_t k = static_cast<size_t>(c);
-            expected.results[per_class][rows.place(row, c)] = call.function == SOFTMAX ? made.softmax[k] : made.log_softmax[k];
+            expected.results[per_class][rows.place(row, c)] =
+                call.function == SOFTMAX ? made.softmax[k] : made.log_softmax[k];
         }
     }
     expected.is_finer[LOSS] = call[LOSS].present;
@@ -104,9 +105,12 @@ Expected expected_softmax_call(Call &call) {
     std::vector<int64_t> labels(static_cast<size_t>(rows.count()), -1);
     for (size_t i = 0; call[TARGET].present && i < labels.size(); i++) {
         const Real label = call[TARGET].get(i);
-        if (call.options.ignore_index != CE_IGNORE_NONE && label == static_cast<Real>(call.options.ignore_index)) continue;
-        if (label < 0 || label >= static_cast<Real>(rows.classes)) call.expect(CE_ERROR_LABEL);
-        else labels[i] = static_cast<int64_t>(label);
+        if (call.options.ignore_index != CE_IGNORE_NONE && label == static_cast<Real>(call.options.ignore_index))
+            continue;
+        if (label < 0 || label >= static_cast<Real>(rows.classes))
+            call.expect(CE_ERROR_LABEL);
+        else
+            labels[i] = static_cast<int64_t>(label);
     }
     if (!call.errors) expect_statistics(call, expected, labels);
     return expected;

@@ -107,7 +107,8 @@ Target sparse(const std::vector<int64_t> &labels, const std::vector<Real> &value
             made.log_q[c] = total > 0 ? made.log_q[c] - std::log(total) : not_a_number;
         }
     }
-    if (call.options.target_rest == CE_REST_RENORMALIZE && total != 0) made.inaccuracy += 1e-14L * size / std::fabs(total);
+    if (call.options.target_rest == CE_REST_RENORMALIZE && total != 0)
+        made.inaccuracy += 1e-14L * size / std::fabs(total);
     return made;
 }
 
@@ -140,7 +141,8 @@ std::vector<Target> targets_of(Call &call, const Rows &rows, bool logarithms) {
             for (size_t place : entries_of(call, row)) {
                 const Real label = target.get(place);
                 if (call.ignores(label)) continue;
-                if (label < 0 || label >= static_cast<Real>(classes) || !seen.insert(static_cast<int64_t>(label)).second) {
+                if (label < 0 || label >= static_cast<Real>(classes) ||
+                    !seen.insert(static_cast<int64_t>(label)).second) {
                     call.expect(CE_ERROR_LABEL);
                     continue;
                 }

@@ -4,13 +4,13 @@
 #include "row.h"
 
 struct Target {
-    bool counts = false;            // false: the row is ignored
-    int64_t label = -1;             // of class indices
-    std::vector<Real> q, log_q;     // before smoothing; `log_q` not for labels
-    Real inaccuracy = 0;            // the relative error that q may have
-    std::vector<Real> off;          // how far each may be off beside that
-    bool is_vague = false;          // probabilities beyond all numbers: nothing is said of them
-    Real farthest = 0;              // the largest magnitude of the teacher's finite logits
+    bool counts = false;         // false: the row is ignored
+    int64_t label = -1;          // of class indices
+    std::vector<Real> q, log_q;  // before smoothing; `log_q` not for labels
+    Real inaccuracy = 0;         // the relative error that q may have
+    std::vector<Real> off;       // how far each may be off beside that
+    bool is_vague = false;       // probabilities beyond all numbers: nothing is said of them
+    Real farthest = 0;           // the largest magnitude of the teacher's finite logits
 
     Real error(size_t c) const { return inaccuracy * std::fabs(q[c]) + off[c]; }
     bool is_one_hot() const;
