@@ -32,7 +32,7 @@ struct LogitRow {
         static const double masks[] = {-1e4,  -65504, -1e5,  -0x1p17, -0x1p18,  -300000, -1e6, -1e8,
                                        -1e15, -1e30,  -3e38, -1e200,  -1.7e308, -88,     -750, -infinity};
         static const double gaps[] = {5, 17, 40, 80, 86, 87.3, 88, 100, 103, 110, 150, 700, 709, 740, 745, 1e4};
-        static const double spreads[] = {0.01, 1, 4, 10, 30, 60, 88, 100, 300, 700, 1e4, 1e6, 1e12, 1e15, 1e8, 1e30};
+        static const double spreads[] = {0.01, 1, 4, 10, 30, 60, 88, 100, 300, 700, 1e4, 1e6, 1e12, 1e10, 1e8, 1e30};
         static const double offsets[] = {1,   -1,     100,  1e3,   -1e4,   65000, 0x1p17, -0x1p17,
                                          1e6, 0x1p23, 1e10, -1e10, 0x1p40, 1e15,  -1e30,  1e300};
         const int64_t cuts[] = {1, 15, 16, 17, classes / 2, classes - 1, classes - 16, 4096};

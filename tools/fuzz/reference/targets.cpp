@@ -62,12 +62,14 @@ Target distribution(std::vector<Real> values, const Call &call, bool logarithms)
     }
     made.is_vague = largest > largest_of(CE_F64);
     made.inaccuracy = 1e-14L;
+    // What a double has no room for may become 0.
+    Real lowest = 0x1p-1022L;
     if (kind == CE_TARGET_LOGITS) {
         made.farthest = farthest_of(values);
         made.inaccuracy *= std::max<Real>(1, made.farthest / 100);
-        const Real lowest = largest * 0x1p-1022L;
-        for (size_t c = 0; c < made.q.size(); c++) made.off[c] = made.q[c] < lowest ? made.q[c] : 0;
+        lowest *= largest;
     }
+    for (size_t c = 0; c < made.q.size(); c++) made.off[c] = made.q[c] < lowest ? made.q[c] : 0;
     return made;
 }
 
