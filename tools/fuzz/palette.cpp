@@ -125,7 +125,7 @@ namespace {
 Real odd_share(unsigned which) {
     const Real values[] = {
         0, -0.0L, 1,     -1,       1e-300L,   1e-38L,    1e-45L,    -1e-10L, 1 + 0x1p-23L, 1 - 0x1p-24L,
-        2, 100,   1e10L, infinity, -infinity, nan_value, 0x1p-149L, 5e-324L, 1 + 0x1p-52L, 1 - 0x1p-53L};
+        2, 100,   1e10L, infinity, -infinity, nan_value, 0x1p-149L, 1e-290L, 1 + 0x1p-52L, 1 - 0x1p-53L};
     return values[which % (sizeof values / sizeof values[0])];
 }
 

@@ -24,13 +24,14 @@ extern "C" int LLVMFuzzerInitialize(int *argc, char ***argv) {
 [[noreturn]] static void end(const char *call, const char *format, va_list arguments) {
     fprintf(stderr, "\n%s\nFINDING: ", call);
     vfprintf(stderr, format, arguments);
-    fprintf(stderr, "\nlast message of the library: %s\n", ce_last_error_message());
+    fputc('\n', stderr);
     abort();
 }
 
 void fail(const Call &call, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
+    if (call.status != CE_OK) fprintf(stderr, "\nthe library says: %s", ce_last_error_message());
     end(is_verbose ? "" : text_of(call).c_str(), format, arguments);
 }
 

@@ -37,8 +37,8 @@ for target in "${targets[@]}"; do
     else
         findings=$((findings + 1))
         echo "$variant $target: a finding after ${runs:-0} executions; from $log:"
-        # The call and what is wrong with it, or a sanitizer's report, without libFuzzer's lines on its progress.
-        grep -a -v -E '^#[0-9]+[[:space:]]|NEW_FUNC|^INFO' "$log" | cut -c1-400 | head -60
+        # The call and what is wrong with it, or a sanitizer's report, without libFuzzer's lines on itself.
+        grep -a -v -E '^#[0-9]+[[:space:]]|NEW_FUNC|^INFO|^stat::|^0x|^MS:|^Base64|^[\\]|^NOTE|^ *Combine|^$' "$log" | cut -c1-400 | head -60
     fi
 done
 echo "$variant: $executions executions, $findings findings"

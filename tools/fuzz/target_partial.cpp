@@ -100,7 +100,7 @@ ce_tensor slice_of(const Tensor &tensor, int axis, int64_t first, int64_t end, L
 [[noreturn]] void fail_in(const Whole &whole, const char *function, int32_t status) {
     std::string text = text_of(whole.call) + "    slices begin at";
     for (int64_t cut : whole.cuts) text += " " + std::to_string(cut);
-    fail(text, "%s: status %d (%s)", function, status, ce_status_string(status));
+    fail(text, "%s: status %d (%s)", function, status, status == CE_OK ? "ok" : ce_last_error_message());
 }
 
 /// Statistics of all classes, from slices that are merged in an order that the bytes tell.

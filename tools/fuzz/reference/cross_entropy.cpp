@@ -81,6 +81,8 @@ RowResult logits_row(const Call &call, const std::vector<Real> &x, const Masses 
         if (p_c < largest * (dtype == CE_F64 ? 0x1p-1022L : 0x1p-157L)) flushed_in_loss += p_c;
     }
     made.apart = total_size * flushed_in_loss;
+    // Its bound holds wherever it is a normal number, of f32 for all but f64 input, whatever the loss is written as.
+    if (dtype != CE_F64 && made.magnitude < smallest_normal_of(CE_F32)) made.apart += made.magnitude;
     if (logits.most_unsure != 0) {
         for (size_t c = 0; c < classes; c++) {
             made.apart += (total_size * p[c] + terms[c].b_size) * logits.unsure[c];
@@ -96,6 +98,7 @@ RowResult logits_row(const Call &call, const std::vector<Real> &x, const Masses 
         mass_error += error.b_size;
         mass_slopes[c] = error.b_size;
     }
+    const Real cancellation = mass.cancellation();
     made.slopes.resize(classes);
     for (size_t c = 0; c < classes; c++) {
         const bool has_term = a[c] != 0;
@@ -112,6 +115,7 @@ RowResult logits_row(const Call &call, const std::vector<Real> &x, const Masses 
         const Real value = -b * softmax.one_minus_p[c] + (from_targets - b) * p_c + 2 * z_loss * lse * p_c;
         Real tolerance =
             made.wide * (bound + 2 * logits.most_unsure) * size + total_size * lost + mass_error * p_c + mass_slopes[c];
+        tolerance += cancellation * p_c;
         tolerance += logits.chain_bound[c] * std::fabs(value);
         made.slopes[c] = {value * logits.chain[c], tolerance * std::fabs(logits.chain[c])};
     }
@@ -152,7 +156,7 @@ RowResult probabilities_row(const Call &call, const std::vector<Real> &x, const 
         costs[c] = {cost, bound * std::fabs(cost)};
         const Real a = mass.a[c];
         if (a == 0) continue;
-        if (mass.off[c] >= std::fabs(a) && std::isinf(cost)) made.is_vague = true;
+        if (mass.off[c] >= std::fabs(a) && !std::isfinite(cost)) made.is_vague = true;
         made.loss += a * cost;
         made.magnitude += std::fabs(a * cost);
         if (mass.off[c] != 0) made.apart += mass.off[c] * std::fabs(cost);
@@ -194,6 +198,7 @@ RowResult hessian_row(const Call &call, const std::vector<Real> &x, const std::v
         spread += p[c] * std::fabs((*v)[c] - base);
         mean_size += p[c] * std::fabs((*v)[c]);
     }
+    const Real total_off = mass.total_off + mass.cancellation();
     made.slopes.resize(classes);
     for (size_t c = 0; c < classes; c++) {
         Real bent = softmax.one_minus_p[c], bent_size = bent, middle = p[c], middle_size = p[c];
@@ -206,7 +211,7 @@ RowResult hessian_row(const Call &call, const std::vector<Real> &x, const std::v
         const Real value = p[c] * (total * bent + z_loss * (middle + lse * bent));
         const Real size = p[c] * (std::fabs(total) * bent_size + z_loss * (middle_size + lse_size * bent_size));
         const Real bound =
-            stretch * size + p[c] * mass.total_off * bent_size + (p[c] < p[softmax.at] * 0x1p-1022L ? size : 0);
+            stretch * size + p[c] * total_off * bent_size + (p[c] < p[softmax.at] * 0x1p-1022L ? size : 0);
         const Real chain = logits.chain[0] * logits.chain[0];
         made.slopes[c] = {value * chain, bound * chain};
     }

@@ -149,6 +149,7 @@ RowResult divergence_row(const Call &call, const std::vector<Real> &x, const Tar
             Real tolerance = bound * sizes + 2 * most_unsure;
             if (off[c] != 0) tolerance += off[c] / q[c];
             units[c] = {d[c] + (is_plain ? 1 : 0), tolerance};
+            if (q[c] == 0 && lost[c] != 0) units[c] = anything();  // with p 0 as well there is no distance
         }
         made.target_slopes = chained(call, target, units);
     }

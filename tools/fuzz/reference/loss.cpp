@@ -4,6 +4,15 @@
 #include "reduction.h"
 #include "statistics.h"
 
+Real Masses::cancellation() const {
+    Real sum = 0, size = 0;
+    for (Real mass : a) {
+        sum += mass;
+        size += std::fabs(mass);
+    }
+    return size > std::fabs(sum) ? 0x1p-50L * size : 0;
+}
+
 std::vector<Pair> chained(const Call &call, const Target &target, const std::vector<Pair> &units) {
     const size_t classes = units.size();
     const int32_t kind = call.options.target_type;

@@ -8,6 +8,9 @@ struct Masses {
     std::vector<Real> a, off;  // `off`: how far each may be off
     Real total_off = 0;
     bool is_one_hot = false;
+
+    /// What rounding may leave of the sum of masses where they cancel, of which no bound is promised.
+    Real cancellation() const;
 };
 
 /// `costs`: -log p of each class, of which the derivatives with respect to the target are made.
