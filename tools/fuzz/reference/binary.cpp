@@ -79,7 +79,7 @@ Expected expected_binary_call(Call &call) {
     const Real smoothing = o.label_smoothing;
     for (size_t i = 0; i < count; i++) {
         const size_t c = static_cast<size_t>(static_cast<int64_t>(i) / rows.step % rows.classes);
-        Real y = target.get(i);
+        const Real y = target.get(i);
         const bool is_ignored = is_labels && call.ignores(y);
         if (is_labels && !is_ignored && y != 0 && y != 1) call.expect(CE_ERROR_LABEL);
         const Real weight = (call[SAMPLE_WEIGHT].present ? call[SAMPLE_WEIGHT].get(i) : 1) *
@@ -91,8 +91,9 @@ Expected expected_binary_call(Call &call) {
         if (!is_ignored && o.mean_over == CE_MEAN_OVER_COUNT) divisor.add(1);
         if (is_ignored || weight == 0) continue;
         if (!std::isfinite(y)) expected.is_known = false;
-        y = (1 - smoothing) * y + smoothing / 2;
-        made[i] = element(call, input.get(i), positive * y, 1 - y);
+        // 1 - y by itself: the difference would cancel.
+        const Real smoothed = (1 - smoothing) * y + smoothing / 2, other = (1 - smoothing) * (1 - y) + smoothing / 2;
+        made[i] = element(call, input.get(i), positive * smoothed, other);
     }
     if (call.errors) return expected;
     const Rows single(Lengths{static_cast<int64_t>(count), 1}, 1);
