@@ -46,7 +46,7 @@ def test_any_order_and_split(dtype: type) -> None:
     exact = sum(Fraction(float(loss)) for loss in losses[counted])
     assert whole.sum == float(exact)
     assert whole.weight == math.fsum(weight.astype(float))
-    assert whole.mean == whole.sum / whole.weight
+    assert whole.mean == float(exact / sum(Fraction(float(w)) for w in weight[counted]))
 
 
 def test_the_mean_of_the_plain_call() -> None:
