@@ -199,7 +199,7 @@ typedef void (*crossentropy_fill_kernel)(void *row, int64_t classes, int64_t str
 // Sum of w_c q_c over a row's classes, times row_weight, for mean_over = mass.
 typedef double (*crossentropy_mass_kernel)(const crossentropy_row *row);
 
-// For the test of all inputs: exp(x) 2^(32 - n), n = round(m log2(e)), of `count` numbers x <= m, a multiple of 16.
+// For the test of all inputs: exp(x) 2^(64 - n), n = round(m log2(e)), of `count` numbers x <= m, a multiple of 16.
 typedef void (*crossentropy_exp_kernel)(const float *x, float *exponentials, int64_t count, float m);
 
 // What a block of a row comes to, in units of 2^exponent; see Slice.swift.
