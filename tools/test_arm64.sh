@@ -26,7 +26,7 @@ module() { # its name, then more flags
     local name=$1
     shift
     "${SWIFT:-swift}c" -target aarch64-none-none-elf -enable-experimental-feature Embedded -wmo -parse-as-library \
-        -enforce-exclusivity=unchecked -swift-version 6 -Xcc -isystem -Xcc $root/include \
+        -enforce-exclusivity=unchecked -swift-version 6 -package-name crossentropy -Xcc -isystem -Xcc $root/include \
         -I include -I Sources/Shims/include -I $out -module-name "$name" "$@" \
         -emit-module-path $out/"$name".swiftmodule -c Sources/"$name"/*.swift -o $out/"$name".o
 }
@@ -37,7 +37,7 @@ aarch64-linux-gnu-gcc -O2 -fPIC -ISources/Shims/include -c Sources/Shims/Shims.c
 aarch64-linux-gnu-gcc -shared $out/{Kernels,Core,CABI,Shims}.o -o $library -lm \
     -Wl,--version-script=Sources/CABI/exports.map,-soname=libcrossentropy.so.0,-z,nodelete,-z,defs,-z,text,-z,relro,-z,now \
     -Wl,--gc-sections,--strip-all
-for program in example vectors contract hashes binary partial pairs; do
+for program in example vectors contract hashes binary partial pairs messages; do
     aarch64-linux-gnu-gcc -std=c99 -Wall -Wextra -pedantic -Werror -O2 -Iinclude Tests/CConsumer/$program.c \
         -o $out/$program $library '-Wl,-rpath,$ORIGIN' -lm -pthread
 done
@@ -85,6 +85,7 @@ tests "vectors" emulated $out/vectors "$flat" --results $out/results.txt
 same "vectors: every result with the bits of $(uname -m)" cmp $out/results.txt $out/host-results.txt
 tests "partial" emulated $out/partial
 tests "pairs" emulated $out/pairs
+tests "messages" emulated $out/messages
 tests "hashes" emulated $out/hashes "$hashes" --quick
 tests "hashes of binary cross-entropy" emulated $out/binary "$(dirname "$hashes")/binary.txt" --quick
 echo "$passed passed, $failed failed"
