@@ -13,9 +13,9 @@ from . import _c_api
 from ._c_api import NO_TERMS, Array, Choices, Terms
 from ._errors import ArgumentTypeError, ArgumentValueError
 
-# From this many elements of x, where even one thread of an old machine needs tens of milliseconds,
-# a call can be interrupted; below, the start of a thread would be felt more than the waiting.
-INTERRUPTIBLE_FROM = 1 << 23
+# From this many elements of x or the target on a call can be interrupted. Up to there the slowest losses take one thread
+# some 30 ms; the plain ones take 2 ms, beside which the start of a thread is hardly felt.
+INTERRUPTIBLE_FROM = 1 << 21
 
 
 def is_interruptible(x: Array) -> bool:

@@ -156,7 +156,7 @@ def compute(
         tensors,
         modes,
     )
-    interruptible = _arguments.is_interruptible(x)
+    interruptible = _arguments.is_long(max(x.size, labels.size))  # sparse targets may be larger than x
 
     if function is HESSIAN:
         factor = None if vector is None else _arrays.vector(vector)
