@@ -72,26 +72,87 @@ private func checkGroups<T: BinaryFloatingPoint>(_: T.Type) {
                 row.gradScale = [1, 0x1p-110, 0x1p110, -3, 0][r % 5]
                 return row
             }
-            let expected = rows.map { $0.run(KernelTables.all[0].table, kind: 0) }
-            for (name, table) in KernelTables.all {
-                for byColumns in [true, false] where byColumns || classes <= Int(CROSSENTROPY_BLOCK) {
-                    for strides in [(1, classes), (1, classes + 3), (count, 1), (3, 3 * classes)] {
-                        for isInPlace in [false, true] {
-                            let got = runGroup(
-                                rows, table, byColumns: byColumns, strides: strides, isInPlace: isInPlace)
-                            #expect(
-                                got == expected,
-                                "\(name) \(T.self): \(count) rows of \(classes), by columns \(byColumns), \(strides), \(isInPlace)"
-                            )
-                        }
-                    }
+            checkRoutes(rows)
+        }
+    }
+}
+
+/// Takes the rows by each route, on every instruction set and in several layouts. Returns what the first of these gives, whose
+/// bits all the others have to have.
+@discardableResult
+private func checkRoutes<T: BinaryFloatingPoint>(_ rows: [Row<T>]) -> [Row<T>.Result] {
+    let classes = rows[0].input.count
+    let expected = rows.map { $0.run(KernelTables.all[0].table, kind: 0) }
+    for (name, table) in KernelTables.all {
+        for byColumns in [true, false] where byColumns || classes <= Int(CROSSENTROPY_BLOCK) {
+            for strides in [(1, classes), (1, classes + 3), (rows.count, 1), (3, 3 * classes)] {
+                for isInPlace in [false, true] {
+                    let got = runGroup(rows, table, byColumns: byColumns, strides: strides, isInPlace: isInPlace)
+                    let isSame = got == expected  // or a failure would print all of them
+                    #expect(
+                        isSame,
+                        "\(name) \(T.self): \(rows.count) rows of \(classes), by columns \(byColumns), \(strides), \(isInPlace)"
+                    )
                 }
             }
         }
     }
+    return expected
 }
 
 @Test func groupsGiveTheBitsOfTheirRows() {
     checkGroups(Float.self)
     checkGroups(Double.self)
+}
+
+/// Rows in which the classes that a block's reference is taken from are finite and far below the rest: masked logits.
+private func rowsWithLowHeads<T: BinaryFloatingPoint>(_ classes: Int, _ mask: T, _ random: inout Random) -> [Row<T>] {
+    let block = Int(CROSSENTROPY_BLOCK)
+    let isLow: [(Int) -> Bool] = [
+        { $0 < 16 },  // the first block's
+        { $0 % block < 16 && $0 < classes - 1 },  // every block's
+        { $0 >= block && $0 % block < 16 && $0 < classes - 1 },  // those of later blocks
+        { $0 < classes - 1 },  // all but one
+        { $0 % 5 != 4 && $0 < classes - 1 },
+    ]
+    var rows: [Row<T>] = []
+    for isLow in isLow {
+        for rest: T in [0, mask / 2] {
+            let values = random.values(classes, scale: 4)
+            let input = (0..<classes).map { isLow($0) ? mask : T(values[$0]) + rest }
+            rows.append(Row(input, label: classes - 1))
+        }
+    }
+    rows.append(Row(rows[0].input, label: 3))
+    return rows
+}
+
+private func checkLowHeads<T: BinaryFloatingPoint>(_ masks: [T], bound: Double) {
+    var random = Random(state: 5)
+    for classes in [17, 20, 33, 128, 150, 1000, 4119] {
+        for mask in masks {
+            let rows = rowsWithLowHeads(classes, mask, &random)
+            let results = checkRoutes(rows)
+            // What they all agree on is right, too.
+            #if arch(x86_64)
+                for (i, (row, result)) in zip(rows, results).enumerated() {
+                    let want = reference(row)
+                    let what = "\(T.self), \(classes) classes, mask \(mask), row \(i)"
+                    if want.loss >= Float80(T.leastNormalMagnitude) {
+                        #expect(relativeError(result.lossValue, want.loss) <= bound, "\(what)")
+                    } else {
+                        #expect(result.lossValue < Double(T.leastNormalMagnitude), "\(what)")
+                    }
+                    for c in 0..<classes where abs(want.grad[c]) >= 1e-6 {
+                        #expect(relativeError(result.gradValues[c], want.grad[c]) <= bound, "\(what), class \(c)")
+                    }
+                }
+            #endif
+        }
+    }
+}
+
+@Test func groupsWithALowHeadAreRightByEveryRoute() {
+    checkLowHeads([-1e4, -0x1p18, -1e8, -1e30, -0x1.fffp127] as [Float], bound: 1e-6)
+    checkLowHeads([-1e4, -1e8, -1e13, -1e30, -0x1.fffffffp1023] as [Double], bound: 1e-13)
 }

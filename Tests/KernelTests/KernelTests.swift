@@ -51,7 +51,7 @@ private func checkSameBits<T: BinaryFloatingPoint>(_: T.Type) {
 
 #if arch(x86_64)
     /// Loss and gradient of logits and a class index, in extended precision.
-    private func reference<T: BinaryFloatingPoint>(_ row: Row<T>) -> (loss: Float80, grad: [Float80]) {
+    func reference<T: BinaryFloatingPoint>(_ row: Row<T>) -> (loss: Float80, grad: [Float80]) {
         let z = row.input.map { Float80($0) }
         let k = z.indices.max { z[$0] < z[$1] }!
         let e = z.map { exp($0 - z[k]) }
@@ -61,7 +61,7 @@ private func checkSameBits<T: BinaryFloatingPoint>(_: T.Type) {
         return (z[k] - z[row.label] + log1p(rest), grad)
     }
 
-    private func relativeError(_ got: Double, _ want: Float80) -> Double {
+    func relativeError(_ got: Double, _ want: Float80) -> Double {
         want == 0 ? Double(abs(Float80(got))) : Double(abs(Float80(got) - want) / abs(want))
     }
 
