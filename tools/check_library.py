@@ -7,6 +7,7 @@ instruction set can be taken for baseline code, and that the hot loops call noth
 
 from __future__ import annotations
 
+import ctypes
 import re
 import subprocess
 import sys
@@ -18,6 +19,14 @@ OBJECTS = ROOT / ".build-embedded" / "release"
 # Which vector registers each module may touch; the others none beyond xmm.
 REGISTERS = {"KernelsAVX2": "ymm", "KernelsAVX512": "[yz]mm"}
 MAX_BYTES = 960_000
+
+# By these a library would interfere with its process: handlers, hooks, ends, output, environment and locale.
+INTRUSIVE = {
+    *("signal", "sigaction", "sigaltstack", "atexit", "on_exit", "__cxa_atexit", "pthread_atfork", "__register_atfork"),
+    *("abort", "exit", "_exit", "_Exit", "quick_exit", "raise", "kill", "longjmp", "__longjmp_chk", "__assert_fail"),
+    *("printf", "__printf_chk", "fprintf", "__fprintf_chk", "vfprintf", "dprintf", "puts", "fputs", "putchar", "putc"),
+    *("fwrite", "write", "perror", "syslog", "setenv", "unsetenv", "putenv", "clearenv", "setlocale", "uselocale"),
+}
 
 failures: list[str] = []
 passed = 0
@@ -89,8 +98,19 @@ def check_image(library: str) -> None:
     left = written - {s for names in protected for s in names.split()}
     check("tables of addresses are read-only after that", bool(protected) and not left, sorted(left) or protected)
     check("code needs no relocation", "TEXTREL" not in dynamic, "TEXTREL" in dynamic)
+    modes = re.findall(r"^  LOAD +(?:0x[0-9a-f]+ +){5}([RWE ]+?) +0x", segments, re.MULTILINE)
+    both = [mode for mode in modes if "W" in mode and "E" in mode]
+    check("no segment is both writable and executable", len(modes) > 1 and not both, modes)
     stack = re.search(r"GNU_STACK.*", segments)
     check("stack not executable", stack is not None and "RWE" not in stack[0], stack and stack[0])
+
+    imported = {line.split()[-1].split("@")[0] for line in output("nm", "-D", "--undefined-only", library).splitlines()}
+    check("no hook, output, abort or change of the environment", not imported & INTRUSIVE, sorted(imported & INTRUSIVE))
+    ctypes.CDLL("libm.so.6")
+    libm = next(line.split()[-1] for line in Path("/proc/self/maps").read_text().splitlines() if "libm.so" in line)
+    symbols_of_libm = output("nm", "-D", "--defined-only", libm).splitlines()
+    mathematics = imported & {line.split()[-1].split("@")[0] for line in symbols_of_libm}
+    check("of libm only fma", mathematics == {"fma", "fmaf"}, sorted(mathematics))
 
     symbols = [line.split() for line in output("nm", "-D", "--defined-only", library).splitlines()]
     exported = {s[2].split("@")[0] for s in symbols if s[1] == "T"}
@@ -127,6 +147,19 @@ def check_stack() -> None:
         check(f"{module}: no element of an array on the stack is written", not found, found or "none")
 
 
+def check_safety() -> None:
+    """What checks and plans a call has stack protectors, and traps at overflows and bounds; arithmetic has neither."""
+    for module in ("CABI", "Core", "Kernels", *REGISTERS):
+        objects = sorted(map(str, (OBJECTS / f"{module}.build").glob("*.o")))
+        guarded = sum("__stack_chk_fail" in output("nm", "-u", path) for path in objects)
+        traps = sum(line.startswith("ud2") for _, lines in functions(module) for _, line in lines)
+        if module in ("CABI", "Core"):
+            check(f"{module}: has stack protectors", guarded > 0, f"{guarded} of {len(objects)} object files")
+            check(f"{module}: traps where the library itself is at fault", traps > 0, f"{traps} places")
+        else:
+            check(f"{module}: has no stack protector", guarded == 0, guarded)
+
+
 def check_inner_loops() -> None:
     """Loops over exponentials of logits use whole registers, and call nothing."""
     for module, register in (("KernelsAVX2", "%ymm"), ("KernelsAVX512", "%zmm")):
@@ -158,6 +191,7 @@ if __name__ == "__main__":
     check_image(sys.argv[1])
     if output("uname", "-m").strip() == "x86_64":
         check_instructions()
+        check_safety()
         check_stack()
         check_inner_loops()
     print(f"{passed} passed, {len(failures)} failed")
