@@ -43,11 +43,13 @@ extern "C" {
  *    relative accuracy down to the smallest normal number: logits {80, 0} with label 0 give
  *    1.8049e-35, not 0. Bounds against the exact real result for the given inputs: a row's loss
  *    within 2 units in the last place (f32) where it is >= 2^-4 and within a relative 1e-6
- *    wherever it is a normal number; f64: within 1e-13. Gradient elements for index targets: f32
+ *    wherever it is a normal number, also as a sum of many that are not; f64: within 1e-13, and
+ *    half of 2^-1074 for each 4096 classes. Gradient elements for index targets: f32
  *    within 1e-6 at the target and wherever the probability is >= 1e-6, within 5e-6 elsewhere;
  *    f64 within 1e-13. Where a gradient is a difference p - q of a probability and a target
  *    probability (distributions, label smoothing), the same bounds hold relative to the larger
- *    of the two. A probability below 2^-126 (f32) or 2^-1022 (f64) of the largest may become 0.
+ *    of the two. A probability below 2^-126 (f32) or 2^-1022 (f64) of the largest may become 0 in
+ *    a gradient; in the loss it counts.
  *  - Reproducible. The same bits for any number of threads, split of the batch, memory layout,
  *    alignment and instruction set. Rounding mode and flush-to-zero settings of the calling thread
  *    change nothing, and are found as they were when the call returns.
@@ -303,8 +305,8 @@ typedef struct ce_options {
  * (|m| + log(sum exp(z_c - m)))^2 for the largest logit m.
  *
  * softcap and logit_scale come first: z is what they make of the input x, computed in f64 for every
- * dtype and within a relative 1e-15; the promised bounds hold for those z. The gradient is with respect
- * to x. So it is with temperature, which divides what these make of x.
+ * dtype and within 6 units in its last place, 1.4e-15; the promised bounds hold for those z. The
+ * gradient is with respect to x. So it is with temperature, which divides what these make of x.
  *
  * Targets: what target, target_probs and target_type can be
  *

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from mpmath import mp, mpf
 
 import crossentropy as ce
 
@@ -46,3 +47,20 @@ def test_losses_of_probabilities_keep_it_too() -> None:
     want = math.log(2) * (1 + (CLASSES - 1) * q[0, 1])
     for input_type, x in (("probs", p), ("log_probs", np.log(p))):
         assert ce.cross_entropy(x, q, input_type=input_type) == pytest.approx(want, rel=1e-15, abs=0)
+
+
+@pytest.mark.parametrize("axis", [-1, 0])
+def test_tiny_losses_of_many_blocks(axis: int) -> None:
+    """What a block adds is a float64, and so a multiple of 2^-1074: blocks just below half of that add nothing.
+
+    The loss, a little above the smallest normal number, is then off by no more than that half for each block.
+    """
+    x = np.full((1, CLASSES), math.log(0.49) - 1074 * math.log(2) - math.log(4096))
+    x[0, :4096] = -np.inf
+    x[0, 0] = 0
+    x[0, 1] = -708.39
+    loss, grad = ce.cross_entropy_with_grad(x if axis else x.T, [0], axis=axis)
+    with mp.workdps(40):
+        want = mp.exp(mpf(x[0, 1])) + (CLASSES - 4096) * mp.exp(mpf(x[0, -1]))  # log1p of it is off by as little
+        for got in (loss, -grad.reshape(-1)[0]):
+            assert abs(mpf(float(got)) - want) <= mpf("1e-13") * want + BLOCKS * mpf(2) ** -1075
