@@ -195,15 +195,19 @@ struct ProbabilityFactor<T: Element> {
         let scale =
             isOne ? DoubleLanes(repeating: get(&group.pointee.prob_scale, 0)) : lanes(&group.pointee.prob_scale)
         let limit = T.self == Float.self ? Int64(100) : 900
-        let lift = DoubleLanes(repeating: T.self == Float.self ? 0x1p100 : 0x1p500)
-        let lower = DoubleLanes(repeating: T.self == Float.self ? 0x1p-100 : 0x1p-500)
+        // A reference may be e^32 below the largest element of its block, whose exponential is then 2^110: of a normal result the
+        // factor is at least 2^-236. So 2^112 makes it a normal number, and no product too large, as that of a small factor is
+        // below 2^13 times that. A large factor is to become no smaller than exponentials, from 2^-123 on, allow.
+        let isSingle = T.self == Float.self
+        let (lift, unlift) = isSingle ? (0x1p112, 0x1p-112) : (0x1p500, 0x1p-500)
+        let (lower, unlower) = isSingle ? (0x1p-100, 0x1p100) : (0x1p-500, 0x1p500)
         let one = DoubleLanes(repeating: 1)
         let exponent = exponents(scale) &+ exponents(weights.0) &+ exponents(weights.1)
         let isSmall = (exponent .< SIMD16<Int64>(repeating: -limit)) .& (scale .!= DoubleLanes(repeating: 0))
         let isLarge = exponent .> SIMD16<Int64>(repeating: limit)
         let lifted = scale * one.replacing(with: lift, where: isSmall).replacing(with: lower, where: isLarge)
         factor = T.clamped(T.narrow(lifted * weights.1 / total * weights.0))
-        var powers = one.replacing(with: lower, where: isSmall).replacing(with: lift, where: isLarge)
+        var powers = one.replacing(with: unlift, where: isSmall).replacing(with: unlower, where: isLarge)
         hasPower = isAnySet(isSmall .| isLarge)
         if group.pointee.has_powers != 0 {
             powers *=
