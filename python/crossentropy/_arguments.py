@@ -13,8 +13,8 @@ from . import _c_api
 from ._c_api import NO_TERMS, Array, Choices, Terms
 from ._errors import ArgumentTypeError, ArgumentValueError
 
-# From this many elements of x or the target on a call can be interrupted. Up to there the slowest losses take one thread
-# some 30 ms; the plain ones take 2 ms, beside which the start of a thread is hardly felt.
+# From this many elements of x or the target on, a call can be interrupted. Up to there the slowest losses take one
+# thread some 30 ms; the plain ones take 2 ms, beside which the start of a thread is hardly felt.
 INTERRUPTIBLE_FROM = 1 << 21
 
 

@@ -449,7 +449,7 @@ IN_MEMORY = MEMORY[:-1].reshape(ROWS, CLASSES)
         ("cross_entropy", Y, {"out": MEMORY[:1]}, ["out overlaps x"]),
         ("cross_entropy", Y, {"mask": np.ones(3, bool)}, ["mask has shape [3], but x without its class axis has"]),
         ("cross_entropy", Q, {"ignore_index": [1, 2]}, ["ignore_index is for labels, but targets are distributions"]),
-        ("cross_entropy", Y, {"focal_gamma": 1.0, "input_type": "probs"}, ["focal_gamma is for logits, but input_type"]),
+        ("cross_entropy", Y, {"focal_gamma": 1.0, "input_type": "probs"}, ["focal_gamma is for logits, but"]),
         ("cross_entropy", Q, {"temperature": 2.0, "input_type": "probs"}, ['nor target_type says "logits"']),
         ("cross_entropy", SPARSE, {"label_smoothing": 0.1}, ["but probs make", 'take rest "spread"']),
         ("cross_entropy", SPARSE, {"target_type": "logits"}, ['target_type is "logits"', 'rest "renormalize"']),
