@@ -49,11 +49,11 @@ public struct BinaryCall {
         let divisor = try scanTargets(workspace)
         let isEmpty = try options.isEmptyMean(divisor)
         let ofEmpty: Double? = options.empty == .zero ? nil : .nan
-        let gradFactor = isEmpty ? ofEmpty : options.gradLoss / divisor.sum.rounded()
+        let gradFactor = isEmpty ? ofEmpty : divisor.dividing(ScaledNumber(options.gradLoss)).value
         try pass(.loss, workspace, gradFactor: gradFactor)
         guard options.reduction != .none, let loss else { return }
         let value =
-            isEmpty ? (options.empty == .zero ? 0 : .nan) : workspace.total().divided(by: divisor.sum)
+            isEmpty ? (options.empty == .zero ? 0 : .nan) : divisor.mean(workspace.total())
         loss.operand.store(value, at: 0)
     }
 

@@ -4,10 +4,13 @@ struct LongInteger {
     private(set) var count = 0
 
     /// From limbs of 32 bits, each below 2^32, the lowest first.
-    init(_ limbs: InlineArray<70, Int64>) {
-        for i in 0..<35 {
-            words[i] = UInt64(limbs[2 * i]) | UInt64(limbs[2 * i + 1]) << 32
-            if words[i] != 0 { count = i + 1 }
+    init(_ limbs: borrowing InlineArray<70, Int64>) {
+        limbs.span.withUnsafeBufferPointer { limbs in  // or each limb would be read from a copy of them all
+            for i in 0..<35 {
+                let word = UInt64(limbs[2 * i]) | UInt64(limbs[2 * i + 1]) << 32
+                words[i] = word
+                if word != 0 { count = i + 1 }
+            }
         }
     }
 
@@ -36,14 +39,6 @@ struct LongInteger {
             if result.words[i] != 0 { result.count = i + 1 }
         }
         return result
-    }
-
-    /// The number times 2^unit as the nearest double.
-    func rounded(unit: Int) -> Double {
-        let length = bitLength
-        if length <= 64 { return Self.rounded(words[0], unit, isExact: true) }
-        let top = shiftedDown(by: length - 64)
-        return Self.rounded(top.words[0], unit + length - 64, isExact: trailingZeros >= length - 64)
     }
 
     /// bits 2^exponent as the nearest double; unless it is exact, something less than 2^exponent follows.
@@ -97,7 +92,37 @@ struct LongInteger {
 }
 
 extension ExactSum {
-    /// The sum divided by another one, both exact: the double nearest to the quotient.
+    /// The sum divided by a number: the double nearest to the quotient.
+    @export(interface) public func divided(by divisor: Double) -> Double {
+        guard let numerator = leadingBits, divisor.magnitude > 0, divisor.magnitude < .infinity else {
+            return rounded() / divisor
+        }
+        if numerator.high == 0 { return 0 }
+        let scaled = ScaledNumber(divisor)
+        let d = scaled.significand.significandBitPattern << 11 | 1 << 63
+        // 64 bits of the quotient of 128 by 64, by long division; what follows these is in the remainder.
+        var low = numerator.low
+        var remainder = numerator.high >= d ? numerator.high - d : numerator.high
+        var bits: UInt64 = numerator.high >= d ? 1 : 0
+        var steps = 0
+        while bits >> 62 == 0 {
+            let isLarge = remainder >> 63 != 0
+            remainder = remainder << 1 | low >> 63
+            low <<= 1
+            steps += 1
+            bits <<= 1
+            if isLarge || remainder >= d {
+                remainder &-= d
+                bits |= 1
+            }
+        }
+        let isExact = numerator.isExact && remainder == 0 && low == 0
+        let exponent = numerator.exponent - scaled.exponent - steps
+        let quotient = LongInteger.rounded(bits, exponent, isExact: isExact)
+        return numerator.isNegative != (divisor < 0) ? -quotient : quotient
+    }
+
+    /// The same of a sum that is no number itself.
     @export(interface) public func divided(by divisor: ExactSum) -> Double {
         guard let (isNegative, numerator) = magnitude, let (isInverted, whole) = divisor.magnitude else {
             return rounded() / divisor.rounded()  // NaN and infinities

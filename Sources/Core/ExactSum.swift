@@ -41,6 +41,7 @@ public struct ExactSum {
 
     @inline(never)
     private mutating func spreadVectors() {
+        if pendingVectors == 0 { return }
         let (upper, lower) = (self.upper, self.lower)
         self.upper = SIMD16(repeating: 0)
         self.lower = SIMD16(repeating: 0)
@@ -105,26 +106,73 @@ public struct ExactSum {
 
     public init(_ x: Double) { add(x) }
 
-    /// The sum as an integer in units of 2^-1074 and whether it is negative; `nil` for NaN and infinities.
-    var magnitude: (isNegative: Bool, LongInteger)? {
+    /// The sum, all its limbs at least 0, and whether it was negative; `nil` for NaN and infinities.
+    private var normalized: (isNegative: Bool, ExactSum)? {
         var exact = self
         exact.spreadVectors()
         if exact.special != 0 { return nil }  // NaN != 0 holds
         exact.normalize()
-        let isNegative = exact.limbs[Self.limbCount - 1] < 0
-        if isNegative {
-            for i in 0..<Self.limbCount { exact.limbs[i] = -exact.limbs[i] }
-            exact.normalize()
-        }
+        if exact.limbs[Self.limbCount - 1] >= 0 { return (false, exact) }
+        for i in 0..<Self.limbCount { exact.limbs[i] = -exact.limbs[i] }
+        exact.normalize()
+        return (true, exact)
+    }
+
+    /// The sum as an integer in units of 2^-1074 and whether it is negative; `nil` for NaN and infinities.
+    var magnitude: (isNegative: Bool, LongInteger)? {
+        guard let (isNegative, exact) = normalized else { return nil }
         return (isNegative, LongInteger(exact.limbs))
+    }
+
+    /// The leading bits of a sum that is a number.
+    struct LeadingBits {
+        var isNegative: Bool
+        /// 128 bits, of which the first is 1 unless the sum is 0.
+        var high: UInt64 = 0
+        var low: UInt64 = 0
+        /// Whether all bits that follow are 0.
+        var isExact = true
+        /// The first bit is worth 2^exponent.
+        var exponent = 0
+    }
+
+    var leadingBits: LeadingBits? {
+        guard let (isNegative, exact) = normalized else { return nil }
+        return exact.limbs.span.withUnsafeBufferPointer { limbs in  // or each would be read from a copy of them all
+            var bits = LeadingBits(isNegative: isNegative)
+            var top = Self.limbCount - 1
+            while top >= 0 && limbs[top] == 0 { top -= 1 }
+            if top < 0 { return bits }
+            func limb(_ i: Int) -> UInt64 { i < 0 ? 0 : UInt64(limbs[i]) }
+            let shift = UInt64(limb(top).leadingZeroBitCount) - 32
+            let (first, second) = (limb(top) << 32 | limb(top - 1), limb(top - 2) << 32 | limb(top - 3))
+            let third = limb(top - 4) << 32
+            bits.high = first << shift | (second >> 32) >> (32 - shift)
+            bits.low = second << shift | (third >> 32) >> (32 - shift)
+            bits.isExact = third << shift == 0
+            var i = top - 5
+            while i >= 0 && bits.isExact {
+                bits.isExact = limbs[i] == 0
+                i -= 1
+            }
+            bits.exponent = 32 * top + 31 - Int(shift) - 1074
+            return bits
+        }
+    }
+
+    /// Whether the sum is a double that it was rounded to.
+    func isExactly(_ rounded: Double) -> Bool {
+        var difference = self
+        difference.add(-rounded)
+        return difference.leadingBits?.high == 0
     }
 
     /// The nearest double, infinite where the sum is beyond the range.
     @export(interface) public func rounded() -> Double {
-        guard let (isNegative, integer) = magnitude else { return special }
-        if integer.isZero { return 0 }
-        let x = integer.rounded(unit: -1074)
-        return isNegative ? -x : x
+        guard let bits = leadingBits else { return special }
+        if bits.high == 0 { return 0 }
+        let x = LongInteger.rounded(bits.high, bits.exponent - 63, isExact: bits.isExact && bits.low == 0)
+        return bits.isNegative ? -x : x
     }
 
     // MARK: As plain words

@@ -173,7 +173,7 @@ public struct LossCall {
     /// Stores the sum or mean of the losses, if there is to be one.
     func storeReduced(_ total: ExactSum, _ divisor: MeanDivisor, isEmpty: Bool) {
         guard reduction != .none, let loss else { return }
-        loss.store(isEmpty ? (empty == .zero ? 0 : .nan) : total.divided(by: divisor.sum), at: 0)
+        loss.store(isEmpty ? (empty == .zero ? 0 : .nan) : divisor.mean(total), at: 0)
     }
 
     /// Where the loss looks at the target mass of all classes, a pass of its own; before a gradient may take the input's place.

@@ -3,23 +3,41 @@
 /// Weights near the ends of the range are added up, and multiply the losses, with a common power of two, so that a mean of rows
 /// that weigh 1e-310 or 1e300 is as good as any other.
 struct MeanDivisor {
-    let sum: ExactSum
-    /// The sum is of weights times 2^exponent, and so is the sum of the losses to be.
+    /// What is divided by: a number, or a sum of weights that is none.
+    private enum Value {
+        case number(Double)
+        case sum(ExactSum)
+    }
+
+    private let value: Value
+    /// The divisor is of weights times 2^exponent, and so is the sum of the losses to be.
     let exponent: Int
     private let rounded: Double
 
-    init(_ sum: ExactSum, exponent: Int = 0) {
-        self.sum = sum
-        self.exponent = exponent
-        rounded = sum.rounded()
+    init(_ number: Double) {
+        value = .number(number)
+        exponent = 0
+        rounded = number
     }
 
-    init(_ number: Double) { self.init(ExactSum(number)) }
+    init(_ sum: ExactSum, exponent: Int = 0) {
+        rounded = sum.rounded()
+        self.exponent = exponent
+        value = sum.isExactly(rounded) ? .number(rounded) : .sum(sum)
+    }
 
     var isZero: Bool { rounded == 0 }
 
     /// A number divided by the weights.
     func dividing(_ x: ScaledNumber) -> ScaledNumber { x / ScaledNumber(rounded).shifted(by: -exponent) }
+
+    /// The mean: the double nearest to the quotient.
+    func mean(_ total: ExactSum) -> Double {
+        switch value {
+        case .number(let number): total.divided(by: number)
+        case .sum(let sum): total.divided(by: sum)
+        }
+    }
 }
 
 /// The sum of weights s w, each the product of two.
