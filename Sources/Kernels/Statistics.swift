@@ -174,8 +174,9 @@ func finishStatistics<T: Element>(_ group: GroupPointer, _ stats: LogSumExp, _ t
         let (first, second) = block.weights(stats.max)
         // From the distance to the block's largest to that to the row's.
         let all = (table.distances(entry) + (block.sum + block.top) * (stats.max - block.max)) * second * first
-        // Nothing but -infinity adds nothing.
-        let added = all.replacing(with: zero, where: block.max .== DoubleLanes(repeating: -.infinity))
+        // A block that is too far below adds nothing, however far that is.
+        let isNothing = (second * first .== zero) .| (block.max .== DoubleLanes(repeating: -.infinity))
+        let added = all.replacing(with: zero, where: isNothing)
         @inline(__always) func lane(_ lanes: DoubleLanes) -> DoubleLanes {
             isByRows ? lanes : DoubleLanes(repeating: lanes[i % laneCount])
         }

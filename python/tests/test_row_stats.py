@@ -67,3 +67,13 @@ def test_rows_of_weight_0_have_no_target(label_smoothing: float) -> None:
     assert stats.target_prob[0] > 0
     assert np.isnan(stats.target_prob[1:]).all()
     assert list(stats.target_rank) == [2, -1, -1]
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("masked", [-1e300, -np.finfo(np.float64).max])
+def test_a_masked_block_leaves_the_entropy(masked: float, axis: int) -> None:
+    x = np.full((2, BLOCK + 3), masked)
+    x[0, :3], x[1, BLOCK:] = (1e8, 1e8 + 1, 1e8 + 2), (0, 1, 2)
+    p = np.exp([-2.0, -1.0, 0.0]) / np.exp([-2.0, -1.0, 0.0]).sum()
+    stats = ce.row_stats(x if axis else np.ascontiguousarray(x.T), axis=axis)
+    np.testing.assert_allclose(stats.entropy, -(p * np.log(p)).sum(), rtol=1e-13)
