@@ -96,13 +96,16 @@ extension LossCall {
         if scale != 1 || options.softcap != 0 || (temperature != 1 && inputType == .logits) {
             // c tanh(s x / c) / T is the same with c / T and s / T.
             transform = crossentropy_transform(
-                logit_scale: scale / temperature, softcap: options.softcap / temperature, applies: 1)
+                scale: scale / temperature, softcap: options.softcap / temperature)
         }
         squaresTemperature = options.temperature_squared != 0
         guard let targetType = TargetType(rawValue: options.target_type) else {
             throw unknown("target_type", options.target_type)
         }
         self.targetType = targetType
+        if targetType == .logits && (1 / temperature) == .infinity {
+            throw outOfRange("temperature", options.temperature, "so large that logits can be divided by it")
+        }
         guard SparseTarget.Rest(rawValue: options.target_rest) != nil else {
             throw unknown("target_rest", options.target_rest)
         }

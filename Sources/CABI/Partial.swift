@@ -187,8 +187,7 @@ public func ce_partial_grad(
             let first = partials![0]
             try checkSettings(core(partials!), rows, input.dtype, storage.cancel(options))
             if first.logit_scale != 1 || first.softcap != 0 {
-                call.transform = crossentropy_transform(
-                    logit_scale: first.logit_scale, softcap: first.softcap, applies: 1)
+                call.transform = crossentropy_transform(scale: first.logit_scale, softcap: first.softcap)
             } else {
                 call.transform = crossentropy_transform()
             }

@@ -140,8 +140,10 @@ public struct LossCall {
         defer { workspace.free() }
 
         if isMeanOverDistributionMass {
-            let scales = RowScales(loss: ScaledNumber(1), exponent: divisor.exponent, grad: nil)
-            divisor = MeanDivisor(try sumOverRows(.mass, workspace, scales), exponent: divisor.exponent)
+            // The sum of the sample weights has an exponent, and the largest class weight has one.
+            let exponent = divisor.exponent + workspace.massExponent
+            let scales = RowScales(loss: ScaledNumber(1), exponent: exponent, grad: nil)
+            divisor = MeanDivisor(try sumOverRows(.mass, workspace, scales), exponent: exponent)
         }
         let isEmpty = try isEmptyMean(divisor)
 
@@ -164,7 +166,8 @@ public struct LossCall {
     func scales(_ divisor: MeanDivisor, isEmpty: Bool) -> RowScales {
         let temperature = ScaledNumber(squaresTemperature ? self.temperature : 1)
         let squared = temperature * temperature
-        let grad = divisor.dividing(ScaledNumber(gradLoss) * squared)
+        let slopes = mode == .hessianVector || mode == .hessianDiagonal ? 2 : 1
+        let grad = divisor.dividing(ScaledNumber(gradLoss) * squared).shifted(by: slopes * transform.slopeExponent)
         return RowScales(
             loss: squared, exponent: divisor.exponent,
             grad: isEmpty ? (empty == .zero ? nil : ScaledNumber(.nan)) : grad)

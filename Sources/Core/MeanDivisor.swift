@@ -15,9 +15,10 @@ struct MeanDivisor {
     private let rounded: Double
 
     init(_ number: Double) {
-        value = .number(number)
-        exponent = 0
-        rounded = number
+        let scaled = ScaledNumber(number)
+        exponent = number.isOrdinary ? 0 : -scaled.exponent
+        rounded = number.isOrdinary ? number : scaled.significand
+        value = .number(rounded)
     }
 
     init(_ sum: ExactSum, exponent: Int = 0) {
@@ -52,7 +53,11 @@ struct WeightSum {
             sum.add((ScaledNumber(s) * ScaledNumber(w)).shifted(by: exponent).value)
         } else {
             sum.add(s * w)
-            if s.isOrdinary && w.isOrdinary { return }
+            if s.isOrdinary && w.isOrdinary {
+                // No sum of these is near an end, and none of theirs with smaller ones.
+                if s != 0 && w != 0 { largest = max(largest ?? .min, 0) }
+                return
+            }
             let product = ScaledNumber(s) * ScaledNumber(w)
             if product.significand != 0 { largest = max(largest ?? .min, product.exponent) }
         }

@@ -15,6 +15,8 @@ struct PairRows {
     /// f32 logits on both sides need no staging.
     private let usesSingles: Bool
     private let scatterSingles: crossentropy_scatter_kernel
+    /// Of two, nearly always 1: derivatives are multiplied by it when they are written.
+    private var power = 1.0
 
     /// What exponentials in f32 add to a divergence, 6.4e-14, is 1.4e-7 of this one: see LogitsDivergence.swift.
     private static let leastSingleDivergence = 0x1p-21
@@ -56,7 +58,6 @@ struct PairRows {
         pair.weight = weight
         pair.keep = 1 - call.labelSmoothing
         pair.is_plain = call.mode == .divergence && call.isPlainDivergence ? 1 : 0
-        pair.z_loss = call.terms.z_loss
         pair.cancel = call.cancel
         pair.prediction.cancel = call.cancel
         pair.target.cancel = call.cancel
@@ -73,7 +74,7 @@ struct PairRows {
         pair.target.values = rows + 3 * length
         pair.target.logs = rows + 4 * length
         if call.temperature != 1 && call.targetType == .logits {
-            pair.target.transform = crossentropy_transform(logit_scale: 1 / call.temperature, softcap: 0, applies: 1)
+            pair.target.transform = crossentropy_transform(scale: 1 / call.temperature, softcap: 0)
         }
     }
 
@@ -153,9 +154,11 @@ struct PairRows {
     ) -> Double {
         pair.prediction.data = row.input
         pair.grad_scale = row.grad_scale
+        pair.z_loss = row.terms.z_loss
+        power = row.grad_power
         switch call.mode {
         case .divergence:
-            if usesSingles, let value = divergenceOfSingles(row) { return value }
+            if usesSingles && power == 1, let value = divergenceOfSingles(row) { return value }
             return divergence(row, offsets, hasGradients: hasGradients)
         case .hessianVector, .hessianDiagonal: return hasGradients ? secondDerivatives(&row, kernel, offsets) : 0
         case .loss, .softmax, .logSoftmax:
@@ -176,13 +179,12 @@ struct PairRows {
         guard hasGradients && value == value else { return value }
         if let grad = row.grad {
             let transform = pair.prediction.transform
-            if transform.applies != 0 && transform.softcap == 0 { pair.grad_scale *= transform.logit_scale }
+            if transform.applies != 0 && transform.softcap == 0 { pair.grad_scale *= transform.slope }
             kernels.divergence_grad(&pair)
-            pair.grad_scale = row.grad_scale
             if transform.softcap != 0 { kernels.chain(&pair) }
             write(pair.prediction.logs, grad, row.grad_format, row.grad_stride)
         }
-        writeTargetGradient(offsets)
+        writeTargetGradient(row, offsets)
         return value
     }
 
@@ -193,7 +195,7 @@ struct PairRows {
         row.row_weight = 1
         pair.mass = totalMass(&row)
         if pair.prediction.transform.applies != 0 {
-            let slope = pair.prediction.transform.logit_scale
+            let slope = pair.prediction.transform.slope
             pair.grad_scale *= slope * slope
         }
         kernels.stage(&pair.prediction, pair.classes)
@@ -219,7 +221,7 @@ struct PairRows {
         }
         kernels.costs(&pair)
         let value = kernel(&row)
-        if value == value { writeTargetGradient(offsets) }
+        if value == value { writeTargetGradient(row, offsets) }
         return value
     }
 
@@ -235,7 +237,7 @@ struct PairRows {
         if divergence != divergence && isScaled { return nil }
         let value = row.row_weight * divergence
         guard let grad = row.grad, value == value else { return value }
-        if pair.prediction.transform.applies != 0 { pair.grad_scale *= pair.prediction.transform.logit_scale }
+        if pair.prediction.transform.applies != 0 { pair.grad_scale *= pair.prediction.transform.slope }
         let isDirect = row.grad_stride == 1 && row.grad_format == CROSSENTROPY_F32
         let copy = UnsafeMutableRawPointer(dense)
         pair.single_grad = (isDirect ? grad : copy).assumingMemoryBound(to: Float.self)
@@ -255,13 +257,17 @@ struct PairRows {
         _ copy: UnsafeMutablePointer<Double>, _ place: UnsafeMutableRawPointer, _ format: Int32, _ stride: Int64
     ) {
         call.forEachPart(of: call.classes) { part in
+            if power != 1 { for c in part { copy[c] *= power } }
             scatter(
                 copy + part.lowerBound, Int64(part.count), place, format, Int64(part.lowerBound) * stride, stride)
         }
     }
 
-    private mutating func writeTargetGradient(_ offsets: RowOffsets) {
+    private mutating func writeTargetGradient(_ row: crossentropy_row, _ offsets: RowOffsets) {
         guard let grad = call.targetGrad else { return }
+        // The transform is the prediction's alone.
+        let scale = ScaledNumber(row.grad_scale) * ScaledNumber(row.grad_power)
+        (pair.grad_scale, power) = scale.shifted(by: -pair.prediction.transform.slopeExponent).parts()
         if pair.target.kind == CROSSENTROPY_LOGITS && !(pair.cost_sum.magnitude < .infinity) {
             return fillTargetGradient(offsets, with: .nan)
         }

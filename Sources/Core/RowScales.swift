@@ -33,8 +33,8 @@ struct RowScales {
     /// What multiplies the gradient of a row of weight 1.
     var gradFactor: Double { gradValue }
 
-    /// The scales of one row: numbers that are far from the ends of the range, and powers of two that what was made with them is
-    /// to be multiplied with, nearly always 1.
+    /// The scales of one row: numbers that are far from the ends of the range, and powers of two, nearly always 1, that multiply the
+    /// results.
     struct Row {
         var loss: Double
         var lossPower = 1.0
@@ -49,24 +49,27 @@ struct RowScales {
     ///   - s: The sample weight.
     ///   - w: The class weight.
     ///   - g: The row's own upstream gradient.
+    ///   - isOfLabel: The numbers multiply what is made of the label alone. Otherwise they are near 1, as masses may not be.
     @inline(__always)
-    func row(_ s: Double, _ w: Double, _ g: Double) -> Row {
+    func row(_ s: Double, _ w: Double, _ g: Double, isOfLabel: Bool) -> Row {
         if areOrdinary && s.isOrdinary && w.isOrdinary && g.isOrdinary {
             return Row(
                 loss: s * w * lossValue, grad: s * gradValue * w * g, zLoss: s * lossValue, zGrad: s * g * gradValue)
         }
-        return extremeRow(s, w, g)
+        return extremeRow(s, w, g, isOfLabel)
     }
 
     @inline(never)
-    private func extremeRow(_ s: Double, _ w: Double, _ g: Double) -> Row {
+    private func extremeRow(_ s: Double, _ w: Double, _ g: Double, _ isOfLabel: Bool) -> Row {
         let (s, w, g) = (ScaledNumber(s), ScaledNumber(w), ScaledNumber(g))
         let (loss, grad) = (self.loss, self.grad ?? ScaledNumber(0))
-        let (lossValue, lossPower) = (s * w * loss).parts
-        let (gradValue, gradPower) = (s * grad * w * g).parts
+        let (ofLoss, ofGrad) = (s * w * loss, s * grad * w * g)
+        let (lossValue, lossPower) = isOfLabel ? ofLoss.partsAtEnds : ofLoss.parts()
+        let (gradValue, gradPower) = isOfLabel ? ofGrad.partsAtEnds : ofGrad.parts()
         return Row(
             loss: lossValue, lossPower: lossPower, grad: gradValue, gradPower: gradPower,
-            zLoss: (s * loss / ScaledNumber(lossPower)).value, zGrad: (s * g * grad / ScaledNumber(gradPower)).value)
+            zLoss: (s * loss / ScaledNumber(lossPower)).finiteValue,
+            zGrad: (s * g * grad / ScaledNumber(gradPower)).finiteValue)
     }
 }
 

@@ -171,7 +171,7 @@ extension RowWorker {
             let g = call.gradLosses?.double(at: first.gradLoss + i * step.gradLoss) ?? 1
             // A class weight of 0 leaves the z-loss, which is the row's.
             if s == 0 || (w == 0 && call.terms.z_loss == 0) { isCounted[i] = 0 }
-            let row = scales.row(s, w, g)
+            let row = scales.row(s, w, g, isOfLabel: true)
             lossScale[i] *= row.loss
             gradScale[i] = gradScale[i] == gradScale[i] && scales.isFinite(s, g) ? row.grad : .nan
             sampleWeight[i] = row.zLoss

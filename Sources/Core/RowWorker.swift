@@ -148,10 +148,10 @@ struct RowWorker {
         if call.needsMass || what == .mass {
             // The kernels have the class weights, times a power of two that keeps them in range.
             row.label_mass = row.keep * (ScaledNumber(w).shifted(by: -weightExponent).value)
-            scale = scales.row(s, weightPower, g)
+            scale = scales.row(s, weightPower, g, isOfLabel: false)
         } else {
             row.label_mass = 1
-            scale = scales.row(s, row.keep * w, g)
+            scale = scales.row(s, row.keep * w, g, isOfLabel: true)
         }
         row.row_weight = scale.loss
         row.grad_scale = scale.grad

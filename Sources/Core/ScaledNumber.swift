@@ -37,12 +37,24 @@ struct ScaledNumber {
     /// The nearest double.
     var value: Double { Self.scaled(significand, by: exponent) }
 
-    /// The same as a double that is far from both ends of the range, times a power of two: 1, unless the number itself is near
-    /// an end. Beyond 2^1600 it is infinite, below 2^-1600 it is 0.
-    var parts: (value: Double, power: Double) {
-        if exponent > 900 { return (Self.scaled(significand, by: exponent - 600), 0x1p600) }
-        if exponent < -900 { return (Self.scaled(significand, by: exponent + 600), 0x1p-600) }
-        return (Self.scaled(significand, by: exponent), 1)
+    /// Far enough from both ends of the range for products of several; or 0, NaN or infinite.
+    var isOrdinary: Bool { exponent.magnitude < 200 }
+
+    /// The nearest double, but not above 2^1001: where it multiplies 0, the product is to be 0.
+    var finiteValue: Double { Self.scaled(significand, by: min(exponent, 1000)) }
+
+    /// The same as a double, which has a magnitude in [1, 2) times 2^unit, times a power of two. Magnitudes beyond 2^1900 are that
+    /// and not infinite, so that products with 0 stay 0; those below 2^-1900 likewise.
+    func parts(unit: Int = 0) -> (value: Double, power: Double) {
+        let exponent = max(-1900, min(self.exponent, 1900))
+        let power = max(-1000, min(exponent - unit, 1000))
+        return (Self.scaled(significand, by: exponent - power), Double(sign: .plus, exponent: power, significand: 1))
+    }
+
+    /// As `parts`, but with a power of 1 unless the number itself is near an end of the range.
+    var partsAtEnds: (value: Double, power: Double) {
+        if exponent.magnitude <= 900 { return (Self.scaled(significand, by: exponent), 1) }
+        return parts(unit: exponent > 0 ? 300 : -300)
     }
 
     /// x 2^k for x near 1, rounded once.

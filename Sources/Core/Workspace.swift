@@ -13,6 +13,8 @@ struct Workspace {
     /// The class weights as contiguous doubles, divided by 2^weightExponent, which is 1 unless they are near an end of the range.
     let classWeights: UnsafeMutablePointer<Double>?
     let weightExponent: Int
+    /// What brings the largest class weight near 1, where that is near an end of the range.
+    let massExponent: Int
     /// The prior, times the label smoothing.
     let priors: UnsafeMutablePointer<Double>?
 
@@ -51,7 +53,7 @@ struct Workspace {
                 for c in part { classWeights[c] = view.double(at: c * view.classStride) }
             }
         }
-        weightExponent = classWeights.map { Self.normalize($0, for: call) } ?? 0
+        (weightExponent, massExponent) = classWeights.map { Self.normalize($0, for: call) } ?? (0, 0)
         self.priors = priors?.bindMemory(to: Double.self, capacity: call.classes)
         if let prior, let priors = self.priors {
             call.forEachPart(of: call.classes) { part in
@@ -60,18 +62,33 @@ struct Workspace {
         }
     }
 
-    /// Divides the class weights by a power of two, the exponent of which is returned, if the largest is near an end of the range.
-    private static func normalize(_ weights: UnsafeMutablePointer<Double>, for call: LossCall) -> Int {
+    /// Divides the class weights by a power of two, the exponent of which is returned, if the largest is near an end of the range; and
+    /// the exponent that would bring the largest near 1. The z-loss is divided by it too, as it is added to what they weigh. None
+    /// of them may get near the other end.
+    private static func normalize(_ weights: UnsafeMutablePointer<Double>, for call: LossCall) -> (Int, Int) {
         var largest = 0.0
+        var least = Double.infinity
         call.forEachPart(of: call.classes) { part in
-            for c in part where weights[c].magnitude > largest { largest = weights[c].magnitude }
+            for c in part where weights[c] != 0 {
+                let weight = weights[c].magnitude
+                if weight > largest { largest = weight }
+                if weight < least { least = weight }
+            }
         }
-        if largest.isOrdinary || largest == .infinity { return 0 }
-        let exponent = ScaledNumber(largest).exponent
+        if largest == 0 || largest == .infinity { return (0, 0) }
+        let massExponent = largest.isOrdinary ? 0 : -ScaledNumber(largest).exponent
+        let zLoss = call.terms.z_loss
+        if zLoss != 0 { (least, largest) = (min(least, zLoss), max(largest, zLoss)) }
+        let (low, high) = (ScaledNumber(least).exponent, ScaledNumber(largest).exponent)
+        // Ordinary ones are left as they are, unless they come with some that lose digits when they are multiplied.
+        let exponent =
+            high.magnitude < 200
+            ? (low < -700 ? high - 200 : 0) : high > 0 ? max(0, min(high, low + 700)) : high
+        if exponent == 0 { return (0, massExponent) }
         call.forEachPart(of: call.classes) { part in
             for c in part { weights[c] = ScaledNumber(weights[c]).shifted(by: -exponent).value }
         }
-        return exponent
+        return (exponent, massExponent)
     }
 
     func free() {

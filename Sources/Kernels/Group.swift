@@ -192,8 +192,13 @@ struct ProbabilityFactor<T: Element> {
     init(_ group: GroupPointer, weights: (DoubleLanes, DoubleLanes), total: DoubleLanes) {
         // Lanes are rows or, of a row of several blocks, these.
         let isOne = group.rows == 1
-        let scale =
+        var scale =
             isOne ? DoubleLanes(repeating: get(&group.pointee.prob_scale, 0)) : lanes(&group.pointee.prob_scale)
+        let hasPowers = group.pointee.has_powers != 0
+        let rowPowers =
+            isOne ? DoubleLanes(repeating: get(&group.pointee.grad_power, 0)) : lanes(&group.pointee.grad_power)
+        // f32 cannot hold them, while the product is far from the ends of f64 where f32 can hold the gradient.
+        if hasPowers && T.self == Float.self { scale *= rowPowers }
         let limit = T.self == Float.self ? Int64(100) : 900
         // A reference may be e^32 below the largest element of its block, whose exponential is then 2^110: of a normal result the
         // factor is at least 2^-236. So 2^112 makes it a normal number, and no product too large, as that of a small factor is
@@ -209,9 +214,8 @@ struct ProbabilityFactor<T: Element> {
         factor = T.clamped(T.narrow(lifted * weights.1 / total * weights.0))
         var powers = one.replacing(with: unlift, where: isSmall).replacing(with: unlower, where: isLarge)
         hasPower = isAnySet(isSmall .| isLarge)
-        if group.pointee.has_powers != 0 {
-            powers *=
-                isOne ? DoubleLanes(repeating: get(&group.pointee.grad_power, 0)) : lanes(&group.pointee.grad_power)
+        if hasPowers && T.self == Double.self {
+            powers *= rowPowers
             hasPower = true
         }
         power = T.clamped(T.narrow(powers))

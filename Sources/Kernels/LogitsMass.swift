@@ -120,13 +120,16 @@ private func writeDifferences<T: Element>(
     let max = T(stats.max[0])
     let rest = stats.rest[0]
     let reference = T.expReference(T.splat(max))
-    let scale = row.grad_scale
+    // Masses may be so small that the factor would have lost digits.
+    let lift = (row.grad_scale * totalMass).magnitude < 0x1p-900 ? 0x1p200 : 1
+    let scale = row.grad_scale * lift
+    let rowPower = row.grad_power / lift
     let factor =
         totalMass == 0
         ? DoubleLanes(repeating: 0)
         : DoubleLanes(repeating: scale * totalMass) / (T.expUnit(T.splat(max)) * stats.total)
     let minusScale = DoubleLanes(repeating: 0 - scale)
-    let power = DoubleLanes(repeating: row.grad_power)
+    let power = DoubleLanes(repeating: rowPower)
     let mass = row.massBlock
     let reader = row.reader(T.self)
     var largestIsWritten = false
@@ -152,7 +155,7 @@ private func writeDifferences<T: Element>(
         }
         if let largest {
             let difference = (totalMass - mass[largest]) - totalMass * (rest / (1 + rest))
-            T.store(T(scale * difference * row.grad_power + 0), g, largest)
+            T.store(T(scale * difference * rowPower + 0), g, largest)
             largestIsWritten = true
         }
         writer.finish(start, count)

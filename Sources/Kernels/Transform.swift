@@ -44,11 +44,11 @@ extension crossentropy_transform {
         return scaled.replacing(with: z, where: isCapped)
     }
 
-    /// dz/dx: s (1 - tanh(s x / c)^2) = 4 s e / (1 + e)^2 for e = exp(-2 |s x / c|), which does not cancel.
+    /// dz/dx, but for the power of two that `slope` is without: s (1 - tanh(s x / c)^2) = 4 s e / (1 + e)^2 for
+    /// e = exp(-2 |s x / c|), which does not cancel.
     @inline(never)
     func slope(_ x: DoubleLanes) -> DoubleLanes {
-        let scale = DoubleLanes(repeating: logit_scale)
-        return softcap == 0 ? scale : slope(x, ratio)
+        softcap == 0 ? DoubleLanes(repeating: slope) : slope(x, ratio)
     }
 
     @inline(__always)
@@ -57,13 +57,13 @@ extension crossentropy_transform {
         let y = argument(x, ratio)
         let e = Double.exp(y.replacing(with: zero - y, where: y .> zero) * DoubleLanes(repeating: 2))
         let sum = DoubleLanes(repeating: 1) + e
-        return DoubleLanes(repeating: logit_scale) * (DoubleLanes(repeating: 4) * e / (sum * sum))
+        return DoubleLanes(repeating: slope) * (DoubleLanes(repeating: 4) * e / (sum * sum))
     }
 
     /// z of `count` x; may be in their place.
     @inline(never)
     func apply(_ x: UnsafeRawPointer, _ z: UnsafeMutableRawPointer, _ count: Int) {
-        if softcap == 0 { return scale(x, z, count) }
+        if softcap == 0 { return multiply(x, z, count, by: logit_scale) }
         let ratio = ratio
         forEachVector(count) { i in
             Double.storeLanes(capped(Double.loadLanes(x, i), ratio), z, i)
@@ -72,11 +72,11 @@ extension crossentropy_transform {
         }
     }
 
-    /// Multiplies what was computed for z by dz/dx of the `x`, which is the same for all of them if there is no cap.
+    /// Multiplies what was computed for z by dz/dx (see `slope`) of the `x`, which is the same for all of them if there is no cap.
     @inline(never)
     func chain(_ block: UnsafeMutableRawPointer, _ x: UnsafeRawPointer, _ count: Int) {
         let g = UnsafeRawPointer(block)
-        if softcap == 0 { return scale(g, block, count) }
+        if softcap == 0 { return multiply(g, block, count, by: slope) }
         let ratio = ratio
         forEachVector(count) { i in
             Double.storeLanes(Double.loadLanes(g, i) * slope(Double.loadLanes(x, i), ratio), block, i)
@@ -87,15 +87,15 @@ extension crossentropy_transform {
     }
 
     @inline(never)
-    private func scale(_ x: UnsafeRawPointer, _ z: UnsafeMutableRawPointer, _ count: Int) {
-        let factor = DoubleLanes(repeating: logit_scale)
+    private func multiply(_ x: UnsafeRawPointer, _ z: UnsafeMutableRawPointer, _ count: Int, by scale: Double) {
+        let factor = DoubleLanes(repeating: scale)
         var i = 0
         while i &+ laneCount <= count {
             Double.storeLanes(factor * Double.loadLanes(x, i), z, i)
             i &+= laneCount
         }
         while i < count {
-            Double.store(logit_scale * Double.load(x, i), z, i)
+            Double.store(scale * Double.load(x, i), z, i)
             i &+= 1
         }
     }

@@ -515,3 +515,10 @@ def test_masks_and_ignored_labels() -> None:
     check(ValueError, "mask has shape [2]", mask=[True, False])
     check(TypeError, "ignore_index must be an integer, several or None, not float", ignore_index=1.5)
     check(TypeError, "ignore_index must be an integer, not str", ignore_index=["1"])
+
+
+def test_a_teachers_temperature_can_be_divided_by() -> None:
+    # The scale makes good for it on the side of the input alone.
+    x = np.array([[1.0, 2.0]])
+    with pytest.raises(ce.ArgumentValueError, match="temperature"):
+        ce.kl_divergence(x, x, target_type="logits", temperature=1e-310, logit_scale=1e-310)

@@ -36,6 +36,7 @@
 typedef struct crossentropy_transform {
     double  logit_scale;
     double  softcap;  // 0: none
+    double  slope;    // logit_scale as it multiplies gradients: without its power of two, which is part of their scale
     int64_t applies;  // 0: logits are taken as they are
 } crossentropy_transform;
 
