@@ -48,9 +48,9 @@ public struct BinaryCall {
         defer { workspace.free() }
         let divisor = try scanTargets(workspace)
         let isEmpty = try options.isEmptyMean(divisor)
-        let ofEmpty: Double? = options.empty == .zero ? nil : .nan
-        let gradFactor = isEmpty ? ofEmpty : divisor.dividing(ScaledNumber(options.gradLoss)).value
-        try pass(.loss, workspace, gradFactor: gradFactor)
+        let ofEmpty: ScaledNumber? = options.empty == .zero ? nil : ScaledNumber(.nan)
+        let grad = isEmpty ? ofEmpty : divisor.dividing(ScaledNumber(options.gradLoss))
+        try pass(.loss, workspace, grad: grad, exponent: divisor.exponent)
         guard options.reduction != .none, let loss else { return }
         let value =
             isEmpty ? (options.empty == .zero ? 0 : .nan) : divisor.mean(workspace.total())
@@ -62,9 +62,15 @@ public struct BinaryCall {
         let addsWeights =
             options.reduction == .mean && options.meanOver == .weight && (weight != nil || sampleWeight != nil)
         var counted = count
+        var exponent = 0
         if isIndexTarget || addsWeights {
             do throws(LossFailure) {
-                try pass(.scan(addsWeights: addsWeights), workspace, gradFactor: nil)
+                try pass(.scan(addsWeights ? .products : .ones), workspace)
+                let largest = workspace.largest()
+                if addsWeights && largest != .min && largest.magnitude > 300 {
+                    exponent = -largest
+                    try pass(.scan(.shifted(by: exponent)), workspace)
+                }
             } catch {
                 if options.wasCancelled { throw error }
                 throw badLabel() ?? error
@@ -73,7 +79,7 @@ public struct BinaryCall {
         }
         guard options.reduction == .mean else { return MeanDivisor(1) }
         if options.meanOver == .divisor { return MeanDivisor(options.meanDivisor) }
-        return addsWeights ? MeanDivisor(workspace.total()) : MeanDivisor(Double(counted))
+        return addsWeights ? MeanDivisor(workspace.total(), exponent: exponent) : MeanDivisor(Double(counted))
     }
 
     /// The first label that is none, in the order of the input's dimensions.
@@ -101,10 +107,10 @@ public struct BinaryCall {
     }
 
     private func pass(
-        _ what: BinaryPass.Purpose, _ workspace: BinaryWorkspace, gradFactor: Double?
+        _ what: BinaryPass.Purpose, _ workspace: BinaryWorkspace, grad: ScaledNumber? = nil, exponent: Int = 0
     ) throws(LossFailure) {
         if options.isCancelled { throw .cancelled }
-        var pass = BinaryPass(call: self, what: what, workspace: workspace, gradFactor: gradFactor)
+        var pass = BinaryPass(call: self, what: what, workspace: workspace, grad: grad, exponent: exponent)
         workspace.reset()
         ThreadPool.run(threads: workspace.threads, { BinaryPass.work($0!) }, &pass)
         if shim_load_i32(&pass.isStopped) != 0 { throw .cancelled }
@@ -114,15 +120,25 @@ public struct BinaryCall {
 /// One pass over the elements, shared by the threads that take part in it.
 struct BinaryPass {
     enum Purpose {
-        case scan(addsWeights: Bool)
+        case scan(Weights)
         case loss
+    }
+
+    /// What is added up of the elements that count.
+    enum Weights {
+        case ones
+        case products
+        /// Times a power of two.
+        case shifted(by: Int)
     }
 
     let call: BinaryCall
     let what: Purpose
     let workspace: BinaryWorkspace
     /// Multiplies every gradient; `nil`: they are all 0.
-    let gradFactor: Double?
+    let grad: ScaledNumber?
+    /// Losses are multiplied by two to its power.
+    let exponent: Int
     /// The next piece that no thread has taken.
     var nextPiece: Int64 = 0
     /// The next share of the workspace that no thread has taken.

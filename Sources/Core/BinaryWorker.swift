@@ -13,6 +13,8 @@ struct BinaryWorker {
     private let inDoubles: Bool
     /// An ignored label's bits, if labels of this type can have them.
     private let ignoredBits: UInt64?
+    /// Whether nothing that all elements have in common is near an end of the range.
+    private let isOrdinary: Bool
     private var block = crossentropy_binary()
 
     @_optimize(size)
@@ -37,7 +39,9 @@ struct BinaryWorker {
         block.focal_gamma = call.options.terms.focal_gamma
         block.clip_low = call.options.clipLow
         block.clip_high = call.options.clipHigh
-        block.grad_factor = pass.pointee.gradFactor.map { $0.magnitude < .infinity ? $0 : .nan } ?? 0
+        let factor = pass.pointee.grad ?? ScaledNumber(0)
+        isOrdinary = pass.pointee.exponent == 0 && factor.isOrdinary
+        setFactor(factor)
         block.loss = slot.numbers(.loss)
         block.single_loss = slot.memory(.positive).assumingMemoryBound(to: Float.self)
     }
@@ -52,7 +56,7 @@ struct BinaryWorker {
             let block = start..<min(start + Int(CROSSENTROPY_ELEMENTS), elements.upperBound)
             switch pass.pointee.what {
             case .loss: compute(block)
-            case .scan(let addsWeights): if !scan(block, addsWeights) { return false }
+            case .scan(let weights): if !scan(block, weights) { return false }
             }
             start = block.upperBound
         }
@@ -66,18 +70,19 @@ struct BinaryWorker {
         let ignored = readTarget(elements) ?? elements.count
         block.input = read(call.input, elements, .input)
         block.positive = nil
-        let isPlain = !call.needsMasses && !inDoubles
+        let isPlain = !call.needsMasses && !inDoubles && isOrdinary
+        var areOrdinary = true
         if !isPlain && (ignored != 0 || call.needsMasses) {
             block.sample_weight = readWeight(call.sampleWeight, elements, .sampleWeight)
             block.weight = readWeight(call.weight, elements, .weight)
             block.positive_weight = readWeight(call.positiveWeight, elements, .positiveWeight)
             block.positive = slot.numbers(.positive)
             block.negative = slot.numbers(.negative)
-            kernels.masses(&block, Int64(elements.count))
+            areOrdinary = kernels.masses(&block, Int64(elements.count)) != 0
         }
         block.grad = nil
         var isDirect = false
-        if let grad = call.grad, pass.pointee.gradFactor != nil {
+        if let grad = call.grad, pass.pointee.grad != nil {
             let place = grad.neighbours(elements, grad.operand.dtype.format(inDoubles: inDoubles))
             isDirect = place != nil
             block.grad = place ?? slot.memory(.grad)
@@ -86,7 +91,12 @@ struct BinaryWorker {
         if isPlain {
             keepLosses(elements, areSummed: kernels.plain(&block, Int64(elements.count)) != 0)
         } else {
-            kernels.loss(&block, Int64(elements.count))
+            if areOrdinary {
+                kernels.loss(&block, Int64(elements.count))
+                if pass.pointee.exponent != 0 { scaleLosses(elements.count) }
+            } else {
+                computeExtremes(elements.count)
+            }
             keepLosses(elements)
         }
         if !isDirect { writeGradient(elements) }
@@ -95,19 +105,84 @@ struct BinaryWorker {
     /// What comes before anything is written: counts elements, and adds up what a mean is to be divided by. False if a
     /// label is bad.
     @_optimize(size)
-    private mutating func scan(_ elements: Range<Int>, _ addsWeights: Bool) -> Bool {
+    private mutating func scan(_ elements: Range<Int>, _ weights: BinaryPass.Weights) -> Bool {
         guard let ignored = readTarget(elements) else { return false }
         slot.result.pointee.counted += elements.count - ignored
-        if !addsWeights { return true }
+        if case .ones = weights { return true }
         let s = readWeight(call.sampleWeight, elements, .sampleWeight)
         let w = readWeight(call.weight, elements, .weight)
         let products = slot.numbers(.loss)
+        var largest = slot.result.pointee.largest
         for i in 0..<elements.count {
-            let isIgnored = ignored != 0 && labels[i].isNaN
-            products[i] = isIgnored ? 0 : (s?[i] ?? 1) * (w?[i] ?? 1)
+            let (s, w) = (s?[i] ?? 1, w?[i] ?? 1)
+            let product = s * w
+            if ignored != 0 && labels[i].isNaN {
+                products[i] = 0
+            } else if case .shifted(let exponent) = weights {
+                products[i] = (ScaledNumber(s) * ScaledNumber(w)).shifted(by: exponent).value
+            } else {
+                products[i] = product
+                if product.magnitude > 0x1p-200 && product.magnitude < 0x1p200 {
+                    largest = max(largest, 0)
+                } else if s != 0 && w != 0 {
+                    largest = max(largest, (ScaledNumber(s) * ScaledNumber(w)).exponent)
+                }
+            }
         }
+        slot.result.pointee.largest = largest
         add(elements.count)
         return true
+    }
+
+    // MARK: Near the ends of the range
+
+    /// What multiplies gradients: a number near 1, and a power of two.
+    private mutating func setFactor(_ factor: ScaledNumber) {
+        (block.grad_factor, block.grad_power) = factor.isOrdinary ? (factor.value, 1) : factor.parts()
+        if !(factor.significand.magnitude < .infinity) { block.grad_factor = .nan }
+    }
+
+    /// Gives the losses the exponent of what a mean is divided by.
+    @_optimize(size)
+    private func scaleLosses(_ count: Int) {
+        let losses = slot.numbers(.loss)
+        for i in 0..<count { losses[i] = ScaledNumber(losses[i]).shifted(by: pass.pointee.exponent).value }
+    }
+
+    /// A block with weights near an end of the range, one element at a time: the larger mass of each is brought near 1.
+    @inline(never)
+    @_optimize(size)
+    private mutating func computeExtremes(_ count: Int) {
+        let whole = block
+        let losses = slot.numbers(.loss)
+        for i in 0..<count {
+            let y: Double
+            if whole.has_indices != 0 {
+                y = Double(labels[i])
+            } else {
+                let place = whole.target + i * elementSize
+                y = inDoubles ? place.loadUnaligned(as: Double.self) : Double(place.loadUnaligned(as: Float.self))
+            }
+            let s = ScaledNumber(whole.sample_weight?[i] ?? 1)
+            let v = ScaledNumber(whole.positive_weight?[i] ?? 1)
+            let scale = s * ScaledNumber(whole.weight?[i] ?? 1)
+            var a = scale * (v * ScaledNumber(block.keep * y + block.spread))
+            var b = scale * ScaledNumber(block.keep * (1 - y) + block.spread)
+            if scale.significand == 0 || (whole.has_indices != 0 && y != y) {
+                (a, b) = (ScaledNumber(0), ScaledNumber(0))
+            }
+            let largest =
+                a.significand == 0 ? b.exponent : b.significand == 0 ? a.exponent : max(a.exponent, b.exponent)
+            block.positive[0] = a.shifted(by: -largest).value
+            block.negative[0] = b.shifted(by: -largest).value
+            block.input = whole.input + i * elementSize
+            block.loss = block.positive  // which has been read by then
+            block.grad = whole.grad.map { $0 + i * elementSize }
+            setFactor((pass.pointee.grad ?? ScaledNumber(0)).shifted(by: largest))
+            kernels.loss(&block, 1)
+            losses[i] = ScaledNumber(block.loss[0]).shifted(by: largest + pass.pointee.exponent).value
+        }
+        block = whole
     }
 
     // MARK: What goes into a kernel
@@ -216,7 +291,7 @@ struct BinaryWorker {
         guard let grad = call.grad else { return }
         let copy = slot.memory(.grad)
         // Of an empty mean that is to be 0, the gradients are too.
-        if pass.pointee.gradFactor == nil { memset(copy, 0, elements.count * elementSize) }
+        if pass.pointee.grad == nil { memset(copy, 0, elements.count * elementSize) }
         let format = grad.operand.dtype.format(inDoubles: inDoubles)
         grad.forEachRun(in: elements) { done, offset, count in
             kernels.scatter(

@@ -31,6 +31,12 @@ struct BinaryWorkspace {
         return total
     }
 
+    func largest() -> Int {
+        var largest = Int.min
+        for i in 0..<threads { largest = max(largest, slot(i).result.pointee.largest) }
+        return largest
+    }
+
     func total() -> ExactSum {
         var total = slot(0).result.pointee.sum
         for i in 1..<max(1, threads) { total.add(slot(i).result.pointee.sum) }
@@ -49,6 +55,8 @@ struct BinarySlot {
         var sum = ExactSum()
         /// Elements that are not ignored.
         var counted = 0
+        /// The exponent of the largest weight, or 0 if that is below an ordinary one's.
+        var largest = Int.min
     }
 
     fileprivate let start: UnsafeMutableRawPointer

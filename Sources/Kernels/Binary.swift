@@ -77,7 +77,7 @@ private func probs(_ block: crossentropy_binary, _ x: DoubleLanes, _ a: DoubleLa
 
 private struct Outcome {
     let loss: DoubleLanes
-    /// But for `grad_factor`.
+    /// But for `grad_factor` and `grad_power`.
     let grad: DoubleLanes
 }
 
@@ -103,6 +103,7 @@ private func write<Kernel: Terms>(_: Kernel.Type, _ block: crossentropy_binary, 
     typealias T = Kernel.Input
     let zero = DoubleLanes(repeating: 0)
     let factor = DoubleLanes(repeating: block.grad_factor)
+    let power = DoubleLanes(repeating: block.grad_power)
     // One loop with branches that are easily foretold, as the body is large.
     var i = 0
     while i < count {
@@ -122,7 +123,7 @@ private func write<Kernel: Terms>(_: Kernel.Type, _ block: crossentropy_binary, 
         Double.storeLanes(result.loss, UnsafeMutableRawPointer(block.loss), i)
         if let place = block.grad {
             // One kind of NaN, and no -0; where there is no mass, 0.
-            let grad = result.grad * factor
+            let grad = result.grad * factor * power
             let clean = T.narrow(
                 (grad + zero).replacing(with: DoubleLanes(repeating: .nan), where: grad .!= grad)
                     .replacing(with: zero, where: (a .== zero) .& (b .== zero)))

@@ -7,7 +7,8 @@ import Shims
 //
 // An element that does not count, since it is ignored or s w = 0, has no mass: a = b = 0.
 
-func binaryMasses<T: Element>(_ block: crossentropy_binary, _ count: Int, _: T.Type) {
+/// False where weights are so near an end of the range that products with them may not be right.
+func binaryMasses<T: Element>(_ block: crossentropy_binary, _ count: Int, _: T.Type) -> Bool {
     let zero = DoubleLanes(repeating: 0)
     let one = DoubleLanes(repeating: 1)
     let keep = DoubleLanes(repeating: block.keep)
@@ -16,15 +17,29 @@ func binaryMasses<T: Element>(_ block: crossentropy_binary, _ count: Int, _: T.T
     func load(_ numbers: UnsafePointer<Double>?, _ i: Int) -> DoubleLanes {
         numbers.map { Double.loadLanes(UnsafeRawPointer($0), i) } ?? one
     }
+    let least = DoubleLanes(repeating: 0x1p-200)
+    let most = DoubleLanes(repeating: 0x1p200)
+    let lane = DoubleLanes(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+    var isExtreme = zero .!= zero
+    func isOrdinary(_ x: DoubleLanes) -> SIMDMask<SIMD16<Int64>> {
+        let magnitude = x.replacing(with: zero - x, where: x .< zero)
+        return (magnitude .> least) .& (magnitude .< most)
+    }
     func body(_ i: Int, _ target: DoubleLanes) {
-        var scale = load(block.sample_weight, i) * load(block.weight, i)
+        let s = load(block.sample_weight, i)
+        let w = load(block.weight, i)
+        let v = load(block.positive_weight, i)
+        var scale = s * w
+        let isNone = (s .== zero) .| (w .== zero)
+        let isFine = (isOrdinary(scale) .| isNone) .& (isOrdinary(v) .| (v .== zero))
+        isExtreme .|= .!isFine .& (lane .< DoubleLanes(repeating: Double(count &- i)))
         var y = target
         if block.has_indices != 0 {
             scale = scale.replacing(with: zero, where: y .!= y)
             y = y.replacing(with: zero, where: y .!= y)
         }
         // 1 - y' in this way keeps its digits where y' is nearly 1.
-        let a = scale * (load(block.positive_weight, i) * (keep * y + spread))
+        let a = scale * (v * (keep * y + spread))
         let b = scale * (keep * (one - y) + spread)
         Double.storeLanes(a.replacing(with: zero, where: scale .== zero), block.positive, i)
         Double.storeLanes(b.replacing(with: zero, where: scale .== zero), block.negative, i)
@@ -34,6 +49,7 @@ func binaryMasses<T: Element>(_ block: crossentropy_binary, _ count: Int, _: T.T
         body(i, loadTarget(block, i, count &- i, T.self))
         i &+= laneCount
     }
+    return !isAnySet(isExtreme)
 }
 
 /// The targets from number i on, of which there are `n`.

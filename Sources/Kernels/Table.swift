@@ -102,8 +102,8 @@ private func fillTable(_ table: UnsafeMutablePointer<crossentropy_kernels>) {
         doubles.pointee.gather = { Storage<Double>(format: $1).gather($0!, Int($2), Int($3), Int($4), $5!) }
         singles.pointee.scatter = { Storage<Float>(format: $3).scatter($0!, Int($1), $2!, Int($4), Int($5)) }
         doubles.pointee.scatter = { Storage<Double>(format: $3).scatter($0!, Int($1), $2!, Int($4), Int($5)) }
-        singles.pointee.masses = { binaryMasses($0!.pointee, Int($1), Float.self) }
-        doubles.pointee.masses = { binaryMasses($0!.pointee, Int($1), Double.self) }
+        singles.pointee.masses = { binaryMasses($0!.pointee, Int($1), Float.self) ? 1 : 0 }
+        doubles.pointee.masses = { binaryMasses($0!.pointee, Int($1), Double.self) ? 1 : 0 }
         doubles.pointee.loss = { binaryTerms($0!.pointee, Int($1)) }
         table.pointee.binary_labels = {
             let ignored = $6 == 0 ? nil : $5

@@ -25,6 +25,7 @@ typedef struct crossentropy_binary {
     double        clip_low;      // probabilities: the input is clamped to [clip_low, clip_high]
     double        clip_high;
     double        grad_factor;   // multiplies the gradient; NaN: so is that, but for elements without mass
+    double        grad_power;    // so does this power of two, nearly always 1
     double       *loss;
     float        *single_loss;   // binaryPlain: the losses, where `loss` has 16 sums of them
     void         *grad;          // own; NULL: no gradient. May be input
@@ -50,7 +51,7 @@ typedef int64_t (*crossentropy_sum_kernel)(const double *x, int64_t first, int64
 typedef struct crossentropy_binary_kernels {
     crossentropy_gather_kernel  gather;
     crossentropy_scatter_kernel scatter;
-    crossentropy_binary_kernel  masses;
+    crossentropy_plain_kernel   masses; // 0 if weights are too near an end of the range for them
     crossentropy_plain_kernel   plain; // f32: logits with the masses y and 1 - y; 1 if the sums are exact
     crossentropy_binary_kernel  loss;  // f32: logits without focal weighting
 } crossentropy_binary_kernels;

@@ -176,6 +176,42 @@ def layouts() -> Iterator[Case]:
                  grad_at=[0, 1, 2, 1023, 1024, 3298, 3299])
 
 
+def extremes() -> Iterator[Case]:
+    """Weights, upstream gradients and divisors near the ends of the range, of which only the product counts."""
+    soft = [[0.25, 0.5, 1.0], [0.0, 0.75, 0.125], [1.0, 0.0, 0.5], [0.375, 1.0, 0.0]]
+    ones = [[1.0, 2.0, 3.0], [2.0, 1.0, 1.0], [0.5, 1.0, 4.0], [1.0, 1.0, 2.0]]
+
+    def times(scale: float) -> list[list[float]]:
+        return [[scale * weight for weight in row] for row in ones]
+
+    for x, y, input_type, kind in ((LOGITS, LABELS, "logits", "labels"), (LOGITS, soft, "logits", "soft"),
+                                   (PROBS, soft, "probs", "probs")):
+        for dtype in make.DTYPES:
+            tag = f"{kind}_{dtype}"
+
+            def given(input_type: str = input_type, dtype: str = dtype, **fields: Any) -> Case:
+                weights = {key + "_dtype": "f64" for key in ("weight", "sample_weight", "pos_weight") if key in fields}
+                return {"input_type": input_type, "dtype": dtype, **fields, **weights}
+
+            for name, size in (("tiny", 1e-310), ("huge", 1e300)):
+                yield binary(f"sample_weights_{name}_{tag}", "Sample weights near an end of the range.", x, y,
+                             **given(sample_weight=times(size)))
+            for name, size in (("tiny", 1e-200), ("huge", 1e200)):
+                yield binary(f"products_of_weights_{name}_{tag}", "Weights whose products are beyond the range.", x, y,
+                             **given(sample_weight=times(size), weight=[size, 2 * size, size], label_smoothing=0.1))
+            yield binary(f"weights_of_opposite_ends_{tag}", "1e-300, 1e300 and 1e-310: their product counts.", x, y,
+                         **given(sample_weight=times(1e-300), weight=[1e300, 2e300, 1e300], pos_weight=[1e-310] * 3,
+                                 grad_loss=1e-20 if dtype == "f32" else 1e300, reduction="sum"))
+            yield binary(f"sample_weights_of_both_ends_{tag}", "One of 1e-310 among ordinary ones.", x, y,
+                         **given(sample_weight=[[1e-310, 1.0, 1.0], *ones[1:]], pos_weight=[2.0, 1e300, 1.0],
+                                 grad_loss=1e-300))
+            yield binary(f"grad_loss_subnormal_{tag}", "As small a divisor makes good for it.", x, y,
+                         **given(grad_loss=1e-310, mean_over="divisor", mean_divisor=1e-308,
+                                 sample_weight=times(1e-308)))
+            yield binary(f"divisor_subnormal_{tag}", "Without weights.", x, y,
+                         **given(grad_loss=1e-310, mean_over="divisor", mean_divisor=1e-308))
+
+
 def errors() -> Iterator[Case]:
     def refused(name: str, why: str, status: str, texts: list[str], x: Any = LOGITS, target: Any = LABELS,
                 **fields: Any) -> Case:
