@@ -136,7 +136,7 @@ def transforms() -> Iterator[Case]:
             f"squared_temperature_{'tiny' if temperature < 1 else 'huge'}_{kind}",
             "The square of the temperature is beyond the range; times the derivative of the scaled logits it is not.",
             [[temperature * v for v in row] for row in rows], TARGETS[kind], temperature=temperature,
-            temperature_squared=True, dtype="f64", reduction="none",
+            temperature_squared=1, dtype="f64", reduction="none",
         )
     yield case(
         "subnormal_gradients_of_a_large_scale", "An upstream gradient of 1e-310 times a scale of 1e50 keeps its "
