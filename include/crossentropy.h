@@ -85,6 +85,8 @@ extern "C" {
  *    that row are NaN, and of no other row. Whatever the input holds: a row whose loss is NaN has a
  *    gradient of NaN in every class.
  *  - Distributions that do not add up to 1, or are negative, are computed as written.
+ *  - What of a row is beyond the largest f64 (a -log p, the loss, weighted or not, a derivative that
+ *    is not yet weighted) may be infinite, and a mean of such losses too.
  * ------------------------------------------------------------------------------------------- */
 
 #if defined(_WIN32)
@@ -307,6 +309,8 @@ typedef struct ce_options {
  * softcap and logit_scale come first: z is what they make of the input x, computed in f64 for every
  * dtype and within 6 units in its last place, 1.4e-15; the promised bounds hold for those z. The
  * gradient is with respect to x. So it is with temperature, which divides what these make of x.
+ * Logits, a teacher's too, that are scaled or divided beyond the largest f64 count as infinite, and
+ * a derivative of softcap below 2^-1022 may become 0.
  *
  * Targets: what target, target_probs and target_type can be
  *
@@ -492,8 +496,9 @@ CE_API int32_t ce_kl_divergence(const ce_tensor *input, int32_t class_axis, cons
  *
  * Exact: computed in f64; within 1e-6 (f32, f16 and bf16 input) or 1e-13 (f64; logits of magnitude 100 and more as in
  * ce_kl_divergence) of |A| p_c (|v_c - v_k| + sum(p |v - v_k|)) for the class k of the largest logit, and likewise for
- * z_loss. Ignored rows and rows of weight 0 have 0; rows with NaN or +infinity among their logits, or nothing but -infinity,
- * and such whose target mass adds up to NaN, have NaN.
+ * z_loss; NaN or infinite where that, but for p_c, or v_c - v_k is beyond the largest f64. Ignored
+ * rows and rows of weight 0 have 0; rows with NaN or +infinity among their logits, or nothing but
+ * -infinity, and such whose target mass adds up to NaN, have NaN.
  *
  * Return what ce_cross_entropy returns.
  * ------------------------------------------------------------------------------------------- */
@@ -592,7 +597,8 @@ CE_API int32_t ce_compute_row_stats(const ce_tensor *input, int32_t class_axis, 
  * Exact: loss and gradient of each element are within a relative 1e-6 (f32, f16 and bf16 input) or 1e-13 (f64) of the
  * real result, times 1 + focal_gamma, wherever that is a normal number; a loss or gradient of two terms relative to the
  * sum of their magnitudes. exp(-|z|) below 2^-126 (f32) or 2^-1022 (f64) may become 0. Sums and means add the elements
- * exactly and round once. With focal_gamma, PROBS or an f64 target, f32 input is computed in f64.
+ * exactly and round once. With focal_gamma, PROBS or an f64 target, f32 input is computed in f64; else a loss that is
+ * beyond the largest f32 before it is weighted may be infinite.
  *
  * Odd cases, beside those of the introduction, where an element is what a row is there:
  *

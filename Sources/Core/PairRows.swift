@@ -118,6 +118,17 @@ struct PairRows {
             kernels.normalize(&pair.target, Int64(count))
         }
         var total = sum(named, count)
+        // Exponentials of logarithms that are all far from 0 have no digits, but their shares are those of the largest.
+        let isFar = !(total.sum > 0x1p-900 && total.sum < .infinity)
+        if isFar && call.targetType == .logProbs && sparse.rest == .renormalize {
+            call.forEachPart(of: count) { part in
+                for i in part { named[i] = pair.target.logs[i] }
+            }
+            pair.target.kind = CROSSENTROPY_LOGITS
+            kernels.stage(&pair.target, Int64(count))
+            kernels.normalize(&pair.target, Int64(count))
+            total = sum(named, count)
+        }
         if total.sum.magnitude == .infinity && sparse.rest == .renormalize {
             call.forEachPart(of: count) { part in
                 for i in part { named[i] *= 0x1p-64 }
