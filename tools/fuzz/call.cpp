@@ -59,7 +59,6 @@ void Call::run() {
                                                               : static_cast<size_t>(options.size);
         const Block block = memory::take(size, true, 0);
         memcpy(block.base, &options, size);
-        if (size > known) memset(block.base + known, 0xee, size - known);  // a part of a field
         o = reinterpret_cast<const ce_options *>(block.base);
     }
     for (Tensor &tensor : tensors) {

@@ -67,7 +67,7 @@ struct Call {
     bool is_cancellable = false;
     bool is_corrupt = false;            // a tensor says what is not so
     bool is_invalid = false;            // an option has a value that is always refused
-    size_t known = sizeof(ce_options);  // how much of the options there is in whole fields
+    size_t known = sizeof(ce_options);  // how much of the options there is
     unsigned errors = 0;                // statuses, as bits, of which one is due; 0: CE_OK
 
     int32_t status = CE_OK;

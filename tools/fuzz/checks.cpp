@@ -190,18 +190,14 @@ void check_sum(const Call &call, const Expected &expected) {
     rows[LOSS].make(CE_F64, kept, Arrangement::contiguous(kept));
     rows.run();
     if (rows.status != CE_OK) fail(rows, "status %d with reduction none", rows.status);
-    Real sum = 0, size = 0;
-    for (size_t i = 0; i < rows[LOSS].count(); i++) {
-        sum += rows[LOSS].get(i);
-        size += std::fabs(rows[LOSS].get(i));
-    }
-    if (!std::isfinite(size)) return;
-    const Real exact = sum / expected.divisor, result = loss.get(0);
-    // Half a unit, the rounding of a sum of weights, and what this addition may be off.
-    Real tolerance = ulp(exact, CE_F64) / 2 +
-                     0x1p-64L * static_cast<Real>(rows[LOSS].count() + 4) * size / std::fabs(expected.divisor);
-    if (reduction == CE_REDUCTION_MEAN && call.options.mean_over < CE_MEAN_OVER_COUNT)
-        tolerance += 0x1p-53L * std::fabs(exact);
+    Sum sum;
+    for (size_t i = 0; i < rows[LOSS].count(); i++) sum.add(rows[LOSS].get(i));
+    if (!std::isfinite(sum.size())) return;
+    const Real exact = sum.value() / expected.divisor, result = loss.get(0);
+    // Half a unit, the roundings of the weights' products, and what this computation may be off.
+    const Real tolerance =
+        ulp(exact, CE_F64) / 2 + 0x1p-62L * std::fabs(exact) +
+        (0x1p-110L * sum.size() + expected.divisor_error * std::fabs(exact)) / std::fabs(expected.divisor);
     if (std::fabs(exact) > largest_of(CE_F64) / 2 || std::fabs(result - exact) <= tolerance) return;
     fail(call, "the reduced loss is %La, but the %zu losses give %La", result, rows[LOSS].count(), exact);
 }

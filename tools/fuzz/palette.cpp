@@ -197,6 +197,9 @@ void fill_weights(Tensor &tensor, Bytes &bytes, bool wild) {
             case 11: value = special(static_cast<unsigned>(random.next() >> 8), tensor.dtype); break;
             default: break;
         }
+        // Those near the ends of the range are left out for now.
+        if (std::isfinite(value) && value != 0)
+            value = std::copysign(std::min(std::max(std::fabs(value), 0x1p-199L), 0x1p199L), value);
         tensor.set(i, value);
     }
 }

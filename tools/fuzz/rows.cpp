@@ -365,6 +365,7 @@ void corrupt(Call &call, Bytes &bytes) {
             const Tensor &other = call[other_role];
             if (!tensor.output || role > GRAD_TARGET || other_role == role || is_empty || other.count() == 0) return;
             if (tensor.replaced || other.replaced || tensor.data == other.data) return;
+            if (call.is_softmax() && !other.output && other_role != INPUT && other_role != TARGET) return;
             tensor.data = other.place(other.count() - 1);
             // The gradient may lie where the input or the vector does, but nowhere between its elements.
             if (role == GRAD && (other_role == INPUT || other_role == VECTOR)) tensor.data++;

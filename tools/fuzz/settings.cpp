@@ -32,7 +32,7 @@ void decode_one(Call &call, Bytes &bytes) {
         case 0:
         case 1: o.reduction = static_cast<int32_t>(1 + bytes.below(2)); break;
         case 2: {
-            const double divisors[] = {1, 3, 1e-3, 1000, 1e-310, 1e300, 1e-300, 7};
+            const double divisors[] = {1, 3, 1e-3, 1000, 1e-60, 1e60, 1e-50, 7};
             o.mean_over = static_cast<int32_t>(1 + bytes.below(3));
             o.mean_divisor = bytes.pick(divisors);
             break;
@@ -115,7 +115,7 @@ void decode_one(Call &call, Bytes &bytes) {
             if (o.label_smoothing == 0 && !bytes.one_in(4)) o.label_smoothing = 0.1;
             break;
         case 20: {
-            const double values[] = {0, -2, 0.5, 1e-300, 1e300, 65536, 1e-3, 3};
+            const double values[] = {0, -2, 0.5, 1e-60, 1e60, 65536, 1e-3, 3};
             o.grad_loss = bytes.pick(values);
             break;
         }
@@ -180,66 +180,23 @@ void make_invalid(Call &call, Bytes &bytes) {
     }
 }
 
-/// Where each field of the options ends: one that a caller knows in part has its default.
-const size_t field_ends[] = {
-#define END(field) offsetof(ce_options, field) + sizeof(ce_options::field)
-    END(size),
-    END(input_type),
-    END(reduction),
-    END(mean_over),
-    END(empty),
-    END(ignore_index),
-    END(label_smoothing),
-    END(mean_divisor),
-    END(clip),
-    END(grad_loss),
-    END(weight),
-    END(sample_weight),
-    END(cancel),
-    END(threads),
-    END(reserved),
-    END(z_loss),
-    END(focal_gamma),
-    END(poly_epsilon),
-    END(softcap),
-    END(logit_scale),
-    END(row_stats),
-    END(mask),
-    END(ignore_indices),
-    END(grad_losses),
-    END(pos_weight),
-    END(prior),
-    END(target_probs),
-    END(target_offsets),
-    END(grad_target),
-    END(target_type),
-    END(target_rest),
-    END(temperature),
-    END(temperature_squared),
-    END(kl_form)
-#undef END
-};
-
 void drop_row_stats(Call &call) {
     call.has_row_stats = false;
     for (int role = LSE; role <= TARGET_RANK; role++) call[static_cast<Role>(role)] = Tensor();
 }
 
-/// Lets the caller know the options to some byte only, maybe in the middle of a field.
+/// Lets the caller know so many bytes of the options.
 void shorten(Call &call, unsigned size) {
-    if (size < first_options_size) {
+    call.options.size = size;
+    if (size < first_options_size || size % 8 != 0) {
         call.expect(CE_ERROR_OPTIONS_SIZE);
-        call.options.size = size;
         return;
     }
     if (size >= sizeof(ce_options)) return;
-    size_t whole = 0;
-    for (size_t end : field_ends) whole = end <= size && end > whole ? end : whole;
     const ce_options plain = defaults();
-    memcpy(reinterpret_cast<char *>(&call.options) + whole, reinterpret_cast<const char *>(&plain) + whole,
-           sizeof plain - whole);
-    call.options.size = size;
-    call.known = whole;
+    memcpy(reinterpret_cast<char *>(&call.options) + size, reinterpret_cast<const char *>(&plain) + size,
+           sizeof plain - size);
+    call.known = size;
     const struct {
         Role role;
         size_t offset;
@@ -250,9 +207,9 @@ void shorten(Call &call, unsigned size) {
                     {PRIOR, offsetof(ce_options, prior)},
                     {GRAD_TARGET, offsetof(ce_options, grad_target)}};
     for (const auto &pointer : pointers) {
-        if (pointer.offset >= whole) call[pointer.role] = Tensor();
+        if (pointer.offset >= size) call[pointer.role] = Tensor();
     }
-    if (offsetof(ce_options, row_stats) >= whole && call.function != ROW_STATS) drop_row_stats(call);
+    if (offsetof(ce_options, row_stats) >= size && call.function != ROW_STATS) drop_row_stats(call);
 }
 
 /// Takes an option back, or says that it will be refused.

@@ -8,9 +8,8 @@
 
 namespace {
 
-/// The accumulator's own kind of sum beside it: long double, as long as that is exact enough.
 struct Sums {
-    Real loss = 0, loss_size = 0, weight = 0, weight_size = 0;
+    Sum loss, weight;
     int64_t rows = 0, judged = 0, correct = 0;
 };
 
@@ -18,11 +17,12 @@ ce_accumulator *guarded(Bytes &bytes) {
     return reinterpret_cast<ce_accumulator *>(memory::take(sizeof(ce_accumulator), true, bytes.below(8)).base);
 }
 
-bool near(double result, Real exact, Real size) {
+/// Whether it is the nearest number, but for what this computation may be off.
+bool is_nearest(double result, Real exact, Real error) {
     if (std::isnan(exact)) return std::isnan(result);
     if (std::isinf(exact)) return static_cast<Real>(result) == exact;
     if (std::fabs(exact) > largest_of(CE_F64)) return std::isinf(result) || std::fabs(result) >= 0x1.fffffffffffffp1023;
-    return std::fabs(result - exact) <= ulp(exact, CE_F64) / 2 + 0x1p-55L * size;
+    return std::fabs(result - exact) <= ulp(exact, CE_F64) / 2 + error;
 }
 
 void check_statuses(Bytes &bytes) {
@@ -42,7 +42,7 @@ void check_statuses(Bytes &bytes) {
     memory::guard();
     const int32_t result = ce_options_init(reinterpret_cast<ce_options *>(block.base), size);
     memory::unguard();
-    if (result != (size < 96 ? CE_ERROR_OPTIONS_SIZE : CE_OK))
+    if (result != (size < 96 || size % 8 != 0 ? CE_ERROR_OPTIONS_SIZE : CE_OK))
         fail(text, "ce_options_init(%zu): status %d", size, result);
     if (!memory::surroundings_intact(block)) fail(text, "ce_options_init(%zu) has written beyond it", size);
     if (result == CE_OK && load(block.base, CE_U64) != static_cast<Real>(size))
@@ -132,24 +132,23 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         for (size_t i = 0; i < loss.count(); i++) {
             const Real w = weight.present ? weight.get(i) : 1;
             if (w == 0) continue;
-            own.loss += loss.get(i);
-            own.loss_size += std::fabs(loss.get(i));
-            own.weight += w;
-            own.weight_size += std::fabs(w);
+            own.loss.add(loss.get(i));
+            own.weight.add(w);
             own.rows++;
             own.judged += correct.present;
             own.correct += correct.present && correct.get(i) != 0;
         }
     }
-    for (Sums &own : exact) is_exact = is_exact && !std::isnan(own.loss_size) && !std::isnan(own.weight_size);
+    for (Sums &own : exact) is_exact = is_exact && !std::isnan(own.loss.size()) && !std::isnan(own.weight.size());
     if (bytes.one_in(2)) std::swap(*sums[0], *sums[1]);
     if (ce_accumulator_merge(sums[0], sums[1]) != CE_OK) fail(text, "ce_accumulator_merge");
     if (memcmp(sums[0], sums[2], sizeof *sums[0]) != 0) fail(text, "merged sums differ from those of all rows at once");
     double mean = 0, sum = 0, weight = 0;
     if (ce_accumulator_result(sums[0], &mean, &sum, &weight) != CE_OK) fail(text, "ce_accumulator_result");
-    const Real loss_exact = exact[0].loss + exact[1].loss, weight_exact = exact[0].weight + exact[1].weight;
-    const Real loss_size = exact[0].loss_size + exact[1].loss_size,
-               weight_size = exact[0].weight_size + exact[1].weight_size;
+    exact[0].loss.add(exact[1].loss);
+    exact[0].weight.add(exact[1].weight);
+    const Real loss_exact = exact[0].loss.value(), weight_exact = exact[0].weight.value();
+    const Real loss_size = exact[0].loss.size(), weight_size = exact[0].weight.size();
     if (sums[0]->rows != exact[0].rows + exact[1].rows) fail(text, "%lld rows", static_cast<long long>(sums[0]->rows));
     if (sums[0]->judged != exact[0].judged + exact[1].judged ||
         sums[0]->correct != exact[0].correct + exact[1].correct) {
@@ -157,12 +156,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
              static_cast<long long>(sums[0]->judged));
     }
     if (is_exact) {
-        if (!near(sum, loss_exact, loss_size)) fail(text, "the sum is %a, not %La", sum, loss_exact);
-        if (!near(weight, weight_exact, weight_size)) fail(text, "the weight is %a, not %La", weight, weight_exact);
-        const bool cancels = std::fabs(weight_exact) < 1e-3L * weight_size || std::fabs(loss_exact) < 1e-3L * loss_size;
-        const Real exactly = loss_exact / weight_exact;
-        if (std::isfinite(loss_size) && std::isfinite(weight_size) && !cancels && weight_exact != 0 &&
-            !near(mean, exactly, 4 * std::fabs(exactly))) {  // the weights' sum may have been rounded
+        const Real loss_error = 0x1p-63L * std::fabs(loss_exact) + 0x1p-110L * loss_size;
+        const Real weight_error = 0x1p-63L * std::fabs(weight_exact) + 0x1p-110L * weight_size;
+        if (!is_nearest(sum, loss_exact, loss_error)) fail(text, "the sum is %a, not %La", sum, loss_exact);
+        if (!is_nearest(weight, weight_exact, weight_error))
+            fail(text, "the weight is %a, not %La", weight, weight_exact);
+        const Real exactly = loss_exact / weight_exact, size = std::fabs(exactly);
+        const Real error = (loss_error + size * weight_error) / std::fabs(weight_exact) + 0x1p-63L * size;
+        if (std::isfinite(loss_size) && std::isfinite(weight_size) && std::fabs(weight_exact) > 2 * weight_error &&
+            !is_nearest(mean, exactly, error)) {
             fail(text, "the mean is %a, not %La", mean, exactly);
         }
     }

@@ -14,6 +14,7 @@ RowResult element(const Call &call, Real x, Real a, Real b) {
     made.counts = true;
     made.accuracy = accuracy(dtype);
     made.wide = 1 + gamma;
+    if (dtype != CE_F64) made.most = largest_of(CE_F32);
     const bool is_probs = o.input_type == CE_INPUT_PROBS;
     const Real used = low == 0 || std::isnan(x) ? x : std::min(std::max(x, low), high);
     Real p, other, lost = 0, minus_log_p, minus_log_other;

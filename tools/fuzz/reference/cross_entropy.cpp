@@ -47,6 +47,7 @@ RowResult logits_row(const Call &call, const std::vector<Real> &x, const Masses 
         if (a[c] == 0) continue;  // of classes without target mass there is no term
         if (mass.off[c] >= std::fabs(a[c]) && std::isinf(z[c])) made.is_vague = true;
         terms[c] = Term(a[c], softmax.minus_log(z[c]), p[c], softmax.one_minus_p[c], gamma, epsilon);
+        if (std::isfinite(z[c])) made.longest = std::max(made.longest, softmax.minus_log(z[c]));
         made.loss += terms[c].f;
         made.magnitude += terms[c].f_size;
         total += terms[c].b;
@@ -116,6 +117,7 @@ RowResult logits_row(const Call &call, const std::vector<Real> &x, const Masses 
         Real tolerance =
             made.wide * (bound + 2 * logits.most_unsure) * size + total_size * lost + mass_error * p_c + mass_slopes[c];
         tolerance += cancellation * p_c;
+        if (logits.are_vague()) tolerance += total_size + b_size;
         tolerance += logits.chain_bound[c] * std::fabs(value);
         made.slopes[c] = {value * logits.chain[c], tolerance * std::fabs(logits.chain[c])};
     }
@@ -125,6 +127,7 @@ RowResult logits_row(const Call &call, const std::vector<Real> &x, const Masses 
     for (size_t c = 0; c < classes; c++) {
         const Real cost = softmax.minus_log(z[c]);
         costs[c] = {cost, accuracy(dtype) * cost + flushed + moved + logits.unsure[c]};
+        if (logits.are_vague()) costs[c].tolerance += logits.most_unsure + std::log(static_cast<Real>(classes));
     }
     return made;
 }
@@ -214,6 +217,12 @@ RowResult hessian_row(const Call &call, const std::vector<Real> &x, const std::v
             stretch * size + p[c] * total_off * bent_size + (p[c] < p[softmax.at] * 0x1p-1022L ? size : 0);
         const Real chain = logits.chain[0] * logits.chain[0];
         made.slopes[c] = {value * chain, bound * chain};
+        // Products beyond all numbers, of which the probability is to make one.
+        if (logits.are_vague() ||
+            std::fabs(total) * bent_size + z_loss * (middle_size + lse_size * bent_size) > largest_of(CE_F64) / 2 ||
+            2 * bent_size > largest_of(CE_F64)) {
+            made.slopes[c] = anything();
+        }
     }
     return made;
 }

@@ -24,7 +24,7 @@ struct Expected {
     /// False where the header says too little: not finite weights, divisors that cancel.
     bool is_known = true;
     /// What the sum of the losses is divided by: 1 for a sum, 0 if nothing counts.
-    Real divisor = 0;
+    Real divisor = 0, divisor_error = 0;
     /// By tensor of the call, in its order; empty: not compared.
     std::vector<Pair> results[ROLES];
     /// Whether the bounds are those of f64 whatever the dtype, so that one more rounding comes on top.

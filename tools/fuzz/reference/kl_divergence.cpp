@@ -33,7 +33,7 @@ RowResult divergence_row(const Call &call, const std::vector<Real> &x, const Tar
                            (call[TARGET_PROBS].present && call[TARGET_PROBS].dtype == CE_F64);
     const bool is_plain = o.kl_form == CE_KL_PLAIN;
     const std::vector<Real> &q = target.q, &log_q = target.log_q;
-    std::vector<Real> p(classes), log_p(classes), chain(classes, 1), unsure(classes, 0);
+    std::vector<Real> p(classes), log_p(classes), chain(classes, 1), unsure(classes, 0), chain_bound(classes, 0);
     Real bound = accuracy(is_double ? CE_F64 : CE_F32), farther = target.farthest, most_unsure = 0;
     if (o.input_type == CE_INPUT_LOGITS) {
         const Logits logits(x, call);
@@ -42,12 +42,13 @@ RowResult divergence_row(const Call &call, const std::vector<Real> &x, const Tar
         chain = logits.chain;
         unsure = logits.unsure;
         most_unsure = logits.most_unsure;
-        for (size_t c = 0; c < classes; c++) most_unsure = std::max(most_unsure, logits.chain_bound[c]);
+        chain_bound = logits.chain_bound;
         farther = std::max(farther, farthest_of(logits.z));
     } else {
         for (size_t c = 0; c < classes; c++) {
             const bool is_log = o.input_type == CE_INPUT_LOG_PROBS;
             p[c] = is_log ? std::exp(x[c]) : x[c];
+            if (is_log && p[c] > largest_of(CE_F64)) p[c] = infinity;
             log_p[c] = is_log ? x[c] : logarithm(x[c]);
         }
     }
@@ -72,8 +73,8 @@ RowResult divergence_row(const Call &call, const std::vector<Real> &x, const Tar
         }
     }
     const Real smallest = is_double ? 0x1p-1022L : 0x1p-126L;
-    if (o.input_type == CE_INPUT_LOGITS) {
-        const Real lowest = largest_in(p) * smallest;
+    if (o.input_type != CE_INPUT_PROBS) {
+        const Real lowest = o.input_type == CE_INPUT_LOGITS ? largest_in(p) * smallest : 0x1p-1022L;
         for (size_t c = 0; c < classes; c++) lost[c] = p[c] < lowest ? p[c] : 0;
     }
     if (o.target_type == CE_TARGET_LOGITS) {
@@ -84,7 +85,7 @@ RowResult divergence_row(const Call &call, const std::vector<Real> &x, const Tar
         if (q[c] != 0 && off[c] >= q[c] && std::isinf(log_p[c])) made.is_vague = true;
     }
     // The loss, and what the rounding of logarithms costs: theirs, and those of this computation.
-    Real size = 0, longest = 0, by_class = 0, own = 0;
+    Real size = 0, cost = 0, own = 0;
     for (size_t c = 0; c < classes; c++) {
         Real term = q[c] == 0             ? (is_plain ? 0 : p[c])
                     : is_plain            ? q[c] * d[c]
@@ -92,12 +93,11 @@ RowResult divergence_row(const Call &call, const std::vector<Real> &x, const Tar
                                           : q[c] * d[c] - q[c] + p[c];
         made.loss += term;
         size += std::fabs(term);
-        for (Real log : {log_p[c], log_q[c]}) {
-            if (std::isfinite(log)) longest = std::max(longest, std::fabs(log));
-        }
         if (std::isfinite(log_p[c]) && std::isfinite(log_q[c])) {
             const Real logs = 1 + std::fabs(log_p[c]) + std::fabs(log_q[c]), error = 0x1p-61L * logs;
-            by_class += (is_plain ? q[c] : std::max(p[c], q[c])) * logs;
+            const Real rounding = 1e-15L * (1 + std::max(std::fabs(log_p[c]), std::fabs(log_q[c])));
+            cost += is_plain ? 1e-15L * q[c] * logs
+                             : (std::min(q[c], std::fabs(q[c] - p[c])) + std::min(q[c], p[c]) * rounding) * rounding;
             own += std::max(p[c], q[c]) * error * ((is_plain ? 1 + std::fabs(d[c]) : std::fabs(d[c])) + error);
         }
     }
@@ -106,9 +106,8 @@ RowResult divergence_row(const Call &call, const std::vector<Real> &x, const Tar
         return made;
     }
     if (std::isfinite(made.loss)) {
-        Real cost = by_class;
-        if (!is_plain) cost = std::min((1 + longest) * std::sqrt(2 * made.loss), by_class);
-        made.apart = accuracy(is_double ? CE_F64 : CE_F32) * size + 1e-15L * cost + own;
+        made.apart = accuracy(is_double ? CE_F64 : CE_F32) * size + cost + own;
+        if (most_unsure > 0.01L) made.apart = infinity;
         for (size_t c = 0; c < classes; c++) {
             made.apart += std::fabs(total * p[c] - q[c]) * unsure[c] + lost[c];
             if (off[c] != 0) made.apart += off[c] * (1 + std::fabs(d[c]));
@@ -138,7 +137,13 @@ RowResult divergence_row(const Call &call, const std::vector<Real> &x, const Tar
             slope_size = is_plain ? ratio : std::max<Real>(1, ratio);
         }
         Real tolerance = (bound + 2 * most_unsure) * slope_size;
-        if (o.input_type == CE_INPUT_LOGITS) tolerance += p[c] * total_off + off[c] + total * lost[c];
+        if (most_unsure > 0.01L) tolerance += 1 + total;
+        tolerance += chain_bound[c] * std::fabs(slope);
+        if (o.input_type == CE_INPUT_LOGITS) {
+            tolerance += p[c] * total_off + off[c] + total * lost[c];
+        } else if (off[c] + lost[c] != 0) {
+            tolerance += (off[c] + lost[c]) / (o.input_type == CE_INPUT_PROBS ? p[c] : 1);
+        }
         made.slopes[c] = {slope * chain[c], tolerance * std::fabs(chain[c])};
     }
     if (call[GRAD_TARGET].present) {

@@ -25,9 +25,12 @@ std::vector<Pair> chained(const Call &call, const Target &target, const std::vec
     if (kind == CE_TARGET_LOGITS) {
         for (size_t c = 0; c < classes; c++) {
             if (target.q[c] == 0) continue;
+            // What may become 0 meets what is infinite.
+            if (target.off[c] >= target.q[c] && !std::isfinite(units[c].value))
+                return std::vector<Pair>(classes, anything());
             mean += target.q[c] * units[c].value;
             size += target.q[c] * std::fabs(units[c].value);
-            error += target.q[c] * units[c].tolerance;
+            error += target.q[c] * units[c].tolerance + target.off[c] * std::fabs(units[c].value);
         }
         if (!std::isfinite(mean)) return std::vector<Pair>(classes, {not_a_number, 0});
     }
@@ -100,10 +103,7 @@ Expected expected_loss_call(Call &call) {
         }
         if (weight == 0) continue;
         const bool is_weightless = target.label >= 0 && weights[static_cast<size_t>(target.label)] == 0;
-        if (is_weightless && smoothing == 0) {
-            if (o.z_loss != 0) expected.is_known = false;  // the header does not say which of two rules wins
-            continue;
-        }
+        if (is_weightless && smoothing == 0 && o.z_loss == 0) continue;
         const std::vector<Real> x = row_of(input, rows, static_cast<int64_t>(i));
         if (is_divergence) {
             made[i] = divergence_row(call, x, target);

@@ -6,7 +6,7 @@ void reduce(Call &call, Expected &expected, const std::vector<RowResult> &made, 
     Real divide = 1;
     bool nothing = false;
     if (o.reduction == CE_REDUCTION_MEAN) {
-        divide = o.mean_over == CE_MEAN_OVER_DIVISOR ? static_cast<Real>(o.mean_divisor) : divisor.sum;
+        divide = o.mean_over == CE_MEAN_OVER_DIVISOR ? static_cast<Real>(o.mean_divisor) : divisor.sum.value();
         if (o.mean_over != CE_MEAN_OVER_DIVISOR && divisor.is_vague()) {
             expected.is_known = false;
             return;
@@ -18,6 +18,9 @@ void reduce(Call &call, Expected &expected, const std::vector<RowResult> &made, 
         return;
     }
     expected.divisor = divide;
+    // Products of two weights are rounded, here too.
+    const bool has_products = call[WEIGHT].present && call[SAMPLE_WEIGHT].present;
+    expected.divisor_error = (has_products ? 0x1p-53L : 0x1p-63L) * divisor.sum.size();
     const bool zero = nothing && o.empty == CE_EMPTY_ZERO;
     const int32_t dtype = call[INPUT].dtype;
 
@@ -27,6 +30,8 @@ void reduce(Call &call, Expected &expected, const std::vector<RowResult> &made, 
             if (!made[i].counts) continue;
             const Real loss = scales[i] * made[i].loss;
             losses[i] = {loss, std::isfinite(loss) ? made[i].loss_bound(std::fabs(scales[i])) : 0};
+            if (made[i].overflows() || (std::isfinite(loss) && std::fabs(loss) > largest_of(CE_F64)))
+                losses[i] = anything();
         }
         const int32_t loss_dtype = call[LOSS].dtype;
         if (o.reduction == CE_REDUCTION_NONE) {
@@ -69,9 +74,13 @@ void reduce(Call &call, Expected &expected, const std::vector<RowResult> &made, 
                     continue;
                 }
                 const Pair &slope = slopes[static_cast<size_t>(c)];
+                const bool is_beyond = std::isfinite(slope.value) && std::fabs(slope.value) > largest_of(CE_F64);
+                // An upstream gradient of 0 times an infinite slope; a loss that may be NaN.
+                if (is_beyond || made[i].may_be_undefined() || (factor == 0 && !std::isfinite(slope.value))) {
+                    grad = anything();
+                    continue;
+                }
                 grad = {factor * slope.value, std::fabs(factor) * slope.tolerance};
-                // An upstream gradient of 0 times an infinite slope.
-                if (factor == 0 && !std::isfinite(slope.value)) grad = anything();
             }
         }
         expected.results[role] = grads;

@@ -5,14 +5,13 @@
 
 /// The mean's divisor while it is added up.
 struct Divisor {
-    Real sum = 0, size = 0;
+    Sum sum;
 
-    void add(Real weight) {
-        sum += weight;
-        size += std::fabs(weight);
-    }
+    void add(Real weight) { sum.add(weight); }
     /// Whether so much of it has cancelled that it says nothing; or it was not finite.
-    bool is_vague() const { return !std::isfinite(size) || (size > 0 && std::fabs(sum) < 1e-6L * size); }
+    bool is_vague() const {
+        return !std::isfinite(sum.size()) || (sum.size() > 0 && std::fabs(sum.value()) < 1e-6L * sum.size());
+    }
 };
 
 /// Fills in loss, gradient and the target's gradient. `places` says where the slopes of a row go.

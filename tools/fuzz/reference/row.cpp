@@ -41,12 +41,13 @@ Logits::Logits(const std::vector<Real> &x, const Call &call) {
                 slope = std::fabs(u) > 11000 ? 0 : scale / wide / wide;
                 // A rounding of the argument, of which sech^2 takes twice as much.
                 chain_bound[c] = 4 * std::fabs(u) * 0x1p-52L;
+                if (1 / wide / wide < 0x1p-1022L) chain_bound[c] = 1;
             }
         }
         // z is a double.
         if (std::fabs(z[c]) > largest_of(CE_F64)) z[c] = std::copysign(infinity, z[c]);
         chain[c] = slope / temperature;
-        unsure[c] = std::isfinite(z[c]) ? 0x1p-50L * std::fabs(z[c]) : 0;
+        unsure[c] = std::isfinite(z[c]) ? 0x6p-52L * std::fabs(z[c]) : 0;
         most_unsure = std::max(most_unsure, unsure[c]);
     }
 }

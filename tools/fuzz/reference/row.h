@@ -10,10 +10,19 @@ struct RowResult {
     Real loss = 0;
     // Of the loss times a scale: `wide` times the dtype's bound of `magnitude`, and `apart` times the scale.
     bool is_rounded_to_f32 = false;  // two units in the last place of f32 where the loss is large
+    Real longest = 0;                // the largest -log p of a class with target mass
     Real magnitude = 0, accuracy = 0, wide = 1, apart = 0;
     std::vector<Pair> slopes, target_slopes;
 
+    Real most = largest_of(CE_F64);  // a loss beyond it may be infinite
+
     Real loss_bound(Real scale) const;
+    /// Whether the loss, or a part of it, is beyond all numbers before it is weighted.
+    bool overflows() const {
+        return std::isfinite(loss) && (std::fabs(loss) > most || magnitude > most || longest > most);
+    }
+    /// Parts that overflow either way.
+    bool may_be_undefined() const { return overflows() && std::fabs(loss) < magnitude; }
     void make_undefined(size_t classes);
 };
 
@@ -25,6 +34,9 @@ struct Logits {
     std::vector<Real> z, chain, unsure;  // `unsure`: how far rounding may lead, as the header lets it
     std::vector<Real> chain_bound;       // relative
     Real most_unsure = 0;
+
+    /// Where rounding may lead so far that nothing is promised of probabilities.
+    bool are_vague() const { return most_unsure > 0.01L; }
 
     Logits(const std::vector<Real> &x, const Call &call);
 };

@@ -49,10 +49,12 @@ Statistics statistics_of(const Call &call, const std::vector<Real> &x, int64_t l
     }
     made.lse = {softmax.lse(), bound * std::fmax(std::fabs(softmax.largest), log_total) + flushed + off};
     made.entropy = {entropy, (bound + 2 * off) * entropy + entropy_lost + 2 * flushed + 2 * off * moved};
+    const Real vague = logits.are_vague() ? 1 : 0;
+    made.entropy.tolerance += vague * std::log(static_cast<Real>(z.size()));
     for (size_t c = 0; c < z.size(); c++) {
         const Real p = softmax.p[c];
         const Real relative = dtype != CE_F64 && p < 1e-6L ? 5e-6L : bound;
-        made.softmax[c] = {p, (relative + 2 * off) * p + (p < lowest ? p : 0)};
+        made.softmax[c] = {p, (relative + 2 * off) * p + (p < lowest ? p : 0) + vague};
         const Real gap = softmax.largest - z[c];
         made.log_softmax[c] =
             std::isinf(z[c]) ? Pair{z[c], 0}

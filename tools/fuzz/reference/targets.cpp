@@ -50,7 +50,10 @@ Target distribution(std::vector<Real> values, const Call &call, bool logarithms)
         return made;
     }
     if (kind == CE_TARGET_LOGITS) {
-        for (Real &value : values) value /= call.temperature();
+        for (Real &value : values) {
+            value /= call.temperature();
+            if (std::fabs(value) > largest_of(CE_F64)) value = std::copysign(infinity, value);
+        }
         made.log_q = log_softmax(values);
     } else {
         made.log_q = values;
@@ -91,10 +94,15 @@ Target sparse(const std::vector<int64_t> &labels, const std::vector<Real> &value
     }
     const Real others = static_cast<Real>(classes - labels.size());
     if (call.options.target_rest == CE_REST_SPREAD && others > 0) {
-        // A sum that little above 1 leaves nothing; neither does one that says 1 but for its own rounding.
-        Real share = (1 - total) / others;
-        if (total > 1 && total <= 1 + 0x1p-16L) share = 0;
-        const Real error = total == 1 ? 0 : 1e-14L * (1 + size) / others;
+        // 0 where it may be the probabilities' own rounding.
+        const Real count = static_cast<Real>(labels.size()), left = 1 - total;
+        const bool is_double = call[TARGET_PROBS].dtype == CE_F64;
+        const Real noise = std::min(count * (is_double ? 0x1p-52L : 0x1p-23L), 0x1p-16L);
+        const Real share = left > -0x1p-16L && left < noise ? 0 : left / others;
+        // What is named may be off, and this sum.
+        const Real sum_error = (named.inaccuracy + 0x1p-64L * count) * size;
+        if (std::fabs(left - noise) <= sum_error || std::fabs(left + 0x1p-16L) <= sum_error) made.is_vague = true;
+        const Real error = share == 0 ? 0 : sum_error / others + 0x1p-51L * std::fabs(share);
         std::fill(made.q.begin(), made.q.end(), share);
         std::fill(made.log_q.begin(), made.log_q.end(), logarithm(share));
         std::fill(made.off.begin(), made.off.end(), error);
