@@ -243,7 +243,9 @@ def test_a_row_that_cannot_be_renormalized() -> None:
 def test_log_probabilities_that_are_renormalized_may_lie_anywhere(function: Any, shift: float) -> None:
     x, logs = [[0.5, -1.0, 2.0]], np.array([[0.0, -1.5]])
     near, far = (ce.SparseTarget([[0, 2]], logs + by, rest="renormalize") for by in (0.0, shift))
-    assert function(x, far, target_type="log_probs") == pytest.approx(function(x, near, target_type="log_probs"), rel=1e-10)
+    assert function(x, far, target_type="log_probs") == pytest.approx(
+        function(x, near, target_type="log_probs"), rel=1e-10
+    )
     alone = ce.SparseTarget([[1]], [[shift]], rest="renormalize")
     assert function(x, alone, target_type="log_probs") == pytest.approx(ce.cross_entropy(x, [1]), rel=1e-13)
 
