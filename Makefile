@@ -173,11 +173,17 @@ test-library: build
 	@tools/require.sh objdump
 	$(call logged,library,$(PYTHON) tools/check_library.py $(LIBRARY))
 
+ROUTED = $(addprefix python/tests/test_,properties.py ranges.py row_stats.py)
+
 test-python: $(VENV)/ready build
 	$(call logged,python,$(IN_VENV) -m pytest -q python/tests)
 	@# The other instruction sets, on everything that computes; the full suite ran on the best one.
 	$(call logged,python-avx2,CROSSENTROPY_ISA=avx2 $(IN_VENV) -m pytest -q python/tests)
 	$(call logged,python-baseline,CROSSENTROPY_ISA=baseline $(IN_VENV) -m pytest -q python/tests)
+	@# Each way through rows of logits, which the shape and layout of a call choose among (Sources/Core/Route.swift).
+	$(call logged,python-rows,CROSSENTROPY_ROUTE=rows $(IN_VENV) -m pytest -q $(ROUTED))
+	$(call logged,python-columns,CROSSENTROPY_ROUTE=columns $(IN_VENV) -m pytest -q $(ROUTED))
+	$(call logged,python-shared,CROSSENTROPY_ROUTE=shared $(IN_VENV) -m pytest -q $(ROUTED))
 
 # Not part of `make test`, which does not install PyTorch for itself and skips them.
 test-torch: $(TORCH)/ready build
