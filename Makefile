@@ -151,7 +151,7 @@ fuzz:
 
 fuzz-quick:
 	@tools/require.sh swift
-	SWIFT=$(SWIFT) tools/fuzz/run.sh asan 60
+	SWIFT=$(SWIFT) tools/fuzz/run.sh asan quick
 
 test-c: build build/vectors.txt
 	@tools/require.sh gcc g++ clang qemu-x86_64
