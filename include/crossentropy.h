@@ -86,7 +86,7 @@ extern "C" {
  *    gradient of NaN in every class.
  *  - Distributions that do not add up to 1, or are negative, are computed as written.
  *  - What of a row is beyond the largest f64 (a -log p, the loss, weighted or not, a derivative that
- *    is not yet weighted) may be infinite, and a mean of such losses too.
+ *    is not yet weighted) may be infinite, and NaN times 0; so may a mean of such losses.
  * ------------------------------------------------------------------------------------------- */
 
 #if defined(_WIN32)
@@ -551,8 +551,8 @@ typedef struct ce_row_stats {
     double  *max;         /* the largest logit */
     int64_t *argmax;      /* the class of the largest logit, the first of several */
     double  *entropy;     /* -sum(p log p), in nats, from 0 to log(classes) */
-    double  *target_prob; /* p of the label; NaN where there is no label, in rows that are ignored, and where a weight
-                             is 0 in a call for a loss */
+    double  *target_prob; /* p of the label; NaN where there is no label, in rows that are ignored, and in a call for a
+                             loss where a weight is 0, but for a class weight beside z_loss */
     int64_t *target_rank; /* how many classes are ahead of the label's: those of larger logits, and of equal ones
                              those of lower index. 0: the prediction is right; below k: among the k best. -1 where
                              target_prob is NaN */

@@ -74,6 +74,7 @@ RowResult logits_row(const Call &call, const std::vector<Real> &x, const Masses 
         total_size = std::fabs(total_size);
     }
     total_size += 2 * z_loss * lse_size;
+    made.steepest = total_size;
     const Real largest = p[softmax.at];
     Real flushed = 0, flushed_in_loss = 0;
     for (Real p_c : p) {

@@ -146,11 +146,11 @@ Expected expected_loss_call(Call &call) {
     }
     reduce(call, expected, made, scales, divisor, rows, is_divergence);
     if (call.has_row_stats && !call.errors) {
-        // No label is told where a weight is 0.
+        // No label is told where a weight is 0 and leaves nothing.
         std::vector<int64_t> labels(count);
         for (size_t i = 0; i < count; i++) {
             const int64_t label = made[i].counts ? targets[i].label : -1;
-            labels[i] = label >= 0 && weights[static_cast<size_t>(label)] != 0 ? label : -1;
+            labels[i] = label >= 0 && (weights[static_cast<size_t>(label)] != 0 || o.z_loss != 0) ? label : -1;
         }
         expect_statistics(call, expected, labels);
     }

@@ -11,6 +11,7 @@ struct RowResult {
     // Of the loss times a scale: `wide` times the dtype's bound of `magnitude`, and `apart` times the scale.
     bool is_rounded_to_f32 = false;  // two units in the last place of f32 where the loss is large
     Real longest = 0;                // the largest -log p of a class with target mass
+    Real steepest = 0;               // what multiplies the probabilities in the slopes
     Real magnitude = 0, accuracy = 0, wide = 1, apart = 0;
     std::vector<Pair> slopes, target_slopes;
 
@@ -22,7 +23,7 @@ struct RowResult {
         return std::isfinite(loss) && (std::fabs(loss) > most || magnitude > most || longest > most);
     }
     /// Parts that overflow either way.
-    bool may_be_undefined() const { return overflows() && std::fabs(loss) < magnitude; }
+    bool may_be_undefined() const { return (overflows() && std::fabs(loss) < magnitude) || steepest > most; }
     void make_undefined(size_t classes);
 };
 
