@@ -22,7 +22,7 @@ private enum SingleLogits: Terms {
         let sides = Float.logistic(z)
         return Outcome(
             loss: term(a, Float.widen(sides.minusLogP)) + term(b, Float.widen(sides.minusLogOther)),
-            grad: b * Float.widen(sides.p) - a * Float.widen(sides.other))
+            grad: scaled(b * Float.widen(sides.p) - a * Float.widen(sides.other), block))
     }
 }
 
@@ -49,14 +49,15 @@ private func logits(_ block: crossentropy_binary, _ z: DoubleLanes, _ a: DoubleL
     let sides = Double.logistic(z)
     if block.focal_gamma == 0 {
         return Outcome(
-            loss: term(a, sides.minusLogP) + term(b, sides.minusLogOther), grad: b * sides.p - a * sides.other)
+            loss: term(a, sides.minusLogP) + term(b, sides.minusLogOther),
+            grad: scaled(b * sides.p - a * sides.other, block))
     }
     let terms = crossentropy_terms(z_loss: 0, focal_gamma: block.focal_gamma, poly_epsilon: 0)
     let positive = focal(terms, minusLogP: sides.minusLogP, p: sides.p, other: sides.other)
     let negative = focal(terms, minusLogP: sides.minusLogOther, p: sides.other, other: sides.p)
     return Outcome(
         loss: term(a, positive.f) + term(b, negative.f),
-        grad: b * negative.b * sides.p - a * positive.b * sides.other)
+        grad: scaled(b * negative.b * sides.p - a * positive.b * sides.other, block))
 }
 
 /// The gradient is b / (1 - p) - a / p, and 0 where p was clamped; numbers outside [0, 1] are NaN.
@@ -69,15 +70,18 @@ private func probs(_ block: crossentropy_binary, _ x: DoubleLanes, _ a: DoubleLa
     let high = DoubleLanes(repeating: block.clip_high)
     let clamped = x.replacing(with: low, where: x .< low).replacing(with: high, where: x .> high) + zero  // no -0
     let p = clamped.replacing(with: DoubleLanes(repeating: .nan), where: (clamped .< zero) .| (clamped .> one))
-    let grad = term(b, one / (one - p)) - term(a, one / p)
+    let grad = scaled(term(b, one / (one - p)) - term(a, one / p), block)
+    // Of a tiny p, a / p may be infinite where the gradient is not.
+    let late = quotient(scaled(b, block), one - p) - quotient(scaled(a, block), p)
+    let most = DoubleLanes(repeating: .greatestFiniteMagnitude)
+    let isLate = ((grad .> most) .| (grad .< zero - most)) .& (p .> zero)
     return Outcome(
         loss: term(a, zero - log(p)) + term(b, zero - log1p(minus: p)),
-        grad: grad.replacing(with: zero, where: (x .< low) .| (x .> high)))
+        grad: grad.replacing(with: late, where: isLate).replacing(with: zero, where: (x .< low) .| (x .> high)))
 }
 
 private struct Outcome {
     let loss: DoubleLanes
-    /// But for `grad_factor` and `grad_power`.
     let grad: DoubleLanes
 }
 
@@ -97,13 +101,24 @@ private func term(_ mass: DoubleLanes, _ x: DoubleLanes) -> DoubleLanes {
     return (mass * x).replacing(with: zero, where: mass .== zero)
 }
 
+/// mass / x, and 0 where there is no mass.
+@inline(__always)
+private func quotient(_ mass: DoubleLanes, _ x: DoubleLanes) -> DoubleLanes {
+    let zero = DoubleLanes(repeating: 0)
+    return (mass / x).replacing(with: zero, where: mass .== zero)
+}
+
+/// What is made with the masses, as the gradient has it.
+@inline(__always)
+private func scaled(_ x: DoubleLanes, _ block: crossentropy_binary) -> DoubleLanes {
+    x * DoubleLanes(repeating: block.grad_factor) * DoubleLanes(repeating: block.grad_power)
+}
+
 /// Writes the losses, and the gradient where one is asked for.
 @inline(__always)
 private func write<Kernel: Terms>(_: Kernel.Type, _ block: crossentropy_binary, _ count: Int) {
     typealias T = Kernel.Input
     let zero = DoubleLanes(repeating: 0)
-    let factor = DoubleLanes(repeating: block.grad_factor)
-    let power = DoubleLanes(repeating: block.grad_power)
     // One loop with branches that are easily foretold, as the body is large.
     var i = 0
     while i < count {
@@ -123,7 +138,7 @@ private func write<Kernel: Terms>(_: Kernel.Type, _ block: crossentropy_binary, 
         Double.storeLanes(result.loss, UnsafeMutableRawPointer(block.loss), i)
         if let place = block.grad {
             // One kind of NaN, and no -0; where there is no mass, 0.
-            let grad = result.grad * factor * power
+            let grad = result.grad
             let clean = T.narrow(
                 (grad + zero).replacing(with: DoubleLanes(repeating: .nan), where: grad .!= grad)
                     .replacing(with: zero, where: (a .== zero) .& (b .== zero)))

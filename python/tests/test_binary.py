@@ -237,3 +237,14 @@ def test_a_bad_label_is_named_in_the_order_of_the_shape() -> None:
             ce.binary_cross_entropy_with_grad(x, y, grad=grad, threads=2)
         assert (caught.value.label, caught.value.row, caught.value.classes) == (5, 3511, 2)
         assert (grad == 7).all()
+
+
+def test_gradients_of_subnormal_probabilities() -> None:
+    x, y = np.array([2e-309, 0.25, 3e-300, 0.0]), np.array([1.0, 0.0, 2.0, 0.0])
+    grad = ce.binary_cross_entropy_with_grad(x, y, input_type="probs")[1]
+    want = [-1 / (4 * mpf(2e-309)), 1 / mpf(3), 1 / mpf(4) - 2 / (4 * mpf(3e-300)), 1 / mpf(4)]
+    assert [abs(mpf(g) / w - 1) < 1e-13 for g, w in zip(grad.tolist(), want)] == [True] * 4
+    grad = ce.binary_cross_entropy_with_grad([1e-310], [1e-5], input_type="probs")[1]
+    assert abs(mpf(grad[0]) * mpf(1e-310) / mpf(1e-5) + 1) < 1e-13
+    grad = ce.binary_cross_entropy_with_grad([0.0, 1e-320], [1, 1], input_type="probs")[1]
+    assert grad.tolist() == [-math.inf, -math.inf]
