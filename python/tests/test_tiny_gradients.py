@@ -1,4 +1,4 @@
-"""Probabilities just above the smallest normal number, in blocks whose reference is far below their largest logit."""
+"""Gradients just above the smallest normal number."""
 
 from __future__ import annotations
 
@@ -28,3 +28,14 @@ def test_probabilities_just_above_the_smallest_normal_number(
         assert np.abs(grad[normal[1:]] / (scale * want[0, normal[1:]]) - 1).max() <= bound
     p = ce.softmax(rows, axis=axis).reshape(-1)
     assert np.abs(p[normal] / want[0, normal] - 1).max() <= bound
+
+
+@pytest.mark.parametrize("mass", [1e-290, -3e-300, 1e-306])
+@pytest.mark.parametrize("largest", [1.0, -7.0])
+def test_gradients_of_a_tiny_target_mass(mass: float, largest: float) -> None:
+    x = np.array([[0.0, -7.0, 1.0]])
+    q = mass * (x == largest)
+    p = np.exp(x.astype(np.longdouble))
+    p /= p.sum()
+    grad = ce.cross_entropy_with_grad(x, q)[1]
+    assert np.abs(grad / (mass * (p - (x == largest))) - 1).max() <= 1e-13
