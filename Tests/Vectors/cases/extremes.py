@@ -164,7 +164,7 @@ def others() -> Iterator[Case]:
                        **extra, **small)
     for temperature in (1e-200, 1e200):
         hot = [[temperature * v for v in row] for row in rows]
-        both: Case = {"dtype": "f64", "reduction": "none", "temperature": temperature, "temperature_squared": True}
+        both: Case = {"dtype": "f64", "reduction": "none", "temperature": temperature, "temperature_squared": 1}
         tag = "tiny" if temperature < 1 else "huge"
         yield case(f"kl_squared_temperature_{tag}", "Its square is beyond the range.", hot, q,
                    loss_function="kl_divergence", **both)
