@@ -156,7 +156,7 @@ func divergenceGradient(_ pair: PairPointer) {
         let p = prediction.probs(i)
         let q = target.probs(i)
         let difference = p * share - q
-        let quotient = (difference / p).replacing(with: share, where: q .== zero)
+        let quotient = (difference / (p + zero)).replacing(with: share, where: q .== zero)
         let slope = difference.replacing(with: quotient, where: isDivided)
         Double.storeLanes(canonical(scale * slope), prediction.logs, i)
     } blockEnd: {

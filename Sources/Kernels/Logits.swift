@@ -140,18 +140,20 @@ private func scale<T: Element>(_ e: UnsafeMutableRawPointer, _ count: Int, _ fac
     }
 }
 
-/// log p_c = (z_c - m) - log1p(rest), both at most 0.
+/// log p_c = (z_c - m) - log1p(rest), both at most 0. Of zeros either may be negative, and the 0 makes them equal.
 @inline(never)
+@_optimize(size)
 private func logProbabilities<T: Element>(
     _ x: UnsafeRawPointer, _ result: UnsafeMutableRawPointer, _ count: Int, _ max: Double, _ logOfTotal: Double,
     _: T.Type
 ) {
     let m = DoubleLanes(repeating: max)
     let l = DoubleLanes(repeating: logOfTotal)
+    let zero = DoubleLanes(repeating: 0)
     forEachVector(count) { i in
-        T.storeLanes(T.narrow((T.widen(T.loadLanes(x, i)) - m) - l), result, i)
+        T.storeLanes(T.narrow((T.widen(T.loadLanes(x, i)) - m + zero) - l), result, i)
     } tail: { i, n in
-        T.storeTail(T.narrow((T.widen(T.loadTail(x, i, n, filler: 0)) - m) - l), result, i, n)
+        T.storeTail(T.narrow((T.widen(T.loadTail(x, i, n, filler: 0)) - m + zero) - l), result, i, n)
     }
 }
 

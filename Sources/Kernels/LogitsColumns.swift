@@ -51,11 +51,12 @@ func logitsColumns<T: Element>(_ group: GroupPointer, _: T.Type) {
 private func writeLogarithms<T: Element>(_ panel: Panel<T>) {
     let m = lanes(&panel.group.pointee.max)
     let l = lanes(&panel.group.pointee.prob_scale)
+    let zero = DoubleLanes(repeating: 0)
     let isFilled = T.narrow(lanes(&panel.group.pointee.is_filled))
     forEachBlock(panel.group.classes, panel.group.pointee.cancel) { start, count in
         panel.read(start, count)
         for c in 0..<count {
-            panel[c] = T.select(isFilled, T.splat(.nan), T.narrow((T.widen(panel[c]) - m) - l))
+            panel[c] = T.select(isFilled, T.splat(.nan), T.narrow((T.widen(panel[c]) - m + zero) - l))
         }
         panel.write(start, count)
     }

@@ -60,3 +60,24 @@ def test_entropy_is_at_most_that_of_equal_classes(dtype: type) -> None:
         assert (entropy >= 0).all()
         assert (entropy <= most).all()
         assert (entropy >= most * (1 - 1e-6)).all()
+
+
+@pytest.mark.parametrize("zero", [0.0, -0.0])
+@pytest.mark.parametrize("classes", [2, 17, 150])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_logarithm_of_certainty_is_a_positive_zero_in_every_layout(dtype: type, classes: int, zero: float) -> None:
+    x = np.full((33, classes), -np.inf, dtype)
+    x[np.arange(33), np.arange(33) % classes] = zero
+    for p in (ce.log_softmax(x), ce.log_softmax(np.ascontiguousarray(x.T), axis=0).T):
+        certain = p[x == 0]
+        assert (certain == 0).all()
+        assert not np.signbit(certain).any()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_probability_of_minus_0_is_none(dtype: type) -> None:
+    p = np.array([[-0.0, 1]], dtype)
+    for loss_with_grad in (ce.cross_entropy_with_grad, ce.kl_divergence_with_grad):
+        loss, grad = loss_with_grad(p, np.array([[0.25, 0.75]], dtype), input_type="probs")
+        assert loss == np.inf
+        assert grad[0, 0] == -np.inf
