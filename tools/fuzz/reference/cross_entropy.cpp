@@ -195,12 +195,13 @@ RowResult hessian_row(const Call &call, const std::vector<Real> &x, const std::v
     stretch += 4 * logits.most_unsure;
     // From the vector's number at the largest logit on, so that nothing cancels.
     const Real base = v != nullptr ? (*v)[softmax.at] : 0;
-    Real mean = 0, spread = 0, mean_size = 0;
+    Real mean = 0, spread = 0, mean_size = 0, lost = 0;
     for (size_t c = 0; v != nullptr && c < classes; c++) {
         if (p[c] == 0 && !std::isfinite((*v)[c])) continue;
         mean += p[c] * ((*v)[c] - base);
         spread += p[c] * std::fabs((*v)[c] - base);
         mean_size += p[c] * std::fabs((*v)[c]);
+        if (p[c] < p[softmax.at] * 0x1p-1022L) lost += p[c] * std::fabs((*v)[c] - base);
     }
     const Real total_off = mass.total_off + mass.cancellation();
     made.slopes.resize(classes);
@@ -215,7 +216,8 @@ RowResult hessian_row(const Call &call, const std::vector<Real> &x, const std::v
         const Real value = p[c] * (total * bent + z_loss * (middle + lse * bent));
         const Real size = p[c] * (std::fabs(total) * bent_size + z_loss * (middle_size + lse_size * bent_size));
         const Real bound =
-            stretch * size + p[c] * total_off * bent_size + (p[c] < p[softmax.at] * 0x1p-1022L ? size : 0);
+            stretch * size + p[c] * total_off * bent_size + (p[c] < p[softmax.at] * 0x1p-1022L ? size : 0) +
+            p[c] * (std::fabs(total) + z_loss * (1 + lse_size)) * lost;
         const Real chain = logits.chain[0] * logits.chain[0];
         made.slopes[c] = {value * chain, bound * chain};
         // Products beyond all numbers, of which the probability is to make one.
