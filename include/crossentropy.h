@@ -334,9 +334,10 @@ typedef struct ce_options {
  * grad_target, for distributions: w_c (1 - e) f_c for probabilities, where f_c is lse - z_c (for PROBS and LOG_PROBS
  * -log x_c and -x_c); for log-probabilities that times q_c; for teacher logits q_c / T (u_c - sum(q u)) with u that of
  * probabilities. All as the loss is weighted and reduced. A row that is ignored, or whose weight is 0, has 0; one
- * whose loss is NaN, or with teacher logits +infinity, has NaN. Where q_c = 0, f_c may be +infinity. The loss of f32
- * logits may differ in its last bit from that of a call without grad_target. Refused with focal_gamma, poly_epsilon, mean_over MASS
- * (whose divisor depends on the target), labels and sparse targets. */
+ * whose loss is NaN, or with teacher logits +infinity, has NaN, and so may a row in which an f_c is beyond the largest
+ * f64. Where q_c = 0, f_c may be +infinity. The loss of f32 logits may differ in its last bit from that of a call without
+ * grad_target. Refused with focal_gamma, poly_epsilon, mean_over MASS (whose divisor depends on the target), labels and
+ * sparse targets. */
 
 /* ce_options_init: writes the defaults into the first `size` bytes of *options; pass
  * sizeof(ce_options).

@@ -23,7 +23,8 @@ public struct RowStatistics {
     func store(_ group: inout crossentropy_group, _ first: Int, _ count: Int) {
         func copy(_ values: UnsafeMutablePointer<Double>, to place: UnsafeMutablePointer<Double>?) {
             guard let place = UnsafeMutableRawPointer(place) else { return }
-            for i in 0..<count { place.storeBytes(of: values[i], toByteOffset: (first + i) * 8, as: Double.self) }
+            // Plus 0: which of two zeros is the largest logit depends on the way through the row.
+            for i in 0..<count { place.storeBytes(of: values[i] + 0, toByteOffset: (first + i) * 8, as: Double.self) }
         }
         func copy(_ values: UnsafeMutablePointer<Double>, to place: UnsafeMutablePointer<Int64>?) {
             guard let place = UnsafeMutableRawPointer(place) else { return }

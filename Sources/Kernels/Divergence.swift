@@ -152,10 +152,11 @@ func divergenceGradient(_ pair: PairPointer) {
     let share = DoubleLanes(
         repeating: kind == CROSSENTROPY_LOGITS ? pair.pointee.target_sum : pair.isPlain ? 0 : 1)
     let isDivided = (kind == CROSSENTROPY_PROBS ? one : zero) .!= zero
+    let hasNone = share .== zero  // even of an infinite p
     forEachVector(ofRow: pair.classes, pair.pointee.cancel) { i in
         let p = prediction.probs(i)
         let q = target.probs(i)
-        let difference = p * share - q
+        let difference = (p * share).replacing(with: zero, where: hasNone) - q
         let quotient = (difference / (p + zero)).replacing(with: share, where: q .== zero)
         let slope = difference.replacing(with: quotient, where: isDivided)
         Double.storeLanes(canonical(scale * slope), prediction.logs, i)

@@ -69,7 +69,7 @@ func sliceBlock<T: Element>(
         exponent = T.expExponent(sums.reference)
     }
     let argmax = Double(sums.max) > result.pointee.max ? firstIndex(of: sums.max, x, count) : nil
-    result.pointee.max = Double(sums.max)
+    result.pointee.max = Double(sums.max) + 0
     result.pointee.argmax = argmax.map { Int64(start &+ $0) } ?? -1
     result.pointee.sum = sums.sum * factor
     result.pointee.top = Double(sums.top) * factor

@@ -81,3 +81,29 @@ def test_a_probability_of_minus_0_is_none(dtype: type) -> None:
         loss, grad = loss_with_grad(p, np.array([[0.25, 0.75]], dtype), input_type="probs")
         assert loss == np.inf
         assert grad[0, 0] == -np.inf
+
+
+@pytest.mark.parametrize("classes", [2, 17, 150, 5000])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_of_two_zeros_the_largest_logit_is_the_positive_one(dtype: type, classes: int) -> None:
+    x = np.full((33, classes), -1, dtype)
+    x[:, 0] = -0.0
+    x[::2, -1] = 0.0
+    x[1::4, -1] = -0.0
+    for largest in (
+        ce.row_stats(x).max,
+        ce.row_stats(np.ascontiguousarray(x.T), axis=0).max,
+        ce.partial_statistics(x, np.zeros(33, np.int64)).max,
+    ):
+        assert (largest == 0).all()
+        assert not np.signbit(largest).any()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_plain_divergence_has_gradients_at_probabilities_beyond_all_numbers(dtype: type) -> None:
+    log_p = np.array([[5000, -1]], dtype)
+    loss, grad = ce.kl_divergence_with_grad(
+        log_p, np.array([[0.25, 0.75]], dtype), input_type="log_probs", form="plain", reduction="sum"
+    )
+    np.testing.assert_allclose(loss, 0.25 * (np.log(0.25) - 5000) + 0.75 * (np.log(0.75) + 1), rtol=1e-6)
+    assert grad.tolist() == [[-0.25, -0.75]]

@@ -198,6 +198,9 @@ void fill_weights(Tensor &tensor, Bytes &bytes, bool wild) {
             case 11: value = special(static_cast<unsigned>(random.next() >> 8), tensor.dtype); break;
             default: break;
         }
+        // The product of a row's weights and its upstream gradient is a number; the ends of the range have vectors.
+        if (std::isfinite(value) && value != 0)
+            value = std::copysign(std::min(std::max(std::fabs(value), 1e-100L), 1e100L), value);
         tensor.set(i, value);
     }
 }

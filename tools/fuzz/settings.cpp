@@ -32,7 +32,7 @@ void decode_one(Call &call, Bytes &bytes) {
         case 0:
         case 1: o.reduction = static_cast<int32_t>(1 + bytes.below(2)); break;
         case 2: {
-            const double divisors[] = {1, 3, 1e-3, 1000, 1e-300, 1e300, 5e-324, 7};
+            const double divisors[] = {1, 3, 1e-3, 1000, 1e-100, 1e100, 1e-50, 7};
             o.mean_over = static_cast<int32_t>(1 + bytes.below(3));
             o.mean_divisor = bytes.pick(divisors);
             break;
@@ -115,7 +115,7 @@ void decode_one(Call &call, Bytes &bytes) {
             if (o.label_smoothing == 0 && !bytes.one_in(4)) o.label_smoothing = 0.1;
             break;
         case 20: {
-            const double values[] = {0, -2, 0.5, 1e-300, 1e300, 65536, 1e-3, 3};
+            const double values[] = {0, -2, 0.5, 1e-100, 1e100, 65536, 1e-3, 3};
             o.grad_loss = bytes.pick(values);
             break;
         }

@@ -119,6 +119,7 @@ RowResult logits_row(const Call &call, const std::vector<Real> &x, const Masses 
             made.wide * (bound + 2 * logits.most_unsure) * size + total_size * lost + mass_error * p_c + mass_slopes[c];
         tolerance += cancellation * p_c;
         if (logits.are_vague()) tolerance += total_size + b_size;
+        if (z_loss * std::fabs(lse) < 0x1p-960L) tolerance += 2 * z_loss * lse_size * p_c;  // below the normal numbers
         tolerance += logits.chain_bound[c] * std::fabs(value);
         made.slopes[c] = {value * logits.chain[c], tolerance * std::fabs(logits.chain[c])};
     }
@@ -196,7 +197,11 @@ RowResult hessian_row(const Call &call, const std::vector<Real> &x, const std::v
     // From the vector's number at the largest logit on, so that nothing cancels.
     const Real base = v != nullptr ? (*v)[softmax.at] : 0;
     Real mean = 0, spread = 0, mean_size = 0, lost = 0;
-    for (size_t c = 0; v != nullptr && c < classes; c++) {
+    for (size_t c = 0; c < classes; c++) {
+        if (v == nullptr) {
+            if (p[c] < p[softmax.at] * 0x1p-1022L) lost += p[c];
+            continue;
+        }
         if (p[c] == 0 && !std::isfinite((*v)[c])) continue;
         mean += p[c] * ((*v)[c] - base);
         spread += p[c] * std::fabs((*v)[c] - base);

@@ -87,10 +87,10 @@ RowResult divergence_row(const Call &call, const std::vector<Real> &x, const Tar
     // The loss, and what the rounding of logarithms costs: theirs, and those of this computation.
     Real size = 0, cost = 0, own = 0;
     for (size_t c = 0; c < classes; c++) {
-        Real term = q[c] == 0             ? (is_plain ? 0 : p[c])
-                    : is_plain            ? q[c] * d[c]
-                    : std::isfinite(d[c]) ? q[c] * excess(-d[c])
-                                          : q[c] * d[c] - q[c] + p[c];
+        Real term = q[c] == 0               ? (is_plain ? 0 : p[c])
+                    : is_plain              ? q[c] * d[c]
+                    : std::fabs(d[c]) < 100 ? q[c] * excess(-d[c])
+                                            : q[c] * d[c] - q[c] + p[c];
         made.loss += term;
         size += std::fabs(term);
         if (std::isfinite(log_p[c]) && std::isfinite(log_q[c])) {
@@ -154,7 +154,8 @@ RowResult divergence_row(const Call &call, const std::vector<Real> &x, const Tar
             Real tolerance = bound * sizes + 2 * most_unsure;
             if (off[c] != 0) tolerance += off[c] / q[c];
             units[c] = {d[c] + (is_plain ? 1 : 0), tolerance};
-            if (q[c] == 0 && lost[c] != 0) units[c] = anything();  // with p 0 as well there is no distance
+            // With p 0 as well there is no distance, and it may be 0 there and not here.
+            if (q[c] == 0 && p[c] < smallest && std::isfinite(log_p[c])) units[c] = anything();
         }
         made.target_slopes = chained(call, target, units);
     }

@@ -20,6 +20,11 @@ std::vector<Pair> chained(const Call &call, const Target &target, const std::vec
     bool is_undefined = true;
     for (const Pair &unit : units) is_undefined = is_undefined && std::isnan(unit.value);
     if (is_undefined) return units;
+    // A difference of logits that is no number leaves infinities to be subtracted.
+    for (const Pair &unit : units) {
+        if (std::isfinite(unit.value) && std::fabs(unit.value) > largest_of(CE_F64))
+            return std::vector<Pair>(classes, anything());
+    }
     const Real temperature = kind == CE_TARGET_LOGITS ? call.temperature() : 1;
     Real mean = 0, size = 0, error = 0;
     if (kind == CE_TARGET_LOGITS) {
@@ -117,8 +122,10 @@ Expected expected_loss_call(Call &call) {
         for (size_t c = 0; c < classes; c++) {
             const Real q = smoothing == 0 ? target.q[c] : (1 - smoothing) * target.q[c] + smoothing * priors[c];
             masses.a[c] = weights[c] * q;
+            // Shares below the normal numbers lose digits.
+            if (smoothing != 0 && std::fabs(smoothing * priors[c]) < 0x1p-1022L) masses.off[c] = 0x1p-1072L * weights[c];
             if (target.label >= 0) continue;
-            masses.off[c] = std::fabs(weights[c] * (1 - smoothing)) * target.error(c);
+            masses.off[c] += std::fabs(weights[c] * (1 - smoothing)) * target.error(c);
             masses.total_off += masses.off[c];
         }
         std::vector<Pair> costs;

@@ -114,6 +114,7 @@ Target sparse(const std::vector<int64_t> &labels, const std::vector<Real> &value
         made.off[c] = named.off[i];
         if (call.options.target_rest == CE_REST_RENORMALIZE) {
             made.q[c] = total != 0 ? made.q[c] / total : not_a_number;
+            if (total != 0) made.off[c] /= std::fabs(total);
             made.log_q[c] = total > 0 ? made.log_q[c] - std::log(total) : not_a_number;
         }
     }
