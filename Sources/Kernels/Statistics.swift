@@ -174,8 +174,9 @@ func finishStatistics<T: Element>(_ group: GroupPointer, _ stats: LogSumExp, _ t
         let (first, second) = block.weights(stats.max)
         // From the distance to the block's largest to that to the row's.
         let all = (table.distances(entry) + (block.sum + block.top) * (stats.max - block.max)) * second * first
-        // A block that is too far below adds nothing, however far that is.
-        let isNothing = (second * first .== zero) .| (block.max .== DoubleLanes(repeating: -.infinity))
+        // A block that is too far below adds nothing, however far that is. The product of the weights may be too small for a
+        // number where that with a sum of exponentials is not.
+        let isNothing = (first .== zero) .| (block.max .== DoubleLanes(repeating: -.infinity))
         let added = all.replacing(with: zero, where: isNothing)
         @inline(__always) func lane(_ lanes: DoubleLanes) -> DoubleLanes {
             isByRows ? lanes : DoubleLanes(repeating: lanes[i % laneCount])

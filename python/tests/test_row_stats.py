@@ -77,3 +77,17 @@ def test_a_masked_block_leaves_the_entropy(masked: float, axis: int) -> None:
     p = np.exp([-2.0, -1.0, 0.0]) / np.exp([-2.0, -1.0, 0.0]).sum()
     stats = ce.row_stats(x if axis else np.ascontiguousarray(x.T), axis=axis)
     np.testing.assert_allclose(stats.entropy, -(p * np.log(p)).sum(), rtol=1e-13)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("gap", [600, 690, 700, 704, 706, 707])
+@pytest.mark.parametrize("blocks", [1, 2, 5])
+def test_the_entropy_of_confident_rows_is_that_of_all_blocks(blocks: int, gap: int, axis: int) -> None:
+    classes = 4096 * (blocks - 1) + 100
+    x = np.random.default_rng(gap).uniform(-1, 1, (2, classes))
+    x[:, 7] = gap
+    # exp(-gap) comes in last, so that nothing here is below the normal numbers.
+    distance = np.delete(gap - x, 7, axis=1)
+    entropy = (np.exp(gap - distance) * (distance + 1)).sum(axis=1) * np.exp(-gap)
+    stats = ce.row_stats(x if axis else np.ascontiguousarray(x.T), axis=axis)
+    np.testing.assert_allclose(stats.entropy, entropy, rtol=2e-13)

@@ -115,7 +115,10 @@ Target sparse(const std::vector<int64_t> &labels, const std::vector<Real> &value
         if (call.options.target_rest == CE_REST_RENORMALIZE) {
             made.q[c] = total != 0 ? made.q[c] / total : not_a_number;
             if (total != 0) made.off[c] /= std::fabs(total);
-            made.log_q[c] = total > 0 ? made.log_q[c] - std::log(total) : not_a_number;
+            // Negative probabilities may have a negative sum.
+            made.log_q[c] = total == 0                                ? not_a_number
+                            : call.options.target_type == CE_TARGET_PROBS ? logarithm(made.q[c])
+                                                                      : made.log_q[c] - std::log(total);
         }
     }
     if (call.options.target_rest == CE_REST_RENORMALIZE && total != 0)
