@@ -497,9 +497,9 @@ CE_API int32_t ce_kl_divergence(const ce_tensor *input, int32_t class_axis, cons
  *
  * Exact: computed in f64; within 1e-6 (f32, f16 and bf16 input) or 1e-13 (f64; logits of magnitude 100 and more as in
  * ce_kl_divergence) of |A| p_c (|v_c - v_k| + sum(p |v - v_k|)) for the class k of the largest logit, and likewise for
- * z_loss; p below 2^-1022 of the largest may count as 0. NaN or infinite where that, but for p_c, or v_c - v_k is
- * beyond the largest f64. Ignored rows and rows of weight 0 have 0; rows with NaN or +infinity among their logits, or
- * nothing but -infinity, and such whose target mass adds up to NaN, have NaN.
+ * z_loss; p below 2^-1022 of the largest may count as 0. NaN or infinite where that, but for p_c, v_c - v_k or
+ * 2 z_loss lse is beyond the largest f64. Ignored rows and rows of weight 0 have 0; rows with NaN or +infinity among
+ * their logits, or nothing but -infinity, and such whose target mass adds up to NaN, have NaN.
  *
  * Return what ce_cross_entropy returns.
  * ------------------------------------------------------------------------------------------- */

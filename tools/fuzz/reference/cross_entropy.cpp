@@ -226,7 +226,7 @@ RowResult hessian_row(const Call &call, const std::vector<Real> &x, const std::v
         const Real chain = logits.chain[0] * logits.chain[0];
         made.slopes[c] = {value * chain, bound * chain};
         // Products beyond all numbers, of which the probability is to make one.
-        if (logits.are_vague() ||
+        if (logits.are_vague() || z_loss * lse_size > largest_of(CE_F64) / 2 ||
             std::fabs(total) * bent_size + z_loss * (middle_size + lse_size * bent_size) > largest_of(CE_F64) / 2 ||
             2 * bent_size > largest_of(CE_F64)) {
             made.slopes[c] = anything();
