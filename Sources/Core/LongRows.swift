@@ -4,18 +4,11 @@ import Shims
 // and what they come to is merged in their order, so the bits are the same.
 
 extension LossCall {
-    /// Whether there are too few rows to give every thread its own, and they are long enough to be shared.
-    func sharesRows(threads: Int) -> Bool {
-        guard threads > 1 && usesGroups && !usesColumns && slice == nil else { return false }
-        if let route { return route == .shared }
-        return classes >= 1 << 17 && (rows.count < threads || (rows.count < 4 * threads && classes >= 1 << 20))
-    }
-
     /// The sum of the rows' losses, or with reduction none, nothing: the losses are stored.
-    func sumOverLongRows(_ workspace: Workspace, _ scales: RowScales) throws(LossFailure) -> ExactSum {
+    func sumOverLongRows(_ plan: Plan, _ workspace: Workspace, _ scales: RowScales) throws(LossFailure) -> ExactSum {
         let blocks = (classes + Int(CROSSENTROPY_BLOCK) - 1) / Int(CROSSENTROPY_BLOCK)
         let worker = RowWorker(
-            RowPass(call: self, what: .loss, workspace: workspace, scales: scales, rowsPerPiece: 1), slot: 0)
+            RowPass(call: self, plan: plan, what: .loss, workspace: workspace, scales: scales), slot: 0)
         rows.forEachRow(in: 0..<rows.count) { row, offsets in
             run(worker, row, offsets, blocks, workspace)
             return !isCancelled

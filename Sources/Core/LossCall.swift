@@ -19,7 +19,12 @@ public enum MeanOver: Int32 { case weight, mass, count, divisor }
 /// What a call is for: the loss of logits, probabilities or their logarithms, and its gradient; or without targets, lse in
 /// place of the loss, and the softmax or its logarithm in place of the gradient; or the divergence from a distribution; or second
 /// derivatives of the loss in place of the gradient.
-public enum Mode: Int32 { case loss, softmax, logSoftmax, divergence, hessianVector, hessianDiagonal }
+public enum Mode: Int32 {
+    case loss, softmax, logSoftmax, divergence, hessianVector, hessianDiagonal
+
+    /// Whether rows become pairs of distributions in f64, rather than a kernel's own.
+    var isOfPairs: Bool { self == .divergence || self == .hessianVector || self == .hessianDiagonal }
+}
 public enum EmptyPolicy: Int32 { case nan, zero, error }
 
 /// What stops a checked call. Nothing has been written then, except after `cancelled`.
@@ -62,8 +67,6 @@ public struct LossCall {
     public var cancel: UnsafeMutablePointer<crossentropy_cancel>?
     /// At most this many threads; 0: the process's number.
     public var threads = 0
-    private(set) var route: Route?
-
     public var classes: Int
     /// Where the input holds a slice of the classes: which of them. Labels are counted from class 0 nevertheless.
     public var slice: Range<Int>?
@@ -97,16 +100,9 @@ public struct LossCall {
         self.rows = rows
         self.input = input
         self.target = target
-        route = Route.forced
     }
 
-    /// f32 for f32 and 16-bit input, unless the logits are transformed.
-    var computesInDoubles: Bool { input.dtype == .f64 || transform.applies != 0 || usesPairs }
-
     var isIndexTarget: Bool { !target.dtype.isFloatingPoint && sparse == nil }
-
-    /// Whether rows become pairs of distributions in f64, rather than a kernel's own.
-    var usesPairs: Bool { mode == .divergence || mode == .hessianVector || mode == .hessianDiagonal }
 
     func isIgnored(_ label: Label) -> Bool {
         if let ignoreIndex, label.isEqual(to: ignoreIndex) { return true }
@@ -123,9 +119,6 @@ public struct LossCall {
     @inline(__always)
     func isMasked(at offset: Int) -> Bool { mask.map { $0.label(at: offset).isEqual(to: 0) } ?? false }
 
-    /// Whether every class of a row may have target mass, rather than the label's class alone.
-    var needsMass: Bool { !isIndexTarget || labelSmoothing != 0 || usesPairs }
-
     /// The weight of the class that a (checked) label names.
     @inline(__always)
     func classWeight(_ label: Label) -> Double {
@@ -134,24 +127,25 @@ public struct LossCall {
 
     // Exported as an interface, or else CABI would get a second copy of everything below.
     @export(interface) public func run() throws(LossFailure) {
+        let plan = plan()
         var divisor = try scanTargets()
-        // O(rows + classes) memory, taken before anything is written.
-        guard let workspace = Workspace(threads: threadsToUse(), for: self) else { throw .outOfMemory }
+        // O(threads + classes) memory, taken before anything is written.
+        guard let workspace = Workspace(for: self, plan) else { throw .outOfMemory }
         defer { workspace.free() }
 
         if isMeanOverDistributionMass {
             // The sum of the sample weights has an exponent, and the largest class weight has one.
             let exponent = divisor.exponent + workspace.massExponent
             let scales = RowScales(loss: ScaledNumber(1), exponent: exponent, grad: nil)
-            divisor = MeanDivisor(try sumOverRows(.mass, workspace, scales), exponent: exponent)
+            divisor = MeanDivisor(try sumOverRows(.mass, plan, workspace, scales), exponent: exponent)
         }
         let isEmpty = try isEmptyMean(divisor)
 
-        if statistics != nil && !usesGroups { try runForStatistics() }
+        if statistics != nil && !plan.isOfGroups { try runForStatistics() }
         let scales = scales(divisor, isEmpty: isEmpty)
         let total =
-            sharesRows(threads: workspace.threads)
-            ? try sumOverLongRows(workspace, scales) : try sumOverRows(.loss, workspace, scales)
+            plan.route == .shared
+            ? try sumOverLongRows(plan, workspace, scales) : try sumOverRows(.loss, plan, workspace, scales)
         storeReduced(total, divisor, isEmpty: isEmpty)
     }
 
@@ -287,28 +281,14 @@ public struct LossCall {
 
     enum RowSum { case loss, mass }
 
-    /// Elements that are worth waking a thread for.
-    private static var elementsPerThread: Int { 1 << 16 }
-
-    func threadsToUse() -> Int {
-        let (elements, overflow) = rows.count.multipliedReportingOverflow(by: classes)
-        let useful = overflow ? maxThreads : elements / Self.elementsPerThread
-        if route == .shared && rows.count > 0 { return 2 }
-        if useful <= 1 { return 1 }
-        let most = min(useful, threads > 0 ? threads : ThreadCount.get(), maxThreads)
-        return sharesRows(threads: most) ? most : min(most, rows.count)
-    }
+    func plan() -> Plan { Plan(for: self, threads: threads) }
 
     /// Runs every row's kernel. The sum of what they return; with reduction none and `.loss`, the losses are stored
     /// instead.
-    private func sumOverRows(_ what: RowSum, _ workspace: Workspace, _ scales: RowScales) throws(LossFailure)
-        -> ExactSum
+    private func sumOverRows(_ what: RowSum, _ plan: Plan, _ workspace: Workspace, _ scales: RowScales)
+        throws(LossFailure) -> ExactSum
     {
-        // Enough rows per piece for the counter not to matter, few enough for the last thread not to be late.
-        let share = rows.count / (workspace.threads * 8)
-        let unit = RowTile(for: self)?.rows ?? (usesGroups ? rowsPerGroup : 1)
-        let rowsPerPiece = max(1, min(share, 65536 / classes) / unit) * unit
-        var pass = RowPass(call: self, what: what, workspace: workspace, scales: scales, rowsPerPiece: rowsPerPiece)
+        var pass = RowPass(call: self, plan: plan, what: what, workspace: workspace, scales: scales)
         if isCancelled { throw .cancelled }
         workspace.reset()
         ThreadPool.run(threads: workspace.threads, { RowPass.work($0!) }, &pass)
@@ -320,10 +300,10 @@ public struct LossCall {
 /// One pass over the rows, shared by the threads that take part in it.
 struct RowPass {
     let call: LossCall
+    let plan: Plan
     let what: LossCall.RowSum
     let workspace: Workspace
     let scales: RowScales
-    let rowsPerPiece: Int
     /// The next piece that no thread has taken.
     var nextPiece: Int64 = 0
     /// The next share of the workspace that no thread has taken.
@@ -334,13 +314,14 @@ struct RowPass {
         var worker: RowWorker?
         while true {
             let piece = Int(shim_fetch_add_i64(&pass.pointee.nextPiece, 1))
-            let (first, overflow) = piece.multipliedReportingOverflow(by: pass.pointee.rowsPerPiece)
+            let rows = pass.pointee.plan.rowsPerPiece
+            let (first, overflow) = piece.multipliedReportingOverflow(by: rows)
             if overflow || first >= pass.pointee.call.rows.count { break }
             if pass.pointee.call.isCancelled { break }
             if worker == nil {
                 worker = RowWorker(pass.pointee, slot: Int(shim_fetch_add_i64(&pass.pointee.nextSlot, 1)))
             }
-            worker!.run(first..<min(first + pass.pointee.rowsPerPiece, pass.pointee.call.rows.count))
+            worker!.run(first..<min(first + rows, pass.pointee.call.rows.count))
         }
     }
 }

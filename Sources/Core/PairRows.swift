@@ -23,33 +23,24 @@ struct PairRows {
 
     /// Room for the arrays of a row; true if that is more than there can be.
     static func bytes(for call: LossCall) -> (Int, Bool) {
-        guard isNeeded(for: call) else { return (0, false) }
         let (bytes, overflow) = rowLength(call.classes).multipliedReportingOverflow(by: 5 * MemoryLayout<Double>.size)
         return (bytes, overflow || bytes > Int.max / 512)  // for each of the threads
     }
 
-    private static func isNeeded(for call: LossCall) -> Bool {
-        call.usesPairs || call.targetGrad != nil || writesTarget(call)
-    }
-
-    /// Whether the kernels are given another target than the caller's.
-    private static func writesTarget(_ call: LossCall) -> Bool { call.sparse != nil || call.targetType != .probs }
-
     /// Whole vectors.
     private static func rowLength(_ classes: Int) -> Int { (classes &+ 15) & ~15 }
 
-    var writesTarget: Bool { Self.writesTarget(call) }
-
-    /// `nil` where there is no need of them. `memory` as `bytes` says, `weight` of the classes.
-    init?(for call: LossCall, _ memory: UnsafeMutableRawPointer, _ weight: UnsafePointer<Double>?) {
-        guard Self.isNeeded(for: call) else { return nil }
+    /// - Parameters:
+    ///   - memory: As `bytes` says.
+    ///   - weight: Of the classes.
+    init(for call: LossCall, _ plan: Plan, _ memory: UnsafeMutableRawPointer, _ weight: UnsafePointer<Double>?) {
         self.call = call
         let table = withUnsafeMutablePointer(to: &Processor.state.pointee.kernels) { $0 }
         kernels = table.pointee.pair
         scatter = shim_binary_kernels(table, 1).pointee.scatter
         scatterSingles = shim_binary_kernels(table, 0).pointee.scatter
         fill = shim_fill_kernel(table, 1)
-        usesSingles = call.isDivergenceOfSingles
+        usesSingles = plan.usesSinglePairs
         let length = Self.rowLength(call.classes)
         let rows = memory.bindMemory(to: Double.self, capacity: 5 * length)
         dense = rows
@@ -296,19 +287,4 @@ struct PairRows {
                 Int64(grad.classStride), grad.dtype.format(inDoubles: true), value)
         }
     }
-}
-
-extension LossCall {
-    /// Whether a divergence is of f32 (or 16-bit) logits on both sides, scaled by powers of two at most.
-    fileprivate var isDivergenceOfSingles: Bool {
-        mode == .divergence && inputType == .logits && targetType == .logits && sparse == nil && targetGrad == nil
-            && input.dtype != .f64 && target.dtype == .f32 && transform.softcap == 0
-            && (transform.applies == 0 || transform.logit_scale.isSmallPowerOfTwo)
-            && (1 / temperature).isSmallPowerOfTwo
-    }
-}
-
-extension Double {
-    /// A product with it is exact in f32, but for subnormal numbers.
-    fileprivate var isSmallPowerOfTwo: Bool { significand == 1 && self > 0x1p-10 && self < 0x1p10 }
 }

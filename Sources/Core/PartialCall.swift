@@ -25,12 +25,13 @@ extension LossCall {
     @export(interface) public func lossOfPartials(_ partials: Partials) throws(LossFailure) {
         let divisor = try scanTargets()
         let isEmpty = try isEmptyMean(divisor)
-        guard let workspace = Workspace(threads: 1, for: self) else { throw .outOfMemory }
+        let plan = Plan(for: self, threads: 1)
+        guard let workspace = Workspace(for: self, plan) else { throw .outOfMemory }
         defer { workspace.free() }
         let worker = RowWorker(
             RowPass(
-                call: self, what: .loss, workspace: workspace, scales: scales(divisor, isEmpty: isEmpty),
-                rowsPerPiece: 1), slot: 0)
+                call: self, plan: plan, what: .loss, workspace: workspace, scales: scales(divisor, isEmpty: isEmpty)),
+            slot: 0)
         var group = worker.emptyGroup()
         rows.forEachRun(in: 0..<rows.count, limit: Int(CROSSENTROPY_GROUP)) { row, first, count in
             if isCancelled { return false }
@@ -54,11 +55,12 @@ extension LossCall {
     @inline(never)
     @_optimize(size)
     private func runSlices(_ partials: Partials, _ scales: RowScales) throws(LossFailure) {
-        guard let workspace = Workspace(threads: threadsToUse(), for: self) else { throw .outOfMemory }
+        let plan = plan()
+        guard let workspace = Workspace(for: self, plan) else { throw .outOfMemory }
         defer { workspace.free() }
         if isCancelled { throw .cancelled }
         var pass = SlicePass(
-            rows: RowPass(call: self, what: .loss, workspace: workspace, scales: scales, rowsPerPiece: 1),
+            rows: RowPass(call: self, plan: plan, what: .loss, workspace: workspace, scales: scales),
             partials: partials)
         ThreadPool.run(threads: workspace.threads, { SlicePass.work($0!) }, &pass)
         if wasCancelled { throw .cancelled }

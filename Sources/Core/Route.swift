@@ -1,18 +1,30 @@
 import Shims
 
-/// The ways through rows of logits with class indices. They all give the same bits, and a call takes the one that suits its
-/// shape and layout. The tests force each of them in turn, by the environment variable CROSSENTROPY_ROUTE, so that
+/// The ways through a call's rows.
+///
+/// `rows`, `columns`, `tiles` and `shared` all compute logits with labels, with the same bits, and `Plan` takes the one that suits
+/// the shape and the layout. The tests force three of them in turn, by the environment variable CROSSENTROPY_ROUTE, so that
 /// every case is computed by every route that can compute it.
-enum Route: Int32 {
-    /// Row by row.
+package enum Route: Int32 {
+    /// Row by row, up to 16 short ones to a kernel.
     case rows = 1
-    /// Class by class, 16 rows at a time; without the copy of a `RowTile`.
+    /// Class by class, 16 rows side by side.
     case columns
     /// Row by row, and several threads share each row.
     case shared
+    /// Class by class, from copies of rows whose classes lie far apart (`RowTile`).
+    case tiles
+    /// Of logits with labels, a slice of the classes.
+    case slices
+    /// Probabilities or their logarithms, of which the label's alone counts.
+    case labels
+    /// Every class of a row has target mass.
+    case mass
+    /// Rows as pairs of distributions in f64 (`PairRows`).
+    case pairs
 
-    /// What the tests want; `nil` leaves the choice to the call.
-    static var forced: Route? { Route(rawValue: Processor.state.pointee.forced_route) }
+    /// What the tests want; `nil` leaves the choice to the plan.
+    package static var forced: Route? { Route(rawValue: Processor.state.pointee.forced_route) }
 
     static var inEnvironment: Route? {
         guard let text = getenv("CROSSENTROPY_ROUTE") else { return nil }

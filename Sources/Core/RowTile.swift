@@ -4,16 +4,14 @@ import Shims
 ///
 /// There the same few lines of the caches would be fought over by all the classes of a row. So each class of many rows is
 /// copied in one go, and gradients go back in the same way.
-struct RowTile {
-    let rows: Int
+package struct RowTile {
+    package let rows: Int
     /// From class to class, in elements: not a multiple of what caches divide memory by.
     var stride: Int { rows + Int(CROSSENTROPY_GROUP) }
 
     /// `nil` where there is no need of one, or too many classes for one to stay near the core.
     init?(for call: LossCall) {
-        guard call.usesColumns, call.route == nil, call.rows.step.input == 1, call.input.classStride != 1 else {
-            return nil
-        }
+        guard call.rows.step.input == 1, call.input.classStride != 1 else { return nil }
         let most = (1 << 18) / call.input.dtype.size / max(1, call.classes) - Int(CROSSENTROPY_GROUP)
         rows = min(1024, most) & ~(Int(CROSSENTROPY_GROUP) - 1)
         if rows < 2 * Int(CROSSENTROPY_GROUP) { return nil }

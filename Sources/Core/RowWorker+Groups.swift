@@ -1,44 +1,16 @@
 import Shims
 
-extension LossCall {
-    /// Logits with class indices, several rows at a time.
-    var usesGroups: Bool { inputType == .logits && !needsMass }
-
-    /// Whether groups are taken class by class: short rows, and rows that are neighbours in memory while their classes are
-    /// not.
-    var usesColumns: Bool {
-        guard usesGroups && slice == nil && transform.applies == 0 else { return false }
-        if let route { return route == .columns }
-        return classes <= CROSSENTROPY_COLUMN_CLASSES || (input.classStride != 1 && rows.step.input == 1)
-    }
-
-    /// Room for a group's exponentials, where they cannot wait in the gradient's memory and would stay near the core.
-    var keptBytes: Int {
-        guard let grad, usesGroups, !usesColumns, slice == nil else { return 0 }
-        if grad.dtype.format(inDoubles: computesInDoubles) == CROSSENTROPY_NATIVE && grad.classStride == 1
-            && transform.applies == 0
-        {
-            return 0
-        }
-        let (bytes, overflow) = classes.multipliedReportingOverflow(by: rowsPerGroup * (computesInDoubles ? 8 : 4))
-        return overflow || bytes > 1 << 20 ? 0 : bytes
-    }
-
-    /// How many rows make a group. Of rows of several blocks only one can.
-    var rowsPerGroup: Int { usesColumns || classes <= CROSSENTROPY_BLOCK ? Int(CROSSENTROPY_GROUP) : 1 }
-}
-
 extension RowWorker {
     /// Losses and gradients of rows with class indices.
     func runGroups(_ rows: Range<Int>) {
         var group = emptyGroup()
-        if let tile = RowTile(for: call) {
+        if let tile = plan.tile {
             call.rows.forEachRun(in: rows, limit: tile.rows) { row, first, count in
                 run(&group, tile, row, count, first)
                 return true
             }
         } else {
-            call.rows.forEachRun(in: rows, limit: call.rowsPerGroup) { row, first, count in
+            call.rows.forEachRun(in: rows, limit: plan.rowsPerGroup) { row, first, count in
                 prepare(&group, count, first)
                 run(&group, count, first)
                 call.statistics?.store(&group, row, count)
@@ -91,7 +63,7 @@ extension RowWorker {
         group.input_row_stride = Int64(call.rows.step.input)
         group.mode = call.mode.rawValue
         group.wants_statistics = call.statistics?.wanted(hasTarget: call.hasTarget) ?? 0
-        group.by_columns = call.usesColumns ? 1 : 0
+        group.by_columns = plan.isByColumns ? 1 : 0
         group.input_format = row.input_format
         group.grad_format = row.grad_format
         group.grad_stride = row.grad_stride
@@ -104,7 +76,7 @@ extension RowWorker {
         group.cancel = call.cancel
         group.scratch = row.scratch
         group.blocks = row.blocks
-        group.kept = call.keptBytes == 0 ? nil : extraMemory
+        group.kept = plan.keptBytes == 0 ? nil : extraMemory
         return group
     }
 

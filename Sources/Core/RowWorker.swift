@@ -3,6 +3,7 @@ import Shims
 /// One thread's way through the rows it takes: looks up each row's label and weights, and hands it to the kernel.
 struct RowWorker {
     let call: LossCall
+    let plan: Plan
     let what: LossCall.RowSum
     let scales: RowScales
     private let sum: UnsafeMutablePointer<ExactSum>
@@ -26,20 +27,21 @@ struct RowWorker {
 
     init(_ pass: RowPass, slot: Int) {
         call = pass.call
+        plan = pass.plan
         what = pass.what
         scales = pass.scales
         sum = pass.workspace.sum(slot: slot)
         let kernels = withUnsafePointer(to: &Processor.state.pointee.kernels) { $0 }
-        let inDoubles = call.computesInDoubles
+        let inDoubles = plan.computesInDoubles
         let type: Int32 = inDoubles ? 1 : 0
-        if what == .mass || call.usesPairs {
+        if what == .mass || call.mode.isOfPairs {
             kernel = kernels.pointee.total_mass
-        } else if call.needsMass {
+        } else if plan.needsMass {
             kernel = shim_mass_kernel(kernels, call.inputType.rawValue, type)
         } else {
             kernel = shim_index_kernel(kernels, call.inputType.rawValue, type)
         }
-        groupKernel = what == .loss && call.usesGroups ? shim_group_kernel(kernels, type) : nil
+        groupKernel = what == .loss && plan.isOfGroups ? shim_group_kernel(kernels, type) : nil
         longRowKernels = shim_long_row_kernels(kernels, type).pointee
         sliceKernels = shim_slice_kernels(kernels, type).pointee
         fill = shim_fill_kernel(kernels, type)
@@ -70,8 +72,8 @@ struct RowWorker {
         row.scratch = pass.workspace.scratch(slot: slot)
         row.blocks = pass.workspace.blocks(slot: slot)
         extraMemory = pass.workspace.extra(slot: slot)
-        pairs = PairRows(for: call, extraMemory, row.weight)
-        if let pairs, pairs.writesTarget {
+        pairs = plan.route == .pairs ? PairRows(for: call, plan, extraMemory, row.weight) : nil
+        if plan.writesTarget {
             row.target_stride = 1
             row.target_is_f64 = 1
         }
@@ -145,7 +147,7 @@ struct RowWorker {
         row.input = UnsafeRawPointer(call.input.element(offsets.input))
         let g = call.gradLosses?.double(at: offsets.gradLoss) ?? 1
         let scale: RowScales.Row
-        if call.needsMass || what == .mass {
+        if plan.needsMass || what == .mass {
             // The kernels have the class weights, times a power of two that keeps them in range.
             row.label_mass = row.keep * (ScaledNumber(w).shifted(by: -weightExponent).value)
             scale = scales.row(s, weightPower, g, isOfLabel: false)

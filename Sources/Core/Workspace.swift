@@ -18,16 +18,16 @@ struct Workspace {
     /// The prior, times the label smoothing.
     let priors: UnsafeMutablePointer<Double>?
 
-    init?(threads: Int, for call: LossCall) {
-        self.threads = threads
+    init?(for call: LossCall, _ plan: Plan) {
+        threads = plan.threads
+        let byColumns: Int32 = plan.isByColumns ? 1 : 0
         scratchBytes = Int(
-            shim_scratch_bytes(
-                Int64(call.classes), call.usesColumns ? 1 : 0, call.transform.applies == 0 ? 0 : 1))
-        blocksBytes = Int(shim_blocks_bytes(Int64(call.classes), call.usesColumns ? 1 : 0))
-        let (rowsBytes, isTooLong) = PairRows.bytes(for: call)
+            shim_scratch_bytes(Int64(call.classes), byColumns, call.transform.applies == 0 ? 0 : 1))
+        blocksBytes = Int(shim_blocks_bytes(Int64(call.classes), byColumns))
+        let (rowsBytes, isTooLong) = plan.route == .pairs ? PairRows.bytes(for: call) : (0, false)
         if isTooLong { return nil }
-        extraBytes = ((RowTile(for: call)?.bytes(call) ?? call.keptBytes) + rowsBytes + 127) & ~127
-        let view = call.needsMass ? call.weight : nil
+        extraBytes = ((plan.tile?.bytes(call) ?? plan.keptBytes) + rowsBytes + 127) & ~127
+        let view = plan.needsMass ? call.weight : nil
         let prior = call.labelSmoothing == 0 ? nil : call.prior
         let weights = view.flatMap { _ in calloc(call.classes, MemoryLayout<Double>.stride) }
         let priors = prior.flatMap { _ in calloc(call.classes, MemoryLayout<Double>.stride) }

@@ -1,0 +1,132 @@
+import Core
+import Shims
+import Testing
+
+/// A call that is planned and not run: its memory is never read.
+private struct Shape {
+    var rows = 64
+    var classes = 10
+    var dtype = DType.f32
+    /// Distances of classes and of rows.
+    var layout = Layout.rowMajor
+    enum Layout { case rowMajor, classMajor }
+
+    func plan(
+        threads: Int = 1, forced: Route? = nil, grad: (dtype: DType, stride: Int)? = nil,
+        _ change: (inout LossCall, Operand) -> Void = { _, _ in }
+    ) -> Plan {
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: 8, alignment: 8)
+        defer { memory.deallocate() }
+        let storage = UnsafeMutablePointer<RowDimension>.allocate(capacity: 1)
+        defer { storage.deallocate() }
+        var space = RowSpace(storage: storage)
+        let step = layout == .rowMajor ? classes : 1
+        space.append(rows, input: step, target: 1, sampleWeight: 0, loss: 0, grad: step)
+        var call = LossCall(
+            classes: classes, rows: space,
+            input: Operand(data: memory, dtype: dtype, classStride: layout == .rowMajor ? 1 : rows),
+            target: Operand(data: memory, dtype: .i64))
+        call.grad = grad.map { Operand(data: memory, dtype: $0.dtype, classStride: $0.stride) }
+        change(&call, Operand(data: memory, dtype: .f32, classStride: 1))
+        return Plan(for: call, threads: threads, forced: forced)
+    }
+}
+
+@Test(
+    arguments: [
+        // Rows, classes, layout, threads: route, rows per group.
+        (64, 10, .rowMajor, 1, .columns, 16),
+        (64, 128, .rowMajor, 1, .columns, 16),
+        (64, 129, .rowMajor, 1, .rows, 16),
+        (64, 4096, .rowMajor, 1, .rows, 16),
+        (64, 4097, .rowMajor, 1, .rows, 1),
+        (1, 1 << 17, .rowMajor, 2, .shared, 1),
+        (1, (1 << 17) - 1, .rowMajor, 2, .rows, 1),
+        (1, 1 << 17, .rowMajor, 1, .rows, 1),
+        (2, 1 << 17, .rowMajor, 2, .rows, 1),
+        (7, 1 << 20, .rowMajor, 2, .shared, 1),
+        (8, 1 << 20, .rowMajor, 2, .rows, 1),
+        // Pixels: copies of as many neighbours as stay near the core, or none.
+        (4096, 21, .classMajor, 1, .tiles, 16),
+        (4096, 1000, .classMajor, 1, .tiles, 16),
+        (4096, 2000, .classMajor, 1, .columns, 16),
+        (4096, 5000, .classMajor, 1, .columns, 16),
+    ] as [(Int, Int, Shape.Layout, Int, Route, Int)])
+private func logitsWithLabelsTakeTheRouteOfTheirShape(
+    _ rows: Int, _ classes: Int, _ layout: Shape.Layout, _ threads: Int, _ route: Route, _ group: Int
+) {
+    let plan = Shape(rows: rows, classes: classes, layout: layout).plan(threads: threads)
+    #expect(plan.route == route)
+    #expect(plan.rowsPerGroup == group)
+    #expect(!plan.needsMass)
+    #expect(!plan.computesInDoubles)
+}
+
+@Test func routesThatNoShapeDecides() {
+    let shape = Shape()
+    #expect(shape.plan { call, _ in call.inputType = .probs }.route == .labels)
+    #expect(shape.plan { call, _ in call.inputType = .logProbs }.route == .labels)
+    #expect(shape.plan { call, _ in call.labelSmoothing = 0.1 }.route == .mass)
+    #expect(shape.plan { call, floats in call.target = floats }.route == .mass)
+    #expect(shape.plan { call, floats in (call.target, call.targetGrad) = (floats, floats) }.route == .pairs)
+    for type in [TargetType.logits, .logProbs] {
+        #expect(shape.plan { call, floats in (call.target, call.targetType) = (floats, type) }.route == .pairs)
+    }
+    for mode in [Mode.divergence, .hessianVector, .hessianDiagonal] {
+        let plan = shape.plan { call, floats in (call.target, call.mode) = (floats, mode) }
+        #expect(plan.route == .pairs)
+        #expect(plan.computesInDoubles)
+        #expect(plan.needsMass)
+    }
+    #expect(shape.plan { call, _ in call.slice = 0..<10 }.route == .slices)
+    for mode in [Mode.softmax, .logSoftmax] {
+        #expect(shape.plan { call, _ in (call.mode, call.hasTarget) = (mode, false) }.route == .columns)
+    }
+}
+
+@Test func transformedLogitsAreOfDoublesAndRows() {
+    let plan = Shape().plan { call, _ in call.transform = crossentropy_transform(scale: 2, softcap: 0) }
+    #expect(plan.computesInDoubles)
+    #expect(plan.route == .rows)
+    #expect(Shape(dtype: .f64).plan().computesInDoubles)
+    #expect(!Shape(dtype: .bf16).plan().computesInDoubles)
+}
+
+@Test func testsForceTheRoutesThatACallCanTake() {
+    let short = Shape()
+    let long = Shape(rows: 1, classes: 1 << 20)
+    for shape in [short, long] {
+        for route in [Route.rows, .columns, .shared] { #expect(shape.plan(forced: route).route == route) }
+    }
+    #expect(short.plan(forced: .shared).threads == 2)
+    // A tile is a choice of the layout, not of the test.
+    #expect(Shape(rows: 4096, classes: 21, layout: .classMajor).plan(forced: .columns).route == .columns)
+    for route in [Route.rows, .columns, .shared] {
+        #expect(short.plan(forced: route) { call, _ in call.inputType = .probs }.route == .labels)
+        #expect(short.plan(forced: route) { call, _ in call.slice = 0..<10 }.route == .slices)
+    }
+}
+
+@Test func threadsAreWokenForWorkThatIsWorthIt() {
+    #expect(Shape(rows: 1 << 10, classes: 127).plan(threads: 8).threads == 1)
+    #expect(Shape(rows: 1 << 10, classes: 128).plan(threads: 8).threads == 2)
+    #expect(Shape(rows: 1 << 10, classes: 1 << 10).plan(threads: 8).threads == 8)
+    #expect(Shape(rows: 3, classes: 1 << 16).plan(threads: 8).threads == 3)  // none without a row
+    #expect(Shape(rows: 0, classes: 1 << 16).plan(threads: 8).threads == 1)
+    let plan = Shape(rows: 1 << 20, classes: 10).plan(threads: 2)
+    #expect(plan.rowsPerPiece % plan.rowsPerGroup == 0)
+    #expect(plan.rowsPerPiece * 10 <= 65536)
+}
+
+@Test func exponentialsWaitWhereTheGradientCannotHoldThem() {
+    let single = Shape(classes: 1000)
+    let half = Shape(classes: 1000, dtype: .bf16)
+    let bytes = 16 * 1000 * 4
+    #expect(single.plan().keptBytes == 0)  // no gradient
+    #expect(single.plan(grad: (.f32, 1)).keptBytes == 0)
+    #expect(single.plan(grad: (.f32, 2)).keptBytes == bytes)
+    #expect(half.plan(grad: (.f32, 1)).keptBytes == 0)
+    #expect(half.plan(grad: (.bf16, 1)).keptBytes == bytes)
+    #expect(Shape(classes: 1 << 20).plan(grad: (.f32, 2)).keptBytes == 0)  // too far from the core
+    #expect(Shape(classes: 100).plan(grad: (.f32, 2)).keptBytes == 0)  // class by class
+}
