@@ -296,7 +296,47 @@ typedef struct ce_options {
     int32_t  kl_form;         /* CE_KL_*; default GENERALIZED. ce_kl_divergence only */
 } ce_options;
 
-/* With z_loss, focal_gamma and poly_epsilon the loss of a row is
+/* Which option goes with which function (x), and with which input: P, PROBS alone; L, LOGITS alone. Any other
+ * that is not at its default is refused, with CE_ERROR_OPTION: no option goes unheeded. (An ignore_index of
+ * CE_IGNORE_NONE is taken everywhere.) `loss` are ce_cross_entropy, ce_cross_entropy_f32 and _f64; `kl`,
+ * ce_kl_divergence; `second`, ce_hessian_vector_product and ce_hessian_diagonal; `binary`,
+ * ce_binary_cross_entropy; `softmax`, ce_softmax, ce_log_softmax and ce_logsumexp; `stats`, ce_compute_row_stats;
+ * `partial`, ce_partial_compute, _loss and _grad, which all take what one of them needs.
+ *
+ *                        input  loss  kl  second  binary  softmax  stats  partial
+ *     input_type                 x    x     -       x        -       -       -
+ *     reduction                  x    x     x       x        -       -       x
+ *     mean_over                  x    x     x       x        -       -       x
+ *     empty                      x    x     x       x        -       -       x
+ *     ignore_index               x    x     x       x        -       x       x
+ *     label_smoothing            x    -     x       x        -       -       -
+ *     clip                 P     x    -     -       x        -       -       -
+ *     grad_loss                  x    x     x       x        -       -       x
+ *     weight                     x    -     x       x        -       -       x
+ *     sample_weight              x    x     x       x        -       -       x
+ *     cancel                     x    x     x       x        x       x       x
+ *     threads                    x    x     x       x        x       x       x
+ *     z_loss               L     x    -     x       -        -       -       x
+ *     focal_gamma          L     x    -     -       x        -       -       x
+ *     poly_epsilon         L     x    -     -       -        -       -       x
+ *     softcap              L     x    x     -       -        x       x       x
+ *     logit_scale          L     x    x     x       -        x       x       x
+ *     row_stats            L     x    -     -       -        -       -       -
+ *     mask                       x    x     x       -        -       -       -
+ *     ignore_indices             x    x     x       -        -       -       -
+ *     grad_losses                x    x     x       -        -       -       -
+ *     pos_weight                 -    -     -       x        -       -       -
+ *     prior                      x    -     x       -        -       -       -
+ *     target_probs               x    x     x       -        -       -       -
+ *     target_offsets             x    x     x       -        -       -       -
+ *     grad_target                x    x     -       -        -       -       -
+ *     target_type                x    x     x       -        -       -       -
+ *     target_rest                x    x     x       -        -       -       -
+ *     temperature                x    x     x       -        x       x       -
+ *     temperature_squared        x    x     x       -        -       -       -
+ *     kl_form                    -    x     -       -        -       -       -
+ *
+ * With z_loss, focal_gamma and poly_epsilon the loss of a row is
  *
  *     s_i (sum over c of  w_c q_c (1 - p_c)^gamma ((lse - z_c) + poly_epsilon (1 - p_c))  +  z_loss lse^2)
  *
@@ -514,9 +554,8 @@ CE_API int32_t ce_hessian_diagonal(const ce_tensor *input, int32_t class_axis, c
  * Softmax, log-sum-exp, and what a row tells beside its loss
  *
  * All of them take logits of the dtypes, shapes and strides of ce_cross_entropy's input and, of the
- * options, look at softcap, logit_scale, temperature, threads and cancel, and ce_compute_row_stats also at
- * ignore_index; the others must be valid and change nothing. Accuracy, reproducibility and errors are
- * those of the loss: probabilities within a relative 1e-6 (f32, f16, bf16 input; 5e-6 below 1e-6) or
+ * options, softcap, logit_scale, temperature, threads and cancel, and ce_compute_row_stats also
+ * ignore_index. Accuracy, reproducibility and errors are those of the loss: probabilities within a relative 1e-6 (f32, f16, bf16 input; 5e-6 below 1e-6) or
  * 1e-13 (f64), their logarithms, lse and entropy within 1e-6 and 1e-13 relative to the larger of their
  * parts (m - z_c and log(sum exp(z - m)); m and the latter).
  * ------------------------------------------------------------------------------------------- */
@@ -644,9 +683,8 @@ CE_API int32_t ce_binary_cross_entropy(const ce_tensor *input, int32_t class_axi
  *
  * What is decided when statistics are computed: ignore_index, softcap, logit_scale. What afterwards:
  * weight, sample_weight, reduction, mean_over, mean_divisor, empty, grad_loss, z_loss, focal_gamma,
- * poly_epsilon. Each function takes the same ce_options, looks at its own of these, and at threads and
- * cancel; it refuses, with CE_ERROR_OPTION, input types but LOGITS and label_smoothing, which needs all
- * logits at once.
+ * poly_epsilon. Each function takes the same ce_options, and looks at its own of these, and at threads and
+ * cancel.
  * ------------------------------------------------------------------------------------------- */
 
 /* Classes per block: slices begin at multiples of it. Of every slice but the last, the length is one too. */

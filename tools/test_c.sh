@@ -19,6 +19,7 @@ for compiler in gcc clang; do
     check "$compiler: the example" build/$compiler/example
     check "$compiler: loading" build/$compiler/loading $library
     check "$compiler: contract" build/$compiler/contract
+    check "$compiler: options of each function" build/$compiler/accepts include/crossentropy.h
     check "$compiler: vectors" build/$compiler/vectors build/vectors.txt
     check "$compiler: partial" build/$compiler/partial
     check "$compiler: messages" env LOCPATH=build/locales build/$compiler/messages

@@ -53,8 +53,8 @@ private func checkedCall(
     // Options
     let operand = Operand(data: input.data, dtype: input.dtype)
     var settings = LossCall(classes: classes, rows: storage.rowSpace(), input: operand, target: operand)
-    try settings.apply(options, storage)
-    try checkBinary(options, settings)
+    try settings.apply(options, by: .binary, storage)
+    try checkBinary(settings)
     let keepsLosses = settings.reduction == .none
     if let loss {
         if keepsLosses {
@@ -140,8 +140,8 @@ extension TensorView {
     }
 }
 
-/// Refuses what the loss of one element cannot have.
-private func checkBinary(_ options: ce_options, _ settings: LossCall) throws(CallError) {
+/// Refuses values of options that the loss of one element cannot have.
+private func checkBinary(_ settings: LossCall) throws(CallError) {
     if settings.inputType == .logProbs {
         throw CallError(CE_ERROR_OPTION) {
             $0.text(
@@ -154,34 +154,6 @@ private func checkBinary(_ options: ce_options, _ settings: LossCall) throws(Cal
                 "mean_over is MASS, but every element of a binary cross-entropy has the mass 1: take WEIGHT or COUNT")
         }
     }
-    func refuse(_ name: StaticString, _ value: Double, _ reason: StaticString) throws(CallError) {
-        if value == 0 { return }
-        throw CallError(CE_ERROR_OPTION) {
-            $0.text(name)
-            $0.text(" is ")
-            $0.number(value)
-            $0.text(", but binary cross-entropy has none: ")
-            $0.text(reason)
-        }
-    }
-    func refuse(_ name: StaticString, isGiven: Bool) throws(CallError) {
-        if !isGiven { return }
-        throw CallError(CE_ERROR_OPTION) {
-            $0.text(name)
-            $0.text(" is for rows of classes, not for the elements of a binary cross-entropy")
-        }
-    }
-    try refuse("row_stats", isGiven: options.row_stats != nil)
-    try refuse("mask", isGiven: options.mask != nil)
-    try refuse("ignore_indices", isGiven: options.ignore_indices != nil)
-    try refuse("grad_losses", isGiven: options.grad_losses != nil)
-    try refuse("prior", isGiven: options.prior != nil)
-    try refuseTargetOptions(options) { name throws(CallError) in try refuse(name, isGiven: true) }
-    try refuse("z_loss", options.z_loss, "there is no log-sum-exp")
-    try refuse("poly_epsilon", options.poly_epsilon, "poly-1 is for a softmax")
-    try refuse("softcap", options.softcap, "cap the logits before the call")
-    try refuse(
-        "logit_scale", options.logit_scale == 1 ? 0 : options.logit_scale, "scale the logits before the call")
 }
 
 private func weightShape(

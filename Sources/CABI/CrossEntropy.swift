@@ -93,7 +93,7 @@ private func checkedCall(
         input: Operand(data: input.data, dtype: input.dtype, classStride: input.classStride(axis)),
         target: target.operand)
     call.mode = mode
-    try call.apply(options, storage)
+    try call.apply(options, by: isHessian ? .hessian : mode == .divergence ? .divergence : .crossEntropy, storage)
     try call.checkContradictions(options, target.kind)
     if let targetGrad { try checkTargetGrad(targetGrad, target) }
     if let loss {

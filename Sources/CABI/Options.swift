@@ -5,10 +5,12 @@ import Shims
 /// The size of ce_options in release 0.1.0, the first: the smallest that is accepted, for ever.
 let firstOptionsSize = 96
 
+let defaultIgnoreIndex: Int64 = -100
+
 func defaultOptions() -> ce_options {
     var options = ce_options()
     options.size = UInt64(MemoryLayout<ce_options>.size)
-    options.ignore_index = -100
+    options.ignore_index = defaultIgnoreIndex
     options.grad_loss = 1
     return options
 }
@@ -42,8 +44,8 @@ func checkSize(_ size: UInt64, _ name: StaticString, first: Int, _ hint: StaticS
 }
 
 extension LossCall {
-    /// Takes over the options that are plain values, checked.
-    mutating func apply(_ options: ce_options, _ storage: CallStorage) throws(CallError) {
+    /// Takes over the options that are plain values, checked: their ranges, and that `function` takes them.
+    mutating func apply(_ options: ce_options, by function: Takers, _ storage: CallStorage) throws(CallError) {
         guard let inputType = InputType(rawValue: options.input_type) else {
             throw unknown("input_type", options.input_type)
         }
@@ -63,11 +65,9 @@ extension LossCall {
         guard options.clip >= 0 && options.clip < 0.5 else {
             throw outOfRange("clip", options.clip, "at least 0 and below 0.5")
         }
-        if options.clip != 0 { try require(.probs, for: "clip", inputType) }
-        if options.row_stats != nil { try require(.logits, for: "row_stats", inputType) }
-        try checkTerm("z_loss", options.z_loss, inputType)
-        try checkTerm("focal_gamma", options.focal_gamma, inputType)
-        try checkTerm("poly_epsilon", options.poly_epsilon, inputType, allowsNegative: true)
+        try checkTerm("z_loss", options.z_loss)
+        try checkTerm("focal_gamma", options.focal_gamma)
+        try checkTerm("poly_epsilon", options.poly_epsilon, allowsNegative: true)
         guard options.threads >= 0 else {
             throw outOfRange("threads", Double(options.threads), "0 (the default) or more")
         }
@@ -83,9 +83,9 @@ extension LossCall {
             clipLow = options.clip
             clipHigh = 1 - options.clip
         }
-        try checkTerm("softcap", options.softcap, inputType)
+        try checkTerm("softcap", options.softcap)
         let scale = options.logit_scale == 0 ? 1 : options.logit_scale
-        if scale != 1 { try checkTerm("logit_scale", scale, inputType, allowsNegative: true) }
+        if scale != 1 { try checkTerm("logit_scale", scale, allowsNegative: true) }
         temperature = options.temperature == 0 ? 1 : options.temperature
         guard temperature > 0 && temperature < .infinity else {
             throw outOfRange("temperature", options.temperature, "a finite number above 0")
@@ -112,6 +112,7 @@ extension LossCall {
         guard options.kl_form == CE_KL_GENERALIZED || options.kl_form == CE_KL_PLAIN else {
             throw unknown("kl_form", options.kl_form)
         }
+        try accept(options, by: function)
         isPlainDivergence = options.kl_form == CE_KL_PLAIN
         terms.z_loss = options.z_loss
         terms.focal_gamma = options.focal_gamma
@@ -124,30 +125,10 @@ extension LossCall {
 
 /// A number that changes the loss of logits unless it is 0.
 private func checkTerm(
-    _ name: StaticString, _ value: Double, _ inputType: InputType, allowsNegative: Bool = false
+    _ name: StaticString, _ value: Double, allowsNegative: Bool = false
 ) throws(CallError) {
     guard value.magnitude < .infinity && (allowsNegative || value >= 0) else {
         throw outOfRange(name, value, allowsNegative ? "finite" : "finite and at least 0")
-    }
-    if value != 0 { try require(.logits, for: name, inputType) }
-}
-
-/// Refuses an option that goes with another input.
-private func require(_ wanted: InputType, for option: StaticString, _ given: InputType) throws(CallError) {
-    func content(_ type: InputType) -> StaticString {
-        switch type {
-        case .logits: "logits"
-        case .probs: "probabilities"
-        case .logProbs: "logarithms of probabilities"
-        }
-    }
-    if given == wanted { return }
-    throw CallError(CE_ERROR_OPTION) {
-        $0.text(option)
-        $0.text(" is for ")
-        $0.text(content(wanted))
-        $0.text(", but input_type says ")
-        $0.text(content(given))
     }
 }
 

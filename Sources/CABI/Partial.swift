@@ -29,7 +29,7 @@ public func ce_partial_compute(
         var call = LossCall(
             classes: slice.classes.count, rows: storage.rowSpace(), input: slice.operand(input),
             target: Operand(data: target.data, dtype: target.dtype))
-        try call.applyForPartials(try readOptions(options), storage)
+        try call.apply(try readOptions(options), by: .partial, storage)
         call.reduction = .none
         call.slice = slice.classes
         call.appendRows(of: input, axis: slice.axis) { row in (target: target.stride(row), sampleWeight: 0, grad: 0) }
@@ -110,7 +110,7 @@ public func ce_partial_loss(
         var call = LossCall(
             classes: classes, rows: storage.rowSpace(), input: Operand(data: statistics.data, dtype: .f64),
             target: labels(partials, statistics))
-        try call.applyForPartials(options, storage)
+        try call.apply(options, by: .partial, storage)
         call.ignoreIndex = LossCall.ignoredLabel
         try checkWeight(weight, "weight", classes)
         if let sampleWeight { try checkLength(sampleWeight, "sample_weight", rows) }
@@ -167,7 +167,7 @@ public func ce_partial_grad(
         var call = LossCall(
             classes: classes, rows: storage.rowSpace(), input: slice.operand(input),
             target: labels(partials, statistics))
-        try call.applyForPartials(options, storage)
+        try call.apply(options, by: .partial, storage)
         call.ignoreIndex = LossCall.ignoredLabel
         try checkWeight(weight, "weight", classes)
         if let sampleWeight {
@@ -267,36 +267,6 @@ private struct Slice {
 }
 
 extension LossCall {
-    fileprivate mutating func applyForPartials(_ options: ce_options, _ storage: CallStorage) throws(CallError) {
-        try apply(options, storage)
-        if inputType != .logits {
-            throw CallError(CE_ERROR_OPTION) {
-                $0.text("input_type must be LOGITS: of other inputs there are no partial statistics")
-            }
-        }
-        func refuse(_ name: StaticString, isGiven: Bool) throws(CallError) {
-            if !isGiven { return }
-            throw CallError(CE_ERROR_OPTION) {
-                $0.text(name)
-                $0.text(" is for calls on whole rows, not for partial statistics")
-            }
-        }
-        try refuse("row_stats", isGiven: options.row_stats != nil)
-        try refuse("mask", isGiven: options.mask != nil)
-        try refuse("ignore_indices", isGiven: options.ignore_indices != nil)
-        try refuse("grad_losses", isGiven: options.grad_losses != nil)
-        try refuse("pos_weight", isGiven: options.pos_weight != nil)
-        try refuse("prior", isGiven: options.prior != nil)
-        try refuseTargetOptions(options) { name throws(CallError) in try refuse(name, isGiven: true) }
-        if labelSmoothing != 0 {
-            throw CallError(CE_ERROR_OPTION) {
-                $0.text("label_smoothing is ")
-                $0.number(labelSmoothing)
-                $0.text("; it must be 0 with partial statistics, which know the label's logit alone")
-            }
-        }
-    }
-
     fileprivate mutating func appendRows(
         of input: TensorView, axis: Int, _ strides: (Int) -> (target: Int, sampleWeight: Int, grad: Int)
     ) {

@@ -39,6 +39,9 @@ private func checkedCall(
     case .statistics: break
     }
 
+    var takers = Takers.softmax
+    if case .statistics = output { takers = .rowStats }
+
     let axis = try checkedClassAxis(classAxis, of: input)
     if let labels { try checkShape(labels, "labels", equals: input, without: axis, "input") }
     if let perRow { try checkShape(perRow, "output", equals: input, without: axis, "input") }
@@ -48,8 +51,9 @@ private func checkedCall(
         classes: input.length(axis), rows: storage.rowSpace(),
         input: Operand(data: input.data, dtype: input.dtype, classStride: input.classStride(axis)),
         target: Operand(data: labels?.data ?? input.data, dtype: labels?.dtype ?? .i64))
-    try call.apply(options, storage)
-    call.takeOnlyLogits(mode)
+    try call.apply(options, by: takers, storage)
+    call.mode = mode
+    call.reduction = .none
     if labels == nil { call.withoutTarget() }
 
     if let perRow { try checkDistinct(perRow, "output") }
@@ -75,19 +79,6 @@ private func checkedCall(
             loss: perRow?.stride(row) ?? 0, grad: perClass?.stride(d) ?? 0)
     }
     return call
-}
-
-extension LossCall {
-    /// Leaves of the options what is said of logits alone.
-    fileprivate mutating func takeOnlyLogits(_ mode: Mode) {
-        self.mode = mode
-        inputType = .logits
-        reduction = .none
-        targetType = .probs
-        labelSmoothing = 0
-        gradLoss = 1
-        squaresTemperature = false
-    }
 }
 
 /// The places for statistics, each apart from every tensor of the call and each other.

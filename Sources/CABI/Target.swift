@@ -167,26 +167,9 @@ func refuse(_ name: StaticString, isGiven: Bool, _ reason: StaticString) throws(
     }
 }
 
-/// Calls `refuse` with the name of the first option that says what a target holds, or wants to know about it.
-func refuseTargetOptions(
-    _ options: ce_options, _ refuse: (StaticString) throws(CallError) -> Void
-) throws(CallError) {
-    if options.target_probs != nil { try refuse("target_probs") }
-    if options.target_offsets != nil { try refuse("target_offsets") }
-    if options.grad_target != nil { try refuse("grad_target") }
-    if options.target_type != CE_TARGET_PROBS { try refuse("target_type") }
-    if options.target_rest != CE_REST_DROP { try refuse("target_rest") }
-    if options.temperature != 0 && options.temperature != 1 { try refuse("temperature") }
-    if options.temperature_squared != 0 { try refuse("temperature_squared") }
-    if options.kl_form != CE_KL_GENERALIZED { try refuse("kl_form") }
-}
-
 extension LossCall {
     /// Refuses options, each of them good, that do not go together, or not with this call.
     func checkContradictions(_ options: ce_options, _ target: Target.Kind) throws(CallError) {
-        try refuse(
-            "pos_weight", isGiven: options.pos_weight != nil,
-            "for binary cross-entropy: a softmax has no positive term; take weight")
         try refuse(
             "target_type", isGiven: targetType != .probs && target == .labels,
             "for distributions, but targets are labels")
@@ -214,43 +197,14 @@ extension LossCall {
                 "grad_target", isGiven: reduction == .mean && meanOver == .mass,
                 "not computed with mean_over MASS, whose divisor depends on the target; take WEIGHT or COUNT")
         }
-        if mode == .divergence { return try checkDivergence(options, target) }
-        try refuse("kl_form", isGiven: options.kl_form != CE_KL_GENERALIZED, "for a KL divergence")
-        if mode != .loss { try checkHessian(options) }
-    }
-
-    private func checkDivergence(_ options: ce_options, _ target: Target.Kind) throws(CallError) {
+        if mode != .divergence { return }
         if target == .labels {
             throw CallError(CE_ERROR_DTYPE) {
                 $0.text("target holds labels, of which the KL divergence is the cross-entropy: compute that")
             }
         }
-        func refuse(_ name: StaticString, isGiven: Bool) throws(CallError) {
-            try CABI.refuse(name, isGiven: isGiven, "for cross-entropy; a KL divergence has none")
-        }
-        try refuse("weight", isGiven: options.weight != nil)
-        try refuse("label_smoothing", isGiven: labelSmoothing != 0)
-        try refuse("prior", isGiven: options.prior != nil)
-        try refuse("z_loss", isGiven: terms.z_loss != 0)
-        try refuse("focal_gamma", isGiven: terms.focal_gamma != 0)
-        try refuse("poly_epsilon", isGiven: terms.poly_epsilon != 0)
-        try refuse("row_stats", isGiven: options.row_stats != nil)
-        try refuse("clip", isGiven: options.clip != 0)
-        try CABI.refuse(
+        try refuse(
             "mean_over", isGiven: reduction == .mean && meanOver == .mass,
             "MASS, but a KL divergence has no class weights: take WEIGHT or COUNT")
-    }
-
-    private func checkHessian(_ options: ce_options) throws(CallError) {
-        func refuse(_ name: StaticString, isGiven: Bool) throws(CallError) {
-            try CABI.refuse(name, isGiven: isGiven, "not among the options that second derivatives are computed for")
-        }
-        try CABI.refuse(
-            "input_type", isGiven: inputType != .logits, "not LOGITS, of which alone second derivatives are computed")
-        try refuse("focal_gamma", isGiven: terms.focal_gamma != 0)
-        try refuse("poly_epsilon", isGiven: terms.poly_epsilon != 0)
-        try refuse("softcap", isGiven: options.softcap != 0)
-        try refuse("row_stats", isGiven: options.row_stats != nil)
-        try refuse("grad_target", isGiven: options.grad_target != nil)
     }
 }

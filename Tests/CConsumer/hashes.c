@@ -656,7 +656,8 @@ static ce_options options_for(const problem *p, const configuration *how) {
     options.input_type = p->op->input == PROBS       ? CE_INPUT_PROBS
                          : p->op->input == LOG_PROBS ? CE_INPUT_LOG_PROBS
                                                      : CE_INPUT_LOGITS;
-    options.reduction = p->op->reduction;
+    if (p->op->function == LOSS)
+        options.reduction = p->op->reduction;
     options.mean_over = p->op->mean_over;
     options.label_smoothing = p->op->label_smoothing;
     options.z_loss = p->op->z_loss;

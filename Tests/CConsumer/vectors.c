@@ -889,6 +889,17 @@ static double integer_at(const int64_t *place, int64_t i) {
 
 static int32_t is_index(const test_case *test) { return test->inputs[TARGET].view.dtype >= CE_I8; }
 
+/* Of the options those that logits have without a loss. */
+static ce_options of_logits(const ce_options *options) {
+    ce_options made;
+    ce_options_init(&made, sizeof made);
+    made.softcap = options->softcap;
+    made.logit_scale = options->logit_scale;
+    made.temperature = options->temperature;
+    made.threads = options->threads;
+    return made;
+}
+
 /* Statistics alone, those from the pass of the loss, lse, softmax and its logarithm, in place too, with one thread and with
  * three, from elsewhere in memory. */
 static void run_statistics(const test_case *test, const outcome *base) {
@@ -896,7 +907,7 @@ static void run_statistics(const test_case *test, const outcome *base) {
     const ce_tensor *input = &test->inputs[INPUT].view, *labels = is_index(test) ? &test->inputs[TARGET].view : NULL;
     int64_t          shape[MAX_NDIM], i;
     int32_t          ndim, variant;
-    ce_options       options = with_tensors(test, test->inputs);
+    ce_options       options = with_tensors(test, test->inputs), plain = of_logits(&options), with_labels = plain;
     statistics       first = make_statistics(test->rows < 0 ? 0 : test->rows);
     tensor           lse, prob, logs, moved;
     test_case        rows = *test;
@@ -904,6 +915,7 @@ static void run_statistics(const test_case *test, const outcome *base) {
         free(first.memory);
         return;
     }
+    with_labels.ignore_index = options.ignore_index;
     rows.options.reduction = CE_REDUCTION_NONE;
     ndim = loss_shape(&rows, shape);
     make_tensor(&lse, CE_F64, ndim, shape, ELSEWHERE);
@@ -911,10 +923,10 @@ static void run_statistics(const test_case *test, const outcome *base) {
     make_tensor(&logs, input->dtype, input->ndim, test->inputs[INPUT].shape, ELSEWHERE);
     make_tensor(&moved, input->dtype, input->ndim, test->inputs[INPUT].shape, ELSEWHERE);
     copy_elements(input, &moved.view);
-    if (ce_compute_row_stats(input, test->axis, labels, &options, &first.places) ||
-        ce_logsumexp(input, test->axis, &options, &lse.view) ||
-        ce_softmax(input, test->axis, &options, &prob.view) ||
-        ce_log_softmax(input, test->axis, &options, &logs.view))
+    if (ce_compute_row_stats(input, test->axis, labels, &with_labels, &first.places) ||
+        ce_logsumexp(input, test->axis, &plain, &lse.view) ||
+        ce_softmax(input, test->axis, &plain, &prob.view) ||
+        ce_log_softmax(input, test->axis, &plain, &logs.view))
         complain(test, "statistics: %s", ce_last_error_message());
     for (i = 0; i < test->rows; i++) {
         const double *want = test->statistics + i * ROW_NUMBERS;
@@ -938,16 +950,17 @@ static void run_statistics(const test_case *test, const outcome *base) {
         tensor           again;
         options.row_stats = NULL;
         options.threads = variant == 0 ? 1 : variant == 1 ? 3 : 0;
+        plain.threads = with_labels.threads = options.threads;
         make_tensor(&again, input->dtype, input->ndim, test->inputs[INPUT].shape, ROW_MAJOR);
-        if (ce_compute_row_stats(from, test->axis, labels, &options, &other.places) ||
-            ce_softmax(from, test->axis, &options, &again.view))
+        if (ce_compute_row_stats(from, test->axis, labels, &with_labels, &other.places) ||
+            ce_softmax(from, test->axis, &plain, &again.view))
             complain(test, "statistics, %s: %s", names[variant], ce_last_error_message());
         if (memcmp(other.memory, first.memory, 1 + 6 * (size_t)test->rows * 8) != 0)
             complain(test, "statistics, %s: other bits", names[variant]);
         if (!same_bits(&again.view, &prob.view))
             complain(test, "softmax, %s: other bits", names[variant]);
         copy_elements(input, &again.view);
-        if (ce_log_softmax(&again.view, test->axis, &options, &again.view) || !same_bits(&again.view, &logs.view))
+        if (ce_log_softmax(&again.view, test->axis, &plain, &again.view) || !same_bits(&again.view, &logs.view))
             complain(test, "log_softmax in place, %s: other bits", names[variant]);
         /* Rows of weight 0 have no target there, so not where there are weights. */
         if (!test->has[WEIGHT] && !test->has[SAMPLE_WEIGHT] && test->with_grad && distinct(from) &&

@@ -98,9 +98,9 @@ private func check(
         _ = try CrossEntropyLoss(softcap: 30).hessianDiagonal(logits, labels: [1, 2, 3], classes: classes)
     }
     #expect(found?.0 == .option)
-    #expect(found?.1 == "softcap is not among the options that second derivatives are computed for")
+    #expect(found?.1 == "softcap is not an option of second derivatives")
     found = message {
         _ = try CrossEntropyLoss(inputType: .logProbs).hessianDiagonal(logits, labels: [1, 2, 3], classes: classes)
     }
-    #expect(found?.1 == "inputType is not .logits, of which alone second derivatives are computed")
+    #expect(found?.1 == "inputType is not an option of second derivatives: they are of .logits alone")
 }

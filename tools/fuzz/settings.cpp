@@ -253,6 +253,24 @@ void refuse(Call &call, bool takes_back) {
     ce_options &o = call.options;
     Refusals no(call, takes_back);
     const bool mean = o.reduction == CE_REDUCTION_MEAN;
+    if (call.is_softmax()) {
+        no.value(o.input_type, 0);
+        no.value(o.reduction, 0);
+        no.value(o.mean_over, 0);
+        no.value(o.empty, 0);
+        no.value(o.ignore_index, int64_t{-100}, call.function != ROW_STATS);
+        no.value(o.grad_loss, 1.0);
+        for (double *option : {&o.label_smoothing, &o.clip, &o.z_loss, &o.focal_gamma, &o.poly_epsilon})
+            no.value(*option, 0.0);
+        for (Role role : {WEIGHT, SAMPLE_WEIGHT, MASK, IGNORE_INDICES, GRAD_LOSSES, POS_WEIGHT, PRIOR, GRAD_TARGET})
+            no.tensor(role);
+        no.row_stats(call.function != ROW_STATS);
+        no.value(o.target_type, 0);
+        no.value(o.target_rest, 0);
+        no.value(o.temperature_squared, 0);
+        no.value(o.kl_form, 0);
+        return;
+    }
     if (call.function == BINARY) {
         no.value(o.z_loss, 0.0);
         no.value(o.poly_epsilon, 0.0);
@@ -311,14 +329,6 @@ void decode_options(Call &call, Bytes &bytes) {
     call.has_options =
         has_threads || count > 0 || input_type || target_type || target_rest || call[TARGET_PROBS].present;
     if (is_short && call.has_options && !call.has_sparse_target()) shorten(call, bytes.byte());
-    if (call.is_softmax()) {
-        // The others change nothing.
-        call.options.input_type = CE_INPUT_LOGITS;
-        call.options.clip = 0;
-        call[GRAD_TARGET] = Tensor();
-        if (call.function != ROW_STATS) drop_row_stats(call);
-    } else {
-        refuse(call, !is_strict);
-    }
+    refuse(call, !is_strict);
     if (call.is_invalid && call.known == sizeof(ce_options)) make_invalid(call, bytes);
 }

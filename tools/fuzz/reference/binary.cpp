@@ -94,6 +94,8 @@ Expected expected_binary_call(Call &call) {
         if (!std::isfinite(y)) expected.is_known = false;
         // 1 - y by itself: the difference would cancel.
         const Real smoothed = (1 - smoothing) * y + smoothing / 2, other = (1 - smoothing) * (1 - y) + smoothing / 2;
+        // A product beyond all numbers, of which a logarithm of 0 would make something.
+        if (std::fabs(positive * smoothed) > largest_of(CE_F64)) expected.is_known = false;
         made[i] = element(call, input.get(i), positive * smoothed, other);
     }
     if (call.errors) return expected;
