@@ -19,7 +19,7 @@
 namespace memory {
 namespace {
 
-const int slots = 72;
+const int slots = 192;  // an option that is drawn again takes new ones
 const size_t margin = 128;  // bytes around a block that are written and looked at again
 
 struct Slot {
