@@ -22,14 +22,20 @@ def row(values: Iterable[Any]) -> Row:
     return [mpf(float(value)) for value in values]
 
 
-def log_softmax(z: Row) -> Row:
+def softmax_and_log(z: Row) -> tuple[Row, Row]:
     largest = max(z)
-    lse = largest + mp.log(mp.fsum(mp.exp(value - largest) for value in z))
-    return [value - lse for value in z]
+    exponentials = {value: mp.exp(value - largest) for value in set(z)}  # each once: they cost the most
+    total = mp.fsum(exponentials[value] for value in z)
+    lse = largest + mp.log(total)
+    return [exponentials[value] / total for value in z], [value - lse for value in z]
+
+
+def log_softmax(z: Row) -> Row:
+    return softmax_and_log(z)[1]
 
 
 def softmax(z: Row) -> Row:
-    return [mp.exp(value) for value in log_softmax(z)]
+    return softmax_and_log(z)[0]
 
 
 def distribution(values: Row, kind: str, temperature: float = 1.0) -> Row:
@@ -39,8 +45,12 @@ def distribution(values: Row, kind: str, temperature: float = 1.0) -> Row:
     return [mp.exp(value) for value in values] if kind == "log_probs" else values
 
 
-def divergence(p: Row, q: Row, form: str = "generalized") -> Any:
-    terms = [b * mp.log(b / a) if b else mpf(0) for a, b in zip(p, q)]
+def divergence(p: Row, q: Row, form: str = "generalized", logs: tuple[Row, Row] | None = None) -> Any:
+    """`logs`: of p and of q, where they are known, as they cost the most."""
+    if logs:
+        terms = [b * (log_b - log_a) if b else mpf(0) for b, log_a, log_b in zip(q, *logs)]
+    else:
+        terms = [b * mp.log(b / a) if b else mpf(0) for a, b in zip(p, q)]
     if form == "generalized":
         terms += [a - b for a, b in zip(p, q)]
     return mp.fsum(terms)
