@@ -1,11 +1,12 @@
 """Makes Tests/Vectors/vectors.json: what cross-entropy must give for the cases of Tests/Vectors/cases.
 
-    python tools/make_vectors.py            write the file
+    python tools/make_vectors.py            write the file, and digests of it and of these sources beside it
     python tools/make_vectors.py --check    exit with 1 if the file is not what would be written
 
 The expected values come from the formulas as they stand in the books, in mpmath, with so many
 digits that no rearrangement is needed (tools/vectors); nothing is shared with the library. Needs mpmath
-alone, and gives the same bytes on every run.
+alone, and gives the same bytes on every run. That takes minutes; tools/check_vectors.py says at once whether these
+sources made the file.
 """
 
 from __future__ import annotations
@@ -20,10 +21,9 @@ from typing import Any
 from mpmath import mp
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDER = ROOT / "Tests" / "Vectors"
-VECTORS = FOLDER / "vectors.json"
-sys.path[:0] = [str(ROOT), str(FOLDER)]
+sys.path[:0] = [str(ROOT), str(ROOT / "Tests" / "Vectors")]
 import cases  # noqa: E402  (lies beside the data, not beside this script)
+from tools.check_vectors import DIGESTS, VECTORS, digest_of_sources, lines  # noqa: E402
 from tools.vectors import binary, cross_entropy, hessian, kl_divergence  # noqa: E402
 from tools.vectors.exact import FORMATS, digits, rounded  # noqa: E402
 from tools.vectors.header import DEFAULTS, HEADER  # noqa: E402
@@ -99,14 +99,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Makes or checks Tests/Vectors/vectors.json.")
     parser.add_argument("--check", action="store_true", help="only say whether it is current")
     arguments = parser.parse_args()
+    sources = digest_of_sources()  # before they are run, in case one changes meanwhile
     text = file_text()
     count = text.count('"name":') - 1
     if not arguments.check:
         VECTORS.write_text(text, encoding="utf-8")
+        DIGESTS.write_text("\n".join([*lines(sources, text.encode()), ""]), encoding="ascii")
         print(f"{VECTORS.name}: {count} cases, {len(text)} bytes")
         return 0
-    if VECTORS.exists() and VECTORS.read_text(encoding="utf-8") == text:
+    if VECTORS.exists() and VECTORS.read_bytes() == text.encode():
         print(f"{VECTORS.name} is current: {count} cases")
+        print("1 passed, 0 failed")
         return 0
     print(f"{VECTORS.name} is not what tools/make_vectors.py makes; run it", file=sys.stderr)
     return 1
