@@ -48,5 +48,8 @@ if ! command -v apt-get >/dev/null || [ "$as_root" = none ]; then
 fi
 echo "installing ${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive
+# One at a time, as stages of the tests run side by side.
+exec 9>"${TMPDIR:-/tmp}/crossentropy-require.$(id -u)"
+flock 9
 $as_root apt-get update -qq
 $as_root apt-get install -y -qq "${missing[@]}" >/dev/null
