@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Adds up the tests of each kind from the logs that `make test` leaves: tools/tally.py build/logs
+"""Adds up the tests of each stage from the logs that tools/stage.sh leaves: tools/tally.py build/logs
 
-Says how many shared vectors there are of each function, each run by C, Python and Swift, and ends with one line
-"N passed, M failed".
+A stage that failed without a word on how many tests did counts as one. Says how many shared vectors there are of each
+function, each run by C, Python and Swift, and ends with one line "N passed, M failed".
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ SUMMARIES = (
     # the C programs and the scripts
     re.compile(r"^(?P<passed>\d+) passed, (?P<failed>\d+) failed$"),
 )
-
+# What tools/stage.sh writes last.
+STAGE_FAILED = re.compile(r"^FAILED: stage ", re.MULTILINE)
 
 VECTORS = Path(__file__).resolve().parent.parent / "Tests" / "Vectors" / "vectors.json"
 
@@ -30,7 +31,8 @@ def main(folder: Path) -> int:
     total_passed = total_failed = total_skipped = 0
     for log in sorted(folder.glob("*.log")):
         passed = failed = skipped = 0
-        for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
+        text = log.read_text(encoding="utf-8", errors="replace")
+        for line in text.splitlines():
             for summary in SUMMARIES:
                 if match := summary.search(line):
                     counts = match.groupdict(default="0")
@@ -38,7 +40,11 @@ def main(folder: Path) -> int:
                     failed += int(counts.get("failed", 0))
                     skipped += int(counts.get("skipped", 0))
                     break
-        print(f"{log.stem:16} {passed:6} passed" + (f", {skipped} skipped" if skipped else ""))
+        if STAGE_FAILED.search(text):
+            failed = max(failed, 1)
+        if passed or failed:
+            counts = {"failed": failed, "skipped": skipped}
+            print(f"{log.stem:16} {passed:6} passed", *(f"{n} {what}" for what, n in counts.items() if n), sep=", ")
         total_passed += passed
         total_failed += failed
         total_skipped += skipped
