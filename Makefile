@@ -12,16 +12,24 @@ EMBEDDED = CROSSENTROPY_EMBEDDED=1 $(SWIFT) build -c release --scratch-path .bui
 	--product crossentropy
 NORMAL   = $(SWIFT) build -c release
 LIBRARY  = python/crossentropy/lib/libcrossentropy.so.0
+# A stage of the tests: its name, and a command, or several. What it prints is kept for the tally; or just shown.
+stage    = @tools/stage.sh $(1) bash -ec '$(2)'
+shown    = @tools/stage.sh --shown $(1) bash -ec '$(2)'
+SHELL    = /bin/bash
 VENV     = .venv
 IN_VENV  = PYTHONPATH=python:. $(VENV)/bin/python
 
-.PHONY: help run test build bench bench-functions bench-quick gap install update-hashes clean format lint
-.PHONY: fuzz fuzz-quick test-exhaustive test-torch test-swift test-c test-arm64 test-python test-library test-dependant test-vectors
+.PHONY: help run test test-all side-by-side build bench bench-functions bench-quick gap install update-hashes clean format lint
+.PHONY: fuzz fuzz-quick test-exhaustive test-torch test-swift test-c test-arm64 test-library test-dependant test-vectors
+.PHONY: test-python test-python-avx2 test-python-baseline test-python-routes c-vectors c-programs
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make run                   build, compare Swift, C, Python and NumPy, train on real digits, write a report'
-	@echo 'make test                  every test and the linters'
+	@echo 'make test                  the tests and the linters'
+	@echo 'make test-all              all of it: every instruction set, compiler and processor, PyTorch, the fuzzer: hours'
+	@echo 'make test-c                one stage of them; the others: swift python python-avx2 python-baseline python-routes'
+	@echo '                           library vectors dependant arm64, and lint; with ALL=1 as test-all has it'
 	@echo 'make test-exhaustive       the exponential of all 2^32 inputs'
 	@echo 'make test-torch            crossentropy.torch beside PyTorch (which it installs outside the checkout)'
 	@echo 'make fuzz SECONDS=1800     calls from random bytes, checked beside long double, so long on each of two builds'
@@ -48,10 +56,12 @@ $(VENV)/ready: tools/run/requirements.txt python/tests/requirements.txt tools/re
 
 build:
 	@tools/require.sh swift
-	$(EMBEDDED)
+	$(call shown,build,$(EMBEDDED))
 	@mkdir -p $(dir $(LIBRARY))
-	@# Moved into place, so that a process that has the old one loaded keeps it.
-	@cp "$$($(EMBEDDED) --show-bin-path)/libcrossentropy.so" $(LIBRARY).new && mv $(LIBRARY).new $(LIBRARY)
+	@# Moved into place, so that a process that has the old one loaded keeps it; not where it is the same, so that what was
+	@# built with it stays.
+	@cp "$$($(EMBEDDED) --show-bin-path)/libcrossentropy.so" $(LIBRARY).new
+	@if cmp -s $(LIBRARY).new $(LIBRARY); then rm $(LIBRARY).new; else mv $(LIBRARY).new $(LIBRARY); fi
 
 build/vectors.txt: Tests/Vectors/vectors.json tools/flatten_vectors.py
 	@mkdir -p build
@@ -83,12 +93,10 @@ $(LIBRARY):
 
 # --- The main job -------------------------------------------------------------------------------
 
-run: $(VENV)/ready build build/vectors.txt
-	@tools/require.sh gcc
-	$(MAKE) -s build/gcc/vectors
-	$(NORMAL) --product crossentropy-vectors
-	$(IN_VENV) -m tools.run --c-program build/gcc/vectors \
-		--swift-program "$$($(NORMAL) --show-bin-path)/crossentropy-vectors" --output build/report.html
+run: $(VENV)/ready c-vectors
+	$(call shown,run,$(NORMAL) --product crossentropy-vectors; \
+		$(IN_VENV) -m tools.run --c-program build/gcc/vectors \
+		--swift-program "$$($(NORMAL) --show-bin-path)/crossentropy-vectors" --output build/report.html)
 
 # Kept outside the checkout, as the peers take some 8 GB and do not change with it.
 BENCH = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/crossentropy-bench
@@ -124,44 +132,75 @@ gap: $(BENCH)/ready build
 
 # --- Tests --------------------------------------------------------------------------------------
 
-test: test-swift test-c test-arm64 test-library test-python test-dependant test-vectors lint
-	@$(PYTHON) tools/tally.py build/logs
+# Two stages at a time; Swift's compiler takes both cores where it can. What a stage prints is shown if it fails, and what is
+# not part of it goes on.
+JOBS         = 2
+side_by_side = QUIET=1 $(MAKE) --no-print-directory -k -j$(JOBS) --output-sync=target
+# In this order, as the first ones take longest, and much waits for the library.
+TESTS = build test-dependant test-swift test-c test-python test-python-baseline test-python-avx2 test-python-routes \
+	test-library test-vectors lint
+# The count comes last, whatever failed.
+counted = failed=0; $(1); $(PYTHON) tools/tally.py build/logs || failed=1; exit $$failed
 
-# Runs a command and keeps what it prints, for the tally: $(call logged,NAME,COMMAND)
-logged = mkdir -p build/logs; set -o pipefail; { $(2); } 2>&1 | tee build/logs/$(1).log
-SHELL  = /bin/bash
+test:
+	@rm -rf build/logs
+	@$(call counted,$(side_by_side) $(TESTS) || failed=1)
+
+# Every night. ALL=1 has the stages of `make test` leave nothing out.
+test-all: ALL = 1
+test-all: SECONDS = 1800
+test-all:
+	@rm -rf build/logs
+	@$(call counted,$(side_by_side) $(TESTS) ALL=$(ALL) || failed=1; \
+		$(side_by_side) test-arm64 test-torch test-exhaustive || failed=1; \
+		$(side_by_side) run || failed=1; \
+		$(side_by_side) fuzz SECONDS=$(SECONDS) || failed=1)
+
+# Any stages: make side-by-side STAGES='test-c lint'
+side-by-side:
+	@$(side_by_side) $(STAGES)
 
 test-swift:
 	@tools/require.sh swift
-	$(call logged,swift,$(SWIFT) test -c release)
+	$(call stage,swift,$(SWIFT) test -c release)
 
-# The exponential of all 2^32 inputs on every instruction set: minutes, so not part of `make test`, which takes a few.
+# The exponential of all 2^32 inputs on every instruction set: minutes.
 test-exhaustive:
 	@tools/require.sh swift
-	$(NORMAL) --product crossentropy-exhaustive
-	"$$($(NORMAL) --show-bin-path)/crossentropy-exhaustive"
+	$(call stage,exhaustive,$(NORMAL) --product crossentropy-exhaustive; \
+		"$$($(NORMAL) --show-bin-path)/crossentropy-exhaustive")
 
 # Calls from random bytes, each beside a computation in long double: see tools/fuzz/README.md. The normal build first, then
 # the one with AddressSanitizer; what is found lies in build/fuzz/findings.
 SECONDS = 300
 fuzz:
 	@tools/require.sh swift
-	SWIFT=$(SWIFT) tools/fuzz/run.sh plain $(SECONDS)
-	SWIFT=$(SWIFT) tools/fuzz/run.sh asan $(SECONDS)
+	$(call stage,fuzz-plain,SWIFT=$(SWIFT) tools/fuzz/run.sh plain $(SECONDS))
+	$(call stage,fuzz-asan,SWIFT=$(SWIFT) tools/fuzz/run.sh asan $(SECONDS))
 
 fuzz-quick:
 	@tools/require.sh swift
-	SWIFT=$(SWIFT) tools/fuzz/run.sh asan quick
+	$(call stage,fuzz-quick,SWIFT=$(SWIFT) tools/fuzz/run.sh asan quick)
 
-test-c: build build/vectors.txt
-	@tools/require.sh gcc g++ clang qemu-x86_64
-	$(MAKE) -s $(foreach cc,gcc clang,$(patsubst %,build/$(cc)/%,$(CONSUMERS) header))
-	$(call logged,c,tools/test_c.sh)
+# Of this compilation there is one, for stages side by side.
+c-vectors: build build/vectors.txt
+	@tools/require.sh gcc
+	@$(MAKE) -s --no-print-directory build/gcc/vectors
+
+# Both compilers read the header; the programs are built by both at night.
+COMPILERS = gcc $(if $(ALL),clang)
+c-programs: c-vectors
+	@tools/require.sh g++ clang
+	@$(MAKE) -s --no-print-directory $(foreach cc,$(COMPILERS),$(patsubst %,build/$(cc)/%,$(CONSUMERS))) \
+		build/gcc/header build/clang/header
+
+test-c: c-programs
+	@tools/require.sh qemu-x86_64
+	$(call stage,c,tools/test_c.sh $(if $(ALL),all))
 
 # The library for AArch64, cross-compiled, under emulation.
-test-arm64: build build/vectors.txt
-	$(MAKE) -s build/gcc/vectors
-	$(call logged,arm64,SWIFT=$(SWIFT) tools/test_arm64.sh build/vectors.txt Tests/Hashes/hashes.txt build/gcc/vectors)
+test-arm64: c-vectors
+	$(call stage,arm64,SWIFT=$(SWIFT) tools/test_arm64.sh build/vectors.txt Tests/Hashes/hashes.txt build/gcc/vectors)
 
 # After a change that means to change bits.
 update-hashes: build
@@ -171,37 +210,43 @@ update-hashes: build
 
 test-library: build
 	@tools/require.sh objdump
-	$(call logged,library,$(PYTHON) tools/check_library.py $(LIBRARY))
+	$(call stage,library,$(PYTHON) tools/check_library.py $(LIBRARY))
 
-ROUTED = $(addprefix python/tests/test_,properties.py ranges.py row_stats.py)
+PYTEST = $(IN_VENV) -m pytest -q
+test_files = $(patsubst %,python/tests/test_%.py,$(1))
 
+# On the best instruction set of this machine.
 test-python: $(VENV)/ready build
-	$(call logged,python,$(IN_VENV) -m pytest -q python/tests)
-	@# The other instruction sets, on everything that computes; the full suite ran on the best one.
-	$(call logged,python-avx2,CROSSENTROPY_ISA=avx2 $(IN_VENV) -m pytest -q python/tests)
-	$(call logged,python-baseline,CROSSENTROPY_ISA=baseline $(IN_VENV) -m pytest -q python/tests)
-	@# Each way through rows of logits, which the shape and layout of a call choose among (Sources/Core/Route.swift).
-	$(call logged,python-rows,CROSSENTROPY_ROUTE=rows $(IN_VENV) -m pytest -q $(ROUTED))
-	$(call logged,python-columns,CROSSENTROPY_ROUTE=columns $(IN_VENV) -m pytest -q $(ROUTED))
-	$(call logged,python-shared,CROSSENTROPY_ROUTE=shared $(IN_VENV) -m pytest -q $(ROUTED))
+	$(call stage,python,$(PYTEST) python/tests)
 
-# Not part of `make test`, which does not install PyTorch for itself and skips them.
+# On the others, at night the whole suite. By day without what computes little, what test-c runs on each set (the vectors),
+# what forces the sets itself, and KL divergence, whose cost is the reference's and whose bits are held by pairs.c.
+NOT_AGAIN = $(call test_files,api arrays claims errors interrupts isa kl sklearn torch torch_binary torch_kl vectors version)
+AGAIN     = $(filter-out $(NOT_AGAIN),$(wildcard python/tests/test_*.py))
+test-python-avx2 test-python-baseline: test-python-%: $(VENV)/ready build
+	$(call stage,python-$*,CROSSENTROPY_ISA=$* $(PYTEST) $(if $(ALL),python/tests,$(AGAIN)))
+
+# Each way through rows of logits, which the shape and layout of a call choose among (Sources/Core/Route.swift).
+test-python-routes: $(VENV)/ready build
+	$(call stage,python-routes,for route in rows columns shared; do \
+		CROSSENTROPY_ROUTE=$$route $(PYTEST) $(call test_files,properties ranges row_stats); done)
+
+# Installs PyTorch outside the checkout; `make test` does not, and skips them.
 test-torch: $(TORCH)/ready build
 	@tools/require.sh g++
-	$(call logged,torch,PYTHONPATH=python:. $(TORCH)/venv/bin/python -m pytest -q python/tests/test_torch*.py)
+	$(call stage,torch,PYTHONPATH=python:. $(TORCH)/venv/bin/python -m pytest -q python/tests/test_torch*.py)
 
 test-dependant:
 	@tools/require.sh swift
-	$(call logged,dependant,tools/test_dependant.sh)
+	$(call stage,dependant,tools/test_dependant.sh $(if $(ALL),all))
 
-test-vectors: $(VENV)/ready
-	$(call logged,generator,$(IN_VENV) tools/make_vectors.py --check)
+# Whether tools/make_vectors.py and the vectors belong together; at night also whether it would make the same ones.
+test-vectors: $(if $(ALL),$(VENV)/ready)
+	$(call stage,vectors,$(PYTHON) tools/check_vectors.py; $(if $(ALL),$(IN_VENV) tools/make_vectors.py --check))
 
 lint: $(VENV)/ready
-	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests
-	$(VENV)/bin/ruff check .
-	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/mypy
+	$(call shown,lint,$(SWIFT) format lint --strict --recursive Package.swift Sources Tests; \
+		$(VENV)/bin/ruff check .; $(VENV)/bin/ruff format --check .; $(VENV)/bin/mypy)
 
 format: $(VENV)/ready
 	$(SWIFT) format --in-place --recursive Package.swift Sources Tests

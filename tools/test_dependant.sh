@@ -1,10 +1,11 @@
 #!/bin/bash
-# Builds this package and two that depend on it as other people meet them, and runs these:
+# Builds this package and two that depend on it as other people meet them, and runs these: tools/test_dependant.sh [all]
 #  - a clean checkout, with a plain `swift build`;
-#  - a package whose whole program is README.md's Swift lines, by path, in debug and release;
+#  - a package whose whole program is README.md's Swift lines, by path, in debug, and with `all` in release;
 #  - Tests/Dependant, by URL and tagged version, in release.
 # None of it may print a warning. Ends with one line "N passed, M failed".
 set -u
+[ "${1:-}" = all ] && configurations=(debug release) || configurations=(debug)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 swift=${SWIFT:-swift}
@@ -61,7 +62,7 @@ sed -e 's|"dependant"|"readme"|g' -e 's|url: "@REPOSITORY@", exact: "@VERSION@"|
 sed -n '/^```swift$/,/^```$/{/^```/!p}' README.md >"$readme/Sources/readme/main.swift"
 echo 'print(loss, gradient.count)' >>"$readme/Sources/readme/main.swift"
 # The checkout's debug build above is taken on: the same commands on the same sources.
-for configuration in debug release; do
+for configuration in ${configurations[@]}; do
     scratch=$work/crossentropy/.build
     builds "README's lines by path, $configuration" "$readme" -c $configuration --scratch-path "$scratch"
     prints "README's lines by path, $configuration: the result" "0.8178186621560153 6" "$scratch/$configuration/readme"
