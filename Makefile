@@ -217,6 +217,7 @@ test_files = $(patsubst %,python/tests/test_%.py,$(1))
 
 # On the best instruction set of this machine.
 test-python: $(VENV)/ready build
+	@tools/require.sh gcc objdump
 	$(call stage,python,$(PYTEST) python/tests)
 
 # On the others, at night the whole suite. By day without what computes little, what test-c runs on each set (the vectors),
@@ -224,6 +225,7 @@ test-python: $(VENV)/ready build
 NOT_AGAIN = $(call test_files,api arrays claims errors interrupts isa kl sklearn torch torch_binary torch_kl vectors version)
 AGAIN     = $(filter-out $(NOT_AGAIN),$(wildcard python/tests/test_*.py))
 test-python-avx2 test-python-baseline: test-python-%: $(VENV)/ready build
+	@tools/require.sh gcc objdump
 	$(call stage,python-$*,CROSSENTROPY_ISA=$* $(PYTEST) $(if $(ALL),python/tests,$(AGAIN)))
 
 # Each way through rows of logits, which the shape and layout of a call choose among (Sources/Core/Route.swift).
