@@ -1,11 +1,13 @@
 #!/bin/bash
-# Builds this package and two that depend on it as other people meet them, and runs these: tools/test_dependant.sh [all]
+# Builds packages that depend on this one as other people meet it, and runs them: tools/test_dependant.sh [all]
+#  - Tests/Dependant, by URL and tagged version, in debug;
+#  - a package whose whole program is README.md's Swift lines, likewise.
+# With `all` also
+#  - both in release;
 #  - a clean checkout, with a plain `swift build`;
-#  - a package whose whole program is README.md's Swift lines, by path, in debug, and with `all` in release;
-#  - Tests/Dependant, by URL and tagged version, in release.
+#  - README.md's Swift lines by path, in debug and release.
 # None of it may print a warning. Ends with one line "N passed, M failed".
 set -u
-[ "${1:-}" = all ] && configurations=(debug release) || configurations=(debug)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 swift=${SWIFT:-swift}
@@ -52,28 +54,42 @@ git -C "$work/crossentropy" add -A
 git -C "$work/crossentropy" -c user.name=test -c user.email=test@localhost commit -qm release
 git -C "$work/crossentropy" tag "$(cat VERSION)"
 
-builds "a clean checkout, debug" "$work/crossentropy"
-
-# README's lines are the program; one more prints what they computed. Nothing but CrossEntropy is imported.
-readme=$work/readme
-mkdir -p "$readme/Sources/readme"
-sed -e 's|"dependant"|"readme"|g' -e 's|url: "@REPOSITORY@", exact: "@VERSION@"|path: "../crossentropy"|' \
-    Tests/Dependant/Package.swift >"$readme/Package.swift"
-sed -n '/^```swift$/,/^```$/{/^```/!p}' README.md >"$readme/Sources/readme/main.swift"
-echo 'print(loss, gradient.count)' >>"$readme/Sources/readme/main.swift"
-# The checkout's debug build above is taken on: the same commands on the same sources.
-for configuration in ${configurations[@]}; do
-    scratch=$work/crossentropy/.build
-    builds "README's lines by path, $configuration" "$readme" -c $configuration --scratch-path "$scratch"
-    prints "README's lines by path, $configuration: the result" "0.8178186621560153 6" "$scratch/$configuration/readme"
-done
-
+packages() { # how they name this package, as in Package.swift
+    local here=$1 name
+    for name in dependant readme; do
+        mkdir -p "$work/$name"
+        sed -e "s|url: \"@REPOSITORY@\", exact: \"@VERSION@\"|$here|" -e "s|\"dependant\"|\"$name\"|g" \
+            Tests/Dependant/Package.swift >"$work/$name/Package.swift"
+    done
+}
 cp -R Tests/Dependant "$work/dependant"
-sed -i -e "s|@REPOSITORY@|file://$work/crossentropy|" -e "s|@VERSION@|$(cat VERSION)|" "$work/dependant/Package.swift"
-builds "a package by URL and version, release" "$work/dependant" -c release --disable-dependency-cache
-prints "a package by URL and version, release: the result" \
-    "0.8178187 label 7 in row 1 is out of range: there are 3 classes (labels 0 to 2)" \
-    "$work/dependant/.build/release/dependant"
+# README's lines are the program; one more prints what they computed. Nothing but CrossEntropy is imported.
+mkdir -p "$work/readme/Sources/readme"
+sed -n '/^```swift$/,/^```$/{/^```/!p}' README.md >"$work/readme/Sources/readme/main.swift"
+echo 'print(loss, gradient.count)' >>"$work/readme/Sources/readme/main.swift"
+
+# Of packages that share a scratch path the second takes on what the first has built: the same commands on the same sources.
+both() { # a title, a configuration, a scratch path
+    local title=$1 configuration=$2 scratch=$3
+    builds "a package $title, $configuration" "$work/dependant" -c "$configuration" --scratch-path "$scratch" \
+        --disable-dependency-cache
+    prints "a package $title, $configuration: the result" \
+        "0.8178187 label 7 in row 1 is out of range: there are 3 classes (labels 0 to 2)" \
+        "$scratch/$configuration/dependant"
+    builds "README's lines $title, $configuration" "$work/readme" -c "$configuration" --scratch-path "$scratch" \
+        --disable-dependency-cache
+    prints "README's lines $title, $configuration: the result" "0.8178186621560153 6" "$scratch/$configuration/readme"
+}
+
+packages "url: \"file://$work/crossentropy\", exact: \"$(cat VERSION)\""
+both "by URL and version" debug "$work/by-url"
+if [ "${1:-}" = all ]; then
+    both "by URL and version" release "$work/by-url"
+    builds "a clean checkout, debug" "$work/crossentropy"
+    packages 'path: "../crossentropy"'
+    both "by path" debug "$work/crossentropy/.build"
+    both "by path" release "$work/crossentropy/.build"
+fi
 
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]
