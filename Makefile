@@ -135,7 +135,7 @@ gap: $(BENCH)/ready build
 # Two stages at a time; Swift's compiler takes both cores where it can. What a stage prints is shown if it fails, and what is
 # not part of it goes on.
 JOBS         = 2
-side_by_side = QUIET=1 $(MAKE) --no-print-directory -k -j$(JOBS) --output-sync=target
+side_by_side = QUIET=1 $(MAKE) -s -k -j$(JOBS) --output-sync=target
 # In this order, as the first ones take longest, and much waits for the library.
 TESTS = build test-dependant test-swift test-c test-python test-python-baseline test-python-avx2 test-python-routes \
 	test-library test-vectors lint
