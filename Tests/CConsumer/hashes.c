@@ -13,32 +13,9 @@
  * The last line is "N passed, M failed", in pairs of line and configuration; the exit status is 0 if
  * M is 0. To check another instruction set, set CROSSENTROPY_ISA.
  */
-#include <crossentropy.h>
+#include "hash.h"
 
-#include <inttypes.h>
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#if defined(__SSE2__)
-#include <xmmintrin.h>
-#endif
-
-enum { DIMS = 4, CLASS_DIM = 3, WORD = 64, MAX_REPORTS = 20 };
-
-static void stop(const char *what) {
-    fprintf(stderr, "hashes: %s\n", what);
-    exit(2);
-}
-
-static void *allocate(size_t bytes) {
-    void *memory = malloc(bytes > 0 ? bytes : 1);
-    if (memory == NULL)
-        stop("out of memory");
-    return memory;
-}
-
-static double *numbers(int64_t count) { return allocate((size_t)count * sizeof(double)); }
+enum { DIMS = 4, CLASS_DIM = 3, WORD = 64 };
 
 /* What is computed --------------------------------------------------------------------------- */
 
@@ -176,77 +153,21 @@ typedef struct {
     int64_t          rows, classes;
     double          *input, *target, *weight, *sample_weight; /* NULL: not given */
     double           divisor;                                 /* of the mean */
-    uint64_t         loss_hash, grad_hash;
+    uint64_t         hashes[2]; /* of the loss and of the gradient */
 } problem;
 
-/* Numbers and hashes (see the README there) ---------------------------------------------------- */
-
-static uint64_t hash_byte(uint64_t hash, unsigned byte) { return (hash ^ byte) * 1099511628211u; }
-
-static const uint64_t HASH_OF_NOTHING = 14695981039346656037u;
-
-static uint64_t seed_for(const problem *p, const char *what) {
-    uint64_t    hash = HASH_OF_NOTHING;
-    const char *c;
-    for (c = p->name; *c != '\0'; c++)
-        hash = hash_byte(hash, (unsigned char)*c);
-    hash = hash_byte(hash, ' ');
-    for (c = what; *c != '\0'; c++)
-        hash = hash_byte(hash, (unsigned char)*c);
-    return hash;
-}
-
-/* The generator of Tests/Vectors: the `bits` leading bits of the next state. */
-static uint64_t next(uint64_t *state, int bits) {
-    *state = *state * 6364136223846793005u + 1442695040888963407u;
-    return *state >> (64 - bits);
-}
-
-static double *lcg(const problem *p, const char *what, int64_t count, int bits, int64_t shift, int exponent) {
-    uint64_t state = seed_for(p, what);
-    double  *made = numbers(count);
-    int64_t  i;
-    for (i = 0; i < count; i++)
-        made[i] = ldexp((double)((int64_t)next(&state, bits) - ((int64_t)1 << (bits - 1)) + shift), exponent);
-    return made;
-}
+/* Its numbers (see the README there) ---------------------------------------------------------- */
 
 static double *make_input(const problem *p) {
-    int64_t count = p->rows * p->classes, row, c;
+    int64_t count = p->rows * p->classes;
     int     bits = p->type->precision;
-    double *x;
     switch (p->op->input) {
-    case PLAIN: return lcg(p, "input", count, bits, 0, 4 - bits);
-    case TIES: return lcg(p, "input", count, 3, 0, 0);
-    case PROBS: return lcg(p, "input", count, bits, ((int64_t)1 << (bits - 1)) + 1, -bits);
-    case LOG_PROBS: return lcg(p, "input", count, bits, -((int64_t)1 << (bits - 1)), 4 - bits);
-    default: break;
+    case PLAIN: return lcg(p->name, "input", count, bits, 0, 4 - bits);
+    case TIES: return lcg(p->name, "input", count, 3, 0, 0);
+    case PROBS: return lcg(p->name, "input", count, bits, ((int64_t)1 << (bits - 1)) + 1, -bits);
+    case LOG_PROBS: return lcg(p->name, "input", count, bits, -((int64_t)1 << (bits - 1)), 4 - bits);
+    default: return special(p->name, p->rows, p->classes, bits);
     }
-    x = lcg(p, "input", count, bits, 0, 10 - bits);
-    for (row = 0; row < p->rows; row++) {
-        double *at = x + row * p->classes;
-        int64_t kind = (row + p->classes) % 16;
-        if (kind % 8 == 4)
-            at[(row + p->classes / 2) % p->classes] = NAN;
-        if (kind % 8 == 6)
-            at[(row + p->classes / 3) % p->classes] = INFINITY;
-        for (c = row % 3; c < p->classes && kind % 2 == 1; c += 3)
-            at[c] = -INFINITY;
-        for (c = 0; c < p->classes && kind == 8; c++)
-            at[c] = -INFINITY;
-    }
-    return x;
-}
-
-static double *make_labels(const problem *p) {
-    uint64_t state = seed_for(p, "target");
-    double  *made = numbers(p->rows);
-    int64_t  i;
-    for (i = 0; i < p->rows; i++) {
-        uint64_t u = next(&state, 32);
-        made[i] = p->op->is_weighted && u % 8 == 0 ? -100 : (double)((u * (uint64_t)p->classes) >> 32);
-    }
-    return made;
 }
 
 /* The divisor of the mean. All its terms and sums are exact. */
@@ -272,9 +193,10 @@ static void make_problem(problem *p) {
     p->rows = p->shape->length[0] * p->shape->length[1] * p->shape->length[2];
     p->classes = p->shape->length[CLASS_DIM];
     p->input = make_input(p);
-    p->target = p->op->is_distribution ? lcg(p, "target", p->rows * p->classes, 6, 32, -6) : make_labels(p);
-    p->weight = p->op->is_weighted ? lcg(p, "weight", p->classes, 10, half, -8) : NULL;
-    p->sample_weight = p->op->is_weighted ? lcg(p, "sample_weight", p->rows, 10, half, -8) : NULL;
+    p->target = p->op->is_distribution ? lcg(p->name, "target", p->rows * p->classes, 6, 32, -6)
+                                       : labels_for(p->name, p->rows, p->classes, p->op->is_weighted);
+    p->weight = p->op->is_weighted ? lcg(p->name, "weight", p->classes, 10, half, -8) : NULL;
+    p->sample_weight = p->op->is_weighted ? lcg(p->name, "sample_weight", p->rows, 10, half, -8) : NULL;
     if (p->sample_weight != NULL && p->rows > 2)
         p->sample_weight[p->rows / 2] = 0;
     p->divisor = make_divisor(p);
@@ -322,15 +244,6 @@ typedef struct {
     ce_tensor      view;
 } tensor;
 
-static int64_t size_of(int32_t dtype) {
-    switch (dtype) {
-    case CE_I8: return 1;
-    case CE_I16: case CE_F16: case CE_BF16: return 2;
-    case CE_I32: case CE_F32: return 4;
-    default: return 8;
-    }
-}
-
 static int axis_of(const problem *p, class_place place) {
     return place == AS_LISTED ? p->shape->axis : (int)place - FIRST;
 }
@@ -348,8 +261,8 @@ static void fold(int64_t *length) {
 
 /* Memory of `span` elements, of which the view begins with number `first`. */
 static void allot(tensor *made, int32_t dtype, int64_t span, int64_t first, int misalignment) {
-    made->memory = allocate((size_t)(span * size_of(dtype)) + 128);
-    made->view.data = made->memory + (64 - (uintptr_t)made->memory % 64) + misalignment + first * size_of(dtype);
+    made->memory = allocate((size_t)span * size_of(dtype) + 128);
+    made->view.data = made->memory + (64 - (uintptr_t)made->memory % 64) + misalignment + first * (int64_t)size_of(dtype);
     made->view.dtype = dtype;
     made->view.shape = made->view_length;
     made->view.strides = made->view_step;
@@ -403,56 +316,7 @@ static void make_vector(tensor *made, int32_t dtype, int64_t count) {
 }
 
 static unsigned char *address(const tensor *t, int64_t element) {
-    return (unsigned char *)t->view.data + element * size_of(t->view.dtype);
-}
-
-static uint32_t bits_of(float value) {
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
-/* The bits of the nearest number of a 16-bit type, the even one of two; `bits` are those of an f32. */
-static uint16_t narrow(int32_t dtype, uint32_t bits) {
-    /* f16 keeps 13 bits less of the significand, bf16 16; and below 2^-14, f16 has the same steps everywhere. */
-    uint32_t magnitude = bits & 0x7FFFFFFF, sign = bits >> 16 & 0x8000, dropped = dtype == CE_F16 ? 13 : 16, kept;
-    int      exponent = (int)(magnitude >> 23) - 127;
-    if (magnitude > 0x7F800000)
-        return (uint16_t)(sign | (dtype == CE_F16 ? 0x7E00 : 0x7FC0));
-    if (dtype == CE_F16 && exponent < -26)
-        return (uint16_t)sign;
-    if (dtype == CE_F16 && exponent < -14) {
-        dropped += (uint32_t)(-14 - exponent);
-        magnitude = (magnitude & 0x7FFFFF) | 0x800000;
-    } else if (dtype == CE_F16) {
-        magnitude -= (uint32_t)(127 - 15) << 23;
-    }
-    kept = magnitude >> dropped;
-    magnitude &= (1u << dropped) - 1;
-    if (magnitude > 1u << (dropped - 1) || (magnitude == 1u << (dropped - 1) && kept % 2 == 1))
-        kept++;
-    if (dtype == CE_F16 && kept > 0x7C00)
-        kept = 0x7C00;
-    return (uint16_t)(sign | kept);
-}
-
-static void put(const tensor *to, int64_t element, double value) {
-    unsigned char *at = address(to, element);
-    float          single = (float)value;
-    int8_t         i8;
-    int16_t        i16;
-    int32_t        i32;
-    int64_t        i64;
-    uint16_t       u16;
-    switch (to->view.dtype) {
-    case CE_F32: memcpy(at, &single, sizeof single); return;
-    case CE_F64: memcpy(at, &value, sizeof value); return;
-    case CE_F16: case CE_BF16: u16 = narrow(to->view.dtype, bits_of(single)), memcpy(at, &u16, sizeof u16); return;
-    case CE_I8: i8 = (int8_t)value, memcpy(at, &i8, sizeof i8); return;
-    case CE_I16: i16 = (int16_t)value, memcpy(at, &i16, sizeof i16); return;
-    case CE_I32: i32 = (int32_t)value, memcpy(at, &i32, sizeof i32); return;
-    default: i64 = (int64_t)value, memcpy(at, &i64, sizeof i64); return;
-    }
+    return (unsigned char *)t->view.data + element * (int64_t)size_of(t->view.dtype);
 }
 
 /* The bits of a floating-point element. */
@@ -471,44 +335,20 @@ static uint64_t get(const tensor *from, int64_t element) {
 /* For each element, by rows and by classes within them: writes the next of `values`, or hashes it. The
  * hash. */
 static uint64_t for_each(const tensor *t, const double *values) {
-    uint64_t hash = HASH_OF_NOTHING, bits;
+    uint64_t hash = HASH_OF_NOTHING;
     int64_t  i, j, k, c;
-    int      byte, bytes = (int)size_of(t->view.dtype);
     for (i = 0; i < t->length[0]; i++)
         for (j = 0; j < t->length[1]; j++)
             for (k = 0; k < t->length[2]; k++)
                 for (c = 0; c < t->length[CLASS_DIM]; c++) {
                     int64_t element = i * t->step[0] + j * t->step[1] + k * t->step[2] + c * t->step[CLASS_DIM];
-                    if (values != NULL) {
-                        put(t, element, *values++);
-                        continue;
-                    }
-                    bits = get(t, element);
-                    for (byte = 0; byte < bytes; byte++, bits >>= 8)
-                        hash = hash_byte(hash, bits & 0xFF);
+                    if (values != NULL)
+                        put(address(t, element), t->view.dtype, *values++);
+                    else
+                        hash = hash_bytes(hash, address(t, element), size_of(t->view.dtype));
                 }
     return hash;
 }
-
-/* The floating-point unit ------------------------------------------------------------------------ */
-
-typedef enum { AS_IT_IS, FLUSHING, UPWARD } float_setting;
-
-#if defined(__SSE2__)
-static const uint64_t FLOAT_BITS[] = {0, 0x8040, 0x4000};
-static uint64_t       get_float(void) { return _mm_getcsr() & 0xFFC0; /* not the flags of what happened */ }
-static void           set_float(uint64_t control) { _mm_setcsr((unsigned)control); }
-#elif defined(__aarch64__)
-static const uint64_t FLOAT_BITS[] = {0, 1u << 24, 1u << 22};
-static uint64_t       get_float(void) {
-    uint64_t control;
-    __asm__ volatile("mrs %0, fpcr" : "=r"(control));
-    return control;
-}
-static void set_float(uint64_t control) { __asm__ volatile("msr fpcr, %0" : : "r"(control)); }
-#else
-#error "how is the floating-point unit of this processor set?"
-#endif
 
 /* Configurations --------------------------------------------------------------------------------- */
 
@@ -593,7 +433,6 @@ static const configuration CONFIGURATIONS[] = {
     {"rounding upward, class axis first, in place, 3 threads", .setting = UPWARD, .place = FIRST,
      .input = &CLASSES_SLOWEST, .in_place = 1, .threads = 3},
 };
-static int is_quick; /* asked for */
 
 enum { NAMED = sizeof CONFIGURATIONS / sizeof CONFIGURATIONS[0], CONFIGURATION_COUNT = NAMED + 63 };
 
@@ -678,17 +517,13 @@ static ce_options options_for(const problem *p, const configuration *how) {
     return options;
 }
 
-static int32_t smallest_label(const problem *p) {
-    return p->classes <= 128 ? CE_I8 : p->classes <= 32768 ? CE_I16 : CE_I32;
-}
-
 static void make_call(call *made, const problem *p, const configuration *how) {
     const layout *input = how->input != NULL ? how->input : &CONTIGUOUS;
     const layout *grad = how->grad != NULL ? how->grad : input;
     int           other = how->call == OTHER_TYPES, far_off = (5 * how->misalignment + 3) % 64;
     int32_t       dtype = how->call == WIDENED ? CE_F32 : p->type->dtype, loss = p->type->loss_dtype;
     int32_t       second = other == (loss == CE_F32) ? CE_F64 : CE_F32;
-    int32_t       target = p->op->is_distribution ? second : other ? smallest_label(p) : CE_I64;
+    int32_t       target = p->op->is_distribution ? second : other ? smallest_label(p->classes) : CE_I64;
     memset(made, 0, sizeof *made);
     if (how->misalignment == 0)
         far_off = 0;
@@ -792,14 +627,6 @@ static int32_t do_call(call *made, const problem *p, const configuration *how) {
 
 /* Checks ----------------------------------------------------------------------------------------- */
 
-static int reports;
-
-static int report(const problem *p, const configuration *how, const char *what) {
-    if (reports++ < MAX_REPORTS)
-        printf("FAIL %s, %s: %s\n", p->name, how->name, what);
-    return 0;
-}
-
 /* The row after (i, j, k). */
 static void step_on(const tensor *t, int64_t *i, int64_t *j, int64_t *k) {
     if (++*k == t->length[2])
@@ -824,7 +651,7 @@ static int agree(const problem *p, const configuration *how, const char *what, c
                 char text[4 * WORD];
                 sprintf(text, "the %s of row %" PRId64 ", class %" PRId64 " has bits %" PRIx64 ", not %" PRIx64, what,
                         row, c, a, b);
-                return report(p, how, text);
+                return report(p->name, how->name, text);
             }
         }
     }
@@ -841,34 +668,22 @@ static int compute(const problem *p, const configuration *how, call *made) {
     after = get_float();
     set_float(host);
     if (status != CE_OK)
-        return report(p, how, ce_last_error_message());
-    return after == before || report(p, how, "the setting of the floating-point unit has changed");
+        return report(p->name, how->name, ce_last_error_message());
+    return after == before || report(p->name, how->name, "the setting of the floating-point unit has changed");
 }
 
 /* Lines ------------------------------------------------------------------------------------------ */
 
-static FILE *list; /* NULL: it is being written */
-static long  lines, passed, failed, ran[CONFIGURATION_COUNT];
+static long lines, ran[CONFIGURATION_COUNT];
 
 static void write_line(problem *p) {
     call made;
     if (!compute(p, &CONFIGURATIONS[0], &made))
         stop("a call has failed");
-    printf("%s %016" PRIx64 " %016" PRIx64 "\n", p->name, for_each(&made.loss, NULL), for_each(grad_of(&made), NULL));
+    p->hashes[0] = for_each(&made.loss, NULL);
+    p->hashes[1] = for_each(grad_of(&made), NULL);
+    write_hashes(p->name, p->hashes, 2);
     free_call(&made);
-}
-
-/* The hashes of the list's next line, which must be that of `p`. */
-static void read_line(problem *p) {
-    char   text[4 * WORD];
-    size_t length = strlen(p->name);
-    do
-        if (fgets(text, sizeof text, list) == NULL)
-            stop("the list ends too early");
-    while (text[0] == '#');
-    if (strncmp(text, p->name, length) != 0 ||
-        sscanf(text + length, " %" SCNx64 " %" SCNx64, &p->loss_hash, &p->grad_hash) != 2)
-        stop("the list has other lines than this program");
 }
 
 /* The contiguous call must give the hashes of the list, and the others the bits of the contiguous one. */
@@ -876,12 +691,12 @@ static void check_line(problem *p) {
     const configuration *contiguous = &CONFIGURATIONS[0];
     call                 base, got;
     int                  index, base_is_good;
-    read_line(p);
+    read_hashes(p->name, p->hashes, 2);
     base_is_good = compute(p, contiguous, &base);
-    if (base_is_good && for_each(&base.loss, NULL) != p->loss_hash)
-        base_is_good = report(p, contiguous, "the losses have another hash");
-    if (base_is_good && for_each(grad_of(&base), NULL) != p->grad_hash)
-        base_is_good = report(p, contiguous, "the gradient has another hash");
+    if (base_is_good && for_each(&base.loss, NULL) != p->hashes[0])
+        base_is_good = report(p->name, contiguous->name, "the losses have another hash");
+    if (base_is_good && for_each(grad_of(&base), NULL) != p->hashes[1])
+        base_is_good = report(p->name, contiguous->name, "the gradient has another hash");
     base_is_good ? passed++ : failed++;
     ran[0] = 1;
     for (index = 1; index < CONFIGURATION_COUNT; index++) {
@@ -920,23 +735,16 @@ static void do_line(const operation *op, const type *type_of_it, const shape *sh
 int main(int argc, char **argv) {
     size_t op, t, shape_of_it;
     int    i, count = 0;
-    is_quick = argc == 3 && strcmp(argv[2], "--quick") == 0;
-    if (argc < 2 || argc > 3 || (argc == 3 && !is_quick))
-        stop("usage: hashes LIST [--quick], or hashes --write");
-    if (strcmp(argv[1], "--write") != 0 && (list = fopen(argv[1], "r")) == NULL)
-        stop("cannot read the list");
-    if (list == NULL)
-        printf("# operation, type, shape with its [class axis], hash of the losses, hash of the gradient: README.md\n");
+    begin("hashes", "operation, type, shape with its [class axis], hash of the losses, hash of the gradient", argc, argv);
     for (op = 0; op < sizeof OPERATIONS / sizeof OPERATIONS[0]; op++)
         for (t = 0; t < sizeof TYPES / sizeof TYPES[0]; t++)
             for (shape_of_it = 0; shape_of_it < sizeof SHAPES / sizeof SHAPES[0]; shape_of_it++)
                 do_line(&OPERATIONS[op], &TYPES[t], &SHAPES[shape_of_it]);
     if (list == NULL)
         return 0;
-    fclose(list);
+    end_list();
     for (i = 0; i < CONFIGURATION_COUNT; i++)
         count += ran[i] != 0;
     printf("%s: %ld lines in %d configurations\n", ce_isa(), lines, count);
-    printf("%ld passed, %ld failed\n", passed, failed);
-    return failed > 0;
+    return tally();
 }
