@@ -35,7 +35,7 @@ help:
 	@echo 'make fuzz SECONDS=1800     calls from random bytes, checked beside long double, so long on each of two builds'
 	@echo 'make fuzz-quick            the kept corpus and a minute more, with AddressSanitizer'
 	@echo 'make build                 $(LIBRARY)'
-	@echo 'make update-hashes         Tests/Hashes/hashes.txt anew, after a change that means to change bits'
+	@echo 'make update-hashes         the lists of Tests/Hashes anew, after a change that means to change bits'
 	@echo 'make bench                 beside NumPy, PyTorch, JAX ... (installs them outside the checkout)'
 	@echo 'make bench-quick           beside NumPy alone'
 	@echo 'make bench-functions       what stands beside the plain loss: binary, KL, softmax, statistics ...'
@@ -200,13 +200,13 @@ test-c: c-programs
 
 # The library for AArch64, cross-compiled, under emulation.
 test-arm64: c-vectors
-	$(call stage,arm64,SWIFT=$(SWIFT) tools/test_arm64.sh build/vectors.txt Tests/Hashes/hashes.txt build/gcc/vectors)
+	$(call stage,arm64,SWIFT=$(SWIFT) tools/test_arm64.sh build/vectors.txt Tests/Hashes build/gcc/vectors)
 
-# After a change that means to change bits.
+# After a change that means to change bits. Each list has the name of the program that makes and checks it.
+LISTS = hashes binary pairs partial
 update-hashes: build
-	$(MAKE) -s build/gcc/hashes build/gcc/binary
-	build/gcc/hashes --write >Tests/Hashes/hashes.txt
-	build/gcc/binary --write >Tests/Hashes/binary.txt
+	$(MAKE) -s $(addprefix build/gcc/,$(LISTS))
+	for list in $(LISTS); do build/gcc/$$list --write >Tests/Hashes/$$list.txt || exit; done
 
 test-library: build
 	@tools/require.sh objdump

@@ -1,11 +1,11 @@
 #!/bin/bash
-# The library for AArch64, cross-compiled, under emulation: tools/test_arm64.sh FLAT_VECTORS HASHES HOST_VECTORS
-# FLAT_VECTORS is build/vectors.txt, HASHES the list of Tests/Hashes, HOST_VECTORS this machine's program `vectors`.
+# The library for AArch64, cross-compiled, under emulation: tools/test_arm64.sh FLAT_VECTORS LISTS HOST_VECTORS
+# FLAT_VECTORS is build/vectors.txt, LISTS Tests/Hashes, HOST_VECTORS this machine's program `vectors`.
 # The shared cases and the hashes must come out with the bits of x86-64. Ends with one line "N passed, M failed".
 set -eu
 cd "$(dirname "$0")/.."
 [ $# = 3 ] || { sed -n '2,3s/^# //p' "$0" >&2; exit 2; }
-flat=$1 hashes=$2 host_vectors=$3
+flat=$1 lists=$2 host_vectors=$3
 
 if [ "$(uname -m)" = aarch64 ]; then
     echo "This is AArch64: the other tests run there already."
@@ -83,10 +83,10 @@ tests "contract" emulated $out/contract --without-fork
 tests "vectors" emulated $out/vectors "$flat" --results $out/results.txt
 "$host_vectors" "$flat" --results $out/host-results.txt >/dev/null || true
 same "vectors: every result with the bits of $(uname -m)" cmp $out/results.txt $out/host-results.txt
-tests "partial" emulated $out/partial
-tests "pairs" emulated $out/pairs
+tests "partial" emulated $out/partial "$lists/partial.txt"
+tests "pairs" emulated $out/pairs "$lists/pairs.txt"
 tests "messages" emulated $out/messages
-tests "hashes" emulated $out/hashes "$hashes" --quick
-tests "hashes of binary cross-entropy" emulated $out/binary "$(dirname "$hashes")/binary.txt" --quick
+tests "hashes" emulated $out/hashes "$lists/hashes.txt" --quick
+tests "hashes of binary cross-entropy" emulated $out/binary "$lists/binary.txt" --quick
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]

@@ -29,9 +29,9 @@ for compiler in "${compilers[@]}"; do
     check "$compiler: contract" build/$compiler/contract
     check "$compiler: options of each function" build/$compiler/accepts include/crossentropy.h
     check "$compiler: vectors" build/$compiler/vectors build/vectors.txt
-    check "$compiler: partial" build/$compiler/partial
+    check "$compiler: partial" build/$compiler/partial Tests/Hashes/partial.txt
     check "$compiler: messages" env LOCPATH=build/locales build/$compiler/messages
-    check "$compiler: pairs" build/$compiler/pairs
+    check "$compiler: pairs" build/$compiler/pairs Tests/Hashes/pairs.txt
     check "$compiler: cancel" build/$compiler/cancel
 done
 check "hashes" build/gcc/hashes Tests/Hashes/hashes.txt
@@ -40,8 +40,8 @@ check "hashes of binary cross-entropy" build/gcc/binary Tests/Hashes/binary.txt
 for isa in avx2 baseline; do
     check "$isa: contract" env CROSSENTROPY_ISA=$isa build/gcc/contract
     check "$isa: vectors" env CROSSENTROPY_ISA=$isa build/gcc/vectors build/vectors.txt
-    check "$isa: partial" env CROSSENTROPY_ISA=$isa build/gcc/partial
-    check "$isa: pairs" env CROSSENTROPY_ISA=$isa build/gcc/pairs
+    check "$isa: partial" env CROSSENTROPY_ISA=$isa build/gcc/partial Tests/Hashes/partial.txt
+    check "$isa: pairs" env CROSSENTROPY_ISA=$isa build/gcc/pairs Tests/Hashes/pairs.txt
     check "$isa: hashes" env CROSSENTROPY_ISA=$isa build/gcc/hashes Tests/Hashes/hashes.txt $quick
     check "$isa: hashes of binary cross-entropy" env CROSSENTROPY_ISA=$isa build/gcc/binary Tests/Hashes/binary.txt $quick
 done

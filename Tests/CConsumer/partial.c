@@ -1,34 +1,15 @@
 /*
  * partial - holds partial statistics and the accumulator to what include/crossentropy.h promises.
  *
- *     partial [--write]
+ *     partial LIST        checks
+ *     partial --write     prints the list
  *
  * First the bits: statistics, loss and gradient of generated logits from 1, 2, 4 and 8 slices, merged in
- * several orders, on any number of threads, must have the hash that stands below, on every instruction
- * set and processor. Then pointers, memory and errors. Prints the checks that fail, then
- * "N passed, M failed"; the exit status is 0 if M is 0. --write prints the hashes.
+ * several orders, on any number of threads, must have the hashes of Tests/Hashes/partial.txt, on every
+ * instruction set and processor. Then pointers, memory and errors. Prints the checks that fail, then
+ * "N passed, M failed"; the exit status is 0 if M is 0.
  */
-#include <crossentropy.h>
-
-#include <inttypes.h>
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-static long passed, failed;
-
-#define CHECK(condition) check((condition) != 0, #condition, __func__, __LINE__)
-#define FAILS(status, call) CHECK((call) == (status))
-
-static void check(int good, const char *text, const char *where, int line) {
-    if (good) {
-        passed++;
-    } else {
-        failed++;
-        printf("FAIL %s, line %d: %s (last message: \"%s\")\n", where, line, text, ce_last_error_message());
-    }
-}
+#include "hash.h"
 
 /* Bits ---------------------------------------------------------------------------------------- */
 
@@ -36,17 +17,7 @@ enum { ROWS = 6, BLOCKS = 8, CLASSES = BLOCKS * CE_BLOCK - 1000, MOST = 8 };
 
 static uint64_t state;
 
-static double uniform(void) { /* in [-1, 1) */
-    state = state * 6364136223846793005u + 1442695040888963407u;
-    return (double)((int64_t)(state >> 11) - ((int64_t)1 << 52)) * 0x1p-52;
-}
-
-static uint64_t hash(uint64_t hash, const void *memory, size_t bytes) {
-    const unsigned char *byte = memory;
-    size_t               i;
-    for (i = 0; i < bytes; i++) hash = (hash ^ byte[i]) * 1099511628211u;
-    return hash;
-}
+static double uniform(void) { return next_number(&state, 53, 0, -52); } /* in [-1, 1) */
 
 static ce_tensor tensor(const void *data, int32_t dtype, int32_t ndim, const int64_t *shape, const int64_t *strides) {
     ce_tensor view;
@@ -63,34 +34,35 @@ typedef struct {
     int32_t     dtype;
     double      spread, step; /* logits from -spread to spread, and block b has b mod 3 steps more */
     double      softcap;
-    uint64_t    hash;
 } problem;
 
 /* Ordinary logits; beyond where exponents are counted from 0; blocks that leave the others' window; capped. */
 static const problem PROBLEMS[] = {
-    {"f32", CE_F32, 10, 0, 0, 0x8f966058b8cb3e91},
-    {"f64", CE_F64, 10, 0, 0, 0x354850d5b586cb62},
-    {"f32 far", CE_F32, 300, 0x1p19, 0, 0x901494e228851221},
-    {"f64 far", CE_F64, 300, 0x1p41, 0, 0x0f767f009aae22e1},
-    {"f64 apart", CE_F64, 400, 700, 0, 0xe33e6454c32c8e8b},
-    {"f32 capped", CE_F32, 100, 0, 30, 0x8c1d55a8ae1e1651},
+    {"plain f32", CE_F32, 10, 0, 0},
+    {"plain f64", CE_F64, 10, 0, 0},
+    {"far f32", CE_F32, 300, 0x1p19, 0},
+    {"far f64", CE_F64, 300, 0x1p41, 0},
+    {"apart f64", CE_F64, 400, 700, 0},
+    {"capped f32", CE_F32, 100, 0, 30},
 };
 
 static unsigned char logits[ROWS * CLASSES * 8], grad[ROWS * CLASSES * 8];
 static int64_t       labels[ROWS];
 static ce_partial    statistics[MOST][ROWS];
 
-/* The hash of everything, from this many slices, merged from the `first` on. */
-static uint64_t hash_of(const problem *p, int slices, int first, int threads) {
+enum { OUTPUTS = 3 };
+static const char *const OUTPUT_NAMES[OUTPUTS] = {"statistics", "loss", "gradient"};
+
+/* From this many slices, merged from the `first` on. */
+static void run(const problem *p, int slices, int first, int threads, uint64_t *hashes) {
     const int64_t rows    = ROWS;
     const int64_t strides[2] = {CLASSES, 1};
-    const size_t  size    = p->dtype == CE_F64 ? 8 : 4;
+    const size_t  size    = size_of(p->dtype);
     ce_tensor     target  = tensor(labels, CE_I64, 1, &rows, NULL);
     double        loss[ROWS];
     ce_tensor     losses  = tensor(loss, CE_F64, 1, &rows, NULL);
     int64_t       shape[MOST][2];
     ce_options    options;
-    uint64_t      result = 14695981039346656037u;
     int           i;
 
     ce_options_init(&options, sizeof options);
@@ -114,41 +86,42 @@ static uint64_t hash_of(const problem *p, int slices, int first, int threads) {
         ce_tensor     output = tensor(grad + (size_t)start * size, p->dtype, 2, shape[i], strides);
         CHECK(ce_partial_grad(&input, -1, start, statistics[first], CLASSES, &options, &output) == CE_OK);
     }
-    result = hash(result, statistics[first], sizeof statistics[first]);
-    result = hash(result, loss, sizeof loss);
-    return hash(result, grad, ROWS * CLASSES * size);
+    hashes[0] = hash_bytes(HASH_OF_NOTHING, statistics[first], sizeof statistics[first]);
+    hashes[1] = hash_bytes(HASH_OF_NOTHING, loss, sizeof loss);
+    hashes[2] = hash_bytes(HASH_OF_NOTHING, grad, ROWS * CLASSES * size);
 }
 
-static void check_bits(int writes) {
+static void check_bits(void) {
     static const int SLICES[] = {1, 2, 4, 8};
     size_t           n;
     for (n = 0; n < sizeof PROBLEMS / sizeof PROBLEMS[0]; n++) {
         const problem *p = &PROBLEMS[n];
+        uint64_t       want[OUTPUTS], got[OUTPUTS];
+        char           line[LINE], name[LINE];
         int            i, s, first;
+        sprintf(line, "%s %dx[%d]", p->name, ROWS, CLASSES);
         state = 17 + n;
         for (i = 0; i < ROWS * CLASSES; i++) {
             const double x = p->spread * uniform() + p->step * (i % CLASSES / CE_BLOCK % 3);
-            const float  single = (float)x;
-            if (p->dtype == CE_F64)
-                memcpy(logits + i * 8, &x, 8);
-            else
-                memcpy(logits + i * 4, &single, 4);
+            put(logits + (size_t)i * size_of(p->dtype), p->dtype, x);
         }
         for (i = 0; i < ROWS; i++) labels[i] = (int64_t)((uniform() + 1) / 2 * CLASSES);
         labels[ROWS - 1] = -100;
-        if (writes) {
-            printf("%s: 0x%016" PRIx64 "\n", p->name, hash_of(p, 1, 0, 1));
+        if (list == NULL) {
+            run(p, 1, 0, 1, got);
+            write_hashes(line, got, OUTPUTS);
             continue;
         }
+        read_hashes(line, want, OUTPUTS);
         for (s = 0; s < 4; s++)
-            for (first = 0; first < SLICES[s]; first += 3)
-                if (hash_of(p, SLICES[s], first, first + 1) == p->hash) {
-                    passed++;
-                } else {
-                    failed++;
-                    printf("FAIL %s: %d slices, merged from number %d on\n", p->name, SLICES[s], first);
-                }
+            for (first = 0; first < SLICES[s]; first += 3) {
+                sprintf(name, "%d slices, merged from number %d on", SLICES[s], first);
+                run(p, SLICES[s], first, first + 1, got);
+                compare(line, name, OUTPUT_NAMES, got, want, OUTPUTS);
+            }
     }
+    if (list != NULL)
+        end_list();
 }
 
 /* Arguments ----------------------------------------------------------------------------------- */
@@ -328,12 +301,11 @@ static void check_accumulator(void) {
 }
 
 int main(int argc, char **argv) {
-    const int writes = argc > 1 && strcmp(argv[1], "--write") == 0;
-    check_bits(writes);
-    if (writes)
+    begin("partial", "operation, type, shape with its [class axis], hashes of the statistics, loss and gradient", argc, argv);
+    check_bits();
+    if (list == NULL)
         return 0;
     check_arguments();
     check_accumulator();
-    printf("%ld passed, %ld failed\n", passed, failed);
-    return failed != 0;
+    return tally();
 }
