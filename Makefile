@@ -71,7 +71,7 @@ build/vectors.txt: Tests/Vectors/vectors.json tools/flatten_vectors.py
 C_FLAGS   = -std=c99 -Wall -Wextra -pedantic -Werror -O1 -Iinclude
 CXX_FLAGS = -std=c++17 -Wall -Wextra -pedantic -Werror -Iinclude
 C_LIBS    = $(LIBRARY) -Wl,-rpath,$(CURDIR)/$(dir $(LIBRARY)) -lm -ldl -pthread
-CONSUMERS = vectors accepts contract loading example hashes binary partial pairs messages cancel
+CONSUMERS = vectors accepts contract loading example hashes binary partial pairs statistics messages cancel
 
 define compile_with
 build/$(1)/%: Tests/CConsumer/%.c $(wildcard Tests/CConsumer/*.h) include/crossentropy.h $(LIBRARY)
@@ -203,7 +203,7 @@ test-arm64: c-vectors
 	$(call stage,arm64,SWIFT=$(SWIFT) tools/test_arm64.sh build/vectors.txt Tests/Hashes build/gcc/vectors)
 
 # After a change that means to change bits. Each list has the name of the program that makes and checks it.
-LISTS = hashes binary pairs partial
+LISTS = hashes binary pairs partial statistics
 update-hashes: build
 	$(MAKE) -s $(addprefix build/gcc/,$(LISTS))
 	for list in $(LISTS); do build/gcc/$$list --write >Tests/Hashes/$$list.txt || exit; done

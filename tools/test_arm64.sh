@@ -37,7 +37,7 @@ aarch64-linux-gnu-gcc -O2 -fPIC -ISources/Shims/include -c Sources/Shims/Shims.c
 aarch64-linux-gnu-gcc -shared $out/{Kernels,Core,CABI,Shims}.o -o $library -lm \
     -Wl,--version-script=Sources/CABI/exports.map,-soname=libcrossentropy.so.0,-z,nodelete,-z,defs,-z,text,-z,relro,-z,now \
     -Wl,--gc-sections,--strip-all
-for program in example vectors contract hashes binary partial pairs messages; do
+for program in example vectors contract hashes binary partial pairs statistics messages; do
     aarch64-linux-gnu-gcc -std=c99 -Wall -Wextra -pedantic -Werror -O2 -Iinclude Tests/CConsumer/$program.c \
         -o $out/$program $library '-Wl,-rpath,$ORIGIN' -lm -pthread
 done
@@ -88,5 +88,6 @@ tests "pairs" emulated $out/pairs "$lists/pairs.txt"
 tests "messages" emulated $out/messages
 tests "hashes" emulated $out/hashes "$lists/hashes.txt" --quick
 tests "hashes of binary cross-entropy" emulated $out/binary "$lists/binary.txt" --quick
+tests "hashes of statistics" emulated $out/statistics "$lists/statistics.txt" --quick
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]

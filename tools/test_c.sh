@@ -36,6 +36,7 @@ for compiler in "${compilers[@]}"; do
 done
 check "hashes" build/gcc/hashes Tests/Hashes/hashes.txt
 check "hashes of binary cross-entropy" build/gcc/binary Tests/Hashes/binary.txt
+check "hashes of statistics" build/gcc/statistics Tests/Hashes/statistics.txt
 # Which instruction set runs is decided below Core: what differs is how the same lines of Kernels were compiled.
 for isa in avx2 baseline; do
     check "$isa: contract" env CROSSENTROPY_ISA=$isa build/gcc/contract
@@ -44,11 +45,13 @@ for isa in avx2 baseline; do
     check "$isa: pairs" env CROSSENTROPY_ISA=$isa build/gcc/pairs Tests/Hashes/pairs.txt
     check "$isa: hashes" env CROSSENTROPY_ISA=$isa build/gcc/hashes Tests/Hashes/hashes.txt $quick
     check "$isa: hashes of binary cross-entropy" env CROSSENTROPY_ISA=$isa build/gcc/binary Tests/Hashes/binary.txt $quick
+    check "$isa: hashes of statistics" env CROSSENTROPY_ISA=$isa build/gcc/statistics Tests/Hashes/statistics.txt $quick
 done
 # The ways through rows of logits, which the shape and layout of a call choose among (Sources/Core/Route.swift).
 for route in rows columns shared; do
     check "route $route: vectors" env CROSSENTROPY_ROUTE=$route build/gcc/vectors build/vectors.txt
     check "route $route: hashes" env CROSSENTROPY_ROUTE=$route build/gcc/hashes Tests/Hashes/hashes.txt --quick
+    check "route $route: hashes of statistics" env CROSSENTROPY_ROUTE=$route build/gcc/statistics Tests/Hashes/statistics.txt
 done
 # A processor without AVX: an instruction beyond the baseline would end the program.
 if [ "$(uname -m)" = x86_64 ]; then
@@ -57,6 +60,7 @@ fi
 if [ $is_all = 1 ]; then
     check "clang: hashes" build/clang/hashes Tests/Hashes/hashes.txt --quick
     check "clang: hashes of binary cross-entropy" build/clang/binary Tests/Hashes/binary.txt --quick
+    check "clang: hashes of statistics" build/clang/statistics Tests/Hashes/statistics.txt --quick
     for isa in avx2 baseline; do
         check "$isa: cancel" env CROSSENTROPY_ISA=$isa build/gcc/cancel
     done

@@ -212,7 +212,10 @@ static inline void read_hashes(const char *name, uint64_t *hashes, int count) {
         is_good = sscanf(at, " %16" SCNx64 "%n", &hashes[i], &used) == 1 && used == 17;
     if (is_good && *at == '\0')
         return;
-    snprintf(message, sizeof message, "the list has \"%s\" where a line \"%s\" with %d hashes should be", is_there ? text : "its end", name, count);
+    if (is_there)
+        snprintf(message, sizeof message, "the list has \"%s\" where \"%s\" and %d hashes should be", text, name, count);
+    else
+        snprintf(message, sizeof message, "the list ends where \"%s\" and %d hashes should be", name, count);
     stop(message);
 }
 
