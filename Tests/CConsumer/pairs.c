@@ -42,27 +42,55 @@ typedef struct {
     int32_t     input_type, target_type, rest;
     double      temperature, smoothing;
     int64_t     classes;
+    /* What few have. */
+    int         is_special;  /* infinities and NaN among the logits */
+    int         is_weighted; /* a mean, with sample weights; in cross-entropy and second derivatives class weights too */
+    int         has_prior;
+    int32_t     kl_form;
+    double      z_loss, softcap;
 } problem;
 
 static const problem PROBLEMS[] = {
-    {"kl f32", KL, CE_F32, CE_F32, CE_INPUT_LOGITS, CE_TARGET_LOGITS, 0, 0, 0, 1000},
-    {"kl f32", KL, CE_F32, CE_F32, CE_INPUT_LOGITS, CE_TARGET_LOGITS, 0, 0, 0, 9000},
-    {"kl f32", KL, CE_F32, CE_F32, CE_INPUT_LOGITS, CE_TARGET_LOGITS, 0, 0, 0, 1},
-    {"kl_temperature_4 f32", KL, CE_F32, CE_F32, CE_INPUT_LOGITS, CE_TARGET_LOGITS, 0, 4, 0, 1001},
-    {"kl_temperature_3 f32", KL, CE_F32, CE_F32, CE_INPUT_LOGITS, CE_TARGET_LOGITS, 0, 3, 0, 1001},
-    {"kl bf16", KL, CE_BF16, CE_F32, CE_INPUT_LOGITS, CE_TARGET_LOGITS, 0, 0, 0, 1000},
-    {"kl_of_probs f16", KL, CE_F16, CE_F32, CE_INPUT_LOGITS, CE_TARGET_PROBS, 0, 0, 0, 333},
-    {"kl f64", KL, CE_F64, CE_F64, CE_INPUT_LOGITS, CE_TARGET_LOGITS, 0, 0, 0, 9000},
-    {"kl_log_probs f64", KL, CE_F64, CE_F64, CE_INPUT_LOG_PROBS, CE_TARGET_LOG_PROBS, 0, 0, 0, 31},
-    {"kl_probs f64", KL, CE_F64, CE_F32, CE_INPUT_PROBS, CE_TARGET_PROBS, 0, 0, 0, 4097},
-    {"kl_sparse f32", KL, CE_F32, CE_I32, CE_INPUT_LOGITS, CE_TARGET_PROBS, CE_REST_SPREAD, 0, 0, 1000},
-    {"teacher f32", LOSS, CE_F32, CE_F32, CE_INPUT_LOGITS, CE_TARGET_LOGITS, 0, 0, 0.1, 5000},
-    {"teacher_temperature_3 f64", LOSS, CE_F64, CE_F32, CE_INPUT_LOGITS, CE_TARGET_LOGITS, 0, 3, 0, 100},
-    {"sparse f32", LOSS, CE_F32, CE_I64, CE_INPUT_LOGITS, CE_TARGET_PROBS, CE_REST_RENORMALIZE, 0, 0, 5000},
-    {"sparse_log_probs f64", LOSS, CE_F64, CE_I32, CE_INPUT_LOGITS, CE_TARGET_LOG_PROBS, CE_REST_SPREAD, 0, 0, 50},
-    {"vector_temperature_2 f32", VECTOR, CE_F32, CE_I64, CE_INPUT_LOGITS, 0, 0, 2, 0, 5000},
-    {"vector_distributions f64", VECTOR, CE_F64, CE_F64, CE_INPUT_LOGITS, 0, 0, 0, 0.1, 100},
-    {"diagonal f32", DIAGONAL, CE_F32, CE_I64, CE_INPUT_LOGITS, 0, 0, 0, 0.1, 1000},
+    {"kl f32", KL, CE_F32, CE_F32, CE_INPUT_LOGITS, CE_TARGET_LOGITS, 0, 0, 0, .classes = 1000},
+    {"kl f32", KL, CE_F32, CE_F32, CE_INPUT_LOGITS, CE_TARGET_LOGITS, 0, 0, 0, .classes = 9000},
+    {"kl f32", KL, CE_F32, CE_F32, CE_INPUT_LOGITS, CE_TARGET_LOGITS, 0, 0, 0, .classes = 1},
+    {"kl_temperature_4 f32", KL, CE_F32, CE_F32, CE_INPUT_LOGITS, CE_TARGET_LOGITS, 0, 4, 0, .classes = 1001},
+    {"kl_temperature_3 f32", KL, CE_F32, CE_F32, CE_INPUT_LOGITS, CE_TARGET_LOGITS, 0, 3, 0, .classes = 1001},
+    {"kl bf16", KL, CE_BF16, CE_F32, CE_INPUT_LOGITS, CE_TARGET_LOGITS, 0, 0, 0, .classes = 1000},
+    {"kl_of_probs f16", KL, CE_F16, CE_F32, CE_INPUT_LOGITS, CE_TARGET_PROBS, 0, 0, 0, .classes = 333},
+    {"kl f64", KL, CE_F64, CE_F64, CE_INPUT_LOGITS, CE_TARGET_LOGITS, 0, 0, 0, .classes = 9000},
+    {"kl_log_probs f64", KL, CE_F64, CE_F64, CE_INPUT_LOG_PROBS, CE_TARGET_LOG_PROBS, 0, 0, 0, .classes = 31},
+    {"kl_probs f64", KL, CE_F64, CE_F32, CE_INPUT_PROBS, CE_TARGET_PROBS, 0, 0, 0, .classes = 4097},
+    {"kl_sparse f32", KL, CE_F32, CE_I32, CE_INPUT_LOGITS, CE_TARGET_PROBS, CE_REST_SPREAD, 0, 0, .classes = 1000},
+    {"teacher f32", LOSS, CE_F32, CE_F32, CE_INPUT_LOGITS, CE_TARGET_LOGITS, 0, 0, 0.1, .classes = 5000},
+    {"teacher_temperature_3 f64", LOSS, CE_F64, CE_F32, CE_INPUT_LOGITS, CE_TARGET_LOGITS, 0, 3, 0, .classes = 100},
+    {"sparse f32", LOSS, CE_F32, CE_I64, CE_INPUT_LOGITS, CE_TARGET_PROBS, CE_REST_RENORMALIZE, 0, 0, .classes = 5000},
+    {"sparse_log_probs f64", LOSS, CE_F64, CE_I32, CE_INPUT_LOGITS, CE_TARGET_LOG_PROBS, CE_REST_SPREAD, 0, 0, .classes = 50},
+    {"vector_temperature_2 f32", VECTOR, CE_F32, CE_I64, CE_INPUT_LOGITS, 0, 0, 2, 0, .classes = 5000},
+    {"vector_distributions f64", VECTOR, CE_F64, CE_F64, CE_INPUT_LOGITS, 0, 0, 0, 0.1, .classes = 100},
+    {"diagonal f32", DIAGONAL, CE_F32, CE_I64, CE_INPUT_LOGITS, 0, 0, 0, 0.1, .classes = 1000},
+    {"kl_special f32", KL, CE_F32, CE_F32, CE_INPUT_LOGITS, CE_TARGET_LOGITS, 0, 0, 0, .classes = 4097, .is_special = 1},
+    {"kl_special f64", KL, CE_F64, CE_F64, CE_INPUT_LOGITS, CE_TARGET_LOGITS, 0, 0, 0, .classes = 129, .is_special = 1},
+    {"kl_plain_log_probs f32", KL, CE_F32, CE_F32, CE_INPUT_LOG_PROBS, CE_TARGET_LOG_PROBS, 0, 0, 0, .classes = 1000,
+     .kl_form = CE_KL_PLAIN},
+    {"kl_plain_probs f64", KL, CE_F64, CE_F64, CE_INPUT_PROBS, CE_TARGET_PROBS, 0, 0, 0, .classes = 100, .kl_form = CE_KL_PLAIN},
+    {"kl_capped bf16", KL, CE_BF16, CE_F64, CE_INPUT_LOGITS, CE_TARGET_LOGITS, 0, 0, 0, .classes = 9000, .softcap = 10},
+    {"kl_weighted_mean f32", KL, CE_F32, CE_F32, CE_INPUT_LOGITS, CE_TARGET_LOGITS, 0, 0, 0, .classes = 129, .is_weighted = 1},
+    {"teacher_weighted_mean f16", LOSS, CE_F16, CE_F32, CE_INPUT_LOGITS, CE_TARGET_LOGITS, 0, 0, 0.1, .classes = 9000,
+     .is_weighted = 1},
+    {"teacher_special f64", LOSS, CE_F64, CE_F64, CE_INPUT_LOGITS, CE_TARGET_LOGITS, 0, 0, 0, .classes = 1000, .is_special = 1},
+    {"prior f32", LOSS, CE_F32, CE_F32, CE_INPUT_LOGITS, CE_TARGET_PROBS, 0, 0, 0.1, .classes = 5000, .has_prior = 1},
+    {"prior_weighted_mean f64", LOSS, CE_F64, CE_F64, CE_INPUT_LOGITS, CE_TARGET_PROBS, 0, 0, 0.1, .classes = 17, .has_prior = 1,
+     .is_weighted = 1},
+    {"sparse_weighted_mean bf16", LOSS, CE_BF16, CE_I32, CE_INPUT_LOGITS, CE_TARGET_PROBS, CE_REST_DROP, 0, 0, .classes = 1000,
+     .is_weighted = 1, .z_loss = 0x1p-6},
+    {"vector_weighted_mean f16", VECTOR, CE_F16, CE_F32, CE_INPUT_LOGITS, 0, 0, 0, 0, .classes = 1000, .is_weighted = 1,
+     .z_loss = 0x1p-6},
+    {"vector_special f64", VECTOR, CE_F64, CE_I64, CE_INPUT_LOGITS, 0, 0, 0, 0, .classes = 4097, .is_special = 1,
+     .z_loss = 0x1p-6},
+    {"diagonal_weighted_mean f64", DIAGONAL, CE_F64, CE_I64, CE_INPUT_LOGITS, 0, 0, 0, 0, .classes = 5000, .is_weighted = 1,
+     .z_loss = 0x1p-6},
+    {"diagonal_special bf16", DIAGONAL, CE_BF16, CE_F32, CE_INPUT_LOGITS, 0, 0, 0, 0, .classes = 100, .is_special = 1},
 };
 
 static uint64_t state;
@@ -91,6 +119,17 @@ static void generate(matrix *m, int32_t type) {
     }
 }
 
+/* Row 1 without every third class, row 2 with NaN, row 4 with infinity, row 5 without any class. */
+static void make_special(matrix *m) {
+    int64_t c, C = m->columns;
+    for (c = 0; c < C; c++) {
+        if (c % 3 == 0) put(at(m, C + c), m->dtype, -INFINITY);
+        put(at(m, 5 * C + c), m->dtype, -INFINITY);
+    }
+    put(at(m, 2 * C + C / 2), m->dtype, NAN);
+    put(at(m, 4 * C + C / 2), m->dtype, INFINITY);
+}
+
 static int is_integer(int32_t dtype) { return dtype >= CE_I8; }
 
 enum { OUTPUTS = 3 };
@@ -105,8 +144,10 @@ static void run(const problem *p, layout where, int32_t threads, int in_place, u
     matrix        vector    = make_matrix(p->dtype, ROWS, C, where, 0);
     matrix        target    = make_matrix(p->target_dtype, ROWS, columns, where, 0);
     matrix        probs     = make_matrix(CE_F32, ROWS, named, where, 0);
-    matrix        loss      = make_vector(CE_F64, ROWS, where);
+    matrix        loss      = make_vector(CE_F64, p->is_weighted ? 1 : ROWS, where);
     matrix        other     = make_matrix(p->dtype, ROWS, C, where, 0), *grad = in_place ? &input : &other;
+    matrix        sample_weight = make_vector(CE_F32, ROWS, where), weight = make_vector(CE_F64, C, where);
+    matrix        prior     = make_vector(CE_F64, C, where);
     matrix        target_grad = make_matrix(p->target_dtype, ROWS, columns, where, 0);
     ce_tensor    *x = view_of(&input), *y = view_of(&target), *l = view_of(&loss), *g = view_of(grad);
     int64_t       i;
@@ -115,6 +156,10 @@ static void run(const problem *p, layout where, int32_t threads, int in_place, u
     state = 12345;
     generate(&input, p->input_type);
     generate(&vector, CE_INPUT_LOGITS);
+    if (p->is_special) make_special(&input);
+    for (i = 0; i < ROWS; i++) put(at(&sample_weight, i), CE_F32, (double)(i % 3));
+    for (i = 0; i < C; i++) put(at(&weight, i), CE_F64, 0.5 + (double)(i % 5) / 4);
+    for (i = 0; i < C; i++) put(at(&prior, i), CE_F64, (double)(1 + i % 3) / (double)(2 * C));
     if (is_dense) {
         generate(&target, p->target_type == CE_TARGET_LOGITS ? CE_INPUT_LOGITS
                           : p->target_type == CE_TARGET_PROBS ? CE_INPUT_PROBS : CE_INPUT_LOG_PROBS);
@@ -127,14 +172,21 @@ static void run(const problem *p, layout where, int32_t threads, int in_place, u
         }
         if (!is_sparse) y->ndim = 1; /* labels */
     }
+    if (p->is_weighted) l->ndim = 0;
 
-    options.reduction       = CE_REDUCTION_NONE;
+    options.reduction       = p->is_weighted ? CE_REDUCTION_MEAN : CE_REDUCTION_NONE;
     options.threads         = threads;
     options.input_type      = p->input_type;
     options.target_type     = p->target_type;
     options.temperature     = p->temperature;
     options.label_smoothing = p->smoothing;
     options.temperature_squared = 1;
+    options.kl_form         = p->kl_form;
+    options.z_loss          = p->z_loss;
+    options.softcap         = p->softcap;
+    if (p->is_weighted) options.sample_weight = view_of(&sample_weight);
+    if (p->is_weighted && p->function != KL) options.weight = view_of(&weight);
+    if (p->has_prior) options.prior = view_of(&prior);
     if (is_sparse) {
         options.target_probs = view_of(&probs);
         options.target_rest  = p->rest;
@@ -161,6 +213,9 @@ static void run(const problem *p, layout where, int32_t threads, int in_place, u
     free(loss.memory);
     free(other.memory);
     free(target_grad.memory);
+    free(sample_weight.memory);
+    free(weight.memory);
+    free(prior.memory);
 }
 
 static void bits(void) {

@@ -34,20 +34,30 @@ typedef struct {
     int32_t     dtype;
     double      spread, step; /* logits from -spread to spread, and block b has b mod 3 steps more */
     double      softcap;
+    double      logit_scale;
+    int         is_weighted; /* a mean, with weights and more terms */
 } problem;
 
-/* Ordinary logits; beyond where exponents are counted from 0; blocks that leave the others' window; capped. */
+/* Ordinary logits; beyond where exponents are counted from 0; blocks that leave the others' window; options. */
 static const problem PROBLEMS[] = {
-    {"plain f32", CE_F32, 10, 0, 0},
-    {"plain f64", CE_F64, 10, 0, 0},
-    {"far f32", CE_F32, 300, 0x1p19, 0},
-    {"far f64", CE_F64, 300, 0x1p41, 0},
-    {"apart f64", CE_F64, 400, 700, 0},
-    {"capped f32", CE_F32, 100, 0, 30},
+    {"plain f32", CE_F32, 10, 0, 0, 0, 0},
+    {"plain f64", CE_F64, 10, 0, 0, 0, 0},
+    {"far f32", CE_F32, 300, 0x1p19, 0, 0, 0},
+    {"far f64", CE_F64, 300, 0x1p41, 0, 0, 0},
+    {"apart f64", CE_F64, 400, 700, 0, 0, 0},
+    {"capped f32", CE_F32, 100, 0, 30, 0, 0},
+    {"plain f16", CE_F16, 10, 0, 0, 0, 0},
+    {"plain bf16", CE_BF16, 10, 0, 0, 0, 0},
+    {"scaled f64", CE_F64, 10, 0, 0, -0.7, 0},
+    {"weighted_mean f32", CE_F32, 10, 0, 0, 0, 1},
+    {"weighted_mean_scaled bf16", CE_BF16, 10, 5, 20, 1.5, 1},
+    {"weighted_mean f64", CE_F64, 10, 0, 0, 0, 1},
 };
 
 static unsigned char logits[ROWS * CLASSES * 8], grad[ROWS * CLASSES * 8];
 static int64_t       labels[ROWS];
+static double        weights[CLASSES];
+static float         sample_weights[ROWS];
 static ce_partial    statistics[MOST][ROWS];
 
 enum { OUTPUTS = 3 };
@@ -60,7 +70,10 @@ static void run(const problem *p, int slices, int first, int threads, uint64_t *
     const size_t  size    = size_of(p->dtype);
     ce_tensor     target  = tensor(labels, CE_I64, 1, &rows, NULL);
     double        loss[ROWS];
-    ce_tensor     losses  = tensor(loss, CE_F64, 1, &rows, NULL);
+    ce_tensor     losses  = tensor(loss, CE_F64, p->is_weighted ? 0 : 1, &rows, NULL);
+    const int64_t classes = CLASSES;
+    ce_tensor     weight  = tensor(weights, CE_F64, 1, &classes, NULL);
+    ce_tensor     sample_weight = tensor(sample_weights, CE_F32, 1, &rows, NULL);
     int64_t       shape[MOST][2];
     ce_options    options;
     int           i;
@@ -69,6 +82,15 @@ static void run(const problem *p, int slices, int first, int threads, uint64_t *
     options.reduction = CE_REDUCTION_NONE;
     options.softcap   = p->softcap;
     options.threads   = threads;
+    options.logit_scale = p->logit_scale;
+    if (p->is_weighted) {
+        options.reduction     = CE_REDUCTION_MEAN;
+        options.weight        = &weight;
+        options.sample_weight = &sample_weight;
+        options.z_loss        = 0x1p-6;
+        options.focal_gamma   = 2;
+        options.poly_epsilon  = 0.5;
+    }
     for (i = 0; i < slices; i++) {
         const int64_t start = (int64_t)BLOCKS * i / slices * CE_BLOCK, end = (int64_t)BLOCKS * (i + 1) / slices * CE_BLOCK;
         ce_tensor     input;
@@ -87,13 +109,16 @@ static void run(const problem *p, int slices, int first, int threads, uint64_t *
         CHECK(ce_partial_grad(&input, -1, start, statistics[first], CLASSES, &options, &output) == CE_OK);
     }
     hashes[0] = hash_bytes(HASH_OF_NOTHING, statistics[first], sizeof statistics[first]);
-    hashes[1] = hash_bytes(HASH_OF_NOTHING, loss, sizeof loss);
+    hashes[1] = hash_bytes(HASH_OF_NOTHING, loss, p->is_weighted ? sizeof loss[0] : sizeof loss);
     hashes[2] = hash_bytes(HASH_OF_NOTHING, grad, ROWS * CLASSES * size);
 }
 
 static void check_bits(void) {
     static const int SLICES[] = {1, 2, 4, 8};
     size_t           n;
+    int              c;
+    for (c = 0; c < CLASSES; c++) weights[c] = 0.5 + c % 5 / 4.0;
+    for (c = 0; c < ROWS; c++) sample_weights[c] = (float)(c % 3);
     for (n = 0; n < sizeof PROBLEMS / sizeof PROBLEMS[0]; n++) {
         const problem *p = &PROBLEMS[n];
         uint64_t       want[OUTPUTS], got[OUTPUTS];
