@@ -17,9 +17,6 @@ std::vector<Pair> chained(const Call &call, const Target &target, const std::vec
     const size_t classes = units.size();
     const int32_t kind = call.options.target_type;
     if (kind == CE_TARGET_PROBS) return units;
-    bool is_undefined = true;
-    for (const Pair &unit : units) is_undefined = is_undefined && std::isnan(unit.value);
-    if (is_undefined) return units;
     // A difference of logits that is no number leaves infinities to be subtracted.
     for (const Pair &unit : units) {
         if (std::isfinite(unit.value) && std::fabs(unit.value) > largest_of(CE_F64))
