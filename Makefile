@@ -247,6 +247,7 @@ test-vectors: $(if $(ALL),$(VENV)/ready)
 	$(call stage,vectors,$(PYTHON) tools/check_vectors.py; $(if $(ALL),$(IN_VENV) tools/make_vectors.py --check))
 
 lint: $(VENV)/ready
+	@! grep -nE "^.{101,}" include/crossentropy.h
 	$(call shown,lint,$(SWIFT) format lint --strict --recursive Package.swift Sources Tests; \
 		$(VENV)/bin/ruff check .; $(VENV)/bin/ruff format --check .; $(VENV)/bin/mypy)
 

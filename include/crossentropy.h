@@ -79,14 +79,14 @@ extern "C" {
  *  - A label outside [0, C) that is not ignored: CE_ERROR_LABEL; the message names row and label.
  *  - A logit of -infinity is an impossible class: its probability is 0. If it has target mass the
  *    loss is +infinity, and the gradient stays finite: probability minus target mass, as always.
- *  - w_c q_c = 0 makes the term 0, also where z_c is -infinity. The z-loss is a row's and not a class's:
- *    it stays where the class weight of the label is 0, however the target is given.
+ *  - w_c q_c = 0 makes the term 0, also where z_c is -infinity. The z-loss is a row's and not a
+ *    class's: it stays where the class weight of the label is 0, however the target is given.
  *  - NaN or +infinity among the logits of a row, or nothing but -infinity: loss and gradient of
  *    that row are NaN, and of no other row. Whatever the input holds: a row whose loss is NaN has a
  *    gradient of NaN in every class.
  *  - Distributions that do not add up to 1, or are negative, are computed as written.
- *  - What of a row is beyond the largest f64 (a -log p, the loss, weighted or not, a derivative that
- *    is not yet weighted) may be infinite, and NaN times 0; so may a mean of such losses.
+ *  - What of a row is beyond the largest f64 (a -log p, the loss, weighted or not, a derivative
+ *    that is not yet weighted) may be infinite, and NaN times 0; so may a mean of such losses.
  * ------------------------------------------------------------------------------------------- */
 
 #if defined(_WIN32)
@@ -137,10 +137,12 @@ enum {
     CE_ERROR_NULL_POINTER  = 1,  /* a required pointer is NULL (data may be NULL if it is empty) */
     CE_ERROR_OPTIONS_SIZE  = 2,  /* a struct's size is below the first release's, or no release's */
     CE_ERROR_DTYPE         = 3,  /* an unknown dtype, or one not accepted in this place */
-    CE_ERROR_SHAPE         = 4,  /* dimensions, axis or lengths that do not fit together; no class */
+    CE_ERROR_SHAPE         = 4,  /* dimensions, axis or lengths that do not fit together; no
+                                    class */
     CE_ERROR_OVERFLOW      = 5,  /* sizes or strides whose product does not fit into 63 bits */
     CE_ERROR_OVERLAP       = 6,  /* an output overlaps an input, another output, or itself */
-    CE_ERROR_LABEL         = 7,  /* a label outside [0, C) that is not ignore_index; or named twice */
+    CE_ERROR_LABEL         = 7,  /* a label outside [0, C) that is not ignore_index; or named
+                                    twice */
     CE_ERROR_OPTION        = 8,  /* an option's value is unknown or outside its range */
     CE_ERROR_EMPTY         = 9,  /* no row counts, and empty = CE_EMPTY_ERROR */
     CE_ERROR_OUT_OF_MEMORY = 10, /* scratch memory of O(rows + classes) could not be had */
@@ -180,9 +182,10 @@ enum {
     CE_INPUT_PROBS     = 1, /* probabilities: loss = -sum(w q log x), the textbook's formula */
     CE_INPUT_LOG_PROBS = 2  /* logarithms of probabilities: loss = -sum(w q x), "nll_loss" */
 };
-/* For PROBS and LOG_PROBS only classes with target mass (w_c q_c != 0) are looked at. The gradient is
- * with respect to the input as given: -w q / x for PROBS, -w q for LOG_PROBS. A probability of 0 with
- * target mass gives a loss of +infinity and a gradient of -infinity; a negative one gives NaN. */
+/* For PROBS and LOG_PROBS only classes with target mass (w_c q_c != 0) are looked at. The gradient
+ * is with respect to the input as given: -w q / x for PROBS, -w q for LOG_PROBS. A probability of 0
+ * with target mass gives a loss of +infinity and a gradient of -infinity; a negative one gives NaN.
+ * */
 
 /* What becomes of the rows' losses. */
 enum {
@@ -191,13 +194,15 @@ enum {
     CE_REDUCTION_NONE = 2  /* each row's loss is kept; grad holds each row's own gradient */
 };
 
-/* What the mean divides by. s_i is row i's sample weight (1 if not given); ignored rows do not count. */
+/* What the mean divides by. s_i is row i's sample weight (1 if not given); ignored rows do not
+   count. */
 enum {
     CE_MEAN_OVER_WEIGHT  = 0, /* index targets: sum of s_i w_{y_i}; distributions: sum of s_i */
-    CE_MEAN_OVER_MASS    = 1, /* sum of s_i w_c q_ic over rows and classes, q before smoothing; so hard
-                                 targets and the same targets as one-hot distributions agree */
+    CE_MEAN_OVER_MASS    = 1, /* sum of s_i w_c q_ic over rows and classes, q before smoothing; so
+                                 hard targets and the same targets as one-hot distributions agree */
     CE_MEAN_OVER_COUNT   = 2, /* number of rows not ignored */
-    CE_MEAN_OVER_DIVISOR = 3  /* the number in mean_divisor: gradient accumulation, several machines */
+    CE_MEAN_OVER_DIVISOR = 3  /* the number in mean_divisor: gradient accumulation, several
+                                 machines */
 };
 
 /* The mean where its divisor is 0 (CE_MEAN_OVER_DIVISOR is never 0). */
@@ -217,15 +222,16 @@ enum {
 /* What becomes of the probability that a sparse target does not name, 1 - sum of those it names. */
 enum {
     CE_REST_DROP        = 0, /* nothing: the other classes have no mass */
-    CE_REST_SPREAD      = 1, /* it is spread evenly over the other classes; see the options for sums that
-                                are 1 but for rounding, and leave nothing */
+    CE_REST_SPREAD      = 1, /* it is spread evenly over the other classes; see the options for sums
+                                that are 1 but for rounding, and leave nothing */
     CE_REST_RENORMALIZE = 2  /* the named probabilities are divided by their sum */
 };
 
 /* The form of ce_kl_divergence. */
 enum {
     CE_KL_GENERALIZED = 0, /* sum(q log(q / p) - q + p): never below 0, and 0 where q = p */
-    CE_KL_PLAIN       = 1  /* sum(q log(q / p)): the same for distributions that add up to 1, and else as written */
+    CE_KL_PLAIN       = 1  /* sum(q log(q / p)): the same for distributions that add up to 1, and
+                              else as written */
 };
 
 /* ce_options.ignore_index: this value ignores no label. */
@@ -245,63 +251,79 @@ typedef struct ce_options {
     int32_t  reduction;       /* CE_REDUCTION_*; default MEAN */
     int32_t  mean_over;       /* CE_MEAN_OVER_*; default WEIGHT */
     int32_t  empty;           /* CE_EMPTY_*; default NAN */
-    int64_t  ignore_index;    /* rows with this label are ignored; default -100, CE_IGNORE_NONE for none.
-                                 Index targets and sparse ones */
+    int64_t  ignore_index;    /* rows with this label are ignored; default -100, CE_IGNORE_NONE for
+                                 none. Index targets and sparse ones */
     double   label_smoothing; /* e in [0, 1]: q becomes (1 - e) q + e / C; default 0 */
-    double   mean_divisor;    /* for CE_MEAN_OVER_DIVISOR: finite and > 0; default 0, otherwise unused */
-    double   clip;            /* eps in [0, 0.5): PROBS are clamped to [eps, 1 - eps] (as doubles), and the
-                                 gradient is 0 where that changes them; default 0: no clipping. PROBS only */
-    double   grad_loss;       /* upstream gradient, any number: multiplies grad, not loss; default 1 */
+    double   mean_divisor;    /* for CE_MEAN_OVER_DIVISOR: finite and > 0; default 0, otherwise
+                                 unused */
+    double   clip;            /* eps in [0, 0.5): PROBS are clamped to [eps, 1 - eps] (as doubles),
+                                 and the gradient is 0 where that changes them; default 0: no
+                                 clipping. PROBS only */
+    double   grad_loss;       /* upstream gradient, any number: multiplies grad, not loss; default
+                                 1 */
     const struct ce_tensor *weight;        /* class weights w, shape [C], f32 or f64; NULL: all 1 */
-    const struct ce_tensor *sample_weight; /* row weights s, f32 or f64; its shape is the input's without
-                                              the class axis; NULL: all 1 */
-    const volatile int32_t *cancel; /* another thread sets it to a value other than 0, and the call ends with
-                                       CE_ERROR_CANCELLED. Looked at every few milliseconds at least, also inside a
-                                       long row and while labels are checked; once seen, it may be reset. NULL: never */
-    int32_t  threads;         /* most threads to use, the calling one included; 0 (default): the value of
-                                 ce_set_num_threads */
+    const struct ce_tensor *sample_weight; /* row weights s, f32 or f64; its shape is the input's
+                                              without the class axis; NULL: all 1 */
+    const volatile int32_t *cancel; /* another thread sets it to a value other than 0, and the call
+                                       ends with CE_ERROR_CANCELLED. Looked at every few
+                                       milliseconds at least, also inside a long row and while
+                                       labels are checked; once seen, it may be reset. NULL:
+                                       never */
+    int32_t  threads;         /* most threads to use, the calling one included; 0 (default): the
+                                 value of ce_set_num_threads */
     int32_t  reserved;        /* 0 */
-    double   z_loss;          /* finite, >= 0: adds s_i z_loss lse^2 to the loss of row i; default 0. LOGITS only */
-    double   focal_gamma;     /* gamma, finite, >= 0: each term of the loss is multiplied by (1 - p_c)^gamma, p being
-                                 the softmax; default 0. LOGITS only */
-    double   poly_epsilon;    /* finite: lse - z_c becomes (lse - z_c) + poly_epsilon (1 - p_c), "poly-1"; default 0.
-                                 LOGITS only */
-    double   softcap;         /* c, finite, > 0: logits become c tanh(x / c), infinities stay; default 0: as they
-                                 are. LOGITS only */
-    double   logit_scale;     /* finite: logits are multiplied by it, before softcap; 1 / temperature. Default 0, which
-                                 means 1. LOGITS only */
-    const struct ce_row_stats *row_stats; /* what else of each row is to be written, see below; NULL: nothing.
-                                             LOGITS only */
-    const struct ce_tensor *mask; /* any integers, shape of the input without the class axis: rows where it is 0 are
-                                     ignored, whatever their target; NULL: no row is */
-    const struct ce_tensor *ignore_indices; /* i64, one dimension: rows with one of these labels are ignored, beside
-                                     those with ignore_index; NULL: none. Index targets and sparse ones */
-    const struct ce_tensor *grad_losses; /* f32 or f64, shape of the input without the class axis: upstream gradient of
-                                     each row's loss, multiplies grad beside grad_loss; NULL: all 1. Reduction NONE only */
-    const struct ce_tensor *pos_weight; /* ce_binary_cross_entropy only: multiplies the term of the positive class, shape
-                                           [C], or one number for all classes, f32 or f64; default NULL: all 1 */
-    const struct ce_tensor *prior; /* shape [C], f32 or f64: label_smoothing e makes q (1 - e) q + e prior_c, instead of
-                                      e / C; as it is, also where it does not add up to 1. Without label_smoothing it is
-                                      checked and not used. NULL: uniform */
-    const struct ce_tensor *target_probs; /* f32 or f64: makes the target sparse, see below; NULL: it is not */
-    const struct ce_tensor *target_offsets; /* i64, contiguous, shape [rows + 1]: sparse targets of any length per row, see
-                                      below; NULL: all rows have the same */
-    const struct ce_tensor *grad_target; /* an output: the derivative of the loss with respect to the target as given, times
-                                      grad_loss and grad_losses; the shape and dtype of target, f32 or f64. NULL: none */
+    double   z_loss;          /* finite, >= 0: adds s_i z_loss lse^2 to the loss of row i; default
+                                 0. LOGITS only */
+    double   focal_gamma;     /* gamma, finite, >= 0: each term of the loss is multiplied by (1 -
+                                 p_c)^gamma, p being the softmax; default 0. LOGITS only */
+    double   poly_epsilon;    /* finite: lse - z_c becomes (lse - z_c) + poly_epsilon (1 - p_c),
+                                 "poly-1"; default 0. LOGITS only */
+    double   softcap;         /* c, finite, > 0: logits become c tanh(x / c), infinities stay;
+                                 default 0: as they are. LOGITS only */
+    double   logit_scale;     /* finite: logits are multiplied by it, before softcap; 1 /
+                                 temperature. Default 0, which means 1. LOGITS only */
+    const struct ce_row_stats *row_stats; /* what else of each row is to be written, see below;
+                                             NULL: nothing. LOGITS only */
+    const struct ce_tensor *mask; /* any integers, shape of the input without the class axis: rows
+                                     where it is 0 are ignored, whatever their target; NULL: no row
+                                     is */
+    const struct ce_tensor *ignore_indices; /* i64, one dimension: rows with one of these labels are
+                                     ignored, beside those with ignore_index; NULL: none. Index
+                                     targets and sparse ones */
+    const struct ce_tensor *grad_losses; /* f32 or f64, shape of the input without the class axis:
+                                     upstream gradient of each row's loss, multiplies grad beside
+                                     grad_loss; NULL: all 1. Reduction NONE only */
+    const struct ce_tensor *pos_weight; /* ce_binary_cross_entropy only: multiplies the term of the
+                                           positive class, shape [C], or one number for all classes,
+                                           f32 or f64; default NULL: all 1 */
+    const struct ce_tensor *prior; /* shape [C], f32 or f64: label_smoothing e makes q (1 - e) q + e
+                                      prior_c, instead of e / C; as it is, also where it does not
+                                      add up to 1. Without label_smoothing it is checked and not
+                                      used. NULL: uniform */
+    const struct ce_tensor *target_probs; /* f32 or f64: makes the target sparse, see below; NULL:
+                                             it is not */
+    const struct ce_tensor *target_offsets; /* i64, contiguous, shape [rows + 1]: sparse targets of
+                                      any length per row, see below; NULL: all rows have the same */
+    const struct ce_tensor *grad_target; /* an output: the derivative of the loss with respect to
+                                      the target as given, times grad_loss and grad_losses; the
+                                      shape and dtype of target, f32 or f64. NULL: none */
     int32_t  target_type;     /* CE_TARGET_*; default PROBS */
     int32_t  target_rest;     /* CE_REST_*; default DROP. Sparse targets only */
-    double   temperature;     /* T, finite, > 0: logits of the input (after logit_scale and softcap) and of the target are
-                                 divided by T; default 0, which means 1. LOGITS on at least one side */
-    int32_t  temperature_squared; /* not 0: loss and gradients are multiplied by T^2, as in distillation; default 0 */
+    double   temperature;     /* T, finite, > 0: logits of the input (after logit_scale and softcap)
+                                 and of the target are divided by T; default 0, which means 1.
+                                 LOGITS on at least one side */
+    int32_t  temperature_squared; /* not 0: loss and gradients are multiplied by T^2, as in
+                                     distillation; default 0 */
     int32_t  kl_form;         /* CE_KL_*; default GENERALIZED. ce_kl_divergence only */
 } ce_options;
 
-/* Which option goes with which function (x), and with which input: P, PROBS alone; L, LOGITS alone. Any other
- * that is not at its default is refused, with CE_ERROR_OPTION: no option goes unheeded. (An ignore_index of
- * CE_IGNORE_NONE is taken everywhere.) `loss` are ce_cross_entropy, ce_cross_entropy_f32 and _f64; `kl`,
- * ce_kl_divergence; `second`, ce_hessian_vector_product and ce_hessian_diagonal; `binary`,
- * ce_binary_cross_entropy; `softmax`, ce_softmax, ce_log_softmax and ce_logsumexp; `stats`, ce_compute_row_stats;
- * `partial`, ce_partial_compute, _loss and _grad, which all take what one of them needs.
+/* Which option goes with which function (x), and with which input: P, PROBS alone; L, LOGITS alone.
+ * Any other that is not at its default is refused, with CE_ERROR_OPTION: no option goes unheeded.
+ * (An ignore_index of CE_IGNORE_NONE is taken everywhere.) `loss` are ce_cross_entropy,
+ * ce_cross_entropy_f32 and _f64; `kl`, ce_kl_divergence; `second`, ce_hessian_vector_product and
+ * ce_hessian_diagonal; `binary`, ce_binary_cross_entropy; `softmax`, ce_softmax, ce_log_softmax and
+ * ce_logsumexp; `stats`, ce_compute_row_stats; `partial`, ce_partial_compute, _loss and _grad,
+ * which all take what one of them needs.
  *
  *                        input  loss  kl  second  binary  softmax  stats  partial
  *     input_type                 x    x     -       x        -       -       -
@@ -338,13 +360,14 @@ typedef struct ce_options {
  *
  * With z_loss, focal_gamma and poly_epsilon the loss of a row is
  *
- *     s_i (sum over c of  w_c q_c (1 - p_c)^gamma ((lse - z_c) + poly_epsilon (1 - p_c))  +  z_loss lse^2)
+ *     s_i (sum over c of  w_c q_c (1 - p_c)^gamma ((lse - z_c) + poly_epsilon (1 - p_c))
+ *          +  z_loss lse^2)
  *
- * where q is smoothed and a class index is a q of one 1. The sum is focal loss (Lin et al., 2017) with
- * class weights as its alpha, and with poly_epsilon the poly-1 loss (Leng et al., 2022). Class weights do
- * not touch the z-loss. What the mean divides by does not depend on them. The bounds of the promises hold
- * times 1 + gamma, relative to the sum of the terms' magnitudes, where that of lse^2 counts as
- * (|m| + log(sum exp(z_c - m)))^2 for the largest logit m.
+ * where q is smoothed and a class index is a q of one 1. The sum is focal loss (Lin et al., 2017)
+ * with class weights as its alpha, and with poly_epsilon the poly-1 loss (Leng et al., 2022). Class
+ * weights do not touch the z-loss. What the mean divides by does not depend on them. The bounds of
+ * the promises hold times 1 + gamma, relative to the sum of the terms' magnitudes, where that of
+ * lse^2 counts as (|m| + log(sum exp(z_c - m)))^2 for the largest logit m.
  *
  * softcap and logit_scale come first: z is what they make of the input x, computed in f64 for every
  * dtype and within 6 units in its last place, 1.4e-15; the promised bounds hold for those z. The
@@ -355,29 +378,34 @@ typedef struct ce_options {
  * Targets: what target, target_probs and target_type can be
  *
  *   labels          target of integers. The input's shape without the class axis
- *   distributions   target of f32 or f64: probabilities, a teacher's logits or log-probabilities. The input's shape
- *   sparse          target of integers, and target_probs of the same shape: the K classes that a row names, and
- *                   their probabilities (or their logarithms; or a teacher's logits, of which RENORMALIZE makes
- *                   probabilities). The input's shape, but for the class axis, whose length K >= 0 is the target's own; or
- *                   with target_offsets one dimension each: row i, rows counted with the last dimension fastest, names
- *                   target[target_offsets[i]] to target[target_offsets[i + 1] - 1]. An entry whose class is ignored is left
- *                   out; a row without entries is ignored. A class twice in a row is CE_ERROR_LABEL
+ *   distributions   target of f32 or f64: probabilities, a teacher's logits or log-probabilities.
+ *                   The input's shape
+ *   sparse          target of integers, and target_probs of the same shape: the K classes that a
+ *                   row names, and their probabilities (or their logarithms; or a teacher's logits,
+ *                   of which RENORMALIZE makes probabilities). The input's shape, but for the class
+ *                   axis, whose length K >= 0 is the target's own; or with target_offsets one
+ *                   dimension each: row i, rows counted with the last dimension fastest, names
+ *                   target[target_offsets[i]] to target[target_offsets[i + 1] - 1]. An entry whose
+ *                   class is ignored is left out; a row without entries is ignored. A class twice
+ *                   in a row is CE_ERROR_LABEL
  *
  * SPREAD: probabilities that were rounded seldom add up to 1 exactly. What is left is 0 where their
- * sum is above 1 by less than 2^-16, or below 1 by less than K 2^-23 for target_probs of f32, K 2^-52
- * for f64, and 2^-16 for many of f32: a unit in the last place of 1 for each of the K classes that
- * the row names. Every other sum is computed as written, without a rounding of its own.
+ * sum is above 1 by less than 2^-16, or below 1 by less than K 2^-23 for target_probs of f32, K
+ * 2^-52 for f64, and 2^-16 for many of f32: a unit in the last place of 1 for each of the K classes
+ * that the row names. Every other sum is computed as written, without a rounding of its own.
  *
- * Rows of distributions and sparse rows have mean_over WEIGHT s_i. A sum that RENORMALIZE divides by and that is 0
- * makes the row NaN. A row of teacher logits with NaN or +infinity, or nothing but -infinity, is NaN.
+ * Rows of distributions and sparse rows have mean_over WEIGHT s_i. A sum that RENORMALIZE divides
+ * by and that is 0 makes the row NaN. A row of teacher logits with NaN or +infinity, or nothing but
+ * -infinity, is NaN.
  *
- * grad_target, for distributions: w_c (1 - e) f_c for probabilities, where f_c is lse - z_c (for PROBS and LOG_PROBS
- * -log x_c and -x_c); for log-probabilities that times q_c; for teacher logits q_c / T (u_c - sum(q u)) with u that of
- * probabilities. All as the loss is weighted and reduced. A row that is ignored, or whose weight is 0, has 0; one
- * whose loss is NaN, or with teacher logits +infinity, has NaN, and so may a row in which an f_c is beyond the largest
- * f64. Where q_c = 0, f_c may be +infinity. The loss of f32 logits may differ in its last bit from that of a call without
- * grad_target. Refused with focal_gamma, poly_epsilon, mean_over MASS (whose divisor depends on the target), labels and
- * sparse targets. */
+ * grad_target, for distributions: w_c (1 - e) f_c for probabilities, where f_c is lse - z_c (for
+ * PROBS and LOG_PROBS -log x_c and -x_c); for log-probabilities that times q_c; for teacher logits
+ * q_c / T (u_c - sum(q u)) with u that of probabilities. All as the loss is weighted and reduced. A
+ * row that is ignored, or whose weight is 0, has 0; one whose loss is NaN, or with teacher logits
+ * +infinity, has NaN, and so may a row in which an f_c is beyond the largest f64. Where q_c = 0,
+ * f_c may be +infinity. The loss of f32 logits may differ in its last bit from that of a call
+ * without grad_target. Refused with focal_gamma, poly_epsilon, mean_over MASS (whose divisor
+ * depends on the target), labels and sparse targets. */
 
 /* ce_options_init: writes the defaults into the first `size` bytes of *options; pass
  * sizeof(ce_options).
@@ -454,16 +482,17 @@ typedef struct ce_tensor {
  *   class_axis  which dimension of the input holds the classes; -1 is the last, -2 the one before.
  *               The others, in their order, are the rows.
  *   target      An integer dtype makes it class indices: shape of the input without the class axis.
- *               f32 or f64 makes it distributions q: shape of the input, same class axis. Or it is sparse, see the options.
+ *               f32 or f64 makes it distributions q: shape of the input, same class axis. Or it is
+ *               sparse, see the options.
  *   options     NULL for the defaults
- *   loss        f32 or f64, whatever the input is: ndim 0 (or one element) for mean and sum, the shape
- *               of the input without the class axis for NONE; may be NULL if grad is not
- *   grad        NULL, or the input's shape, and its dtype (for f16 and bf16 input also f32); f16 and
- *               bf16 are the gradient in f32, rounded to nearest, ties to even. It may be the input itself (same data, same
- *               strides), which is then replaced; any other overlap is an error. As for loss,
- *               distinct elements must lie at distinct addresses, and in nested order: a step along
- *               one dimension leads beyond all that smaller strides reach, as in every slice,
- *               transpose or padded part of an array.
+ *   loss        f32 or f64, whatever the input is: ndim 0 (or one element) for mean and sum, the
+ *               shape of the input without the class axis for NONE; may be NULL if grad is not
+ *   grad        NULL, or the input's shape, and its dtype (for f16 and bf16 input also f32); f16
+ *               and bf16 are the gradient in f32, rounded to nearest, ties to even. It may be the
+ *               input itself (same data, same strides), which is then replaced; any other overlap
+ *               is an error. As for loss, distinct elements must lie at distinct addresses, and in
+ *               nested order: a step along one dimension leads beyond all that smaller strides
+ *               reach, as in every slice, transpose or padded part of an array.
  *
  * Returns what ce_cross_entropy_f32 returns.
  * ------------------------------------------------------------------------------------------- */
@@ -475,24 +504,28 @@ CE_API int32_t ce_cross_entropy(const ce_tensor *input, int32_t class_axis, cons
 /* ---------------------------------------------------------------------------------------------
  * KL divergence
  *
- * ce_kl_divergence: for each row the Kullback-Leibler divergence of a prediction p from a target distribution q,
+ * ce_kl_divergence: for each row the Kullback-Leibler divergence of a prediction p from a target
+ * distribution q,
  *
  *     loss = s_i sum over c of (q_c d_c - q_c + p_c),        d_c = log q_c - log p_c
  *
- * which for distributions that add up to 1 is sum(q log(q / p)), the form that kl_form = CE_KL_PLAIN asks for. No term is
- * below 0, so nothing cancels, and where q_c = p_c the term is exactly 0: so is the loss of equal logits, also of such as
- * differ by a constant, where that difference is exact. p is the softmax of the input, or for PROBS and LOG_PROBS what it
- * holds; q is what the target holds, by target_type.
+ * which for distributions that add up to 1 is sum(q log(q / p)), the form that kl_form =
+ * CE_KL_PLAIN asks for. No term is below 0, so nothing cancels, and where q_c = p_c the term is
+ * exactly 0: so is the loss of equal logits, also of such as differ by a constant, where that
+ * difference is exact. p is the softmax of the input, or for PROBS and LOG_PROBS what it holds; q
+ * is what the target holds, by target_type.
  *
  *   input, class_axis, loss, grad   as in ce_cross_entropy
  *   target   distributions or sparse, as described with the options; labels are refused
- *   options  NULL for the defaults. temperature with temperature_squared: distillation (Hinton et al., 2015); grad_target,
- *            sample_weight, mask, grad_losses, reduction, mean_over (WEIGHT, COUNT or DIVISOR; MASS is refused), softcap and
- *            logit_scale as there. weight, label_smoothing, z_loss, focal_gamma, poly_epsilon, row_stats and clip are refused
+ *   options  NULL for the defaults. temperature with temperature_squared: distillation (Hinton et
+ *            al., 2015); grad_target, sample_weight, mask, grad_losses, reduction, mean_over
+ *            (WEIGHT, COUNT or DIVISOR; MASS is refused), softcap and logit_scale as there. weight,
+ *            label_smoothing, z_loss, focal_gamma, poly_epsilon, row_stats and clip are refused
  *
- * Gradient, with Q = sum(q): for logits s_i / T (Q p_c - q_c), for log-probabilities p_c - q_c, for probabilities
- * 1 - q_c / p_c; PLAIN: -q_c and -q_c / p_c. With respect to the target: for probabilities d_c, for log-probabilities
- * q_c d_c, for teacher logits q_c / T (d_c - sum(q d)); PLAIN: d_c + 1 and q_c (d_c + 1).
+ * Gradient, with Q = sum(q): for logits s_i / T (Q p_c - q_c), for log-probabilities p_c - q_c, for
+ * probabilities 1 - q_c / p_c; PLAIN: -q_c and -q_c / p_c. With respect to the target: for
+ * probabilities d_c, for log-probabilities q_c d_c, for teacher logits q_c / T (d_c - sum(q d));
+ * PLAIN: d_c + 1 and q_c (d_c + 1).
  *
  * Exact: a row is within 1e-13 of its value with f64 on either side, else within 1e-6 of it; and
  * beside that it is off by no more than if each d_c was off by a rounding of the logarithms, e_c =
@@ -502,71 +535,78 @@ CE_API int32_t ce_cross_entropy(const ce_tensor *input, int32_t class_axis, cons
  * PLAIN, of other than logits from logits: 1e-13 or 1e-6 of sum |q_c d_c|, and 1e-15 sum of
  * q_c (1 + |log q_c| + |log p_c|). Then it is rounded to the dtype of the loss. Gradients within
  * 1e-13, or 1e-6, of the larger of p_c and q_c (f64 logits of magnitude 100 and more: as many times
- * more as they are larger than 100); with respect to the target likewise, of the sum of their parts.
- * No probability that logits come to is above 1. One below 2^-126 (f32) or 2^-1022 (f64) of the
- * largest may become 0, as may one below 2^-1022 that log-probabilities come to; what those come to
- * beyond the largest f64 is +infinity.
+ * more as they are larger than 100); with respect to the target likewise, of the sum of their
+ * parts. No probability that logits come to is above 1. One below 2^-126 (f32) or 2^-1022 (f64) of
+ * the largest may become 0, as may one below 2^-1022 that log-probabilities come to; what those
+ * come to beyond the largest f64 is +infinity.
  *
- * Odd cases: q_c = 0 makes the term p_c, and 0 with PLAIN. p_c = 0 < q_c makes the loss +infinity; the gradient stays finite
- * for logits and log-probabilities, and is -infinity for probabilities. NaN, a negative probability (of the target or the
- * input), and for logits +infinity or nothing but -infinity, make loss and gradients of the row NaN.
+ * Odd cases: q_c = 0 makes the term p_c, and 0 with PLAIN. p_c = 0 < q_c makes the loss +infinity;
+ * the gradient stays finite for logits and log-probabilities, and is -infinity for probabilities.
+ * NaN, a negative probability (of the target or the input), and for logits +infinity or nothing but
+ * -infinity, make loss and gradients of the row NaN.
  *
  * Returns what ce_cross_entropy returns.
  * ------------------------------------------------------------------------------------------- */
 
 CE_API int32_t ce_kl_divergence(const ce_tensor *input, int32_t class_axis, const ce_tensor *target,
-                                const ce_options *options, const ce_tensor *loss, const ce_tensor *grad);
+                                const ce_options *options, const ce_tensor *loss,
+                                const ce_tensor *grad);
 
 /* ---------------------------------------------------------------------------------------------
  * Second derivatives
  *
- * ce_hessian_vector_product: H v for the Hessian H of ce_cross_entropy's loss with respect to the logits, without H.
- * ce_hessian_diagonal: the diagonal of H. With target mass a_c = w_c q_c, A = sum(a), and m = sum(p v), for each row
+ * ce_hessian_vector_product: H v for the Hessian H of ce_cross_entropy's loss with respect to the
+ * logits, without H. ce_hessian_diagonal: the diagonal of H. With target mass a_c = w_c q_c, A =
+ * sum(a), and m = sum(p v), for each row
  *
  *     (H v)_c = s_i (A p_c (v_c - m) + 2 z_loss p_c (m + lse (v_c - m)))
  *     H_cc    = s_i (A p_c (1 - p_c) + 2 z_loss p_c (p_c + lse (1 - p_c)))
  *
- * as the loss is reduced, times grad_loss and grad_losses. With logit_scale k and temperature T, all of it times
- * (k / T)^2 (and temperature_squared's T^2). H is block-diagonal: rows do not meet. Without z_loss it is positive
- * semi-definite, and its diagonal at least 0.
+ * as the loss is reduced, times grad_loss and grad_losses. With logit_scale k and temperature T,
+ * all of it times (k / T)^2 (and temperature_squared's T^2). H is block-diagonal: rows do not meet.
+ * Without z_loss it is positive semi-definite, and its diagonal at least 0.
  *
- *   input, class_axis, target, options   as in ce_cross_entropy. LOGITS only. focal_gamma, poly_epsilon, softcap,
- *            row_stats and grad_target are refused
+ *   input, class_axis, target, options   as in ce_cross_entropy. LOGITS only. focal_gamma,
+ *            poly_epsilon, softcap, row_stats and grad_target are refused
  *   vector   f32, f64, f16 or bf16, the shape of input
- *   output   the input's shape, and its dtype (for f16 and bf16 input also f32); may be the input or the vector itself
+ *   output   the input's shape, and its dtype (for f16 and bf16 input also f32); may be the input
+ *            or the vector itself
  *
- * Exact: computed in f64; within 1e-6 (f32, f16 and bf16 input) or 1e-13 (f64; logits of magnitude 100 and more as in
- * ce_kl_divergence) of |A| p_c (|v_c - v_k| + sum(p |v - v_k|)) for the class k of the largest logit, and likewise for
- * z_loss; p below 2^-1022 of the largest may count as 0. NaN or infinite where that, but for p_c, v_c - v_k or
- * 2 z_loss lse is beyond the largest f64. Ignored rows and rows of weight 0 have 0; rows with NaN or +infinity among
- * their logits, or nothing but -infinity, and such whose target mass adds up to NaN, have NaN.
+ * Exact: computed in f64; within 1e-6 (f32, f16 and bf16 input) or 1e-13 (f64; logits of magnitude
+ * 100 and more as in ce_kl_divergence) of |A| p_c (|v_c - v_k| + sum(p |v - v_k|)) for the class k
+ * of the largest logit, and likewise for z_loss; p below 2^-1022 of the largest may count as 0. NaN
+ * or infinite where that, but for p_c, v_c - v_k or 2 z_loss lse is beyond the largest f64. Ignored
+ * rows and rows of weight 0 have 0; rows with NaN or +infinity among their logits, or nothing but
+ * -infinity, and such whose target mass adds up to NaN, have NaN.
  *
  * Return what ce_cross_entropy returns.
  * ------------------------------------------------------------------------------------------- */
 
-CE_API int32_t ce_hessian_vector_product(const ce_tensor *input, int32_t class_axis, const ce_tensor *target,
-                                         const ce_options *options, const ce_tensor *vector,
-                                         const ce_tensor *output);
-CE_API int32_t ce_hessian_diagonal(const ce_tensor *input, int32_t class_axis, const ce_tensor *target,
-                                   const ce_options *options, const ce_tensor *output);
+CE_API int32_t ce_hessian_vector_product(const ce_tensor *input, int32_t class_axis,
+                                         const ce_tensor *target, const ce_options *options,
+                                         const ce_tensor *vector, const ce_tensor *output);
+CE_API int32_t ce_hessian_diagonal(const ce_tensor *input, int32_t class_axis,
+                                   const ce_tensor *target, const ce_options *options,
+                                   const ce_tensor *output);
 
 /* ---------------------------------------------------------------------------------------------
  * Softmax, log-sum-exp, and what a row tells beside its loss
  *
  * All of them take logits of the dtypes, shapes and strides of ce_cross_entropy's input and, of the
  * options, softcap, logit_scale, temperature, threads and cancel, and ce_compute_row_stats also
- * ignore_index. Accuracy, reproducibility and errors are those of the loss: probabilities within a relative 1e-6 (f32, f16, bf16 input; 5e-6 below 1e-6) or
- * 1e-13 (f64), their logarithms, lse and entropy within 1e-6 and 1e-13 relative to the larger of their
- * parts (m - z_c and log(sum exp(z - m)); m and the latter).
+ * ignore_index. Accuracy, reproducibility and errors are those of the loss: probabilities within a
+ * relative 1e-6 (f32, f16, bf16 input; 5e-6 below 1e-6) or 1e-13 (f64), their logarithms, lse and
+ * entropy within 1e-6 and 1e-13 relative to the larger of their parts (m - z_c and log(sum exp(z -
+ * m)); m and the latter).
  * ------------------------------------------------------------------------------------------- */
 
 /* ce_softmax: probabilities p_c = exp(z_c - lse) along the class axis; ce_log_softmax: z_c - lse.
  *
- *   output   the input's shape, and its dtype (for f16 and bf16 input also f32); it may be the input
- *            itself, any other overlap is an error
+ *   output   the input's shape, and its dtype (for f16 and bf16 input also f32); it may be the
+ *            input itself, any other overlap is an error
  *
- * A logit of -infinity has probability 0, and its logarithm is -infinity. Rows with NaN or +infinity, or
- * nothing but -infinity, become NaN throughout. */
+ * A logit of -infinity has probability 0, and its logarithm is -infinity. Rows with NaN or
+ * +infinity, or nothing but -infinity, become NaN throughout. */
 CE_API int32_t ce_softmax(const ce_tensor *input, int32_t class_axis, const ce_options *options,
                           const ce_tensor *output);
 CE_API int32_t ce_log_softmax(const ce_tensor *input, int32_t class_axis, const ce_options *options,
@@ -576,26 +616,27 @@ CE_API int32_t ce_log_softmax(const ce_tensor *input, int32_t class_axis, const 
  *
  *   output   f32 or f64, the shape of the input without the class axis
  *
- * +infinity if the row holds +infinity, -infinity if it holds nothing but -infinity, else NaN if it holds
- * NaN. */
+ * +infinity if the row holds +infinity, -infinity if it holds nothing but -infinity, else NaN if it
+ * holds NaN. */
 CE_API int32_t ce_logsumexp(const ce_tensor *input, int32_t class_axis, const ce_options *options,
                             const ce_tensor *output);
 
-/* ce_row_stats: where a number for each row is to go; each pointer NULL, or room for as many numbers
- * as there are rows, in row-major order of the input's shape without the class axis. p is the softmax
- * of the logits. Rows with +infinity, or with nothing but -infinity, have lse, max and argmax, and NaN
- * and -1 for the rest; other rows with NaN have NaN and -1 throughout. */
+/* ce_row_stats: where a number for each row is to go; each pointer NULL, or room for as many
+ * numbers as there are rows, in row-major order of the input's shape without the class axis. p is
+ * the softmax of the logits. Rows with +infinity, or with nothing but -infinity, have lse, max and
+ * argmax, and NaN and -1 for the rest; other rows with NaN have NaN and -1 throughout. */
 typedef struct ce_row_stats {
     uint64_t size;        /* sizeof(ce_row_stats) of the caller */
     double  *lse;         /* log(sum of exp(z_c)) */
-    double  *max;         /* the largest logit */
+    double  *max;         /* the largest logit; a zero is +0 */
     int64_t *argmax;      /* the class of the largest logit, the first of several */
     double  *entropy;     /* -sum(p log p), in nats, from 0 to log(classes) */
-    double  *target_prob; /* p of the label; NaN where there is no label, in rows that are ignored, and in a call for a
-                             loss where a weight is 0, but for a class weight beside z_loss */
-    int64_t *target_rank; /* how many classes are ahead of the label's: those of larger logits, and of equal ones
-                             those of lower index. 0: the prediction is right; below k: among the k best. -1 where
-                             target_prob is NaN */
+    double  *target_prob; /* p of the label; NaN where there is no label, in rows that are ignored,
+                             and in a call for a loss where a weight is 0, but for a class weight
+                             beside z_loss */
+    int64_t *target_rank; /* how many classes are ahead of the label's: those of larger logits, and
+                             of equal ones those of lower index. 0: the prediction is right; below
+                             k: among the k best. -1 where target_prob is NaN */
 } ce_row_stats;
 
 /* ce_compute_row_stats: these alone, in one pass. To get them from the pass of a loss, see
@@ -605,65 +646,73 @@ typedef struct ce_row_stats {
  *   stats    not NULL
  *
  * Returns what ce_cross_entropy returns. */
-CE_API int32_t ce_compute_row_stats(const ce_tensor *input, int32_t class_axis, const ce_tensor *labels,
-                                    const ce_options *options, const ce_row_stats *stats);
+CE_API int32_t ce_compute_row_stats(const ce_tensor *input, int32_t class_axis,
+                                    const ce_tensor *labels, const ce_options *options,
+                                    const ce_row_stats *stats);
 
 /* ---------------------------------------------------------------------------------------------
  * Binary cross-entropy
  *
- * ce_binary_cross_entropy: loss and gradient of views whose every element is a problem of its own: is the
- * thing there or not, with the probability p = 1 / (1 + exp(-z)) of a logit z. For labels that do not exclude
- * each other, and for two classes told by one number. With the target y of an element
+ * ce_binary_cross_entropy: loss and gradient of views whose every element is a problem of its own:
+ * is the thing there or not, with the probability p = 1 / (1 + exp(-z)) of a logit z. For labels
+ * that do not exclude each other, and for two classes told by one number. With the target y of an
+ * element
  *
  *     loss = s w (v y (-log p) + (1 - y) (-log(1 - p)))
  *
- * and its gradient with respect to the logit is s w ((1 - y) p - v y (1 - p)). Sample weight s, class weight w and
- * positive weight v are 1 unless given. With label_smoothing e, y becomes (1 - e) y + e / 2; with focal_gamma the first
- * term is multiplied by (1 - p)^gamma, the second one by p^gamma.
+ * and its gradient with respect to the logit is s w ((1 - y) p - v y (1 - p)). Sample weight s,
+ * class weight w and positive weight v are 1 unless given. With label_smoothing e, y becomes (1 -
+ * e) y + e / 2; with focal_gamma the first term is multiplied by (1 - p)^gamma, the second one by
+ * p^gamma.
  *
- *   input       f32, f64, f16 or bf16, at least one dimension, as in ce_cross_entropy; logits or, with input_type
- *               PROBS, probabilities p (`clip` is accepted; the gradient is then s w ((1 - y) / (1 - p) - v y / p)).
- *               LOG_PROBS are refused
- *   class_axis  which dimension of the input the class and positive weights belong to; -1 is the last. Without
- *               these, it is only checked. Its length may be 0
- *   target      the input's shape. An integer dtype: labels, 0 or 1, or ignore_index, each at its element.
- *               f32 or f64: any real y, computed as written
- *   options     NULL for the defaults. weight: [C]. pos_weight: [C] or one number. sample_weight: the input's
- *               shape (a stride of 0 repeats one along a dimension)
- *               mean_over WEIGHT: sum of s w over elements that are not ignored, without v; COUNT: their number; MASS is
- *               refused. z_loss, poly_epsilon, softcap and logit_scale are refused
+ *   input       f32, f64, f16 or bf16, at least one dimension, as in ce_cross_entropy; logits or,
+ *               with input_type PROBS, probabilities p (`clip` is accepted; the gradient is then s
+ *               w ((1 - y) / (1 - p) - v y / p)). LOG_PROBS are refused
+ *   class_axis  which dimension of the input the class and positive weights belong to; -1 is the
+ *               last. Without these, it is only checked. Its length may be 0
+ *   target      the input's shape. An integer dtype: labels, 0 or 1, or ignore_index, each at its
+ *               element. f32 or f64: any real y, computed as written
+ *   options     NULL for the defaults. weight: [C]. pos_weight: [C] or one number. sample_weight:
+ *               the input's shape (a stride of 0 repeats one along a dimension)
+ *               mean_over WEIGHT: sum of s w over elements that are not ignored, without v; COUNT:
+ *               their number; MASS is refused. z_loss, poly_epsilon, softcap and logit_scale are
+ *               refused
  *   loss, grad  as in ce_cross_entropy, but with NONE the loss has the input's shape
  *
- * Exact: loss and gradient of each element are within a relative 1e-6 (f32, f16 and bf16 input) or 1e-13 (f64) of the
- * real result, times 1 + focal_gamma, wherever that is a normal number; a loss or gradient of two terms relative to the
- * sum of their magnitudes. exp(-|z|) below 2^-126 (f32) or 2^-1022 (f64) may become 0. Sums and means add the elements
- * exactly and round once. With focal_gamma, PROBS or an f64 target, f32 input is computed in f64; else a loss that is
- * beyond the largest f32 before it is weighted may be infinite.
+ * Exact: loss and gradient of each element are within a relative 1e-6 (f32, f16 and bf16 input) or
+ * 1e-13 (f64) of the real result, times 1 + focal_gamma, wherever that is a normal number; a loss
+ * or gradient of two terms relative to the sum of their magnitudes. exp(-|z|) below 2^-126 (f32) or
+ * 2^-1022 (f64) may become 0. Sums and means add the elements exactly and round once. With
+ * focal_gamma, PROBS or an f64 target, f32 input is computed in f64; else a loss that is beyond the
+ * largest f32 before it is weighted may be infinite.
  *
  * Odd cases, beside those of the introduction, where an element is what a row is there:
  *
- *  - A logit of +infinity or -infinity is certain: where the target agrees, loss and gradient are 0; where not, the loss
- *    is +infinity and the gradient s w or -s w v. NaN: loss and gradient of that element are NaN.
- *  - A probability of 0 or 1 that the target contradicts has a loss of +infinity and an infinite gradient; one below 0 or
- *    above 1, unless clipped, a loss and gradient of NaN.
+ *  - A logit of +infinity or -infinity is certain: where the target agrees, loss and gradient are
+ *    0; where not, the loss is +infinity and the gradient s w or -s w v. NaN: loss and gradient of
+ *    that element are NaN.
+ *  - A probability of 0 or 1 that the target contradicts has a loss of +infinity and an infinite
+ *    gradient; one below 0 or above 1, unless clipped, a loss and gradient of NaN.
  *  - A term whose factor (s w v y or s w (1 - y)) is 0 is 0, whatever the input.
  *  - An element that is ignored, or whose s w is 0, has a loss and gradient of 0, NaN or not.
  *
- * Returns CE_OK or: NULL_POINTER, OPTIONS_SIZE, DTYPE, SHAPE, OVERFLOW, OVERLAP, LABEL (neither 0 nor 1; the message names
- * the element, counted with the last dimension fastest), OPTION, EMPTY, OUT_OF_MEMORY, CANCELLED.
+ * Returns CE_OK or: NULL_POINTER, OPTIONS_SIZE, DTYPE, SHAPE, OVERFLOW, OVERLAP, LABEL (neither 0
+ * nor 1; the message names the element, counted with the last dimension fastest), OPTION, EMPTY,
+ * OUT_OF_MEMORY, CANCELLED.
  * ------------------------------------------------------------------------------------------- */
 
-CE_API int32_t ce_binary_cross_entropy(const ce_tensor *input, int32_t class_axis, const ce_tensor *target,
-                                       const ce_options *options, const ce_tensor *loss,
-                                       const ce_tensor *grad);
+CE_API int32_t ce_binary_cross_entropy(const ce_tensor *input, int32_t class_axis,
+                                       const ce_tensor *target, const ce_options *options,
+                                       const ce_tensor *loss, const ce_tensor *grad);
 
 /* ---------------------------------------------------------------------------------------------
  * Partial statistics: classes that are not all in one place
  *
- * A row whose classes are split over files, processes or machines: each part of the classes, a slice,
- * becomes statistics of some 400 bytes a row (ce_partial_compute). Those of different slices are merged
- * (ce_partial_merge), and what has come together of all classes gives the loss (ce_partial_loss) and,
- * where each slice is, its gradient (ce_partial_grad). Logits with class indices:
+ * A row whose classes are split over files, processes or machines: each part of the classes, a
+ * slice, becomes statistics of some 400 bytes a row (ce_partial_compute). Those of different slices
+ * are merged (ce_partial_merge), and what has come together of all classes gives the loss
+ * (ce_partial_loss) and, where each slice is, its gradient (ce_partial_grad). Logits with class
+ * indices:
  *
  *     ce_partial *low = ..., *high = ...;                                    // one for each row
  *     ce_partial_compute(&logits_low,  -1, 0,     &labels, NULL, low);       // classes 0 to 65535
@@ -673,34 +722,37 @@ CE_API int32_t ce_binary_cross_entropy(const ce_tensor *input, int32_t class_axi
  *     ce_partial_grad(&logits_low,  -1, 0,     low, 131072, NULL, &grad_low);
  *     ce_partial_grad(&logits_high, -1, 65536, low, 131072, NULL, &grad_high);
  *
- * Slices begin at multiples of CE_BLOCK. Merging is associative and commutative to the bit: statistics
- * depend on the set of merged blocks of classes, and loss and gradient are the same bits for any slices,
- * order and grouping. (They are not the bits of ce_cross_entropy, which adds up blocks in another way;
- * both keep the bounds of the promises.)
+ * Slices begin at multiples of CE_BLOCK. Merging is associative and commutative to the bit:
+ * statistics depend on the set of merged blocks of classes, and loss and gradient are the same bits
+ * for any slices, order and grouping. (They are not the bits of ce_cross_entropy, which adds up
+ * blocks in another way; both keep the bounds of the promises.)
  *
  * How. The exponentials of a block are a double times a power of two, so the sum over blocks is an
- * integer: exact, but for what is below 2^-1088 of the largest exponential. The largest one stays out.
+ * integer: exact, but for what is below 2^-1088 of the largest exponential. The largest one stays
+ * out.
  *
- * What is decided when statistics are computed: ignore_index, softcap, logit_scale. What afterwards:
- * weight, sample_weight, reduction, mean_over, mean_divisor, empty, grad_loss, z_loss, focal_gamma,
- * poly_epsilon. Each function takes the same ce_options, and looks at its own of these, and at threads and
- * cancel.
+ * What is decided when statistics are computed: ignore_index, softcap, logit_scale. What
+ * afterwards: weight, sample_weight, reduction, mean_over, mean_divisor, empty, grad_loss, z_loss,
+ * focal_gamma, poly_epsilon. Each function takes the same ce_options, and looks at its own of
+ * these, and at threads and cancel.
  * ------------------------------------------------------------------------------------------- */
 
-/* Classes per block: slices begin at multiples of it. Of every slice but the last, the length is one too. */
+/* Classes per block: slices begin at multiples of it. Of every slice but the last, the length is
+   one too. */
 #define CE_BLOCK 4096
 
 #define CE_PARTIAL_VERSION 1
 #define CE_PARTIAL_LIMBS 36
 
-/* ce_partial: one row's statistics. 408 bytes without padding or pointers, to be copied, stored and sent
- * as they are between machines of little-endian byte order; fields are for reading. Statistics of the
- * same classes of the same row are the same bytes. */
+/* ce_partial: one row's statistics. 408 bytes without padding or pointers, to be copied, stored and
+ * sent as they are between machines of little-endian byte order; fields are for reading. Statistics
+ * of the same classes of the same row are the same bytes. */
 typedef struct ce_partial {
     uint32_t version;      /* CE_PARTIAL_VERSION */
     int32_t  dtype;        /* CE_F64 for f64 logits, else CE_F32 */
     int32_t  has_target;   /* 1: the label's class is among those seen */
-    int32_t  is_undefined; /* 1: NaN or +infinity has been seen; then there is no sum, and max is NaN */
+    int32_t  is_undefined; /* 1: NaN or +infinity has been seen; then there is no sum, and max is
+                              NaN */
     int64_t  label;        /* the target class, counted from class 0; -1: the row is ignored */
     int64_t  first_class;  /* the first class seen */
     int64_t  end_class;    /* behind the last class seen */
@@ -708,78 +760,88 @@ typedef struct ce_partial {
     uint64_t cover;        /* tells sets of blocks apart */
     double   logit_scale;  /* as in the options; 1: none */
     double   softcap;      /* 0: none */
-    double   max;          /* the largest logit (scaled and capped) */
-    int64_t  argmax;       /* its class, the first of equal ones; -1: there is nothing but -infinity */
+    double   max;          /* the largest logit (scaled and capped); a zero is +0 */
+    int64_t  argmax;       /* its class, the first of equal ones; -1: there is nothing but
+                              -infinity */
     double   target;       /* the label's logit; 0 if it has not been seen */
     double   top;          /* exp(max) is top 2^top_exponent */
     int64_t  top_exponent;
-    int64_t  sum_exponent; /* exp(z_c) of all the others add up to the sum of sum[i] 2^(32 i + sum_exponent) */
+    int64_t  sum_exponent; /* exp(z_c) of all the others add up to the sum of sum[i] 2^(32 i +
+                              sum_exponent) */
     uint64_t sum[CE_PARTIAL_LIMBS];
 } ce_partial;
 
 /* ce_partial_compute: the statistics of a slice of the classes.
  *
- *   input        as in ce_cross_entropy, but with classes first_class, first_class + 1, ... on its class
- *                axis; at least one class
+ *   input        as in ce_cross_entropy, but with classes first_class, first_class + 1, ... on its
+ *                class axis; at least one class
  *   class_axis   as there
  *   first_class  a multiple of CE_BLOCK, at least 0
- *   target       class indices (an integer dtype), counted from class 0, of all rows in every slice: the
- *                input's shape without the class axis. At least 0, or equal to ignore_index
+ *   target       class indices (an integer dtype), counted from class 0, of all rows in every
+ *                slice: the input's shape without the class axis. At least 0, or equal to
+ *                ignore_index
  *   options      NULL for the defaults
  *   partials     one for each row, in the order of the rows, last dimension fastest
  *
- * Returns CE_OK or: NULL_POINTER, OPTIONS_SIZE, DTYPE, SHAPE (first_class too), OVERFLOW, OVERLAP, LABEL (a negative
- * one; too large ones are found when the number of classes is known), OPTION, OUT_OF_MEMORY, CANCELLED. */
+ * Returns CE_OK or: NULL_POINTER, OPTIONS_SIZE, DTYPE, SHAPE (first_class too), OVERFLOW, OVERLAP,
+ * LABEL (a negative one; too large ones are found when the number of classes is known), OPTION,
+ * OUT_OF_MEMORY, CANCELLED. */
 CE_API int32_t ce_partial_compute(const ce_tensor *input, int32_t class_axis, int64_t first_class,
-                                  const ce_tensor *target, const ce_options *options, ce_partial *partials);
+                                  const ce_tensor *target, const ce_options *options,
+                                  ce_partial *partials);
 
-/* ce_partial_merge: into[i] becomes the statistics of its classes and from[i]'s, for each of `rows` rows.
+/* ce_partial_merge: into[i] becomes the statistics of its classes and from[i]'s, for each of `rows`
+ * rows.
  *
- * Returns CE_OK or: NULL_POINTER, SHAPE (rows < 0), OVERLAP (`into` and `from` share memory), PARTIAL: something that
- * is not statistics, of different labels, dtypes, softcap or logit_scale, or of the same classes, as far as their
- * number or the label tells (all of it is found by ce_partial_loss). Nothing has been merged then. */
+ * Returns CE_OK or: NULL_POINTER, SHAPE (rows < 0), OVERLAP (`into` and `from` share memory),
+ * PARTIAL: something that is not statistics, of different labels, dtypes, softcap or logit_scale,
+ * or of the same classes, as far as their number or the label tells (all of it is found by
+ * ce_partial_loss). Nothing has been merged then. */
 CE_API int32_t ce_partial_merge(ce_partial *into, const ce_partial *from, int64_t rows);
 
 /* ce_partial_loss: the loss from statistics of all classes.
  *
  *   partials  `rows` of them
- *   classes   C, the number of classes, or 0: those that the first row's statistics have seen, from class 0 on. It
- *             is safer to give it, as a missing last slice goes unnoticed otherwise
+ *   classes   C, the number of classes, or 0: those that the first row's statistics have seen, from
+ *             class 0 on. It is safer to give it, as a missing last slice goes unnoticed otherwise
  *   options   NULL for the defaults; weight has shape [C], sample_weight has shape [rows]
  *   loss      f32 or f64: one number, or with CE_REDUCTION_NONE shape [rows]
  *
- * Returns CE_OK or: NULL_POINTER, OPTIONS_SIZE, DTYPE, SHAPE, OVERFLOW, OVERLAP, LABEL (not below C), OPTION, EMPTY,
- * OUT_OF_MEMORY, PARTIAL (not each of the C classes exactly once; the message names the row). */
-CE_API int32_t ce_partial_loss(const ce_partial *partials, int64_t rows, int64_t classes, const ce_options *options,
-                               const ce_tensor *loss);
+ * Returns CE_OK or: NULL_POINTER, OPTIONS_SIZE, DTYPE, SHAPE, OVERFLOW, OVERLAP, LABEL (not below
+ * C), OPTION, EMPTY, OUT_OF_MEMORY, PARTIAL (not each of the C classes exactly once; the message
+ * names the row). */
+CE_API int32_t ce_partial_loss(const ce_partial *partials, int64_t rows, int64_t classes,
+                               const ce_options *options, const ce_tensor *loss);
 
 /* ce_partial_grad: the gradient of the loss with respect to the logits of a slice.
  *
  *   input, class_axis, first_class  as they were given to ce_partial_compute
  *   partials  statistics of all classes, one for each row
  *   classes   as in ce_partial_loss; first_class and the slice's length lie within
- *   options   NULL for the defaults; weight has shape [C], sample_weight the input's shape without the class axis
- *   grad      as in ce_cross_entropy: the input's shape and dtype (for f16 and bf16 also f32); may be the input
+ *   options   NULL for the defaults; weight has shape [C], sample_weight the input's shape without
+ *             the class axis
+ *   grad      as in ce_cross_entropy: the input's shape and dtype (for f16 and bf16 also f32); may
+ *             be the input
  *
  * Returns what ce_partial_loss returns, or CANCELLED. */
 CE_API int32_t ce_partial_grad(const ce_tensor *input, int32_t class_axis, int64_t first_class,
-                               const ce_partial *partials, int64_t classes, const ce_options *options,
-                               const ce_tensor *grad);
+                               const ce_partial *partials, int64_t classes,
+                               const ce_options *options, const ce_tensor *grad);
 
 /* ---------------------------------------------------------------------------------------------
  * Accumulator: losses over many batches, processes or machines
  *
- * Sums of losses and of weights that are exact, and rounded once when they are asked for: the same bits
- * for any order of rows and any split of them over accumulators. An accumulator is memory without a
- * lock: calls on the same one must not overlap, calls on different ones may. Threads that have one
- * each merge them at the end.
+ * Sums of losses and of weights that are exact, and rounded once when they are asked for: the same
+ * bits for any order of rows and any split of them over accumulators. An accumulator is memory
+ * without a lock: calls on the same one must not overlap, calls on different ones may. Threads that
+ * have one each merge them at the end.
  * ------------------------------------------------------------------------------------------- */
 
 #define CE_ACCUMULATOR_VERSION 1
 #define CE_ACCUMULATOR_WORDS 70
 
-/* ce_accumulator: 600 bytes without padding or pointers, to be copied, stored and sent as they are between machines of
- * little-endian byte order. Equal contents are equal bytes. */
+/* ce_accumulator: 600 bytes without padding or pointers, to be copied, stored and sent as they are
+ * between machines of little-endian byte order. Equal contents are equal bytes. */
 typedef struct ce_accumulator {
     uint32_t version;        /* CE_ACCUMULATOR_VERSION */
     uint32_t reserved;       /* 0 */
@@ -788,7 +850,8 @@ typedef struct ce_accumulator {
     int64_t  correct;        /* those of them that were correct */
     uint32_t loss_special;   /* 0: finite; 1: +infinity, 2: -infinity, 3: NaN */
     uint32_t weight_special;
-    uint32_t loss[CE_ACCUMULATOR_WORDS];   /* sum of the losses in units of 2^-1074: two's complement, low words first */
+    uint32_t loss[CE_ACCUMULATOR_WORDS];   /* sum of the losses in units of 2^-1074: two's
+                                              complement, low words first */
     uint32_t weight[CE_ACCUMULATOR_WORDS]; /* sum of the weights */
 } ce_accumulator;
 
@@ -798,14 +861,15 @@ CE_API int32_t ce_accumulator_init(ce_accumulator *accumulator);
 /* ce_accumulator_add: adds rows.
  *
  *   loss     f32 or f64, any shape: each row's loss, weighted, as CE_REDUCTION_NONE gives it
- *   weight   f32 or f64, the same shape: what each row's loss was weighted with (s_i w_{y_i}), 0 for ignored rows; a row
- *            of weight 0 does not count, whatever its loss is. NULL: all 1
- *   correct  an integer dtype, the same shape: not 0 for a row that was predicted correctly; NULL: not known
+ *   weight   f32 or f64, the same shape: what each row's loss was weighted with (s_i w_{y_i}), 0
+ *            for ignored rows; a row of weight 0 does not count, whatever its loss is. NULL: all 1
+ *   correct  an integer dtype, the same shape: not 0 for a row that was predicted correctly; NULL:
+ *            not known
  *
- * Returns CE_OK or: NULL_POINTER, DTYPE, SHAPE, OVERFLOW, OVERLAP (the accumulator is part of an array), PARTIAL (it is
- * none). Nothing has been added then. */
-CE_API int32_t ce_accumulator_add(ce_accumulator *accumulator, const ce_tensor *loss, const ce_tensor *weight,
-                                  const ce_tensor *correct);
+ * Returns CE_OK or: NULL_POINTER, DTYPE, SHAPE, OVERFLOW, OVERLAP (the accumulator is part of an
+ * array), PARTIAL (it is none). Nothing has been added then. */
+CE_API int32_t ce_accumulator_add(ce_accumulator *accumulator, const ce_tensor *loss,
+                                  const ce_tensor *weight, const ce_tensor *correct);
 
 /* ce_accumulator_merge: adds the rows of `from`, which may be `into`.
  * Returns CE_OK or: NULL_POINTER, PARTIAL. */
@@ -813,22 +877,24 @@ CE_API int32_t ce_accumulator_merge(ce_accumulator *into, const ce_accumulator *
 
 /* ce_accumulator_result: what has come together; each pointer may be NULL.
  *
- *   mean    the sum of the losses divided by the sum of the weights; NaN if that is 0 and so is the other
+ *   mean    the sum of the losses divided by the sum of the weights; NaN if that is 0 and so is the
+ *           other
  *   sum     the sum of the losses
  *   weight  the sum of the weights; without weights the number of rows
  *
  * Returns CE_OK or: NULL_POINTER (accumulator), PARTIAL. */
-CE_API int32_t ce_accumulator_result(const ce_accumulator *accumulator, double *mean, double *sum, double *weight);
+CE_API int32_t ce_accumulator_result(const ce_accumulator *accumulator, double *mean, double *sum,
+                                     double *weight);
 
 /* ---------------------------------------------------------------------------------------------
  * Threads
  * ------------------------------------------------------------------------------------------- */
 
 /* ce_set_num_threads: the most threads that a call of this process uses, unless its options say
- * otherwise. 0 restores the default: the environment variable CROSSENTROPY_NUM_THREADS if it holds a
- * positive number, else as many as the processors this process may run on (its affinity mask). More
- * than CE_MAX_THREADS are taken as CE_MAX_THREADS. Small calls use fewer, down to the calling one.
- * Returns CE_OK, or CE_ERROR_OPTION if count is negative. */
+ * otherwise. 0 restores the default: the environment variable CROSSENTROPY_NUM_THREADS if it holds
+ * a positive number, else as many as the processors this process may run on (its affinity mask).
+ * More than CE_MAX_THREADS are taken as CE_MAX_THREADS. Small calls use fewer, down to the calling
+ * one. Returns CE_OK, or CE_ERROR_OPTION if count is negative. */
 #define CE_MAX_THREADS 256
 CE_API int32_t ce_set_num_threads(int32_t count);
 

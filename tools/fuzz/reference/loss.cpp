@@ -76,6 +76,8 @@ Expected expected_loss_call(Call &call) {
     if (call[WEIGHT].present && !is_divergence) weights = call[WEIGHT].values();
     if (call[PRIOR].present) priors = call[PRIOR].values();
     const Real smoothing = o.label_smoothing;
+    Real largest_weight = 1;
+    for (Real w : weights) largest_weight = std::max(largest_weight, std::fabs(w));
     const Real squared = o.temperature_squared ? static_cast<Real>(call.temperature()) * call.temperature() : 1;
     std::vector<RowResult> made(count);
     std::vector<Real> scales(count);
@@ -119,8 +121,9 @@ Expected expected_loss_call(Call &call) {
         for (size_t c = 0; c < classes; c++) {
             const Real q = smoothing == 0 ? target.q[c] : (1 - smoothing) * target.q[c] + smoothing * priors[c];
             masses.a[c] = weights[c] * q;
-            // Shares below the normal numbers lose digits.
-            if (smoothing != 0 && std::fabs(smoothing * priors[c]) < 0x1p-1022L) masses.off[c] = 0x1p-1072L * weights[c];
+            // Shares below the normal numbers lose digits, also in units of the largest class weight.
+            if (std::fabs(masses.a[c]) / largest_weight < 0x1p-1022L) masses.off[c] = std::fabs(masses.a[c]);
+            if (smoothing != 0 && std::fabs(smoothing * priors[c]) < 0x1p-1022L) masses.off[c] += 0x1p-1072L * weights[c];
             if (target.label >= 0) continue;
             masses.off[c] += std::fabs(weights[c] * (1 - smoothing)) * target.error(c);
             masses.total_off += masses.off[c];
