@@ -11,12 +11,19 @@ extension TensorView {
     }
 
     /// Whether the two have a byte in common. Exact, unless their strides make the search long: then it is assumed.
+    @inline(__always)
     func overlaps(_ other: TensorView) -> Bool {
         let a = addresses
         let b = other.addresses
-        guard a.lowerBound < b.upperBound && b.lowerBound < a.upperBound && !a.isEmpty && !b.isEmpty else {
-            return false
-        }
+        if a.lowerBound >= b.upperBound || b.lowerBound >= a.upperBound || a.isEmpty || b.isEmpty { return false }
+        return meets(other)
+    }
+
+    /// The same for views whose ranges of addresses overlap.
+    @inline(never)
+    private func meets(_ other: TensorView) -> Bool {
+        let a = addresses
+        let b = other.addresses
         // Counted up from the lowest byte of one and down from the highest of the other, they meet if steps of both
         // make up the distance between these.
         var steps = Steps()
@@ -28,7 +35,20 @@ extension TensorView {
     }
 
     /// Whether no two elements share memory: sorted by stride, each step goes beyond what the smaller ones reach.
-    var isDistinct: Bool {
+    var isDistinct: Bool { isContiguous || isNested }
+
+    /// Row-major, without gaps.
+    private var isContiguous: Bool {
+        var step = 1
+        for d in Swift.stride(from: ndim - 1, through: 0, by: -1) {
+            if stride(d) != step && length(d) != 1 { return false }
+            step = step &* length(d)  // as large as the view, which fits, or 0
+        }
+        return true
+    }
+
+    @inline(never)
+    private var isNested: Bool {
         var used = InlineArray<64, Int>(repeating: 0)  // 1: already stepped over
         var reach = 0
         if count() == 0 { return true }
