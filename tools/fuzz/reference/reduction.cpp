@@ -75,8 +75,9 @@ void reduce(Call &call, Expected &expected, const std::vector<RowResult> &made, 
                 }
                 const Pair &slope = slopes[static_cast<size_t>(c)];
                 const bool is_beyond = std::isfinite(slope.value) && std::fabs(slope.value) > largest_of(CE_F64);
-                // An upstream gradient of 0 times an infinite slope; a loss that may be NaN.
-                if (is_beyond || std::isinf(slope.tolerance) || made[i].may_be_undefined() ||
+                // An upstream gradient of 0 times an infinite slope; a loss that may be NaN; probabilities of 0 times what is
+                // beyond all numbers.
+                if (is_beyond || made[i].steepest * std::fabs(factor) > largest_of(CE_F64) || std::isinf(slope.tolerance) || made[i].may_be_undefined() ||
                     (factor == 0 && !std::isfinite(slope.value))) {
                     grad = anything();
                     continue;
