@@ -14,7 +14,7 @@ public struct Logits: Sendable {
     public var softcap: Double?
     /// Logits are multiplied by it, before ``softcap``; 1 / temperature. Not 0.
     public var scale = 1.0
-    /// Rows with this label have no target; `nil`: every row has one.
+    /// Of the statistics: rows with this label have no target; `nil`: every row has one.
     public var ignoreIndex: Int64? = -100
     /// The most threads to use, the calling one included; 0: as many as the process may use.
     public var threads = 0
@@ -87,6 +87,7 @@ public struct Logits: Sendable {
         _ input: TensorView, classAxis: Int = -1, labels: TensorView? = nil
     ) throws(CrossEntropyError) -> RowStatistics {
         var options = try options()
+        options.ignore_index = ignoreIndex ?? .min
         var statistics = RowStatistics(of: input, classAxis: classAxis)
         try statistics.withPlaces { places throws(CrossEntropyError) in
             try TensorView.withTensor(input) { input throws(CrossEntropyError) in
@@ -105,7 +106,6 @@ public struct Logits: Sendable {
         ce_options_init(&options, MemoryLayout<ce_options>.size)
         options.softcap = try CrossEntropyLoss.checkedSoftcap(softcap)
         options.logit_scale = try CrossEntropyLoss.checkedScale(scale, "scale")
-        options.ignore_index = ignoreIndex ?? .min
         options.threads = Int32(clamping: threads)
         return options
     }

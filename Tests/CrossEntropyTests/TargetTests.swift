@@ -148,6 +148,9 @@ private func dense(_ rest: TargetRest) -> [Double] {
     let loss = CrossEntropyLoss(labelSmoothing: 0)
     let labels: [Int64] = [1, 3, 0]
     let wanted = try Logits().statistics(logits, labels: labels, classes: classes)
+    let apart = Logits(ignoreIndex: labels[0])
+    #expect(try apart.statistics(logits, labels: labels, classes: classes).targetRank[0] == -1)
+    #expect(try apart.softmax(logits, classes: classes) == Logits().softmax(logits, classes: classes))
     let (value, statistics) = try loss.withStatistics(logits, labels: labels, classes: classes)
     #expect(statistics == wanted)
     #expect(value == (try loss(logits, labels: labels, classes: classes)))
