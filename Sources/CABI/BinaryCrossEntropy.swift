@@ -25,13 +25,13 @@ private func checkedCall(
     _ options: ce_options, _ loss: UnsafePointer<ce_tensor>?, _ grad: UnsafePointer<ce_tensor>?,
     _ storage: inout CallStorage
 ) throws(CallError) -> BinaryCall {
-    let input = try view(input, "input", .singleOrHalf, &storage)
+    let input = try view(input, "input", .singleOrHalf, &storage, as: .replaceable)
     let target = try view(target, "target", .integerOrSingle, &storage)
     let weight = try optionalView(options.weight, "weight", .single, &storage)
     let positiveWeight = try optionalView(options.pos_weight, "pos_weight", .single, &storage)
     let sampleWeight = try optionalView(options.sample_weight, "sample_weight", .single, &storage)
-    let loss = try optionalView(loss, "loss", .single, &storage)
-    let grad = try optionalView(grad, "grad", .singleOrHalf, &storage)
+    let loss = try optionalView(loss, "loss", .single, &storage, as: .output)
+    let grad = try optionalView(grad, "grad", .singleOrHalf, &storage, as: .replacing)
     if loss == nil && grad == nil {
         throw CallError(CE_ERROR_NULL_POINTER) { $0.text("loss and grad are both NULL: there is nothing to compute") }
     }
@@ -65,11 +65,7 @@ private func checkedCall(
     }
 
     // Memory
-    let inputs: InlineArray<4, NamedView> = [
-        NamedView(target, "target"), NamedView(weight, "weight"), NamedView(positiveWeight, "pos_weight"),
-        NamedView(sampleWeight, "sample_weight"),
-    ]
-    try checkOutputs(loss, NamedView(grad, "grad"), input: NamedView(input, "input"), others: inputs)
+    try checkOverlaps(storage)
 
     let order = ElementOrder(input)
     var numbers = TensorView(

@@ -40,7 +40,7 @@ private func checkedCall(
     _ vector: UnsafePointer<ce_tensor>?, _ names: ArgumentNames, _ storage: inout CallStorage
 ) throws(CallError) -> LossCall {
     let isHessian = mode == .hessianVector || mode == .hessianDiagonal
-    let input = try view(input, names.input, .singleOrHalf, &storage)
+    let input = try view(input, names.input, .singleOrHalf, &storage, as: .replaceable)
     let axis = try checkedClassAxis(classAxis, of: input)
     let classes = input.length(axis)
     let target = try Target(target, options, input, axis, names, &storage)
@@ -50,13 +50,13 @@ private func checkedCall(
     let mask = try optionalView(options.mask, "mask", .integer, &storage)
     let ignored = try optionalView(options.ignore_indices, "ignore_indices", .integer, &storage)
     let gradLosses = try optionalView(options.grad_losses, "grad_losses", .single, &storage)
-    let vector = mode == .hessianVector ? try view(vector, "vector", .singleOrHalf, &storage) : nil
-    let loss = try optionalView(loss, "loss", .single, &storage)
+    let vector = mode == .hessianVector ? try view(vector, "vector", .singleOrHalf, &storage, as: .replaceable) : nil
+    let loss = try optionalView(loss, "loss", .single, &storage, as: .output)
     let grad =
         isHessian
-        ? try view(grad, names.grad, .singleOrHalf, &storage)
-        : try optionalView(grad, names.grad, .singleOrHalf, &storage)
-    let targetGrad = try optionalView(options.grad_target, "grad_target", .single, &storage)
+        ? try view(grad, names.grad, .singleOrHalf, &storage, as: .replacing)
+        : try optionalView(grad, names.grad, .singleOrHalf, &storage, as: .replacing)
+    let targetGrad = try optionalView(options.grad_target, "grad_target", .single, &storage, as: .output)
     if loss == nil && grad == nil && targetGrad == nil {
         throw CallError(CE_ERROR_NULL_POINTER) { $0.text("loss and grad are both NULL: there is nothing to compute") }
     }
@@ -64,14 +64,12 @@ private func checkedCall(
     // Shapes
     try checkWeight(weight, "weight", classes)
     try checkWeight(prior, "prior", classes)
-    let perRow: InlineArray<3, NamedView> = [
-        NamedView(sampleWeight, "sample_weight"), NamedView(mask, "mask"), NamedView(gradLosses, "grad_losses"),
-    ]
-    for i in 0..<3 {
-        if let view = perRow[i].view {
-            try checkShape(view, perRow[i].name, equals: input, without: axis, names.input)
-        }
+    func checkPerRow(_ view: TensorView?, _ name: StaticString) throws(CallError) {
+        if let view { try checkShape(view, name, equals: input, without: axis, names.input) }
     }
+    try checkPerRow(sampleWeight, "sample_weight")
+    try checkPerRow(mask, "mask")
+    try checkPerRow(gradLosses, "grad_losses")
     if gradLosses != nil && options.reduction != CE_REDUCTION_NONE {
         throw CallError(CE_ERROR_OPTION) {
             $0.text("grad_losses is for reduction none: a mean or a sum has one upstream gradient, grad_loss")
@@ -106,24 +104,10 @@ private func checkedCall(
 
     // Memory
     let keepsLosses = call.reduction == .none
-    let inputs: InlineArray<10, NamedView> = [
-        NamedView(target.view, names.target), NamedView(target.probs, "target_probs"),
-        NamedView(target.offsets, "target_offsets"), NamedView(weight, "weight"), NamedView(prior, "prior"),
-        NamedView(sampleWeight, "sample_weight"), NamedView(mask, "mask"), NamedView(ignored, "ignore_indices"),
-        NamedView(gradLosses, "grad_losses"),
-        // The Hessian's output may take the vector's place.
-        NamedView(vector.flatMap { grad!.isSame(as: $0) ? nil : $0 }, "vector"),
-    ]
-    try checkOutputs(
-        loss, NamedView(grad, names.grad), targetGrad, input: NamedView(input, names.input), others: inputs)
+    try checkOverlaps(storage)
     if let places = options.row_stats {
-        let tensors: InlineArray<14, NamedView> = [
-            NamedView(input, names.input), NamedView(loss, "loss"), NamedView(grad, names.grad),
-            NamedView(targetGrad, "grad_target"), inputs[0], inputs[1], inputs[2], inputs[3], inputs[4], inputs[5],
-            inputs[6], inputs[7], inputs[8], inputs[9],
-        ]
         call.statistics = try checkedStatistics(
-            places, isOption: true, rows: input.count(without: axis), apartFrom: tensors, &storage)
+            places, isOption: true, rows: input.count(without: axis), &storage)
     }
 
     call.weight = weight.map { Operand(data: $0.data, dtype: $0.dtype, classStride: $0.stride(0)) }

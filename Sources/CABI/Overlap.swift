@@ -112,47 +112,36 @@ private struct Steps {
     }
 }
 
-/// A tensor of a call, if it has been given.
-struct NamedView {
-    let view: TensorView?
-    let name: StaticString
-
-    init(_ view: TensorView?, _ name: StaticString) {
-        self.view = view
-        self.name = name
+/// Throws unless each output of the call is apart from all its other tensors, and its elements from each other.
+func checkOverlaps(_ storage: CallStorage) throws(CallError) {
+    for i in 0..<storage.listed where storage[i].pointee.isOutput {
+        if !storage[i].pointee.view.isDistinct { throw overlapsItself(storage[i].pointee.name) }
+        for j in 0..<storage.listed where j < i || (j > i && !storage[j].pointee.isOutput) {
+            if !storage[i].pointee.view.overlaps(storage[j].pointee.view) { continue }
+            if storage[i].pointee.role == .replacing && storage[j].pointee.role == .replaceable
+                && storage[i].pointee.view.isSame(as: storage[j].pointee.view)
+            {
+                continue
+            }
+            // Of two outputs, the one that comes first.
+            let (a, b) = storage[j].pointee.isOutput ? (j, i) : (i, j)
+            throw overlap(storage[a].pointee.name, storage[b].pointee.name)
+        }
     }
 }
 
-/// The outputs of a loss call, apart from each other and from all `others`; only the gradient may take the place of the input.
-func checkOutputs<let count: Int>(
-    _ loss: TensorView?, _ grad: NamedView, _ targetGrad: TensorView? = nil, input: NamedView,
-    others: InlineArray<count, NamedView>
-) throws(CallError) {
-    let outputs: InlineArray<3, NamedView> = [NamedView(loss, "loss"), grad, NamedView(targetGrad, "grad_target")]
-    for i in 0..<3 {
-        guard let output = outputs[i].view else { continue }
-        try checkDistinct(output, outputs[i].name)
-        for j in 0..<i { try checkApart(outputs[j].view, outputs[j].name, output, outputs[i].name) }
-        for j in 0..<count { try checkApart(output, outputs[i].name, others[j].view, others[j].name) }
-        let replacesInput = i == 1 && output.isSame(as: input.view!)
-        if !replacesInput { try checkApart(output, outputs[i].name, input.view, input.name) }
-    }
-}
-
-func checkDistinct(_ view: TensorView, _ name: StaticString) throws(CallError) {
-    if view.isDistinct { return }
-    throw CallError(CE_ERROR_OVERLAP) {
+@inline(never)
+private func overlapsItself(_ name: StaticString) -> CallError {
+    CallError(CE_ERROR_OVERLAP) {
         $0.text("elements of ")
         $0.text(name)
         $0.text(" overlap each other: its strides step onto the same memory")
     }
 }
 
-func checkApart(
-    _ output: TensorView?, _ name: StaticString, _ other: TensorView?, _ otherName: StaticString
-) throws(CallError) {
-    guard let output, let other, output.overlaps(other) else { return }
-    throw CallError(CE_ERROR_OVERLAP) {
+@inline(never)
+private func overlap(_ name: StaticString, _ otherName: StaticString) -> CallError {
+    CallError(CE_ERROR_OVERLAP) {
         $0.text(name)
         $0.text(" overlaps ")
         $0.text(otherName)

@@ -13,7 +13,7 @@ public func ce_partial_compute(
     _ options: UnsafePointer<ce_options>?, _ partials: UnsafeMutablePointer<ce_partial>?
 ) -> Int32 {
     checked("ce_partial_compute") { storage throws(CallError) in
-        let input = try view(input, "input", .singleOrHalf, &storage)
+        let input = try view(input, "input", .singleOrHalf, &storage, as: .replaceable)
         let target = try view(target, "target", .integerOrSingle, &storage)
         if target.dtype.isFloatingPoint {
             throw CallError(CE_ERROR_DTYPE) {
@@ -23,9 +23,8 @@ public func ce_partial_compute(
         let slice = try Slice(input, class_axis, first_class)
         try checkShape(target, "target", equals: input, without: slice.axis, "input")
         let rows = input.count(without: slice.axis)
-        let output = try view(partials, "partials", rows, &storage)
-        try checkApart(output, "partials", input, "input")
-        try checkApart(output, "partials", target, "target")
+        _ = try view(partials, "partials", rows, &storage, as: .output)
+        try checkOverlaps(storage)
         var call = LossCall(
             classes: slice.classes.count, rows: storage.rowSpace(), input: slice.operand(input),
             target: Operand(data: target.data, dtype: target.dtype))
@@ -56,9 +55,9 @@ public func ce_partial_merge(
 ) -> Int32 {
     checked("ce_partial_merge") { storage throws(CallError) in
         let rows = try rowCount(rows)
-        let output = try view(into, "into", rows, &storage)
-        let other = try view(from, "from", rows, &storage)
-        try checkApart(output, "into", other, "from")
+        _ = try view(into, "into", rows, &storage, as: .output)
+        _ = try view(from, "from", rows, &storage, as: .input)
+        try checkOverlaps(storage)
         if rows == 0 { return }
         let into = core(into!)
         let from = core(from!)
@@ -101,11 +100,11 @@ public func ce_partial_loss(
 ) -> Int32 {
     checked("ce_partial_loss") { storage throws(CallError) in
         let rows = try rowCount(rows)
-        let statistics = try view(partials, "partials", rows, &storage)
+        let statistics = try view(partials, "partials", rows, &storage, as: .input)
         let options = try readOptions(options)
         let weight = try optionalView(options.weight, "weight", .single, &storage)
         let sampleWeight = try optionalView(options.sample_weight, "sample_weight", .single, &storage)
-        let loss = try view(loss, "loss", .single, &storage)
+        let loss = try view(loss, "loss", .single, &storage, as: .output)
         let classes = try checkComplete(partials, rows, classes, storage.cancel(options))
         var call = LossCall(
             classes: classes, rows: storage.rowSpace(), input: Operand(data: statistics.data, dtype: .f64),
@@ -120,10 +119,7 @@ public func ce_partial_loss(
         } else {
             try checkSingle(loss)
         }
-        try checkDistinct(loss, "loss")
-        try checkApart(loss, "loss", statistics, "partials")
-        try checkApart(loss, "loss", weight, "weight")
-        try checkApart(loss, "loss", sampleWeight, "sample_weight")
+        try checkOverlaps(storage)
         call.weight = weight.map { Operand(data: $0.data, dtype: $0.dtype, classStride: $0.stride(0)) }
         call.sampleWeight = sampleWeight.map { Operand(data: $0.data, dtype: $0.dtype) }
         call.loss = Operand(data: loss.data, dtype: loss.dtype)
@@ -145,14 +141,14 @@ public func ce_partial_grad(
     _ grad: UnsafePointer<ce_tensor>?
 ) -> Int32 {
     checked("ce_partial_grad") { storage throws(CallError) in
-        let input = try view(input, "input", .singleOrHalf, &storage)
+        let input = try view(input, "input", .singleOrHalf, &storage, as: .replaceable)
         let options = try readOptions(options)
         let weight = try optionalView(options.weight, "weight", .single, &storage)
         let sampleWeight = try optionalView(options.sample_weight, "sample_weight", .single, &storage)
-        let grad = try view(grad, "grad", .singleOrHalf, &storage)
+        let grad = try view(grad, "grad", .singleOrHalf, &storage, as: .replacing)
         let slice = try Slice(input, class_axis, first_class)
         let rows = input.count(without: slice.axis)
-        let statistics = try view(partials, "partials", rows, &storage)
+        let statistics = try view(partials, "partials", rows, &storage, as: .input)
         let classes = try checkComplete(partials, rows, classes, storage.cancel(options))
         if rows > 0 && slice.classes.upperBound > classes {
             throw CallError(CE_ERROR_SHAPE) {
@@ -174,11 +170,7 @@ public func ce_partial_grad(
             try checkShape(sampleWeight, "sample_weight", equals: input, without: slice.axis, "input")
         }
         try checkLikeInput(grad, "grad", input, "input")
-        try checkDistinct(grad, "grad")
-        if !grad.isSame(as: input) { try checkApart(grad, "grad", input, "input") }
-        try checkApart(grad, "grad", statistics, "partials")
-        try checkApart(grad, "grad", weight, "weight")
-        try checkApart(grad, "grad", sampleWeight, "sample_weight")
+        try checkOverlaps(storage)
         call.weight = weight.map { Operand(data: $0.data, dtype: $0.dtype, classStride: $0.stride(0)) }
         call.sampleWeight = sampleWeight.map { Operand(data: $0.data, dtype: $0.dtype) }
         call.grad = Operand(data: grad.data, dtype: grad.dtype, classStride: grad.classStride(slice.axis))
@@ -290,7 +282,8 @@ private func rowCount(_ rows: Int64) throws(CallError) -> Int {
 
 /// The memory of so many statistics.
 private func view(
-    _ partials: UnsafePointer<ce_partial>?, _ name: StaticString, _ rows: Int, _ storage: inout CallStorage
+    _ partials: UnsafePointer<ce_partial>?, _ name: StaticString, _ rows: Int,
+    _ storage: inout CallStorage, as role: NamedView.Role
 ) throws(CallError) -> TensorView {
     let (words, overflow) = rows.multipliedReportingOverflow(by: partialWords)
     if overflow || words > Int.max / 16 { throw overflowError(name) }
@@ -300,7 +293,7 @@ private func view(
         var tensor = ce_tensor(
             data: UnsafeMutableRawPointer(mutating: partials), dtype: DType.i64.rawValue, ndim: 1, shape: length,
             strides: nil)
-        return try view(&tensor, name, .integerOrSingle, &storage)
+        return try view(&tensor, name, .integerOrSingle, &storage, as: role)
     }
 }
 

@@ -29,13 +29,13 @@ private func checkedCall(
     _ mode: Mode, _ input: UnsafePointer<ce_tensor>?, _ classAxis: Int32, _ labels: UnsafePointer<ce_tensor>?,
     _ options: ce_options, _ output: LogitsOutput, _ storage: inout CallStorage
 ) throws(CallError) -> LossCall {
-    let input = try view(input, "input", .singleOrHalf, &storage)
+    let input = try view(input, "input", .singleOrHalf, &storage, as: .replaceable)
     let labels = try optionalView(labels, "labels", .integer, &storage)
     var perRow: TensorView?
     var perClass: TensorView?
     switch output {
-    case .perRow(let output): perRow = try view(output, "output", .single, &storage)
-    case .perClass(let output): perClass = try view(output, "output", .singleOrHalf, &storage)
+    case .perRow(let output): perRow = try view(output, "output", .single, &storage, as: .output)
+    case .perClass(let output): perClass = try view(output, "output", .singleOrHalf, &storage, as: .replacing)
     case .statistics: break
     }
 
@@ -56,14 +56,10 @@ private func checkedCall(
     call.reduction = .none
     if labels == nil { call.withoutTarget() }
 
-    if let perRow { try checkDistinct(perRow, "output") }
-    if let perClass { try checkDistinct(perClass, "output") }
-    try checkApart(perRow, "output", input, "input")
-    if let perClass, !perClass.isSame(as: input) { try checkApart(perClass, "output", input, "input") }
+    try checkOverlaps(storage)
     if case .statistics(let stats?) = output {
-        let tensors: InlineArray<2, NamedView> = [NamedView(input, "input"), NamedView(labels, "labels")]
         call.statistics = try checkedStatistics(
-            stats, isOption: false, rows: input.count(without: axis), apartFrom: tensors, &storage)
+            stats, isOption: false, rows: input.count(without: axis), &storage)
     }
 
     call.loss = perRow.map { Operand(data: $0.data, dtype: $0.dtype) }
@@ -82,9 +78,8 @@ private func checkedCall(
 }
 
 /// The places for statistics, each apart from every tensor of the call and each other.
-func checkedStatistics<let count: Int>(
-    _ stats: UnsafePointer<ce_row_stats>, isOption: Bool, rows: Int,
-    apartFrom others: InlineArray<count, NamedView>, _ storage: inout CallStorage
+func checkedStatistics(
+    _ stats: UnsafePointer<ce_row_stats>, isOption: Bool, rows: Int, _ storage: inout CallStorage
 ) throws(CallError) -> RowStatistics {
     let size = UnsafeRawPointer(stats).loadUnaligned(as: UInt64.self)
     let name: StaticString = isOption ? "row_stats" : "stats"
@@ -93,40 +88,37 @@ func checkedStatistics<let count: Int>(
     let dimensions = try storage.nextTensor(1)
     dimensions[0].length = rows
     dimensions[0].stride = 1
-    // Numbers of 8 bytes, all of them.
-    func view(_ data: UnsafeMutableRawPointer?) throws(CallError) -> TensorView? {
-        guard let data, rows > 0 else { return nil }
+    // Numbers of 8 bytes, all of them. Each is apart from the tensors, and from those that came before.
+    let others = storage.listed
+    func check(_ data: UnsafeMutableRawPointer?, _ member: StaticString) throws(CallError) {
+        guard let data, rows > 0 else { return }
         var view = TensorView(data: data, dtype: .f64, ndim: 1, dimensions: dimensions)
         let first = Int(bitPattern: data)
         let (bytes, isLong) = rows.multipliedReportingOverflow(by: 8)
         let (end, isHigh) = first.addingReportingOverflow(bytes)
         if isLong || isHigh { throw overflowError(name) }
         view.addresses = first..<end
-        return view
-    }
-    let all: InlineArray<6, NamedView> = [
-        NamedView(try view(places.lse), "lse"), NamedView(try view(places.max), "max"),
-        NamedView(try view(places.argmax), "argmax"), NamedView(try view(places.entropy), "entropy"),
-        NamedView(try view(places.target_prob), "target_prob"), NamedView(try view(places.target_rank), "target_rank"),
-    ]
-    func checkApart(_ place: NamedView, _ other: NamedView, otherIsPlace: Bool) throws(CallError) {
-        guard let a = place.view, let b = other.view, a.overlaps(b) else { return }
-        throw CallError(CE_ERROR_OVERLAP) {
-            $0.text(name)
-            $0.text(".")
-            $0.text(place.name)
-            $0.text(" overlaps ")
-            if otherIsPlace {
+        for i in 0..<storage.listed where view.overlaps(storage[i].pointee.view) {
+            throw CallError(CE_ERROR_OVERLAP) {
                 $0.text(name)
                 $0.text(".")
+                $0.text(member)
+                $0.text(" overlaps ")
+                if i >= others {
+                    $0.text(name)
+                    $0.text(".")
+                }
+                $0.text(storage[i].pointee.name)
             }
-            $0.text(other.name)
         }
+        storage.append(view, member, .output)
     }
-    for i in 0..<6 {
-        for j in 0..<count { try checkApart(all[i], others[j], otherIsPlace: false) }
-        for j in 0..<i { try checkApart(all[i], all[j], otherIsPlace: true) }
-    }
+    try check(places.lse, "lse")
+    try check(places.max, "max")
+    try check(places.argmax, "argmax")
+    try check(places.entropy, "entropy")
+    try check(places.target_prob, "target_prob")
+    try check(places.target_rank, "target_rank")
     var statistics = RowStatistics()
     statistics.lse = places.lse
     statistics.largest = places.max

@@ -27,16 +27,38 @@ struct TensorView {
     }
 }
 
+/// A tensor of a call: by what name the caller knows it, and what the call does with its memory.
+struct NamedView {
+    enum Role {
+        case input
+        /// An input whose place an output may take.
+        case replaceable
+        case output
+        /// An output that may take the place of an input, exactly.
+        case replacing
+    }
+
+    let view: TensorView
+    let name: StaticString
+    let role: Role
+
+    var isOutput: Bool { role == .output || role == .replacing }
+}
+
 /// Room for the dimensions of a call's tensors, sixteen at most, and of its rows: on the stack, of which a call may take little;
-/// if a tensor has more than 16 dimensions, elsewhere.
+/// if a tensor has more than 16 dimensions, elsewhere. And the list of those tensors that have elements.
 package struct CallStorage {
     private var tensors: UnsafeMutableRawPointer
+    private let list: UnsafeMutablePointer<NamedView>
+    private(set) var listed = 0
     private var dimensionsPerTensor = 16
     private var used = 0
     private var isOnHeap = false
     private let cancel: UnsafeMutablePointer<crossentropy_cancel>
 
     private static var mostTensors: Int { 16 }
+    /// Those of a loss, and six places for statistics of rows.
+    private static var mostListed: Int { 24 }
 
     private static func bytes(dimensions: Int) -> Int {
         dimensions * (mostTensors * MemoryLayout<TensorDimension>.stride + MemoryLayout<RowDimension>.stride)
@@ -48,9 +70,11 @@ package struct CallStorage {
         var memory = shim_call_memory()
         var cancel = crossentropy_cancel()
         return withUnsafeMutableBytes(of: &memory) { memory in
-            precondition(memory.count >= bytes(dimensions: 16))
+            let dimensions = bytes(dimensions: 16)
+            precondition(memory.count >= dimensions + mostListed * MemoryLayout<NamedView>.stride)
+            let list = (memory.baseAddress! + dimensions).assumingMemoryBound(to: NamedView.self)
             return withUnsafeMutablePointer(to: &cancel) { cancel in
-                var storage = CallStorage(tensors: memory.baseAddress!, cancel)
+                var storage = CallStorage(tensors: memory.baseAddress!, list, cancel)
                 let status = body(&storage)
                 if storage.isOnHeap { free(storage.tensors) }
                 return status
@@ -58,8 +82,12 @@ package struct CallStorage {
         }
     }
 
-    private init(tensors: UnsafeMutableRawPointer, _ cancel: UnsafeMutablePointer<crossentropy_cancel>) {
+    private init(
+        tensors: UnsafeMutableRawPointer, _ list: UnsafeMutablePointer<NamedView>,
+        _ cancel: UnsafeMutablePointer<crossentropy_cancel>
+    ) {
         self.tensors = tensors
+        self.list = list
         self.cancel = cancel
     }
 
@@ -86,6 +114,14 @@ package struct CallStorage {
         used += 1
         return (tensors + (used - 1) * dimensionsPerTensor * MemoryLayout<TensorDimension>.stride)
             .assumingMemoryBound(to: TensorDimension.self)
+    }
+
+    subscript(_ i: Int) -> UnsafePointer<NamedView> { UnsafePointer(list + i) }
+
+    mutating func append(_ view: TensorView, _ name: StaticString, _ role: NamedView.Role) {
+        precondition(listed < Self.mostListed)
+        (list + listed).initialize(to: NamedView(view: view, name: name, role: role))
+        listed += 1
     }
 
     /// For rows of tensors that have got their room.

@@ -12,14 +12,16 @@ enum AcceptedTypes {
 
 /// `nil` if the pointer is NULL.
 func optionalView(
-    _ tensor: UnsafePointer<ce_tensor>?, _ name: StaticString, _ accepted: AcceptedTypes, _ storage: inout CallStorage
+    _ tensor: UnsafePointer<ce_tensor>?, _ name: StaticString, _ accepted: AcceptedTypes,
+    _ storage: inout CallStorage, as role: NamedView.Role = .input
 ) throws(CallError) -> TensorView? {
     guard let tensor else { return nil }
-    return try view(tensor, name, accepted, &storage)
+    return try view(tensor, name, accepted, &storage, as: role)
 }
 
 func view(
-    _ tensor: UnsafePointer<ce_tensor>?, _ name: StaticString, _ accepted: AcceptedTypes, _ storage: inout CallStorage
+    _ tensor: UnsafePointer<ce_tensor>?, _ name: StaticString, _ accepted: AcceptedTypes,
+    _ storage: inout CallStorage, as role: NamedView.Role = .input
 ) throws(CallError) -> TensorView {
     guard let tensor = tensor?.pointee else { throw nullPointer(name) }
     guard let dtype = DType(rawValue: tensor.dtype) else {
@@ -114,6 +116,7 @@ func view(
     if high.subtractingReportingOverflow(low).overflow { throw overflowError(name) }
     view.addresses = low..<high
     view.data = data
+    storage.append(view, name, role)
     return view
 }
 

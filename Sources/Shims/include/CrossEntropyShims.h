@@ -407,10 +407,10 @@ static inline void shim_use_large_pages(void *memory, size_t bytes) {
 
 // ---------------------------------------------------------------------------------------------
 // Memory on the stack that is not cleared, which Swift has no name for: of a call's tensors and rows, where these have no more
-// than 16 dimensions.
+// than 16 dimensions, and of the list of tensors.
 
 typedef struct crossentropy_call_memory {
-    int64_t words[704];
+    int64_t words[960];
 } crossentropy_call_memory;
 
 static inline crossentropy_call_memory shim_call_memory(void) {
