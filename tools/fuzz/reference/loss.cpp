@@ -16,12 +16,12 @@ Real Masses::cancellation() const {
 std::vector<Pair> chained(const Call &call, const Target &target, const std::vector<Pair> &units) {
     const size_t classes = units.size();
     const int32_t kind = call.options.target_type;
-    if (kind == CE_TARGET_PROBS) return units;
-    // A difference of logits that is no number leaves infinities to be subtracted.
+    // A difference of logits that is no number may make the row undefined.
     for (const Pair &unit : units) {
         if (std::isfinite(unit.value) && std::fabs(unit.value) > largest_of(CE_F64))
             return std::vector<Pair>(classes, anything());
     }
+    if (kind == CE_TARGET_PROBS) return units;
     const Real temperature = kind == CE_TARGET_LOGITS ? call.temperature() : 1;
     Real mean = 0, size = 0, error = 0;
     if (kind == CE_TARGET_LOGITS) {
