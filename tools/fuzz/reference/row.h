@@ -20,10 +20,13 @@ struct RowResult {
     Real loss_bound(Real scale) const;
     /// Whether the loss, or a part of it, is beyond all numbers before it is weighted.
     bool overflows() const {
-        return std::isfinite(loss) && (std::fabs(loss) > most || magnitude > most || longest > most);
+        if (!std::isfinite(loss)) return std::isinf(loss) && longest > most;
+        return std::fabs(loss) > most || magnitude > most || longest > most;
     }
     /// Parts that overflow either way.
-    bool may_be_undefined() const { return (overflows() && std::fabs(loss) < magnitude) || steepest > most; }
+    bool may_be_undefined() const {
+        return (overflows() && (std::isinf(loss) || std::fabs(loss) < magnitude)) || steepest > most;
+    }
     void make_undefined(size_t classes);
 };
 
