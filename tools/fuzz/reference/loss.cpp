@@ -10,7 +10,7 @@ Real Masses::cancellation() const {
         sum += mass;
         size += std::fabs(mass);
     }
-    return size > std::fabs(sum) ? 0x1p-50L * size : 0;
+    return size > std::fabs(sum) ? 0x1p-45L * size : 0;  // 256 additions to a lane, each of 2^-53
 }
 
 std::vector<Pair> chained(const Call &call, const Target &target, const std::vector<Pair> &units) {
