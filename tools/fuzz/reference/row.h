@@ -21,7 +21,8 @@ struct RowResult {
     /// Whether the loss, or a part of it, is beyond all numbers before it is weighted.
     bool overflows() const {
         if (!std::isfinite(loss)) return std::isinf(loss) && longest > most;
-        return std::fabs(loss) > most || magnitude > most || longest > most;
+        const Real limit = most * (1 - 1e-12L);  // rounding may lead beyond
+        return std::fabs(loss) > limit || magnitude > limit || longest > limit;
     }
     /// Parts that overflow either way.
     bool may_be_undefined() const {
