@@ -2,7 +2,7 @@ import CCrossEntropy
 import Core
 
 /// Functions that take the same options.
-struct Takers: Equatable {
+struct Takers {
     private let bits: UInt8
 
     static let crossEntropy = Takers(bits: 1)
@@ -95,8 +95,8 @@ private func notAnOption(_ name: StaticString, of function: Takers, _ hint: Stat
 
 @inline(never)
 private func needs(_ name: StaticString, _ wanted: InputType, _ given: Int32) -> CallError {
-    func content(_ type: Int32) -> StaticString {
-        switch InputType(rawValue: type) {
+    func content(_ type: InputType?) -> StaticString {
+        switch type {
         case .logits: "logits"
         case .probs: "probabilities"
         default: "logarithms of probabilities"
@@ -105,8 +105,8 @@ private func needs(_ name: StaticString, _ wanted: InputType, _ given: Int32) ->
     return CallError(CE_ERROR_OPTION) {
         $0.text(name)
         $0.text(" is for ")
-        $0.text(content(wanted.rawValue))
+        $0.text(content(wanted))
         $0.text(", but input_type says ")
-        $0.text(content(given))
+        $0.text(content(InputType(rawValue: given)))
     }
 }
