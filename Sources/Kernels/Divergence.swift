@@ -107,7 +107,8 @@ private func scaledDivergence(_ pair: PairPointer) -> Double {
         let isFar = (d .== DoubleLanes(repeating: .infinity)) .& isOfLogits
         let scaled = (quarter * d).replacing(with: gap, where: isFar)
         Double.storeLanes(scaled, target.logs, i)
-        let cost = (DoubleLanes(repeating: 0x1p-10) * q * scaled).replacing(with: zero, where: q .== zero)
+        // Not 2^-10 q, which is 0 for the least q, and NaN times an infinite d.
+        let cost = (q * (DoubleLanes(repeating: 0x1p-10) * scaled)).replacing(with: zero, where: q .== zero)
         terms += ((cost - unit * q) + unit * p).replacing(with: cost, where: isPlain)
         costs += (q * scaled).replacing(with: zero, where: q .== zero)
     } blockEnd: {
