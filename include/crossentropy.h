@@ -373,7 +373,7 @@ typedef struct ce_options {
  * dtype and within 6 units in its last place, 1.4e-15; the promised bounds hold for those z. The
  * gradient is with respect to x. So it is with temperature, which divides what these make of x.
  * Logits, a teacher's too, that are scaled or divided beyond the largest f64 count as infinite, and
- * a derivative of softcap below 2^-1022 may become 0.
+ * a derivative of softcap below 2^-1020 may become 0.
  *
  * Targets: what target, target_probs and target_type can be
  *

@@ -41,7 +41,7 @@ Logits::Logits(const std::vector<Real> &x, const Call &call) {
                 slope = std::fabs(u) > 11000 ? 0 : scale / wide / wide;
                 // A rounding of the argument, of which sech^2 takes twice as much.
                 chain_bound[c] = 4 * std::fabs(u) * 0x1p-52L;
-                if (1 / wide / wide < 0x1p-1022L) chain_bound[c] = 1;
+                if (1 / wide / wide < 0x1p-1020L) chain_bound[c] = 1;  // 4 exp(-2 |u|), where that is no normal number
             }
         }
         // z is a double.
