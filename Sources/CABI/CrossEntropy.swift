@@ -28,7 +28,7 @@ func crossEntropy(
 
 func run(_ call: LossCall) throws(CallError) {
     do throws(LossFailure) {
-        try call.run()
+        try withUnsafePointer(to: call) { call throws(LossFailure) in try LossCall.run(call) }
     } catch {
         throw CallError(error, classes: call.classes)
     }

@@ -34,7 +34,9 @@ public func ce_partial_compute(
         call.appendRows(of: input, axis: slice.axis) { row in (target: target.stride(row), sampleWeight: 0, grad: 0) }
         if rows == 0 { return }
         do throws(LossFailure) {
-            try call.computePartials(core(partials!))
+            try withUnsafePointer(to: call) { call throws(LossFailure) in
+                try LossCall.computePartials(call, core(partials!))
+            }
         } catch {
             if case .label(let label, let row) = error {
                 throw CallError(CE_ERROR_LABEL) {
@@ -127,7 +129,9 @@ public func ce_partial_loss(
             rows, input: 0, target: partialWords, sampleWeight: sampleWeight?.stride(0) ?? 0,
             loss: keepsLosses ? loss.stride(0) : 0, grad: 0)
         do throws(LossFailure) {
-            try call.lossOfPartials(core(partials, statistics))
+            try withUnsafePointer(to: call) { call throws(LossFailure) in
+                try LossCall.lossOfPartials(call, core(partials, statistics))
+            }
         } catch {
             throw CallError(error, classes: classes)
         }
@@ -198,7 +202,9 @@ public func ce_partial_grad(
             )
         }
         do throws(LossFailure) {
-            try call.gradOfPartials(core(partials, statistics))
+            try withUnsafePointer(to: call) { call throws(LossFailure) in
+                try LossCall.gradOfPartials(call, core(partials, statistics))
+            }
         } catch {
             throw CallError(error, classes: classes)
         }

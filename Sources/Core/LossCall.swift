@@ -102,6 +102,9 @@ public struct LossCall {
         self.target = target
     }
 
+    /// Of a slice, those that the input holds.
+    var classesPerRow: Int { slice?.count ?? classes }
+
     var isIndexTarget: Bool { !target.dtype.isFloatingPoint && sparse == nil }
 
     func isIgnored(_ label: Label) -> Bool {
@@ -126,38 +129,56 @@ public struct LossCall {
     }
 
     // Exported as an interface, or else CABI would get a second copy of everything below.
-    @export(interface) public func run() throws(LossFailure) {
-        let plan = plan()
-        var divisor = try scanTargets()
-        // O(threads + classes) memory, taken before anything is written.
-        guard let workspace = Workspace(for: self, plan) else { throw .outOfMemory }
-        defer { workspace.free() }
+    @export(interface) public static func run(_ call: UnsafePointer<LossCall>) throws(LossFailure) {
+        var divisor = try call.pointee.scanTargets()
+        if call.pointee.isMeanOverDistributionMass { divisor = try sumMass(call, divisor) }
+        let isEmpty = try call.pointee.isEmptyMean(divisor)
+        if call.pointee.statistics != nil { try call.pointee.runForStatistics() }
+        try runLosses(call, divisor, isEmpty: isEmpty)
+    }
 
-        if isMeanOverDistributionMass {
+    /// The sum of the target mass of all rows, which only the kernels can make, times the sample weights.
+    @inline(never)
+    private static func sumMass(_ call: UnsafePointer<LossCall>, _ weights: borrowing MeanDivisor)
+        throws(LossFailure) -> MeanDivisor
+    {
+        var divisor = MeanDivisor(1)
+        try Workspace.with(call) { plan, workspace throws(LossFailure) in
             // The sum of the sample weights has an exponent, and the largest class weight has one.
-            let exponent = divisor.exponent + workspace.massExponent
+            let exponent = weights.exponent + workspace.massExponent
             let scales = RowScales(loss: ScaledNumber(1), exponent: exponent, grad: nil)
-            divisor = MeanDivisor(try sumOverRows(.mass, plan, workspace, scales), exponent: exponent)
+            var pass = RowPass(.mass, call, plan, workspace, scales)
+            try pass.run()
+            divisor = MeanDivisor(workspace.total().pointee, exponent: exponent)
         }
-        let isEmpty = try isEmptyMean(divisor)
+        return divisor
+    }
 
-        if statistics != nil && !plan.isOfGroups { try runForStatistics() }
-        let scales = scales(divisor, isEmpty: isEmpty)
-        let total =
-            plan.route == .shared
-            ? try sumOverLongRows(plan, workspace, scales) : try sumOverRows(.loss, plan, workspace, scales)
-        storeReduced(total, divisor, isEmpty: isEmpty)
+    @inline(never)
+    private static func runLosses(_ call: UnsafePointer<LossCall>, _ divisor: borrowing MeanDivisor, isEmpty: Bool)
+        throws(LossFailure)
+    {
+        let scales = call.pointee.scales(divisor, isEmpty: isEmpty)
+        try Workspace.with(call) { plan, workspace throws(LossFailure) in
+            var pass = RowPass(.loss, call, plan, workspace, scales)
+            if plan.pointee.route == .shared {
+                try SharedRow.runAll(&pass)
+            } else {
+                try pass.run()
+            }
+            call.pointee.storeReduced(workspace.total(), divisor, isEmpty: isEmpty)
+        }
     }
 
     /// Whether there is a mean of nothing; an error where that is to be one.
-    func isEmptyMean(_ divisor: MeanDivisor) throws(LossFailure) -> Bool {
+    func isEmptyMean(_ divisor: borrowing MeanDivisor) throws(LossFailure) -> Bool {
         let isEmpty = reduction == .mean && meanOver != .divisor && divisor.isZero
         if isEmpty && empty == .error { throw .empty }
         return isEmpty
     }
 
     /// What multiplies all losses and gradients. Of an empty mean gradients are 0 or NaN.
-    func scales(_ divisor: MeanDivisor, isEmpty: Bool) -> RowScales {
+    func scales(_ divisor: borrowing MeanDivisor, isEmpty: Bool) -> RowScales {
         let temperature = ScaledNumber(squaresTemperature ? self.temperature : 1)
         let squared = temperature * temperature
         let slopes = mode == .hessianVector || mode == .hessianDiagonal ? 2 : 1
@@ -168,13 +189,15 @@ public struct LossCall {
     }
 
     /// Stores the sum or mean of the losses, if there is to be one.
-    func storeReduced(_ total: ExactSum, _ divisor: MeanDivisor, isEmpty: Bool) {
+    func storeReduced(_ total: UnsafePointer<ExactSum>, _ divisor: borrowing MeanDivisor, isEmpty: Bool) {
         guard reduction != .none, let loss else { return }
-        loss.store(isEmpty ? (empty == .zero ? 0 : .nan) : divisor.mean(total), at: 0)
+        loss.store(isEmpty ? (empty == .zero ? 0 : .nan) : divisor.mean(total.pointee), at: 0)
     }
 
     /// Where the loss looks at the target mass of all classes, a pass of its own; before a gradient may take the input's place.
+    @inline(never)
     private func runForStatistics() throws(LossFailure) {
+        if Plan(for: self, threads: 1).isOfGroups { return }  // which have them from the loss's own pass
         var call = self
         call.mode = .softmax
         call.labelSmoothing = 0
@@ -188,7 +211,9 @@ public struct LossCall {
         call.targetType = .probs
         call.prior = nil
         if !isIndexTarget { call.withoutTarget() }
-        try call.run()
+        try withUnsafePointer(to: call) { call throws(LossFailure) in
+            try LossCall.runLosses(call, MeanDivisor(1), isEmpty: false)
+        }
     }
 
     /// Puts labels that are never read in the target's place.
@@ -275,53 +300,5 @@ public struct LossCall {
     private func meanDivisor(counting rows: Int) -> MeanDivisor {
         guard reduction == .mean else { return MeanDivisor(1) }
         return MeanDivisor(meanOver == .divisor ? meanDivisor : Double(rows))
-    }
-
-    // MARK: Rows
-
-    enum RowSum { case loss, mass }
-
-    func plan() -> Plan { Plan(for: self, threads: threads) }
-
-    /// Runs every row's kernel. The sum of what they return; with reduction none and `.loss`, the losses are stored
-    /// instead.
-    private func sumOverRows(_ what: RowSum, _ plan: Plan, _ workspace: Workspace, _ scales: RowScales)
-        throws(LossFailure) -> ExactSum
-    {
-        var pass = RowPass(call: self, plan: plan, what: what, workspace: workspace, scales: scales)
-        if isCancelled { throw .cancelled }
-        workspace.reset()
-        ThreadPool.run(threads: workspace.threads, { RowPass.work($0!) }, &pass)
-        if wasCancelled { throw .cancelled }
-        return workspace.total()
-    }
-}
-
-/// One pass over the rows, shared by the threads that take part in it.
-struct RowPass {
-    let call: LossCall
-    let plan: Plan
-    let what: LossCall.RowSum
-    let workspace: Workspace
-    let scales: RowScales
-    /// The next piece that no thread has taken.
-    var nextPiece: Int64 = 0
-    /// The next share of the workspace that no thread has taken.
-    var nextSlot: Int64 = 0
-
-    static func work(_ context: UnsafeMutableRawPointer) {
-        let pass = context.assumingMemoryBound(to: RowPass.self)
-        var worker: RowWorker?
-        while true {
-            let piece = Int(shim_fetch_add_i64(&pass.pointee.nextPiece, 1))
-            let rows = pass.pointee.plan.rowsPerPiece
-            let (first, overflow) = piece.multipliedReportingOverflow(by: rows)
-            if overflow || first >= pass.pointee.call.rows.count { break }
-            if pass.pointee.call.isCancelled { break }
-            if worker == nil {
-                worker = RowWorker(pass.pointee, slot: Int(shim_fetch_add_i64(&pass.pointee.nextSlot, 1)))
-            }
-            worker!.run(first..<min(first + rows, pass.pointee.call.rows.count))
-        }
     }
 }

@@ -2,7 +2,7 @@
 ///
 /// Weights near the ends of the range are added up, and multiply the losses, with a common power of two, so that a mean of rows
 /// that weigh 1e-310 or 1e300 is as good as any other.
-struct MeanDivisor {
+struct MeanDivisor: ~Copyable {
     /// What is divided by: a number, or a sum of weights that is none.
     private enum Value {
         case number(Double)
@@ -33,7 +33,7 @@ struct MeanDivisor {
     func dividing(_ x: ScaledNumber) -> ScaledNumber { x / ScaledNumber(rounded).shifted(by: -exponent) }
 
     /// The mean: the double nearest to the quotient.
-    func mean(_ total: ExactSum) -> Double {
+    func mean(_ total: borrowing ExactSum) -> Double {
         switch value {
         case .number(let number): total.divided(by: number)
         case .sum(let sum): total.divided(by: sum)

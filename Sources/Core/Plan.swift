@@ -61,7 +61,10 @@ package struct Plan {
         rowsPerGroup = isOfGroups && isShort ? Int(CROSSENTROPY_GROUP) : 1
         // Enough rows per piece for the counter not to matter, few enough for the last thread not to be late.
         let unit = tile?.rows ?? rowsPerGroup
-        rowsPerPiece = max(1, min(call.rows.count / (threads * 8), 65536 / call.classes) / unit) * unit
+        rowsPerPiece =
+            route == .slices
+            ? (call.grad == nil ? 1 : unit)
+            : max(1, min(call.rows.count / (threads * 8), 65536 / call.classes) / unit) * unit
         keptBytes =
             isOfGroups && !isByColumns && call.slice == nil
             ? Plan.keptBytes(call, rows: rowsPerGroup, inDoubles: computesInDoubles) : 0

@@ -20,7 +20,7 @@ package enum Route: Int32 {
     case labels
     /// Every class of a row has target mass.
     case mass
-    /// Rows as pairs of distributions in f64 (`PairRows`).
+    /// Rows as pairs of distributions in f64 (`Pairs`).
     case pairs
 
     /// What the tests want; `nil` leaves the choice to the plan.

@@ -1,15 +1,13 @@
 import Shims
 
-/// The memory that a call needs beside the caller's: O(threads + classes), from malloc, so that running out of it is
-/// an error and not the end of the process.
+/// The memory that a call needs beside the caller's: O(threads + classes), from the stack where that is little, else from malloc, so
+/// that running out of it is an error and not the end of the process.
 struct Workspace {
     let threads: Int
+    private let slotBytes: Int
     private let scratchBytes: Int
     private let blocksBytes: Int
-    private let extraBytes: Int
-    private let sums: UnsafeMutablePointer<ExactSum>
-    /// Each thread's scratch space, followed by its table of blocks and its tile, or room for exponentials.
-    private let scratch: UnsafeMutableRawPointer
+    private let memory: UnsafeMutableRawPointer
     /// The class weights as contiguous doubles, divided by 2^weightExponent, which is 1 unless they are near an end of the range.
     let classWeights: UnsafeMutablePointer<Double>?
     let weightExponent: Int
@@ -18,48 +16,121 @@ struct Workspace {
     /// The prior, times the label smoothing.
     let priors: UnsafeMutablePointer<Double>?
 
-    init?(for call: LossCall, _ plan: Plan) {
-        threads = plan.threads
-        let byColumns: Int32 = plan.isByColumns ? 1 : 0
+    /// One thread's share.
+    struct Slot {
+        /// Of losses or mass.
+        let sum: UnsafeMutablePointer<ExactSum>
+        /// Up to 16 rows, in their own memory as it is large.
+        let group: UnsafeMutablePointer<crossentropy_group>
+        /// shim_scratch_bytes
+        let scratch: UnsafeMutableRawPointer
+        /// shim_blocks_bytes
+        let blocks: UnsafeMutableRawPointer
+        /// A `RowTile`, or exponentials that cannot wait in the gradient's memory, or the arrays of `Pairs`: no call needs two.
+        let extra: UnsafeMutableRawPointer
+    }
+
+    private static var alignment: Int { 128 }
+    private static var sumBytes: Int { aligned(MemoryLayout<ExactSum>.size) }
+    private static var groupBytes: Int { aligned(MemoryLayout<crossentropy_group>.size) }
+    private static func aligned(_ bytes: Int) -> Int { (bytes + alignment - 1) & -alignment }
+
+    /// Plans a call and has `body` compute it. Memory is taken before anything is written.
+    @inline(__always)
+    static func with(
+        _ call: UnsafePointer<LossCall>, threads: Int? = nil,
+        _ body: (UnsafePointer<Plan>, Workspace) throws(LossFailure) -> Void
+    ) throws(LossFailure) {
+        let plan = Plan(for: call.pointee, threads: threads ?? call.pointee.threads)
+        // As it comes: to clear it would take longer than to use it.
+        var stack = shim_stack_memory()
+        try withUnsafeMutableBytes(of: &stack) { stack throws(LossFailure) in
+            try withUnsafePointer(to: plan) { plan throws(LossFailure) in
+                guard let workspace = Workspace(for: call, plan, stack) else { throw .outOfMemory }
+                defer { workspace.free(stack) }
+                try body(plan, workspace)
+            }
+        }
+    }
+
+    private init?(
+        for call: UnsafePointer<LossCall>, _ plan: UnsafePointer<Plan>, _ stack: UnsafeMutableRawBufferPointer
+    ) {
+        let classes = call.pointee.classes
+        let byColumns: Int32 = plan.pointee.isByColumns ? 1 : 0
+        threads = plan.pointee.threads
         scratchBytes = Int(
-            shim_scratch_bytes(Int64(call.classes), byColumns, call.transform.applies == 0 ? 0 : 1))
-        blocksBytes = Int(shim_blocks_bytes(Int64(call.classes), byColumns))
-        let (rowsBytes, isTooLong) = plan.route == .pairs ? PairRows.bytes(for: call) : (0, false)
+            shim_scratch_bytes(Int64(classes), byColumns, call.pointee.transform.applies == 0 ? 0 : 1))
+        blocksBytes = Int(shim_blocks_bytes(Int64(classes), byColumns))
+        let (pairBytes, isTooLong) = plan.pointee.route == .pairs ? Pairs.bytes(for: call.pointee) : (0, false)
         if isTooLong { return nil }
-        extraBytes = ((plan.tile?.bytes(call) ?? plan.keptBytes) + rowsBytes + 127) & ~127
-        let view = plan.needsMass ? call.weight : nil
-        let prior = call.labelSmoothing == 0 ? nil : call.prior
-        let weights = view.flatMap { _ in calloc(call.classes, MemoryLayout<Double>.stride) }
-        let priors = prior.flatMap { _ in calloc(call.classes, MemoryLayout<Double>.stride) }
-        let sums = malloc(threads * MemoryLayout<ExactSum>.stride)
-        let (bytes, overflow) = threads.multipliedReportingOverflow(by: scratchBytes + blocksBytes + extraBytes)
-        let scratch = overflow ? nil : aligned_alloc(128, bytes)
-        guard let sums, let scratch, (weights != nil) == (view != nil), (priors != nil) == (prior != nil) else {
-            Shims.free(sums)
-            Shims.free(scratch)
+        let extraBytes = (plan.pointee.tile?.bytes(call.pointee) ?? plan.pointee.keptBytes) + pairBytes
+        slotBytes = Self.aligned(scratchBytes + blocksBytes + extraBytes) + Self.sumBytes + Self.groupBytes
+        let (bytes, overflow) = threads.multipliedReportingOverflow(by: slotBytes)
+        if overflow { return nil }
+
+        let weight = plan.pointee.needsMass ? call.pointee.weight : nil
+        let prior = call.pointee.labelSmoothing == 0 ? nil : call.pointee.prior
+        let weights = weight.flatMap { _ in calloc(classes, MemoryLayout<Double>.stride) }
+        let priors = prior.flatMap { _ in calloc(classes, MemoryLayout<Double>.stride) }
+        let isSmall = bytes <= stack.count - Self.alignment
+        let start = Int(bitPattern: stack.baseAddress!)
+        let onStack = stack.baseAddress! + (Self.aligned(start) - start)
+        let memory = isSmall ? onStack : aligned_alloc(Self.alignment, bytes)
+        guard let memory, (weights != nil) == (weight != nil), (priors != nil) == (prior != nil) else {
+            if !isSmall { Shims.free(memory) }
             Shims.free(weights)
             Shims.free(priors)
             return nil
         }
-        shim_use_large_pages(scratch, bytes)
-        shim_use_large_pages(weights, weights == nil ? 0 : call.classes * MemoryLayout<Double>.stride)
-        shim_use_large_pages(priors, priors == nil ? 0 : call.classes * MemoryLayout<Double>.stride)
-        self.sums = sums.bindMemory(to: ExactSum.self, capacity: threads)
-        self.sums.initialize(repeating: ExactSum(), count: threads)
-        self.scratch = scratch
-        classWeights = weights?.bindMemory(to: Double.self, capacity: call.classes)
-        if let view, let classWeights {
-            call.forEachPart(of: call.classes) { part in
-                for c in part { classWeights[c] = view.double(at: c * view.classStride) }
+        if !isSmall { shim_use_large_pages(memory, bytes) }
+        shim_use_large_pages(weights, weights == nil ? 0 : classes * MemoryLayout<Double>.stride)
+        shim_use_large_pages(priors, priors == nil ? 0 : classes * MemoryLayout<Double>.stride)
+        self.memory = memory
+        classWeights = weights?.bindMemory(to: Double.self, capacity: classes)
+        if let weight, let classWeights {
+            call.pointee.forEachPart(of: classes) { part in
+                for c in part { classWeights[c] = weight.double(at: c * weight.classStride) }
             }
         }
-        (weightExponent, massExponent) = classWeights.map { Self.normalize($0, for: call) } ?? (0, 0)
-        self.priors = priors?.bindMemory(to: Double.self, capacity: call.classes)
+        (weightExponent, massExponent) = classWeights.map { Self.normalize($0, for: call.pointee) } ?? (0, 0)
+        self.priors = priors?.bindMemory(to: Double.self, capacity: classes)
         if let prior, let priors = self.priors {
-            call.forEachPart(of: call.classes) { part in
-                for c in part { priors[c] = call.labelSmoothing * prior.double(at: c * prior.classStride) }
+            call.pointee.forEachPart(of: classes) { part in
+                for c in part { priors[c] = call.pointee.labelSmoothing * prior.double(at: c * prior.classStride) }
             }
         }
+    }
+
+    private func free(_ stack: UnsafeMutableRawBufferPointer) {
+        let isSmall = memory >= stack.baseAddress! && memory < stack.baseAddress! + stack.count
+        if !isSmall { Shims.free(memory) }
+        Shims.free(classWeights)
+        Shims.free(priors)
+    }
+
+    func slot(_ number: Int) -> Slot {
+        let scratch = memory + number * slotBytes
+        let group = scratch + slotBytes - Self.groupBytes
+        return Slot(
+            sum: (group - Self.sumBytes).assumingMemoryBound(to: ExactSum.self),
+            group: group.assumingMemoryBound(to: crossentropy_group.self), scratch: scratch,
+            blocks: scratch + scratchBytes, extra: scratch + scratchBytes + blocksBytes)
+    }
+
+    /// No sums yet.
+    func reset() {
+        for i in 0..<threads { slot(i).sum.initialize(to: ExactSum()) }
+    }
+
+    /// The sum of all threads' sums, which becomes the first one's.
+    func total() -> UnsafePointer<ExactSum> {
+        let total = slot(0).sum
+        for i in 1..<max(1, threads) {
+            total.pointee.add(slot(i).sum.pointee)
+            slot(i).sum.pointee = ExactSum()
+        }
+        return UnsafePointer(total)
     }
 
     /// Divides the class weights by a power of two, the exponent of which is returned, if the largest is near an end of the range; and
@@ -89,32 +160,5 @@ struct Workspace {
             for c in part { weights[c] = ScaledNumber(weights[c]).shifted(by: -exponent).value }
         }
         return (exponent, massExponent)
-    }
-
-    func free() {
-        Shims.free(sums)
-        Shims.free(scratch)
-        Shims.free(classWeights)
-        Shims.free(priors)
-    }
-
-    func reset() {
-        for i in 0..<threads { sums[i] = ExactSum() }
-    }
-
-    func sum(slot: Int) -> UnsafeMutablePointer<ExactSum> { sums + slot }
-
-    func scratch(slot: Int) -> UnsafeMutableRawPointer {
-        scratch + slot * (scratchBytes + blocksBytes + extraBytes)
-    }
-
-    func blocks(slot: Int) -> UnsafeMutableRawPointer { scratch(slot: slot) + scratchBytes }
-
-    func extra(slot: Int) -> UnsafeMutableRawPointer { blocks(slot: slot) + blocksBytes }
-
-    func total() -> ExactSum {
-        var total = sums[0]
-        for i in 1..<max(1, threads) { total.add(sums[i]) }
-        return total
     }
 }

@@ -418,6 +418,16 @@ static inline crossentropy_call_memory shim_call_memory(void) {
     return memory;
 }
 
+// For the workspace of a small call.
+typedef struct crossentropy_stack_memory {
+    int64_t words[2048];
+} crossentropy_stack_memory;
+
+static inline crossentropy_stack_memory shim_stack_memory(void) {
+    crossentropy_stack_memory memory;
+    return memory;
+}
+
 // ---------------------------------------------------------------------------------------------
 // Atomics
 

@@ -4,8 +4,8 @@ import Shims
 /// to the target, and second derivatives.
 ///
 /// Whatever the target is, the loss's own kernels are given probabilities of all classes.
-struct PairRows {
-    private let call: LossCall
+struct Pairs {
+    private let call: UnsafePointer<LossCall>
     private let kernels: crossentropy_pair_kernels
     private let scatter: crossentropy_scatter_kernel
     private let fill: crossentropy_fill_kernel
@@ -33,8 +33,12 @@ struct PairRows {
     /// - Parameters:
     ///   - memory: As `bytes` says.
     ///   - weight: Of the classes.
-    init(for call: LossCall, _ plan: Plan, _ memory: UnsafeMutableRawPointer, _ weight: UnsafePointer<Double>?) {
+    init(
+        _ call: UnsafePointer<LossCall>, _ plan: Plan, _ memory: UnsafeMutableRawPointer,
+        _ weight: UnsafePointer<Double>?
+    ) {
         self.call = call
+        let call = call.pointee
         let table = withUnsafeMutablePointer(to: &Processor.state.pointee.kernels) { $0 }
         kernels = table.pointee.pair
         scatter = shim_binary_kernels(table, 1).pointee.scatter
@@ -71,15 +75,15 @@ struct PairRows {
 
     /// Probabilities of all classes of a row, contiguous f64 if they are not the caller's own; `nil` if the row names none.
     mutating func target(of row: Int, _ offsets: RowOffsets) -> UnsafeRawPointer? {
-        if call.sparse != nil {
-            let entries = call.entries(ofRow: row, offsets)
+        if call.pointee.sparse != nil {
+            let entries = call.pointee.entries(ofRow: row, offsets)
             // Offsets were checked, but the caller's memory may have changed since.
-            return call.hasEntry(entries) ? UnsafeRawPointer(expand(entries!)) : nil
+            return call.pointee.hasEntry(entries) ? UnsafeRawPointer(expand(entries!)) : nil
         }
-        let place = UnsafeRawPointer(call.target.element(offsets.target))
-        if call.targetType == .probs || usesSingles { return place }
-        stageTarget(place, call.target, call.targetType.kind)
-        if call.mode != .divergence { kernels.normalize(&pair.target, pair.classes) }
+        let place = UnsafeRawPointer(call.pointee.target.element(offsets.target))
+        if call.pointee.targetType == .probs || usesSingles { return place }
+        stageTarget(place, call.pointee.target, call.pointee.targetType.kind)
+        if call.pointee.mode != .divergence { kernels.normalize(&pair.target, pair.classes) }
         return UnsafeRawPointer(pair.target.values)
     }
 
@@ -93,26 +97,26 @@ struct PairRows {
 
     /// Writes a sparse row out.
     private mutating func expand(_ entries: SparseEntries) -> UnsafeMutablePointer<Double> {
-        let sparse = call.sparse!
+        let sparse = call.pointee.sparse!
         let named = pair.target.values!
         var count = 0
-        for i in 0..<entries.count where call.label(entries, i) != nil {
-            if i % LossCall.part == 0 && call.isCancelled { break }
-            if count == call.classes { break }  // checked, but the caller's memory may have changed since
+        for i in 0..<entries.count where call.pointee.label(entries, i) != nil {
+            if i % LossCall.part == 0 && call.pointee.isCancelled { break }
+            if count == call.pointee.classes { break }  // checked, but the caller's memory may have changed since
             named[count] = sparse.probs.double(at: entries.firstProb + i * sparse.probs.classStride)
             count += 1
         }
-        if call.targetType != .probs {
+        if call.pointee.targetType != .probs {
             pair.target.data = UnsafeRawPointer(named)
-            pair.target.kind = call.targetType.kind
+            pair.target.kind = call.pointee.targetType.kind
             kernels.stage(&pair.target, Int64(count))
             kernels.normalize(&pair.target, Int64(count))
         }
         var total = sum(named, count)
         // Exponentials of logarithms that are all far from 0 have no digits, but their shares are those of the largest.
         let isFar = !(total.sum > 0x1p-900 && total.sum < .infinity)
-        if isFar && call.targetType == .logProbs && sparse.rest == .renormalize {
-            call.forEachPart(of: count) { part in
+        if isFar && call.pointee.targetType == .logProbs && sparse.rest == .renormalize {
+            call.pointee.forEachPart(of: count) { part in
                 for i in part { named[i] = pair.target.logs[i] }
             }
             pair.target.kind = CROSSENTROPY_LOGITS
@@ -121,30 +125,30 @@ struct PairRows {
             total = sum(named, count)
         }
         if total.sum.magnitude == .infinity && sparse.rest == .renormalize {
-            call.forEachPart(of: count) { part in
+            call.pointee.forEachPart(of: count) { part in
                 for i in part { named[i] *= 0x1p-64 }
             }
             total = sum(named, count)
         }
-        let others = call.classes - count
+        let others = call.pointee.classes - count
         let share = sparse.rest == .spread && others > 0 ? sparse.remainder(of: total, count) / Double(others) : 0
-        call.forEachPart(of: call.classes) { part in
+        call.pointee.forEachPart(of: call.pointee.classes) { part in
             for c in part { dense[c] = share }
         }
         var next = 0
         for i in 0..<entries.count {
-            if i % LossCall.part == 0 && call.isCancelled { break }
-            guard next < count, let label = call.label(entries, i) else { continue }
+            if i % LossCall.part == 0 && call.pointee.isCancelled { break }
+            guard next < count, let label = call.pointee.label(entries, i) else { continue }
             let value = sparse.rest == .renormalize ? named[next] / total.value : named[next]
             next += 1
-            dense[label.isIndex(below: call.classes) ? Int(label.value) : 0] = value
+            dense[label.isIndex(below: call.pointee.classes) ? Int(label.value) : 0] = value
         }
         return dense
     }
 
     private func sum(_ values: UnsafePointer<Double>, _ count: Int) -> CompensatedSum {
         var total = CompensatedSum()
-        call.forEachPart(of: count) { part in
+        call.pointee.forEachPart(of: count) { part in
             for i in part { total.add(values[i]) }
         }
         return total
@@ -158,23 +162,23 @@ struct PairRows {
         pair.grad_scale = row.grad_scale
         pair.z_loss = row.terms.z_loss
         power = row.grad_power
-        switch call.mode {
+        switch call.pointee.mode {
         case .divergence:
             if usesSingles && power == 1, let value = divergenceOfSingles(row) { return value }
             return divergence(row, offsets, hasGradients: hasGradients)
         case .hessianVector, .hessianDiagonal: return hasGradients ? secondDerivatives(&row, kernel, offsets) : 0
         case .loss, .softmax, .logSoftmax:
-            if !hasGradients || call.targetGrad == nil { return kernel(&row) }
+            if !hasGradients || call.pointee.targetGrad == nil { return kernel(&row) }
             return lossWithTargetGradient(&row, kernel, offsets)
         }
     }
 
     private mutating func divergence(_ row: crossentropy_row, _ offsets: RowOffsets, hasGradients: Bool) -> Double {
         kernels.stage(&pair.prediction, pair.classes)
-        if call.sparse != nil {
+        if call.pointee.sparse != nil {
             stageTarget(row.target, Operand(data: dense, dtype: .f64, classStride: 1), CROSSENTROPY_PROBS)
-        } else if call.targetType == .probs || usesSingles {
-            stageTarget(row.target, call.target, call.targetType.kind)
+        } else if call.pointee.targetType == .probs || usesSingles {
+            stageTarget(row.target, call.pointee.target, call.pointee.targetType.kind)
         }
         let divergence = kernels.divergence(&pair)
         let value = row.row_weight * divergence * pair.total_unit
@@ -202,7 +206,7 @@ struct PairRows {
         }
         kernels.stage(&pair.prediction, pair.classes)
         if pair.mass != pair.mass || pair.prediction.factor != pair.prediction.factor { return .nan }
-        if let vector = call.vector {
+        if let vector = call.pointee.vector {
             stageTarget(UnsafeRawPointer(vector.element(offsets.vector)), vector, CROSSENTROPY_NUMBERS)
             kernels.hessian_vector(&pair)
         } else {
@@ -217,8 +221,8 @@ struct PairRows {
     ) -> Double {
         // Before the gradient takes the input's place.
         kernels.stage(&pair.prediction, pair.classes)
-        if call.targetType == .probs {
-            stageTarget(row.target, call.target, CROSSENTROPY_NUMBERS)
+        if call.pointee.targetType == .probs {
+            stageTarget(row.target, call.pointee.target, CROSSENTROPY_NUMBERS)
             pair.target.kind = CROSSENTROPY_PROBS
         }
         kernels.costs(&pair)
@@ -230,7 +234,7 @@ struct PairRows {
     /// `nil` where f32 cannot tell, and nothing has been written.
     private mutating func divergenceOfSingles(_ row: crossentropy_row) -> Double? {
         pair.target.data = row.target
-        pair.target.stride = Int64(call.target.classStride)
+        pair.target.stride = Int64(call.pointee.target.classStride)
         pair.target.format = CROSSENTROPY_F32
         let divergence = kernels.single_divergence(&pair)
         if divergence < Self.leastSingleDivergence || divergence == .infinity { return nil }
@@ -246,7 +250,7 @@ struct PairRows {
         kernels.single_divergence_grad(&pair)
         if !isDirect {
             let format = row.grad_format == CROSSENTROPY_F32 ? CROSSENTROPY_NATIVE : row.grad_format
-            call.forEachPart(of: call.classes) { part in
+            call.pointee.forEachPart(of: call.pointee.classes) { part in
                 scatterSingles(
                     copy + part.lowerBound * MemoryLayout<Float>.size, Int64(part.count), grad, format,
                     Int64(part.lowerBound) * row.grad_stride, row.grad_stride)
@@ -258,7 +262,7 @@ struct PairRows {
     private func write(
         _ copy: UnsafeMutablePointer<Double>, _ place: UnsafeMutableRawPointer, _ format: Int32, _ stride: Int64
     ) {
-        call.forEachPart(of: call.classes) { part in
+        call.pointee.forEachPart(of: call.pointee.classes) { part in
             if power != 1 { for c in part { copy[c] *= power } }
             scatter(
                 copy + part.lowerBound, Int64(part.count), place, format, Int64(part.lowerBound) * stride, stride)
@@ -266,7 +270,7 @@ struct PairRows {
     }
 
     private mutating func writeTargetGradient(_ row: crossentropy_row, _ offsets: RowOffsets) {
-        guard let grad = call.targetGrad else { return }
+        guard let grad = call.pointee.targetGrad else { return }
         // The transform is the prediction's alone.
         let scale = ScaledNumber(row.grad_scale) * ScaledNumber(row.grad_power)
         (pair.grad_scale, power) = scale.shifted(by: -pair.prediction.transform.slopeExponent).parts()
@@ -280,8 +284,8 @@ struct PairRows {
     }
 
     func fillTargetGradient(_ offsets: RowOffsets, with value: Double) {
-        guard let grad = call.targetGrad else { return }
-        call.forEachPart(of: call.classes) { part in
+        guard let grad = call.pointee.targetGrad else { return }
+        call.pointee.forEachPart(of: call.pointee.classes) { part in
             fill(
                 grad.element(offsets.targetGrad + part.lowerBound * grad.classStride), Int64(part.count),
                 Int64(grad.classStride), grad.dtype.format(inDoubles: true), value)

@@ -41,3 +41,27 @@ package struct RowTile {
         }
     }
 }
+
+extension Groups {
+    /// Groups of rows whose classes lie far apart, from a copy.
+    @inline(never)
+    func run(_ tile: RowTile, _ row: Int, _ count: Int, _ first: RowOffsets) {
+        let call = call.pointee
+        let size = call.input.dtype.size
+        let holdsGradients = pass.pointee.scales.hasGradients && tile.holdsGradients(call)
+        group.pointee.input_stride = Int64(tile.stride)
+        if holdsGradients { group.pointee.grad_stride = Int64(tile.stride) }
+        tile.read(call.input, first.input, count, classes: call.classes, to: slot.extra)
+        for start in stride(from: 0, to: count, by: Int(CROSSENTROPY_GROUP)) {
+            let rows = min(Int(CROSSENTROPY_GROUP), count - start)
+            let offsets = first + call.rows.step * start
+            prepare(rows, offsets)
+            group.pointee.input = UnsafeRawPointer(slot.extra + start * size)
+            group.pointee.upcoming = group.pointee.input  // `read` has asked for what comes next
+            group.pointee.upcoming_stride = 0
+            if holdsGradients { group.pointee.grad = slot.extra + start * size }
+            finish(row + start, rows, offsets)
+        }
+        if holdsGradients { tile.write(slot.extra, to: call.grad!, first.grad, count, classes: call.classes) }
+    }
+}

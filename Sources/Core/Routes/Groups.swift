@@ -1,0 +1,146 @@
+import Shims
+
+/// Logits with labels, up to 16 rows to a kernel: a thread's way through them.
+struct Groups {
+    let pass: UnsafePointer<RowPass>
+    let slot: Workspace.Slot
+    private let kernel: crossentropy_group_kernel
+
+    /// What the kernel is told, and what it answers.
+    var group: UnsafeMutablePointer<crossentropy_group> { slot.group }
+    var call: UnsafePointer<LossCall> { pass.pointee.call }
+    private var plan: UnsafePointer<Plan> { pass.pointee.plan }
+
+    init(_ pass: UnsafePointer<RowPass>, _ slot: Workspace.Slot) {
+        self.pass = pass
+        self.slot = slot
+        let inDoubles = pass.pointee.plan.pointee.computesInDoubles
+        kernel = shim_group_kernel(&Processor.state.pointee.kernels, inDoubles ? 1 : 0)
+        fillInCommon(inDoubles)
+    }
+
+    /// What is the same for all groups.
+    private func fillInCommon(_ inDoubles: Bool) {
+        let call = call.pointee
+        group.pointee.classes = Int64(call.classesPerRow)
+        group.pointee.input_stride = Int64(call.input.classStride)
+        group.pointee.input_row_stride = Int64(call.rows.step.input)
+        group.pointee.mode = call.mode.rawValue
+        group.pointee.wants_statistics = call.statistics?.wanted(hasTarget: call.hasTarget) ?? 0
+        group.pointee.by_columns = plan.pointee.isByColumns ? 1 : 0
+        group.pointee.input_format = call.input.dtype.format(inDoubles: inDoubles)
+        group.pointee.grad_format = call.grad?.dtype.format(inDoubles: inDoubles) ?? CROSSENTROPY_NATIVE
+        group.pointee.grad_stride = Int64(call.grad?.classStride ?? 0)
+        group.pointee.grad_row_stride = Int64(call.rows.step.grad)
+        // Short rows lie one after the other, neighbours class by class.
+        let apart = call.rows.step.input == 1 ? call.input.classStride : Int(CROSSENTROPY_GROUP)
+        group.pointee.upcoming_stride = Int64(apart &* call.input.dtype.size)
+        group.pointee.terms = call.terms
+        group.pointee.transform = call.transform
+        group.pointee.cancel = call.cancel
+        group.pointee.scratch = slot.scratch
+        group.pointee.blocks = slot.blocks
+        group.pointee.kept = plan.pointee.keptBytes == 0 ? nil : slot.extra
+    }
+
+    func run(_ rows: Range<Int>) {
+        if let tile = plan.pointee.tile {
+            call.pointee.rows.forEachRun(in: rows, limit: tile.rows) { row, first, count in
+                run(tile, row, count, first)
+                return true
+            }
+        } else {
+            call.pointee.rows.forEachRun(in: rows, limit: plan.pointee.rowsPerGroup) { row, first, count in
+                prepare(count, first)
+                finish(row, count, first)
+                return true
+            }
+        }
+    }
+
+    /// Computes a group that is prepared, and keeps what comes of it.
+    @inline(never)
+    func finish(_ row: Int, _ count: Int, _ first: RowOffsets) {
+        kernel(group)
+        keepLosses(count, first)
+        if group.pointee.grad == nil { pass.pointee.clearGradients(first, count) }
+        call.pointee.statistics?.store(&group.pointee, row, count)
+    }
+
+    /// Stores the losses of a finished group, or adds them up.
+    func keepLosses(_ count: Int, _ first: RowOffsets) {
+        let losses = shim_group_loss(group)!
+        if group.pointee.has_powers != 0 {
+            for i in 0..<count { losses[i] *= shim_group_loss_power(group)![i] }
+        }
+        if pass.pointee.storesLosses {
+            guard let loss = call.pointee.loss else { return }
+            for i in 0..<count { loss.store(losses[i], at: first.loss + i * call.pointee.rows.step.loss) }
+        } else {
+            // 0 in lanes without a row.
+            slot.sum.pointee.add(UnsafeRawPointer(losses).loadUnaligned(as: SIMD16<Double>.self))
+        }
+    }
+
+    /// Fills in what differs from group to group.
+    @inline(never)
+    func prepare(_ count: Int, _ first: RowOffsets) {
+        let size = Int(CROSSENTROPY_GROUP)
+        let scales = pass.pointee.scales
+        let facts = RowFacts(call, first)
+        let labels = shim_group_labels(group)!
+        let isCounted = shim_group_is_counted(group)!
+        let lossScale = shim_group_loss_scale(group)!
+        let gradScale = shim_group_grad_scale(group)!
+        let sampleWeight = shim_group_sample_weight(group)!
+        let gradWeight = shim_group_grad_weight(group)!
+        let factor = scales.gradFactor
+        facts.read(count, labels: labels, isCounted: isCounted)
+        // Without weights, which is the usual case.
+        for i in 0..<size {
+            let isIndex = isCounted[i] == isCounted[i]
+            lossScale[i] = isIndex ? 1 : .nan
+            gradScale[i] = isIndex ? factor : .nan
+            sampleWeight[i] = 1
+            gradWeight[i] = factor
+        }
+        group.pointee.has_powers = 0
+        if call.pointee.weight != nil || call.pointee.sampleWeight != nil || call.pointee.gradLosses != nil
+            || !scales.areOnes
+        {
+            scale(count, facts)
+        }
+        group.pointee.rows = Int64(count)
+        group.pointee.input = UnsafeRawPointer(call.pointee.input.element(first.input))
+        group.pointee.upcoming =
+            group.pointee.input + call.pointee.rows.step.input &* count &* call.pointee.input.dtype.size
+        group.pointee.grad = scales.hasGradients ? call.pointee.grad?.element(first.grad) : nil
+    }
+
+    /// What multiplies each row's loss and gradient, where it is not the same for all.
+    @inline(never)
+    private func scale(_ count: Int, _ facts: RowFacts) {
+        let scales = pass.pointee.scales
+        let labels = shim_group_labels(group)!
+        let isCounted = shim_group_is_counted(group)!
+        let lossScale = shim_group_loss_scale(group)!
+        let gradScale = shim_group_grad_scale(group)!
+        let sampleWeight = shim_group_sample_weight(group)!
+        let gradWeight = shim_group_grad_weight(group)!
+        let lossPower = shim_group_loss_power(group)!
+        let gradPower = shim_group_grad_power(group)!
+        for i in 0..<Int(CROSSENTROPY_GROUP) { (lossPower[i], gradPower[i]) = (1, 1) }
+        for i in 0..<count where isCounted[i] != 0 {
+            let (s, w, g) = facts.weights(i, label: labels[i])
+            if !facts.counts(s, w) { isCounted[i] = 0 }
+            let row = scales.row(s, w, g, isOfLabel: true)
+            lossScale[i] *= row.loss
+            gradScale[i] = gradScale[i] == gradScale[i] && scales.isFinite(s, g) ? row.grad : .nan
+            sampleWeight[i] = row.zLoss
+            gradWeight[i] = row.zGrad
+            lossPower[i] = row.lossPower
+            gradPower[i] = row.gradPower
+            if row.lossPower != 1 || row.gradPower != 1 { group.pointee.has_powers = 1 }
+        }
+    }
+}

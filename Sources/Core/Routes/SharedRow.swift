@@ -1,0 +1,70 @@
+import Shims
+
+/// One long row that several threads work on, a few blocks at a time. The blocks are those that a single thread would make, and what they
+/// come to is merged in their order, so the bits are the same.
+struct SharedRow {
+    private var pieces: Pieces
+    private let group: UnsafePointer<crossentropy_group>
+    private let workspace: Workspace
+    /// What is being done with all the blocks.
+    private let kernel: crossentropy_block_kernel
+
+    /// Blocks that a thread takes at a time.
+    private static var blocksPerPiece: Int { 32 }
+
+    /// The losses and gradients of all rows, one after the other.
+    static func runAll(_ pass: UnsafePointer<RowPass>) throws(LossFailure) {
+        let call = pass.pointee.call
+        pass.pointee.workspace.reset()
+        let groups = Groups(pass, pass.pointee.workspace.slot(0))
+        groups.group.pointee.kept = nil  // each thread's own
+        call.pointee.rows.forEachRow(in: 0..<call.pointee.rows.count) { row, offsets in
+            run(groups, row, offsets)
+            return !call.pointee.isCancelled
+        }
+        if call.pointee.wasCancelled { throw .cancelled }
+    }
+
+    @inline(never)
+    private static func run(_ groups: Groups, _ row: Int, _ offsets: RowOffsets) {
+        let inDoubles = groups.pass.pointee.plan.pointee.computesInDoubles
+        let kernels = shim_long_row_kernels(&Processor.state.pointee.kernels, inDoubles ? 1 : 0).pointee
+        let group = groups.group
+        groups.prepare(1, offsets)
+        kernels.begin(group)
+        forEachBlock(groups, kernels.sum)
+        if groups.call.pointee.wasCancelled { return }  // and some blocks have no sums
+        kernels.finish(group)
+        if group.pointee.grad != nil {
+            forEachBlock(groups, kernels.grad)
+        } else {
+            groups.pass.pointee.clearGradients(offsets, 1)
+        }
+        groups.call.pointee.statistics?.store(&group.pointee, row, 1)
+        groups.keepLosses(1, offsets)
+    }
+
+    private static func forEachBlock(_ groups: Groups, _ kernel: crossentropy_block_kernel) {
+        let call = groups.call.pointee
+        let blocks = (call.classes + Int(CROSSENTROPY_BLOCK) - 1) / Int(CROSSENTROPY_BLOCK)
+        let workspace = groups.pass.pointee.workspace
+        var row = SharedRow(
+            pieces: Pieces(count: blocks, length: blocksPerPiece, cancel: call.cancel),
+            group: UnsafePointer(groups.group), workspace: workspace, kernel: kernel)
+        ThreadPool.run(threads: workspace.threads, { SharedRow.work($0!) }, &row)
+    }
+
+    private static func work(_ context: UnsafeMutableRawPointer) {
+        let row = context.assumingMemoryBound(to: SharedRow.self)
+        let pieces = withUnsafeMutablePointer(to: &row.pointee.pieces) { $0 }
+        guard var blocks = pieces.next() else { return }
+        // The table of blocks stays the one that all share.
+        var group = row.pointee.group.pointee
+        group.scratch = row.pointee.workspace.slot(pieces.nextSlot()).scratch
+        while true {
+            row.pointee.kernel(&group, Int64(blocks.lowerBound), Int64(blocks.count))
+            guard let next = pieces.next() else { return }
+            blocks = next
+        }
+    }
+}

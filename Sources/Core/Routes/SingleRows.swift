@@ -1,0 +1,145 @@
+import Shims
+
+/// Rows that go to a kernel one by one, probabilities or such as may have target mass in every class: a thread's way through them.
+struct SingleRows {
+    private let pass: UnsafePointer<RowPass>
+    private let slot: Workspace.Slot
+    private let kernel: crossentropy_row_kernel
+    private let isOfMass: Bool
+    /// What the kernel is told; the parts that are the same for all rows are set once.
+    private var row = crossentropy_row()
+    /// Where rows become distributions in f64.
+    private var pairs: Pairs?
+
+    private var call: UnsafePointer<LossCall> { pass.pointee.call }
+
+    init(_ pass: UnsafePointer<RowPass>, _ slot: Workspace.Slot) {
+        self.pass = pass
+        self.slot = slot
+        let call = pass.pointee.call.pointee
+        let plan = pass.pointee.plan.pointee
+        let workspace = pass.pointee.workspace
+        let kernels = withUnsafePointer(to: &Processor.state.pointee.kernels) { $0 }
+        let inDoubles = plan.computesInDoubles
+        let type: Int32 = inDoubles ? 1 : 0
+        if case .mass = pass.pointee.purpose { isOfMass = true } else { isOfMass = false }
+        if isOfMass || call.mode.isOfPairs {
+            kernel = kernels.pointee.total_mass
+        } else if plan.needsMass {
+            kernel = shim_mass_kernel(kernels, call.inputType.rawValue, type)
+        } else {
+            kernel = shim_index_kernel(kernels, call.inputType.rawValue, type)
+        }
+        row.classes = Int64(call.classes)
+        row.input_stride = Int64(call.input.classStride)
+        row.input_format = call.input.dtype.format(inDoubles: inDoubles)
+        row.target_stride = Int64(call.target.classStride)
+        row.target_is_f64 = call.target.dtype == .f64 ? 1 : 0
+        row.grad_stride = Int64(call.grad?.classStride ?? 0)
+        row.grad_format = call.grad?.dtype.format(inDoubles: inDoubles) ?? CROSSENTROPY_NATIVE
+        if let weights = workspace.classWeights { row.weight = UnsafePointer(weights) }
+        row.keep = 1
+        if !isOfMass {
+            row.keep = 1 - call.labelSmoothing
+            row.spread = call.prior == nil ? call.labelSmoothing / Double(call.classes) : 0
+            if let priors = workspace.priors { row.prior = UnsafePointer(priors) }
+        }
+        row.terms = call.terms
+        row.terms.z_loss = ScaledNumber(call.terms.z_loss).shifted(by: -workspace.weightExponent).value
+        row.transform = call.transform
+        row.clip_low = call.clipLow
+        row.clip_high = call.clipHigh
+        row.cancel = call.cancel
+        row.scratch = slot.scratch
+        row.blocks = slot.blocks
+        pairs = plan.route == .pairs ? Pairs(pass.pointee.call, plan, slot.extra, row.weight) : nil
+        if plan.writesTarget {
+            row.target_stride = 1
+            row.target_is_f64 = 1
+        }
+    }
+
+    mutating func run(_ rows: Range<Int>) {
+        call.pointee.rows.forEachRun(in: rows, limit: Int(CROSSENTROPY_GROUP)) { first, offsets, count in
+            run(first, offsets, count)
+            return true
+        }
+    }
+
+    /// Up to 16 neighbouring rows.
+    private mutating func run(_ first: Int, _ firstOffsets: RowOffsets, _ count: Int) {
+        let facts = RowFacts(call, firstOffsets)
+        let labels = shim_group_labels(slot.group)!
+        let isCounted = shim_group_is_counted(slot.group)!
+        facts.read(count, labels: labels, isCounted: isCounted)
+        for i in 0..<count {
+            if call.pointee.isCancelled { return }
+            let offsets = firstOffsets + call.pointee.rows.step * i
+            let value = value(
+                of: first + i, offsets, facts.weights(i, label: labels[i]), labels[i], isCounted[i], facts)
+            if pass.pointee.storesLosses {
+                call.pointee.loss?.store(value, at: offsets.loss)
+            } else {
+                slot.sum.pointee.add(value)
+            }
+        }
+    }
+
+    /// The row's loss (or target mass), weighted. Its gradient, if asked for, is written.
+    private mutating func value(
+        of number: Int, _ offsets: RowOffsets, _ weights: (sample: Double, ofClass: Double, upstream: Double),
+        _ label: Int64, _ isCounted: Double, _ facts: RowFacts
+    ) -> Double {
+        let scales = pass.pointee.scales
+        let (s, w, g) = weights
+        if isCounted == 0 || !facts.counts(s, w) { return filled(offsets, with: 0) }
+        if isCounted != isCounted { return filled(offsets, with: .nan) }
+        row.label = label
+        if pairs != nil {
+            if !call.pointee.isIndexTarget {
+                guard let target = pairs!.target(of: number, offsets) else { return filled(offsets, with: 0) }
+                row.target = target
+            }
+        } else if !call.pointee.isIndexTarget {
+            row.target = UnsafeRawPointer(call.pointee.target.element(offsets.target))
+        }
+        row.input = UnsafeRawPointer(call.pointee.input.element(offsets.input))
+        let scale: RowScales.Row
+        if pass.pointee.plan.pointee.needsMass || isOfMass {
+            // The kernels have the class weights, divided by a power of two that keeps them in range.
+            let exponent = pass.pointee.workspace.weightExponent
+            row.label_mass = row.keep * (ScaledNumber(w).shifted(by: -exponent).value)
+            scale = scales.row(s, ScaledNumber(1).shifted(by: exponent).value, g, isOfLabel: false)
+        } else {
+            row.label_mass = 1
+            scale = scales.row(s, row.keep * w, g, isOfLabel: true)
+        }
+        row.row_weight = scale.loss
+        row.grad_scale = scale.grad
+        row.grad_power = scale.gradPower
+        let hasGradients = !isOfMass && scales.hasGradients && scales.isFinite(s, g)
+        row.grad = hasGradients ? call.pointee.grad?.element(offsets.grad) : nil
+        var value: Double
+        if pairs != nil && !isOfMass {
+            value = pairs!.value(&row, kernel, offsets, hasGradients: hasGradients)
+            if value != value && hasGradients { fillGradients(offsets, with: .nan) }
+        } else {
+            value = withUnsafePointer(to: row) { kernel($0) }
+        }
+        if scale.lossPower != 1 { value *= scale.lossPower }
+        if !hasGradients { fillGradients(offsets, with: scales.hasGradients ? .nan : 0) }
+        return value
+    }
+
+    /// The same number for the loss and all gradients.
+    private func filled(_ offsets: RowOffsets, with value: Double) -> Double {
+        fillGradients(offsets, with: value)
+        return value
+    }
+
+    /// Of the row, with respect to the input and to the target.
+    private func fillGradients(_ offsets: RowOffsets, with value: Double) {
+        pass.pointee.fillGradient(offsets, with: value)
+        if !isOfMass { pairs?.fillTargetGradient(offsets, with: value) }
+    }
+}

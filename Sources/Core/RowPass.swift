@@ -1,0 +1,96 @@
+import Shims
+
+/// A pass over the rows of a call: what its threads share. Each claims pieces of the rows and goes through them on the plan's route.
+struct RowPass {
+    enum Purpose {
+        /// Losses, gradients and statistics.
+        case loss
+        /// The sum of the target mass, before anything is written.
+        case mass
+        /// Statistics of slices of the rows, or from those of all slices a slice's gradient.
+        case slices(LossCall.Partials)
+    }
+
+    var pieces: Pieces
+    let call: UnsafePointer<LossCall>
+    let plan: UnsafePointer<Plan>
+    let purpose: Purpose
+    let workspace: Workspace
+    let scales: RowScales
+
+    init(
+        _ purpose: Purpose, _ call: UnsafePointer<LossCall>, _ plan: UnsafePointer<Plan>, _ workspace: Workspace,
+        _ scales: RowScales
+    ) {
+        self.purpose = purpose
+        self.call = call
+        self.plan = plan
+        self.workspace = workspace
+        self.scales = scales
+        pieces = Pieces(
+            count: call.pointee.rows.count, length: plan.pointee.rowsPerPiece, cancel: call.pointee.cancel)
+    }
+
+    /// Goes through all rows. The sum of the losses (or mass) is the workspace's then, unless each row's is stored.
+    mutating func run() throws(LossFailure) {
+        if call.pointee.isCancelled { throw .cancelled }
+        workspace.reset()
+        ThreadPool.run(threads: workspace.threads, { RowPass.work($0!) }, &self)
+        if call.pointee.wasCancelled { throw .cancelled }
+    }
+
+    private static func work(_ context: UnsafeMutableRawPointer) {
+        let pass = context.assumingMemoryBound(to: RowPass.self)
+        let pieces = withUnsafeMutablePointer(to: &pass.pointee.pieces) { $0 }
+        guard var rows = pieces.next() else { return }
+        let slot = pass.pointee.workspace.slot(pieces.nextSlot())
+        /// Goes through pieces until none is left.
+        @inline(__always) func forEachPiece(_ body: (Range<Int>) -> Void) {
+            while true {
+                body(rows)
+                guard let next = pieces.next() else { return }
+                rows = next
+            }
+        }
+        switch pass.pointee.plan.pointee.route {
+        case .rows, .columns, .tiles, .shared:
+            let groups = Groups(pass, slot)
+            forEachPiece { groups.run($0) }
+        case .slices:
+            let slices = Slices(pass, slot)
+            forEachPiece { slices.run($0) }
+        case .labels, .mass, .pairs:
+            var singles = SingleRows(pass, slot)
+            forEachPiece { singles.run($0) }
+        }
+    }
+
+    // MARK: Results
+
+    /// Whether each row's loss is stored, rather than added up.
+    var storesLosses: Bool {
+        @inline(__always) get {
+            if case .mass = purpose { return false }
+            return call.pointee.reduction == .none
+        }
+    }
+
+    /// Of the row, with respect to the input.
+    func fillGradient(_ offsets: RowOffsets, with value: Double) {
+        if case .mass = purpose { return }
+        guard let grad = call.pointee.grad else { return }
+        let inDoubles = plan.pointee.computesInDoubles
+        let fill = shim_fill_kernel(&Processor.state.pointee.kernels, inDoubles ? 1 : 0)!
+        call.pointee.forEachPart(of: call.pointee.classesPerRow) { part in
+            fill(
+                grad.element(offsets.grad + part.lowerBound * grad.classStride), Int64(part.count),
+                Int64(grad.classStride), grad.dtype.format(inDoubles: inDoubles), value)
+        }
+    }
+
+    /// Of an empty mean that is to be 0, the gradients are too.
+    func clearGradients(_ first: RowOffsets, _ count: Int) {
+        if call.pointee.grad == nil { return }
+        for i in 0..<count { fillGradient(first + call.pointee.rows.step * i, with: 0) }
+    }
+}
