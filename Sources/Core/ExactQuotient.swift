@@ -100,25 +100,16 @@ extension ExactSum {
         if numerator.high == 0 { return 0 }
         let scaled = ScaledNumber(divisor)
         let d = scaled.significand.significandBitPattern << 11 | 1 << 63
-        // 64 bits of the quotient of 128 by 64, by long division; what follows these is in the remainder.
-        var low = numerator.low
-        var remainder = numerator.high >= d ? numerator.high - d : numerator.high
-        var bits: UInt64 = numerator.high >= d ? 1 : 0
-        var steps = 0
-        while bits >> 62 == 0 {
-            let isLarge = remainder >> 63 != 0
-            remainder = remainder << 1 | low >> 63
-            low <<= 1
-            steps += 1
-            bits <<= 1
-            if isLarge || remainder >= d {
-                remainder &-= d
-                bits |= 1
-            }
+        // 64 bits of the quotient of 128 by 64; what follows these is in the remainder.
+        let isAboveOne = numerator.high >= d
+        var (bits, remainder) = d.dividingFullWidth((isAboveOne ? numerator.high - d : numerator.high, numerator.low))
+        var exponent = numerator.exponent - scaled.exponent - 64
+        if isAboveOne {
+            remainder |= bits & 1
+            bits = bits >> 1 | 1 << 63
+            exponent += 1
         }
-        let isExact = numerator.isExact && remainder == 0 && low == 0
-        let exponent = numerator.exponent - scaled.exponent - steps
-        let quotient = LongInteger.rounded(bits, exponent, isExact: isExact)
+        let quotient = LongInteger.rounded(bits, exponent, isExact: numerator.isExact && remainder == 0)
         return numerator.isNegative != (divisor < 0) ? -quotient : quotient
     }
 

@@ -18,6 +18,8 @@ public struct ExactSum {
     private var upper = SIMD16<Double>(repeating: 0)
     private var lower = SIMD16<Double>(repeating: 0)
     private var pendingVectors = 0
+    /// Whether anything has been added to the limbs or to `special`.
+    private var usesLimbs = false
 
     public init() {}
 
@@ -54,6 +56,7 @@ public struct ExactSum {
 
     @inline(never)
     public mutating func add(_ x: Double) {
+        usesLimbs = true
         guard x.magnitude < .infinity else {
             special += x
             return
@@ -89,6 +92,7 @@ public struct ExactSum {
         normalize()
         for i in 0..<Self.limbCount { limbs[i] += other.limbs[i] }
         special += other.special
+        usesLimbs = true
         normalize()
     }
 
@@ -136,7 +140,38 @@ public struct ExactSum {
         var exponent = 0
     }
 
+    /// Of up to 2048 ordinary numbers, which add up to an integer of 98 bits in units of 2^-68.
+    private var leadingBitsOfVectors: LeadingBits? {
+        if usesLimbs || pendingVectors > 1 << 7 { return nil }
+        // Sums of the lanes are exact: at most 2^26 in units of 2^-26, and 2^-16 in units of 2^-68.
+        let (a, b) = (Int64(sum(upper) * 0x1p26), Int64(sum(lower) * 0x1p68))
+        var (high, low) = a.multipliedFullWidth(by: 1 << 42)
+        let (added, carry) = low.addingReportingOverflow(UInt64(bitPattern: b))
+        low = added
+        high += (b >> 63) + (carry ? 1 : 0)
+        var bits = LeadingBits(isNegative: high < 0)
+        if high < 0 {
+            low = 0 &- low
+            high = ~high &+ (low == 0 ? 1 : 0)
+        }
+        let top = UInt64(bitPattern: high)
+        if top | low == 0 { return LeadingBits(isNegative: false) }
+        let shift = UInt64(top != 0 ? top.leadingZeroBitCount : 64 + low.leadingZeroBitCount)
+        bits.high = shift >= 64 ? low << (shift - 64) : shift == 0 ? top : top << shift | low >> (64 - shift)
+        bits.low = shift >= 64 ? 0 : low << shift
+        bits.exponent = 127 - Int(shift) - 68
+        return bits
+    }
+
+    private func sum(_ x: SIMD16<Double>) -> Double {
+        let a = x.lowHalf + x.highHalf
+        let b = a.lowHalf + a.highHalf
+        let c = b.lowHalf + b.highHalf
+        return c[0] + c[1]
+    }
+
     var leadingBits: LeadingBits? {
+        if let bits = leadingBitsOfVectors { return bits }
         guard let (isNegative, exact) = normalized else { return nil }
         return exact.limbs.span.withUnsafeBufferPointer { limbs in  // or each would be read from a copy of them all
             var bits = LeadingBits(isNegative: isNegative)
@@ -184,6 +219,7 @@ public struct ExactSum {
     @export(interface) public init(words: UnsafePointer<UInt32>, special: UInt32) {
         for i in 0..<Self.limbCount - 1 { limbs[i] = Int64(words[i]) }
         limbs[Self.limbCount - 1] = Int64(Int32(bitPattern: words[Self.limbCount - 1]))
+        usesLimbs = true
         self.special = special == 0 ? 0 : special == 1 ? .infinity : special == 2 ? -.infinity : .nan
     }
 
