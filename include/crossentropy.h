@@ -237,8 +237,7 @@ enum {
 /* ce_options.ignore_index: this value ignores no label. */
 #define CE_IGNORE_NONE INT64_MIN
 
-struct ce_tensor;    /* below */
-struct ce_row_stats; /* below */
+struct ce_tensor; /* below */
 
 /* ce_options: append-only. A caller states with `size` how much of it the caller knows; fields
  * beyond that have their defaults, and nothing beyond that is read. In later fields 0 will always
@@ -282,8 +281,6 @@ typedef struct ce_options {
                                  default 0: as they are. LOGITS only */
     double   logit_scale;     /* finite: logits are multiplied by it, before softcap; 1 /
                                  temperature. Default 0, which means 1. LOGITS only */
-    const struct ce_row_stats *row_stats; /* what else of each row is to be written, see below;
-                                             NULL: nothing. LOGITS only */
     const struct ce_tensor *mask; /* any integers, shape of the input without the class axis: rows
                                      where it is 0 are ignored, whatever their target; NULL: no row
                                      is */
@@ -304,9 +301,6 @@ typedef struct ce_options {
                                              it is not */
     const struct ce_tensor *target_offsets; /* i64, contiguous, shape [rows + 1]: sparse targets of
                                       any length per row, see below; NULL: all rows have the same */
-    const struct ce_tensor *grad_target; /* an output: the derivative of the loss with respect to
-                                      the target as given, times grad_loss and grad_losses; the
-                                      shape and dtype of target, f32 or f64. NULL: none */
     int32_t  target_type;     /* CE_TARGET_*; default PROBS */
     int32_t  target_rest;     /* CE_REST_*; default DROP. Sparse targets only */
     double   temperature;     /* T, finite, > 0: logits of the input (after logit_scale and softcap)
@@ -343,7 +337,6 @@ typedef struct ce_options {
  *     poly_epsilon         L     x    -     -       -        -       -       x
  *     softcap              L     x    x     -       -        x       x       x
  *     logit_scale          L     x    x     x       -        x       x       x
- *     row_stats            L     x    -     -       -        -       -       -
  *     mask                       x    x     x       -        -       -       -
  *     ignore_indices             x    x     x       -        -       -       -
  *     grad_losses                x    x     x       -        -       -       -
@@ -351,7 +344,6 @@ typedef struct ce_options {
  *     prior                      x    -     x       -        -       -       -
  *     target_probs               x    x     x       -        -       -       -
  *     target_offsets             x    x     x       -        -       -       -
- *     grad_target                x    x     -       -        -       -       -
  *     target_type                x    x     x       -        -       -       -
  *     target_rest                x    x     x       -        -       -       -
  *     temperature                x    x     x       -        x       x       -
@@ -396,16 +388,7 @@ typedef struct ce_options {
  *
  * Rows of distributions and sparse rows have mean_over WEIGHT s_i. A sum that RENORMALIZE divides
  * by and that is 0 makes the row NaN. A row of teacher logits with NaN or +infinity, or nothing but
- * -infinity, is NaN.
- *
- * grad_target, for distributions: w_c (1 - e) f_c for probabilities, where f_c is lse - z_c (for
- * PROBS and LOG_PROBS -log x_c and -x_c); for log-probabilities that times q_c; for teacher logits
- * q_c / T (u_c - sum(q u)) with u that of probabilities. All as the loss is weighted and reduced. A
- * row that is ignored, or whose weight is 0, has 0; one whose loss is NaN, or with teacher logits
- * +infinity, has NaN, and so may a row in which an f_c is beyond the largest f64. Where q_c = 0,
- * f_c may be +infinity. The loss of f32 logits may differ in its last bit from that of a call
- * without grad_target. Refused with focal_gamma, poly_epsilon, mean_over MASS (whose divisor
- * depends on the target), labels and sparse targets. */
+ * -infinity, is NaN. */
 
 /* ce_options_init: writes the defaults into the first `size` bytes of *options; pass
  * sizeof(ce_options).
@@ -473,6 +456,67 @@ typedef struct ce_tensor {
 } ce_tensor;
 
 /* ---------------------------------------------------------------------------------------------
+ * Outputs
+ *
+ * ce_cross_entropy, ce_kl_divergence and ce_binary_cross_entropy write what a struct of outputs
+ * names, all of it in one call:
+ *
+ *     ce_outputs outputs = {.size = sizeof outputs, .loss = &loss, .grad = &grad};
+ * ------------------------------------------------------------------------------------------- */
+
+/* ce_row_stats: where a number for each row is to go; each pointer NULL, or room for as many
+ * numbers as there are rows, in row-major order of the input's shape without the class axis. p is
+ * the softmax of the logits. Rows with +infinity, or with nothing but -infinity, have lse, max and
+ * argmax, and NaN and -1 for the rest; other rows with NaN have NaN and -1 throughout. */
+typedef struct ce_row_stats {
+    uint64_t size;        /* sizeof(ce_row_stats) of the caller */
+    double  *lse;         /* log(sum of exp(z_c)) */
+    double  *max;         /* the largest logit; a zero is +0 */
+    int64_t *argmax;      /* the class of the largest logit, the first of several */
+    double  *entropy;     /* -sum(p log p), in nats, from 0 to log(classes) */
+    double  *target_prob; /* p of the label; NaN where there is no label, in rows that are ignored,
+                             and in a call for a loss where a weight is 0, but for a class weight
+                             beside z_loss */
+    int64_t *target_rank; /* how many classes are ahead of the label's: those of larger logits, and
+                             of equal ones those of lower index. 0: the prediction is right; below
+                             k: among the k best. -1 where target_prob is NaN */
+} ce_row_stats;
+
+/* ce_outputs: the tensors that a call writes; NULL: not wanted, and at least one is not NULL.
+ * Append-only, with a size as ce_options has. */
+typedef struct ce_outputs {
+    uint64_t            size;        /* sizeof(ce_outputs) of the caller */
+    const ce_tensor    *loss;        /* f32 or f64, whatever the input is: one number for MEAN and
+                                        SUM, one for each row with NONE */
+    const ce_tensor    *grad;        /* the derivative of the loss with respect to the input, times
+                                        grad_loss and grad_losses: the input's shape, and its dtype
+                                        (for f16 and bf16 also f32); may be the input itself */
+    const ce_tensor    *grad_target; /* the derivative of the loss with respect to the target as
+                                        given, likewise: the target's shape and dtype. Distributions
+                                        only */
+    const ce_row_stats *row_stats;   /* statistics of each row, with distributions or label
+                                        smoothing in a pass more */
+} ce_outputs;
+
+/* Which output goes with which function (x), and with which input: L, LOGITS alone. Any other is
+ * refused, with CE_ERROR_OPTION.
+ *
+ *                        input  loss  kl  binary
+ *     loss                       x    x     x
+ *     grad                       x    x     x
+ *     grad_target                x    x     -
+ *     row_stats            L     x    -     -
+ *
+ * grad_target, for distributions: w_c (1 - e) f_c for probabilities, where f_c is lse - z_c (for
+ * PROBS and LOG_PROBS -log x_c and -x_c); for log-probabilities that times q_c; for teacher logits
+ * q_c / T (u_c - sum(q u)) with u that of probabilities. All as the loss is weighted and reduced. A
+ * row that is ignored, or whose weight is 0, has 0; one whose loss is NaN, or with teacher logits
+ * +infinity, has NaN, and so may a row in which an f_c is beyond the largest f64. Where q_c = 0,
+ * f_c may be +infinity. The loss of f32 logits may differ in its last bit from that of a call
+ * without grad_target. Refused with focal_gamma, poly_epsilon, mean_over MASS (whose divisor
+ * depends on the target), labels and sparse targets. */
+
+/* ---------------------------------------------------------------------------------------------
  * The general call
  *
  * ce_cross_entropy: loss and gradient of views.
@@ -498,8 +542,7 @@ typedef struct ce_tensor {
  * ------------------------------------------------------------------------------------------- */
 
 CE_API int32_t ce_cross_entropy(const ce_tensor *input, int32_t class_axis, const ce_tensor *target,
-                                const ce_options *options, const ce_tensor *loss,
-                                const ce_tensor *grad);
+                                const ce_options *options, const ce_outputs *outputs);
 
 /* ---------------------------------------------------------------------------------------------
  * KL divergence
@@ -549,8 +592,7 @@ CE_API int32_t ce_cross_entropy(const ce_tensor *input, int32_t class_axis, cons
  * ------------------------------------------------------------------------------------------- */
 
 CE_API int32_t ce_kl_divergence(const ce_tensor *input, int32_t class_axis, const ce_tensor *target,
-                                const ce_options *options, const ce_tensor *loss,
-                                const ce_tensor *grad);
+                                const ce_options *options, const ce_outputs *outputs);
 
 /* ---------------------------------------------------------------------------------------------
  * Second derivatives
@@ -621,24 +663,6 @@ CE_API int32_t ce_log_softmax(const ce_tensor *input, int32_t class_axis, const 
 CE_API int32_t ce_logsumexp(const ce_tensor *input, int32_t class_axis, const ce_options *options,
                             const ce_tensor *output);
 
-/* ce_row_stats: where a number for each row is to go; each pointer NULL, or room for as many
- * numbers as there are rows, in row-major order of the input's shape without the class axis. p is
- * the softmax of the logits. Rows with +infinity, or with nothing but -infinity, have lse, max and
- * argmax, and NaN and -1 for the rest; other rows with NaN have NaN and -1 throughout. */
-typedef struct ce_row_stats {
-    uint64_t size;        /* sizeof(ce_row_stats) of the caller */
-    double  *lse;         /* log(sum of exp(z_c)) */
-    double  *max;         /* the largest logit; a zero is +0 */
-    int64_t *argmax;      /* the class of the largest logit, the first of several */
-    double  *entropy;     /* -sum(p log p), in nats, from 0 to log(classes) */
-    double  *target_prob; /* p of the label; NaN where there is no label, in rows that are ignored,
-                             and in a call for a loss where a weight is 0, but for a class weight
-                             beside z_loss */
-    int64_t *target_rank; /* how many classes are ahead of the label's: those of larger logits, and
-                             of equal ones those of lower index. 0: the prediction is right; below
-                             k: among the k best. -1 where target_prob is NaN */
-} ce_row_stats;
-
 /* ce_compute_row_stats: these alone, in one pass. To get them from the pass of a loss, see
  * ce_options.row_stats (with distributions or label smoothing it is a pass more).
  *
@@ -703,7 +727,7 @@ CE_API int32_t ce_compute_row_stats(const ce_tensor *input, int32_t class_axis,
 
 CE_API int32_t ce_binary_cross_entropy(const ce_tensor *input, int32_t class_axis,
                                        const ce_tensor *target, const ce_options *options,
-                                       const ce_tensor *loss, const ce_tensor *grad);
+                                       const ce_outputs *outputs);
 
 /* ---------------------------------------------------------------------------------------------
  * Partial statistics: classes that are not all in one place

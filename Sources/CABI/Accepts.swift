@@ -64,7 +64,6 @@ func accept(_ o: ce_options, by function: Takers) throws(CallError) {
     try row("poly_epsilon", o.poly_epsilon != 0, loss + .partial, of: .logits)
     try row("softcap", o.softcap != 0, all - .hessian - .binary, of: .logits)
     try row("logit_scale", o.logit_scale != 0 && o.logit_scale != 1, all - .binary, of: .logits)
-    try row("row_stats", o.row_stats != nil, loss, of: .logits)
     try row("mask", o.mask != nil, rows)
     try row("ignore_indices", o.ignore_indices != nil, rows)
     try row("grad_losses", o.grad_losses != nil, rows)
@@ -72,7 +71,6 @@ func accept(_ o: ce_options, by function: Takers) throws(CallError) {
     try row("prior", o.prior != nil, loss + .hessian)
     try row("target_probs", o.target_probs != nil, rows)
     try row("target_offsets", o.target_offsets != nil, rows)
-    try row("grad_target", o.grad_target != nil, rows - .hessian)
     try row("target_type", o.target_type != CE_TARGET_PROBS, rows)
     try row("target_rest", o.target_rest != CE_REST_DROP, rows)
     try row("temperature", o.temperature != 0 && o.temperature != 1, rows + .softmax + .rowStats)
@@ -81,6 +79,31 @@ func accept(_ o: ce_options, by function: Takers) throws(CallError) {
     // Last, so that an option that does not go with it is what is named.
     try row("input_type", o.input_type != CE_INPUT_LOGITS, losses - .hessian, of: nil, ": they are of LOGITS alone")
     // cancel and threads go with all.
+}
+
+/// Likewise which output.
+func accept(_ outputs: ce_outputs, by function: Takers, _ inputType: InputType) throws(CallError) {
+    @inline(__always) func row(
+        _ name: StaticString, _ isGiven: Bool, _ takers: Takers, of input: InputType? = nil
+    ) throws(CallError) {
+        if !isGiven { return }
+        if !takers.includes(function) { throw notAnOutput(name, of: function) }
+        if let input, inputType != input { throw needs(name, input, inputType.rawValue) }
+    }
+    let rows = Takers.crossEntropy + .divergence
+
+    // Output, whether it is given, functions, input. loss and grad go with all.
+    try row("grad_target", outputs.grad_target != nil, rows)
+    try row("row_stats", outputs.row_stats != nil, .crossEntropy, of: .logits)
+}
+
+@inline(never)
+private func notAnOutput(_ name: StaticString, of function: Takers) -> CallError {
+    CallError(CE_ERROR_OPTION) {
+        $0.text(name)
+        $0.text(" is not an output of ")
+        $0.text(function.noun)
+    }
 }
 
 @inline(never)

@@ -8,10 +8,11 @@ import Shims
 @implementation @_cdecl("ce_binary_cross_entropy")
 public func ce_binary_cross_entropy(
     _ input: UnsafePointer<ce_tensor>?, _ class_axis: Int32, _ target: UnsafePointer<ce_tensor>?,
-    _ options: UnsafePointer<ce_options>?, _ loss: UnsafePointer<ce_tensor>?, _ grad: UnsafePointer<ce_tensor>?
+    _ options: UnsafePointer<ce_options>?, _ outputs: UnsafePointer<ce_outputs>?
 ) -> Int32 {
     checked("ce_binary_cross_entropy") { storage throws(CallError) in
-        let call = try checkedCall(input, class_axis, target, try readOptions(options), loss, grad, &storage)
+        let call = try checkedCall(
+            input, class_axis, target, try readOptions(options), try readOutputs(outputs), &storage)
         do throws(LossFailure) {
             try call.run()
         } catch {
@@ -22,19 +23,15 @@ public func ce_binary_cross_entropy(
 
 private func checkedCall(
     _ input: UnsafePointer<ce_tensor>?, _ classAxis: Int32, _ target: UnsafePointer<ce_tensor>?,
-    _ options: ce_options, _ loss: UnsafePointer<ce_tensor>?, _ grad: UnsafePointer<ce_tensor>?,
-    _ storage: inout CallStorage
+    _ options: ce_options, _ outputs: ce_outputs, _ storage: inout CallStorage
 ) throws(CallError) -> BinaryCall {
     let input = try view(input, "input", .singleOrHalf, &storage, as: .replaceable)
     let target = try view(target, "target", .integerOrSingle, &storage)
     let weight = try optionalView(options.weight, "weight", .single, &storage)
     let positiveWeight = try optionalView(options.pos_weight, "pos_weight", .single, &storage)
     let sampleWeight = try optionalView(options.sample_weight, "sample_weight", .single, &storage)
-    let loss = try optionalView(loss, "loss", .single, &storage, as: .output)
-    let grad = try optionalView(grad, "grad", .singleOrHalf, &storage, as: .replacing)
-    if loss == nil && grad == nil {
-        throw CallError(CE_ERROR_NULL_POINTER) { $0.text("loss and grad are both NULL: there is nothing to compute") }
-    }
+    let loss = try optionalView(outputs.loss, "loss", .single, &storage, as: .output)
+    let grad = try optionalView(outputs.grad, "grad", .singleOrHalf, &storage, as: .replacing)
 
     // Shapes
     let axis = try checkedAxis(classAxis, of: input)
@@ -54,6 +51,7 @@ private func checkedCall(
     let operand = Operand(data: input.data, dtype: input.dtype)
     var settings = LossCall(classes: classes, rows: storage.rowSpace(), input: operand, target: operand)
     try settings.apply(options, by: .binary, storage)
+    try accept(outputs, by: .binary, settings.inputType)
     try checkBinary(settings)
     let keepsLosses = settings.reduction == .none
     if let loss {

@@ -2,28 +2,40 @@ import CCrossEntropy
 import Core
 import Shims
 
-/// Checks everything, then computes: the body of every call that compares logits or probabilities with a target, for a loss and its
-/// gradients, or with second derivatives (and the vector that they are multiplied with) in the gradient's place.
+/// Checks everything, then computes: the body of the calls that compare logits or probabilities with a target, for a loss and its
+/// gradients.
 func crossEntropy(
     _ function: StaticString, _ input: UnsafePointer<ce_tensor>?, _ classAxis: Int32,
-    _ target: UnsafePointer<ce_tensor>?, _ options: UnsafePointer<ce_options>?, _ loss: UnsafePointer<ce_tensor>?,
-    _ grad: UnsafePointer<ce_tensor>?, _ mode: Mode = .loss, vector: UnsafePointer<ce_tensor>? = nil
+    _ target: UnsafePointer<ce_tensor>?, _ options: UnsafePointer<ce_options>?,
+    _ outputs: UnsafePointer<ce_outputs>?, _ mode: Mode = .loss
 ) -> Int32 {
     checked(function) { storage throws(CallError) in
-        let isHessian = mode == .hessianVector || mode == .hessianDiagonal
         try crossEntropy(
-            mode, input, classAxis, target, try readOptions(options), loss, grad, vector, isHessian ? .hessian : .views,
-            &storage)
+            mode, input, classAxis, target, try readOptions(options), try readOutputs(outputs), nil, .views, &storage)
+    }
+}
+
+/// The body of the calls for second derivatives, whose output stands in the gradient's place.
+func hessian(
+    _ function: StaticString, _ mode: Mode, _ input: UnsafePointer<ce_tensor>?, _ classAxis: Int32,
+    _ target: UnsafePointer<ce_tensor>?, _ options: UnsafePointer<ce_options>?,
+    vector: UnsafePointer<ce_tensor>? = nil, _ output: UnsafePointer<ce_tensor>?
+) -> Int32 {
+    checked(function) { storage throws(CallError) in
+        var outputs = ce_outputs()
+        outputs.grad = output
+        try crossEntropy(
+            mode, input, classAxis, target, try readOptions(options), outputs, vector, .hessian, &storage)
     }
 }
 
 /// The same for options that have been read, and within a function's `checked`.
 func crossEntropy(
     _ mode: Mode, _ input: UnsafePointer<ce_tensor>?, _ classAxis: Int32, _ target: UnsafePointer<ce_tensor>?,
-    _ options: ce_options, _ loss: UnsafePointer<ce_tensor>?, _ grad: UnsafePointer<ce_tensor>?,
-    _ vector: UnsafePointer<ce_tensor>?, _ names: ArgumentNames, _ storage: inout CallStorage
+    _ options: ce_options, _ outputs: ce_outputs, _ vector: UnsafePointer<ce_tensor>?, _ names: ArgumentNames,
+    _ storage: inout CallStorage
 ) throws(CallError) {
-    try run(try checkedCall(mode, input, classAxis, target, options, loss, grad, vector, names, &storage))
+    try run(try checkedCall(mode, input, classAxis, target, options, outputs, vector, names, &storage))
 }
 
 func run(_ call: LossCall) throws(CallError) {
@@ -36,8 +48,8 @@ func run(_ call: LossCall) throws(CallError) {
 
 private func checkedCall(
     _ mode: Mode, _ input: UnsafePointer<ce_tensor>?, _ classAxis: Int32, _ target: UnsafePointer<ce_tensor>?,
-    _ options: ce_options, _ loss: UnsafePointer<ce_tensor>?, _ grad: UnsafePointer<ce_tensor>?,
-    _ vector: UnsafePointer<ce_tensor>?, _ names: ArgumentNames, _ storage: inout CallStorage
+    _ options: ce_options, _ outputs: ce_outputs, _ vector: UnsafePointer<ce_tensor>?, _ names: ArgumentNames,
+    _ storage: inout CallStorage
 ) throws(CallError) -> LossCall {
     let isHessian = mode == .hessianVector || mode == .hessianDiagonal
     let input = try view(input, names.input, .singleOrHalf, &storage, as: .replaceable)
@@ -51,15 +63,12 @@ private func checkedCall(
     let ignored = try optionalView(options.ignore_indices, "ignore_indices", .integer, &storage)
     let gradLosses = try optionalView(options.grad_losses, "grad_losses", .single, &storage)
     let vector = mode == .hessianVector ? try view(vector, "vector", .singleOrHalf, &storage, as: .replaceable) : nil
-    let loss = try optionalView(loss, "loss", .single, &storage, as: .output)
+    let loss = try optionalView(outputs.loss, "loss", .single, &storage, as: .output)
     let grad =
         isHessian
-        ? try view(grad, names.grad, .singleOrHalf, &storage, as: .replacing)
-        : try optionalView(grad, names.grad, .singleOrHalf, &storage, as: .replacing)
-    let targetGrad = try optionalView(options.grad_target, "grad_target", .single, &storage, as: .output)
-    if loss == nil && grad == nil && targetGrad == nil {
-        throw CallError(CE_ERROR_NULL_POINTER) { $0.text("loss and grad are both NULL: there is nothing to compute") }
-    }
+        ? try view(outputs.grad, names.grad, .singleOrHalf, &storage, as: .replacing)
+        : try optionalView(outputs.grad, names.grad, .singleOrHalf, &storage, as: .replacing)
+    let targetGrad = try optionalView(outputs.grad_target, "grad_target", .single, &storage, as: .output)
 
     // Shapes
     try checkWeight(weight, "weight", classes)
@@ -91,9 +100,11 @@ private func checkedCall(
         input: Operand(data: input.data, dtype: input.dtype, classStride: input.classStride(axis)),
         target: target.operand)
     call.mode = mode
-    try call.apply(options, by: isHessian ? .hessian : mode == .divergence ? .divergence : .crossEntropy, storage)
+    let function: Takers = isHessian ? .hessian : mode == .divergence ? .divergence : .crossEntropy
+    try call.apply(options, by: function, storage)
+    try accept(outputs, by: function, call.inputType)
     try call.checkContradictions(options, target.kind)
-    if let targetGrad { try checkTargetGrad(targetGrad, target) }
+    if let targetGrad { try call.checkTargetGrad(targetGrad, target) }
     if let loss {
         if call.reduction == .none {
             try checkShape(loss, "loss", equals: input, without: axis, names.input)
@@ -105,9 +116,9 @@ private func checkedCall(
     // Memory
     let keepsLosses = call.reduction == .none
     try checkOverlaps(storage)
-    if let places = options.row_stats {
+    if let places = outputs.row_stats {
         call.statistics = try checkedStatistics(
-            places, isOption: true, rows: input.count(without: axis), &storage)
+            places, isOutput: true, rows: input.count(without: axis), &storage)
     }
 
     call.weight = weight.map { Operand(data: $0.data, dtype: $0.dtype, classStride: $0.stride(0)) }

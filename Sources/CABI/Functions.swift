@@ -71,17 +71,17 @@ public func ce_options_init(_ options: UnsafeMutablePointer<ce_options>?, _ size
 @implementation @_cdecl("ce_cross_entropy")
 public func ce_cross_entropy(
     _ input: UnsafePointer<ce_tensor>?, _ class_axis: Int32, _ target: UnsafePointer<ce_tensor>?,
-    _ options: UnsafePointer<ce_options>?, _ loss: UnsafePointer<ce_tensor>?, _ grad: UnsafePointer<ce_tensor>?
+    _ options: UnsafePointer<ce_options>?, _ outputs: UnsafePointer<ce_outputs>?
 ) -> Int32 {
-    crossEntropy("ce_cross_entropy", input, class_axis, target, options, loss, grad)
+    crossEntropy("ce_cross_entropy", input, class_axis, target, options, outputs)
 }
 
 @implementation @_cdecl("ce_kl_divergence")
 public func ce_kl_divergence(
     _ input: UnsafePointer<ce_tensor>?, _ class_axis: Int32, _ target: UnsafePointer<ce_tensor>?,
-    _ options: UnsafePointer<ce_options>?, _ loss: UnsafePointer<ce_tensor>?, _ grad: UnsafePointer<ce_tensor>?
+    _ options: UnsafePointer<ce_options>?, _ outputs: UnsafePointer<ce_outputs>?
 ) -> Int32 {
-    crossEntropy("ce_kl_divergence", input, class_axis, target, options, loss, grad, .divergence)
+    crossEntropy("ce_kl_divergence", input, class_axis, target, options, outputs, .divergence)
 }
 
 @implementation @_cdecl("ce_hessian_vector_product")
@@ -89,8 +89,8 @@ public func ce_hessian_vector_product(
     _ input: UnsafePointer<ce_tensor>?, _ class_axis: Int32, _ target: UnsafePointer<ce_tensor>?,
     _ options: UnsafePointer<ce_options>?, _ vector: UnsafePointer<ce_tensor>?, _ output: UnsafePointer<ce_tensor>?
 ) -> Int32 {
-    crossEntropy(
-        "ce_hessian_vector_product", input, class_axis, target, options, nil, output, .hessianVector, vector: vector)
+    hessian(
+        "ce_hessian_vector_product", .hessianVector, input, class_axis, target, options, vector: vector, output)
 }
 
 @implementation @_cdecl("ce_hessian_diagonal")
@@ -98,7 +98,7 @@ public func ce_hessian_diagonal(
     _ input: UnsafePointer<ce_tensor>?, _ class_axis: Int32, _ target: UnsafePointer<ce_tensor>?,
     _ options: UnsafePointer<ce_options>?, _ output: UnsafePointer<ce_tensor>?
 ) -> Int32 {
-    crossEntropy("ce_hessian_diagonal", input, class_axis, target, options, nil, output, .hessianDiagonal)
+    hessian("ce_hessian_diagonal", .hessianDiagonal, input, class_axis, target, options, output)
 }
 
 @implementation @_cdecl("ce_cross_entropy_f32")
@@ -133,6 +133,7 @@ private func contiguousRows(
         if classes < 1 { throw tooSmall("classes", classes, 1) }
         if logits == nil && rows > 0 { throw nullPointer("logits") }
         if labels == nil && rows > 0 { throw nullPointer("labels") }
+        if loss == nil && grad == nil { throw nothingToCompute("loss and grad are both NULL") }
         let lengths: InlineArray<2, Int64> = [rows, classes]
         try lengths.span.withUnsafeBufferPointer { lengths throws(CallError) in
             func tensor(_ data: UnsafeRawPointer?, _ dtype: DType, _ ndim: Int32) -> ce_tensor {
@@ -146,9 +147,10 @@ private func contiguousRows(
             var gradTensor = tensor(grad, dtype, 2)
             try withUnsafePointer(to: &lossTensor) { lossTensor throws(CallError) in
                 try withUnsafePointer(to: &gradTensor) { gradTensor throws(CallError) in
-                    try crossEntropy(
-                        .loss, &input, 1, &target, options, loss == nil ? nil : lossTensor,
-                        grad == nil ? nil : gradTensor, nil, .rows, &storage)
+                    var outputs = ce_outputs()
+                    if loss != nil { outputs.loss = lossTensor }
+                    if grad != nil { outputs.grad = gradTensor }
+                    try crossEntropy(.loss, &input, 1, &target, options, outputs, nil, .rows, &storage)
                 }
             }
         }

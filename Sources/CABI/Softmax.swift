@@ -59,7 +59,7 @@ private func checkedCall(
     try checkOverlaps(storage)
     if case .statistics(let stats?) = output {
         call.statistics = try checkedStatistics(
-            stats, isOption: false, rows: input.count(without: axis), &storage)
+            stats, isOutput: false, rows: input.count(without: axis), &storage)
     }
 
     call.loss = perRow.map { Operand(data: $0.data, dtype: $0.dtype) }
@@ -79,11 +79,11 @@ private func checkedCall(
 
 /// The places for statistics, each apart from every tensor of the call and each other.
 func checkedStatistics(
-    _ stats: UnsafePointer<ce_row_stats>, isOption: Bool, rows: Int, _ storage: inout CallStorage
+    _ stats: UnsafePointer<ce_row_stats>, isOutput: Bool, rows: Int, _ storage: inout CallStorage
 ) throws(CallError) -> RowStatistics {
     let size = UnsafeRawPointer(stats).loadUnaligned(as: UInt64.self)
-    let name: StaticString = isOption ? "row_stats" : "stats"
-    try checkSize(size, isOption ? "row_stats.size" : "stats.size", first: firstRowStatsSize, "")
+    let name: StaticString = isOutput ? "row_stats" : "stats"
+    try checkSize(size, isOutput ? "row_stats.size" : "stats.size", first: firstRowStatsSize, "")
     let places = UnsafeRawPointer(stats).loadUnaligned(as: ce_row_stats.self)
     let dimensions = try storage.nextTensor(1)
     dimensions[0].length = rows

@@ -150,13 +150,6 @@ private func checkNamedClasses(
     }
 }
 
-func checkTargetGrad(_ grad: TensorView, _ target: Target) throws(CallError) {
-    try checkShape(grad, "grad_target", equals: target.view, "target")
-    if grad.dtype != target.view.dtype {
-        throw CallError(CE_ERROR_DTYPE) { $0.text("grad_target must have the dtype of target") }
-    }
-}
-
 /// Throws a sentence that begins with the option's name.
 func refuse(_ name: StaticString, isGiven: Bool, _ reason: StaticString) throws(CallError) {
     if !isGiven { return }
@@ -186,17 +179,6 @@ extension LossCall {
                 "label_smoothing", isGiven: labelSmoothing != 0,
                 "for labels and whole distributions, but target_probs make targets sparse: take target_rest SPREAD")
         }
-        if options.grad_target != nil {
-            try refuse(
-                "grad_target", isGiven: target != .distributions,
-                "for distributions, but targets are labels or sparse")
-            try refuse(
-                "grad_target", isGiven: terms.focal_gamma != 0 || terms.poly_epsilon != 0,
-                "not computed for a loss with focal_gamma or poly_epsilon")
-            try refuse(
-                "grad_target", isGiven: reduction == .mean && meanOver == .mass,
-                "not computed with mean_over MASS, whose divisor depends on the target; take WEIGHT or COUNT")
-        }
         if mode != .divergence { return }
         if target == .labels {
             throw CallError(CE_ERROR_DTYPE) {
@@ -206,5 +188,21 @@ extension LossCall {
         try refuse(
             "mean_over", isGiven: reduction == .mean && meanOver == .mass,
             "MASS, but a KL divergence has no class weights: take WEIGHT or COUNT")
+    }
+    /// Throws unless there is a gradient with respect to this target in this call, and it has the target's shape and dtype.
+    func checkTargetGrad(_ grad: TensorView, _ target: Target) throws(CallError) {
+        try refuse(
+            "grad_target", isGiven: target.kind != .distributions, "for distributions, but targets are labels or sparse"
+        )
+        try refuse(
+            "grad_target", isGiven: terms.focal_gamma != 0 || terms.poly_epsilon != 0,
+            "not computed for a loss with focal_gamma or poly_epsilon")
+        try refuse(
+            "grad_target", isGiven: reduction == .mean && meanOver == .mass,
+            "not computed with mean_over MASS, whose divisor depends on the target; take WEIGHT or COUNT")
+        try checkShape(grad, "grad_target", equals: target.view, "target")
+        if grad.dtype != target.view.dtype {
+            throw CallError(CE_ERROR_DTYPE) { $0.text("grad_target must have the dtype of target") }
+        }
     }
 }

@@ -112,9 +112,12 @@ public struct BinaryCrossEntropyLoss: Sendable {
                     options.weight = try tensors.add(classWeight ?? classWeights)
                     options.pos_weight = try tensors.add(positiveWeight ?? positiveWeights)
                     options.sample_weight = try tensors.add(sampleWeight)
+                    var outputs = ce_outputs()
+                    outputs.size = UInt64(MemoryLayout<ce_outputs>.size)
+                    outputs.loss = try tensors.add(loss)
+                    outputs.grad = try tensors.add(gradient)
                     return ce_binary_cross_entropy(
-                        try tensors.add(input), Int32(clamping: classAxis), try tensors.add(target), &options,
-                        try tensors.add(loss), try tensors.add(gradient))
+                        try tensors.add(input), Int32(clamping: classAxis), try tensors.add(target), &options, &outputs)
                 }
             }
         }

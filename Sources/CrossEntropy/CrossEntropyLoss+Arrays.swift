@@ -78,7 +78,7 @@ extension CrossEntropyLoss {
             losses = try arrays.results { call, loss, _ throws(CrossEntropyError) in
                 var call = call
                 call.statistics = places
-                try run(ce_cross_entropy, call, loss, nil)
+                try run(.crossEntropy, call, loss, nil)
             }.losses
         }
         return (losses[0], statistics)
@@ -111,7 +111,7 @@ extension CrossEntropyLoss {
     ) throws(CrossEntropyError) -> ArrayCall<Scalar, Target>.Results {
         try arrays.results(keepingRows: keepingRows, gradient: gradient, targetGradient: targetGradient) {
             call, loss, gradient throws(CrossEntropyError) in
-            try run(ce_cross_entropy, call, keepingRows: keepingRows, loss, gradient)
+            try run(.crossEntropy, call, keepingRows: keepingRows, loss, gradient)
         }
     }
 }

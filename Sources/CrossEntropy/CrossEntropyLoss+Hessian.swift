@@ -94,7 +94,7 @@ extension CrossEntropyLoss {
             input: input, classAxis: classAxis,
             target: TargetViews(values: target, probs: targetProbs, offsets: targetOffsets, rest: targetRest),
             classWeight: classWeight, prior: prior, sampleWeight: sampleWeight, mask: mask, gradLosses: gradLosses)
-        try run(ce_hessian_vector_product, call, keepingRows: keepingRows, gradLoss: gradLoss, vector, output)
+        try run(.hessianVectorProduct, call, keepingRows: keepingRows, gradLoss: gradLoss, vector, output)
     }
 
     /// The diagonal of H; `output` may be the input itself, which is then replaced. All parameters are those of
@@ -111,7 +111,7 @@ extension CrossEntropyLoss {
             input: input, classAxis: classAxis,
             target: TargetViews(values: target, probs: targetProbs, offsets: targetOffsets, rest: targetRest),
             classWeight: classWeight, prior: prior, sampleWeight: sampleWeight, mask: mask, gradLosses: gradLosses)
-        try run(hessianDiagonalFunction, call, keepingRows: keepingRows, gradLoss: gradLoss, nil, output)
+        try run(.hessianDiagonal, call, keepingRows: keepingRows, gradLoss: gradLoss, nil, output)
     }
 
     // MARK: -
@@ -126,7 +126,7 @@ extension CrossEntropyLoss {
         return try arrays.results(gradient: true) { call, _, output throws(CrossEntropyError) in
             try vector.withUnsafeBufferPointer { vector throws(CrossEntropyError) in
                 let vector = TensorView(reading: vector.baseAddress, shape: call.input.shape)
-                try run(ce_hessian_vector_product, call, vector, output)
+                try run(.hessianVectorProduct, call, vector, output)
             }
         }.gradient
     }
@@ -135,15 +135,7 @@ extension CrossEntropyLoss {
         _ arrays: ArrayCall<Scalar, Target>
     ) throws(CrossEntropyError) -> [Scalar] {
         try arrays.results(gradient: true) { call, _, output throws(CrossEntropyError) in
-            try run(hessianDiagonalFunction, call, nil, output)
+            try run(.hessianDiagonal, call, nil, output)
         }.gradient
     }
-}
-
-/// `ce_hessian_diagonal` as a function of a vector, too, of which there is none.
-private func hessianDiagonalFunction(
-    _ input: UnsafePointer<ce_tensor>?, _ classAxis: Int32, _ target: UnsafePointer<ce_tensor>?,
-    _ options: UnsafePointer<ce_options>?, _ vector: UnsafePointer<ce_tensor>?, _ output: UnsafePointer<ce_tensor>?
-) -> Int32 {
-    ce_hessian_diagonal(input, classAxis, target, options, output)
 }

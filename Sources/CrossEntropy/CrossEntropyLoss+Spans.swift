@@ -35,7 +35,7 @@ extension CrossEntropyLoss {
                             sampleWeight: weights.map { TensorView(reading: $0.baseAddress, shape: [$0.count]) },
                             names: ["target": "labels", "sample_weight": "sampleWeights"])
                         try run(
-                            ce_cross_entropy, call, TensorView(writing: value.baseAddress, shape: []),
+                            .crossEntropy, call, TensorView(writing: value.baseAddress, shape: []),
                             TensorView(writing: gradient.baseAddress, shape: [rows, classes]))
                     }
                 }

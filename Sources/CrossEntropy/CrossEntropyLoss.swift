@@ -222,13 +222,13 @@ public struct CrossEntropyLoss: Sendable {
             classWeight: classWeight, prior: prior, sampleWeight: sampleWeight, mask: mask, gradLosses: gradLosses,
             targetGradient: targetGradient)
         if !wantsStatistics {
-            try run(ce_cross_entropy, call, keepingRows: keepingRows, gradLoss: gradLoss, loss, gradient)
+            try run(.crossEntropy, call, keepingRows: keepingRows, gradLoss: gradLoss, loss, gradient)
             return nil
         }
         var statistics = RowStatistics(of: input, classAxis: classAxis)
         try statistics.withPlaces { places throws(CrossEntropyError) in
             call.statistics = places
-            try run(ce_cross_entropy, call, keepingRows: keepingRows, gradLoss: gradLoss, loss, gradient)
+            try run(.crossEntropy, call, keepingRows: keepingRows, gradLoss: gradLoss, loss, gradient)
         }
         return statistics
     }

@@ -132,6 +132,6 @@ public struct KLDivergence: Sendable {
             temperature: temperature, temperatureSquared: temperatureSquared)
         var options = try settings.options(keepingRows: keepingRows, gradLoss: gradLoss)
         options.kl_form = form.rawValue
-        try call.run(ce_kl_divergence, options, loss, gradient)
+        try call.run(.divergence, options, loss, gradient)
     }
 }

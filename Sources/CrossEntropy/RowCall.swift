@@ -1,10 +1,7 @@
 import CCrossEntropy
 
-/// The calls of C that take rows and a target: what they write comes last, a second derivative's vector before it.
-typealias RowFunction = (
-    UnsafePointer<ce_tensor>?, Int32, UnsafePointer<ce_tensor>?, UnsafePointer<ce_options>?, UnsafePointer<ce_tensor>?,
-    UnsafePointer<ce_tensor>?
-) -> Int32
+/// The functions of C that take rows and a target.
+enum RowFunction { case crossEntropy, divergence, hessianVectorProduct, hessianDiagonal }
 
 /// What such a call reads beside its options, and the gradient that goes by them; `nil`: there is none.
 struct RowCall {
@@ -22,6 +19,9 @@ struct RowCall {
     /// What the caller calls them, for errors.
     var names: [String: String] = [:]
 
+    /// - Parameters:
+    ///   - first: The loss; of second derivatives the vector.
+    ///   - second: The gradient; of second derivatives the output.
     func run(
         _ function: RowFunction, _ options: ce_options, _ first: TensorView?, _ second: TensorView?
     ) throws(CrossEntropyError) {
@@ -36,11 +36,20 @@ struct RowCall {
             options.mask = try tensors.add(mask)
             options.ignore_indices = try tensors.add(ignoreIndices)
             options.grad_losses = try tensors.add(gradLosses)
-            options.row_stats = statistics
-            options.grad_target = try tensors.add(targetGradient)
-            return function(
-                try tensors.add(input), Int32(clamping: classAxis), try tensors.add(target.values), &options,
-                try tensors.add(first), try tensors.add(second))
+            let input = try tensors.add(input)
+            let axis = Int32(clamping: classAxis)
+            let target = try tensors.add(target.values)
+            let first = try tensors.add(first)
+            let second = try tensors.add(second)
+            var outputs = ce_outputs(
+                size: UInt64(MemoryLayout<ce_outputs>.size), loss: first, grad: second,
+                grad_target: try tensors.add(targetGradient), row_stats: statistics)
+            return switch function {
+            case .crossEntropy: ce_cross_entropy(input, axis, target, &options, &outputs)
+            case .divergence: ce_kl_divergence(input, axis, target, &options, &outputs)
+            case .hessianVectorProduct: ce_hessian_vector_product(input, axis, target, &options, first, second)
+            case .hessianDiagonal: ce_hessian_diagonal(input, axis, target, &options, second)
+            }
         }
     }
 }

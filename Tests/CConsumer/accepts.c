@@ -1,18 +1,19 @@
 /*
- * accepts - holds every function to the table of options in include/crossentropy.h.
+ * accepts - holds every function to the tables of options and outputs in include/crossentropy.h.
  *
  *     accepts HEADER
  *
  * Each option of the table, set to something other than its default, must be taken by the functions that have an x, and be
- * refused by the others, with a message that names it. The last line is "N passed, M failed"; the exit status is 0 if M is 0.
+ * refused by the others, with a message that names it. So must each output of the table of outputs. The last line is
+ * "N passed, M failed"; the exit status is 0 if M is 0.
  */
-#include <crossentropy.h>
+#include "outputs.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROWS = 2, CLASSES = 3, COLUMNS = 7, OPTIONS = 31, MOST = 40 };
+enum { ROWS = 2, CLASSES = 3, COLUMNS = 7, OUTPUT_COLUMNS = 3, OPTION_ROWS = 29, OUTPUT_ROWS = 4, MOST = 40 };
 
 static long passed, failed;
 
@@ -70,11 +71,11 @@ static void make_tensors(void) {
 typedef struct {
     ce_options options;
     ce_tensor *target; /* NULL: the function's usual one */
-    ce_tensor *loss;
+    ce_outputs outputs;
 } call;
 
 static int32_t general(call *c) {
-    return ce_cross_entropy(&input, -1, c->target ? c->target : &label, &c->options, c->loss, &grad);
+    return ce_cross_entropy(&input, -1, c->target ? c->target : &label, &c->options, &c->outputs);
 }
 static int32_t of_f32(call *c) {
     static float place[ROWS * CLASSES], losses[ROWS];
@@ -84,7 +85,7 @@ static int32_t of_f64(call *c) {
     return ce_cross_entropy_f64(numbers, labels, ROWS, CLASSES, &c->options, loss_place, grad_place);
 }
 static int32_t divergence(call *c) {
-    return ce_kl_divergence(&input, -1, c->target ? c->target : &dense, &c->options, c->loss, &grad);
+    return ce_kl_divergence(&input, -1, c->target ? c->target : &dense, &c->options, &c->outputs);
 }
 static int32_t product(call *c) {
     return ce_hessian_vector_product(&input, -1, c->target ? c->target : &label, &c->options, &dense, &grad);
@@ -92,7 +93,7 @@ static int32_t product(call *c) {
 static int32_t diagonal(call *c) {
     return ce_hessian_diagonal(&input, -1, c->target ? c->target : &label, &c->options, &grad);
 }
-static int32_t binary(call *c) { return ce_binary_cross_entropy(&input, -1, &element, &c->options, &loss, &grad); }
+static int32_t binary(call *c) { return ce_binary_cross_entropy(&input, -1, &element, &c->options, &c->outputs); }
 static int32_t softmax(call *c) { return ce_softmax(&input, -1, &c->options, &grad); }
 static int32_t log_softmax(call *c) { return ce_log_softmax(&input, -1, &c->options, &grad); }
 static int32_t logsumexp(call *c) { return ce_logsumexp(&input, -1, &c->options, &none_loss); }
@@ -153,7 +154,6 @@ static int set(ce_options *o, const char *name, int is_binary) {
     if (is(name, "poly_epsilon")) return o->poly_epsilon = 1, 1;
     if (is(name, "softcap")) return o->softcap = 5, 1;
     if (is(name, "logit_scale")) return o->logit_scale = 2, 1;
-    if (is(name, "row_stats")) return o->row_stats = &stats, 1;
     if (is(name, "mask")) return o->mask = &mask, 1;
     if (is(name, "ignore_indices")) return o->ignore_indices = &ignored, 1;
     if (is(name, "grad_losses")) return o->grad_losses = &per_row, 1;
@@ -161,7 +161,6 @@ static int set(ce_options *o, const char *name, int is_binary) {
     if (is(name, "prior")) return o->prior = &per_class, 1;
     if (is(name, "target_probs")) return o->target_probs = &dense, 1;
     if (is(name, "target_offsets")) return o->target_offsets = &ends, 1;
-    if (is(name, "grad_target")) return o->grad_target = &target_grad, 1;
     if (is(name, "target_type")) return o->target_type = CE_TARGET_LOGITS, 1;
     if (is(name, "target_rest")) return o->target_rest = CE_REST_SPREAD, 1;
     if (is(name, "temperature")) return o->temperature = 2, 1;
@@ -174,7 +173,7 @@ static int set(ce_options *o, const char *name, int is_binary) {
 static int complete(call *c, const function *f, const char *name) {
     if (is(name, "grad_losses")) {
         c->options.reduction = CE_REDUCTION_NONE;
-        c->loss              = &none_loss;
+        c->outputs.loss      = &none_loss;
     }
     if (is(name, "target_probs") || is(name, "target_rest") || (is(name, "ignore_indices") && f->run == divergence)) {
         c->options.target_probs = &dense;
@@ -184,15 +183,15 @@ static int complete(call *c, const function *f, const char *name) {
         c->options.target_probs = &list_probs;
         c->target               = &list;
     }
-    if (is(name, "grad_target") || is(name, "target_type")) c->target = &dense;
+    if (is(name, "target_type")) c->target = &dense;
     return c->target == NULL || !f->is_of_labels;
 }
 
 static call plain(void) {
     call made;
     ce_options_init(&made.options, sizeof made.options);
-    made.target = NULL;
-    made.loss   = &loss;
+    made.target  = NULL;
+    made.outputs = *OUTPUTS(&loss, &grad);
     return made;
 }
 
@@ -203,16 +202,16 @@ typedef struct {
     char input; /* 'P', 'L', or 0 */
 } row;
 
-/* A row of the header's table; false if the line is none. */
-static int read_row(const char *line, row *made) {
+/* A row of the header's table of so many columns; false if the line is none. */
+static int read_row(const char *line, int columns, row *made) {
     char        words[2 + COLUMNS][MOST];
     const char *format = " * %39s %39s %39s %39s %39s %39s %39s %39s %39s";
     int         i, first, count = sscanf(line, format, words[0], words[1], words[2], words[3], words[4], words[5], words[6], words[7], words[8]);
-    if (count != 1 + COLUMNS && count != 2 + COLUMNS) return 0;
-    first = count - COLUMNS;
+    if (count != 1 + columns && count != 2 + columns) return 0;
+    first = count - columns;
     strcpy(made->name, words[0]);
     made->input = first == 2 ? words[1][0] : 0;
-    for (i = 0; i < COLUMNS; i++) {
+    for (i = 0; i < columns; i++) {
         made->marks[i] = words[first + i][0];
         if (words[first + i][1] != 0 || (made->marks[i] != 'x' && made->marks[i] != '-')) return 0;
     }
@@ -248,24 +247,72 @@ static void check_option(const row *rows, int count, const row *option, const fu
     check(status == CE_ERROR_OPTION && strstr(ce_last_error_message(), option->name) != NULL, option->name, f->name, "goes with another input");
 }
 
+/* Functions of the table of outputs. */
+static const struct {
+    const char *name;
+    int32_t (*run)(call *);
+} WITH_OUTPUTS[OUTPUT_COLUMNS] = {{"ce_cross_entropy", general}, {"ce_kl_divergence", divergence}, {"ce_binary_cross_entropy", binary}};
+
+static int set_output(ce_outputs *o, const char *name) {
+    if (is(name, "loss")) return o->loss = &loss, 1;
+    if (is(name, "grad")) return o->grad = &grad, 1;
+    if (is(name, "grad_target")) return o->grad_target = &target_grad, 1;
+    if (is(name, "row_stats")) return o->row_stats = &stats, 1;
+    return 0;
+}
+
+/* Alone, and beside a loss. */
+static void check_output(const row *output, int column) {
+    const char *function = WITH_OUTPUTS[column].name;
+    int         is_alone;
+    for (is_alone = 0; is_alone < 2; is_alone++) {
+        call    c = plain();
+        int32_t status;
+        c.outputs = *OUTPUTS(is_alone ? NULL : &loss, NULL);
+        if (column < 2) c.target = &dense; /* for grad_target */
+        if (!set_output(&c.outputs, output->name)) {
+            check(0, output->name, function, "the program knows no such output");
+            return;
+        }
+        status = WITH_OUTPUTS[column].run(&c);
+        if (output->marks[column] == '-') {
+            check(status == CE_ERROR_OPTION && strstr(ce_last_error_message(), output->name) != NULL, output->name, function, "is not refused by name");
+            continue;
+        }
+        check(status == CE_OK, output->name, function, "is refused");
+        c.options.input_type = CE_INPUT_PROBS;
+        status               = WITH_OUTPUTS[column].run(&c);
+        if (output->input == 'L')
+            check(status == CE_ERROR_OPTION && strstr(ce_last_error_message(), output->name) != NULL, output->name, function, "goes with another input");
+        else
+            check(status == CE_OK, output->name, function, "is refused with probabilities");
+    }
+}
+
 int main(int argc, char **argv) {
-    static row  rows[OPTIONS + 1];
+    static row  rows[OPTION_ROWS + 1], outputs[OUTPUT_ROWS + 1];
     FILE       *header = argc == 2 ? fopen(argv[1], "r") : NULL;
     char        line[256];
-    int         count = 0, i;
+    int         count = 0, output_count = 0, i, column;
     size_t      f;
     call        first = plain();
     if (header == NULL) {
         fprintf(stderr, "usage: accepts HEADER\n");
         return 2;
     }
-    while (fgets(line, sizeof line, header) != NULL && count <= OPTIONS) count += read_row(line, &rows[count]);
+    while (fgets(line, sizeof line, header) != NULL && count <= OPTION_ROWS && output_count <= OUTPUT_ROWS) {
+        count += read_row(line, COLUMNS, &rows[count]);
+        output_count += read_row(line, OUTPUT_COLUMNS, &outputs[output_count]);
+    }
     fclose(header);
     make_tensors();
     check(ce_partial_compute(&input, -1, 0, &label, &first.options, partials) == CE_OK, "nothing", "ce_partial_compute", "fails");
-    check(count == OPTIONS, "the table", "the header", "has another number of options");
+    check(count == OPTION_ROWS, "the table", "the header", "has another number of options");
+    check(output_count == OUTPUT_ROWS, "the table", "the header", "has another number of outputs");
     for (i = 0; i < count; i++)
         for (f = 0; f < sizeof FUNCTIONS / sizeof FUNCTIONS[0]; f++) check_option(rows, count, &rows[i], &FUNCTIONS[f]);
+    for (i = 0; i < output_count; i++)
+        for (column = 0; column < OUTPUT_COLUMNS; column++) check_output(&outputs[i], column);
     printf("%ld passed, %ld failed\n", passed, failed);
     return failed > 0;
 }

@@ -14,6 +14,7 @@
  */
 #include "hash.h"
 #include "matrix.h"
+#include "outputs.h"
 
 /* What is computed --------------------------------------------------------------------------- */
 
@@ -157,15 +158,16 @@ static void compute(const problem *p, const configuration *how, uint64_t *hashes
             parts[3] = rows_of(&sample_weight, first, size);
             if (p->op->is_weighted)
                 of_part.sample_weight = view_of(&parts[3]);
-            status = ce_binary_cross_entropy(view_of(&parts[0]), class_axis, view_of(&parts[1]), &of_part, view_of(&parts[2]),
-                                             NULL);
+            status = ce_binary_cross_entropy(view_of(&parts[0]), class_axis, view_of(&parts[1]), &of_part,
+                                             OUTPUTS(view_of(&parts[2]), NULL));
         }
     } else {
-        status = ce_binary_cross_entropy(view_of(&x), class_axis, view_of(&y), &options, view_of(&losses), NULL);
+        status = ce_binary_cross_entropy(view_of(&x), class_axis, view_of(&y), &options, OUTPUTS(view_of(&losses), NULL));
     }
     options.reduction = CE_REDUCTION_MEAN;
     if (status == CE_OK)
-        status = ce_binary_cross_entropy(view_of(&x), class_axis, view_of(&y), &options, view_of(&mean), view_of(grad));
+        status = ce_binary_cross_entropy(view_of(&x), class_axis, view_of(&y), &options,
+                                         OUTPUTS(view_of(&mean), view_of(grad)));
     if (get_float() != before)
         stop("the setting of the floating-point unit has changed");
     set_float(host);

@@ -17,6 +17,7 @@
 #include <stdio.h>
 
 #include "closed_pages.h"
+#include "outputs.h"
 
 static long passed, failed;
 
@@ -85,11 +86,10 @@ static int32_t loss(ce_tensor in, ce_tensor out, int64_t n, int wants) {
     stats.argmax      = (int64_t *)numbers + N / 2;
     stats.entropy     = numbers + N / 8;
     stats.target_rank = (int64_t *)numbers + N / 16;
-    if (wants) options.row_stats = &stats;
     mean.ndim = 0;
     fill(input, in.dtype, -4, 4);
     start_counting();
-    return ce_cross_entropy(&in, 1, &y, &options, &mean, &out);
+    return ce_cross_entropy(&in, 1, &y, &options, ALL_OUTPUTS(&mean, &out, NULL, wants ? &stats : NULL));
 }
 static int32_t loss_f32(void) { return loss(rows(input, CE_F32, 1), rows(grad, CE_F32, 1), 1, 0); }
 static int32_t loss_f64(void) { return loss(rows(input, CE_F64, 1), rows(grad, CE_F64, 1), 1, 0); }
@@ -147,17 +147,18 @@ enum { LOSS, DIVERGENCE, VECTOR, DIAGONAL };
 static int32_t compare(int what, int32_t dtype, int32_t target_dtype, int wants_target) {
     ce_tensor in = rows(input, dtype, 1), out = rows(grad, dtype, 1), q = rows(target, target_dtype, 1);
     ce_tensor mean = list(losses, CE_F64, 1), q_out = rows(grad_target, target_dtype, 1), v = rows(probs, dtype, 1);
-    int       is_positive = options.input_type == CE_INPUT_PROBS;
+    ce_outputs outputs;
+    int        is_positive = options.input_type == CE_INPUT_PROBS;
     mean.ndim = 0;
     fill(input, dtype, options.input_type == CE_INPUT_LOGITS ? -4 : is_positive ? 0 : -20, is_positive ? 4.0 / N : 4);
     fill(target, target_dtype, options.target_type == CE_TARGET_PROBS ? 0 : -20, options.target_type ? 2 : 2.0 / N);
     fill(probs, dtype, -1, 1);
-    if (wants_target) options.grad_target = &q_out;
+    outputs = (ce_outputs){sizeof outputs, &mean, &out, wants_target ? &q_out : NULL, NULL};
     start_counting();
     if (what == VECTOR) return ce_hessian_vector_product(&in, 1, &q, &options, &v, &out);
     if (what == DIAGONAL) return ce_hessian_diagonal(&in, 1, &q, &options, &out);
-    if (what == DIVERGENCE) return ce_kl_divergence(&in, 1, &q, &options, &mean, &out);
-    return ce_cross_entropy(&in, 1, &q, &options, &mean, &out);
+    if (what == DIVERGENCE) return ce_kl_divergence(&in, 1, &q, &options, &outputs);
+    return ce_cross_entropy(&in, 1, &q, &options, &outputs);
 }
 static int32_t mass_f32(void) {
     options.mean_over = CE_MEAN_OVER_MASS;
@@ -216,7 +217,7 @@ static int32_t sparse(int is_ignored, int64_t classes) {
     }
     options.target_probs = &p;
     start_counting();
-    return ce_cross_entropy(&in, 1, &y, &options, &mean, &out);
+    return ce_cross_entropy(&in, 1, &y, &options, OUTPUTS(&mean, &out));
 }
 static int32_t sparse_all(void) {
     options.target_rest = CE_REST_SPREAD;
@@ -270,7 +271,7 @@ static int32_t short_rows(ce_tensor in, ce_tensor out, int64_t n, int64_t last) 
     fill(target, CE_I64, 0, 2);
     ((int64_t *)target)[n - 1] = last;
     start_counting();
-    return ce_cross_entropy(&in, 1, &y, &options, &mean, &out);
+    return ce_cross_entropy(&in, 1, &y, &options, OUTPUTS(&mean, &out));
 }
 static int32_t pairs(int64_t last) {
     return short_rows(view(input, CE_F32, N, 2, 2, 1), view(grad, CE_F32, N, 2, 2, 1), N, last);
@@ -296,7 +297,7 @@ static int32_t binary(int is_label, int64_t last) {
     fill(target, y.dtype, 0, is_label ? 2 : 1);
     if (is_label) ((int64_t *)target)[N - 1] = last;
     start_counting();
-    return ce_binary_cross_entropy(&in, 1, &y, &options, &mean, &out);
+    return ce_binary_cross_entropy(&in, 1, &y, &options, OUTPUTS(&mean, &out));
 }
 static int32_t binary_labels(void) { return binary(1, 1); }
 static int32_t binary_bad_label(void) { return binary(1, 2); }

@@ -9,7 +9,7 @@
  */
 #define _GNU_SOURCE /* POSIX, and feenableexcept where there is one */
 
-#include <crossentropy.h>
+#include "outputs.h"
 
 #include <fenv.h>
 #include <math.h>
@@ -94,6 +94,7 @@ static const int64_t SHAPE[2] = {ROWS, CLASSES};
 typedef struct {
     ce_tensor  input, labels, mass, weight, sample_weight, one_loss, losses, grad;
     ce_options options;
+    const ce_row_stats *row_stats;
 } small;
 
 static small small_problem(void) {
@@ -107,12 +108,14 @@ static small small_problem(void) {
     made.losses = tensor(loss, CE_F32, 1, SHAPE, NULL);
     made.grad = tensor(grad, CE_F32, 2, SHAPE, NULL);
     made.options = defaults();
+    made.row_stats = NULL;
     clear_outputs();
     return made;
 }
 
 static int32_t mean(const small *p) {
-    return ce_cross_entropy(&p->input, -1, &p->labels, &p->options, &p->one_loss, &p->grad);
+    return ce_cross_entropy(&p->input, -1, &p->labels, &p->options,
+                            ALL_OUTPUTS(&p->one_loss, &p->grad, NULL, p->row_stats));
 }
 
 /* Version, status, options ------------------------------------------------------------------- */
@@ -184,7 +187,6 @@ static void options_init(void) {
     CHECK(room.known.poly_epsilon == 0);
     CHECK(room.known.softcap == 0);
     CHECK(room.known.logit_scale == 0);
-    CHECK(room.known.row_stats == NULL);
     CHECK(room.known.mask == NULL);
     CHECK(room.known.ignore_indices == NULL);
     CHECK(room.known.grad_losses == NULL);
@@ -233,18 +235,42 @@ static void options_sizes(void) {
         memset((unsigned char *)&room + (size + 7) / 8 * 8, FILL, sizeof room - (size + 7) / 8 * 8);
         room.known.size = size;
         clear_outputs();
-        CHECK(ce_cross_entropy(&p.input, -1, &p.labels, &room.known, &p.one_loss, &p.grad) == want);
+        CHECK(ce_cross_entropy(&p.input, -1, &p.labels, &room.known, OUTPUTS(&p.one_loss, &p.grad)) == want);
         CHECK(want == CE_OK ? loss_is_right() : nothing_written());
     }
     /* What lies behind the options of an older caller is not theirs. */
     memset(&room, FILL, sizeof room);
     CHECK(ce_options_init(&room.known, FIRST_OPTIONS) == CE_OK);
-    CHECK(ce_cross_entropy(&p.input, -1, &p.labels, &room.known, &p.one_loss, &p.grad) == CE_OK);
+    CHECK(ce_cross_entropy(&p.input, -1, &p.labels, &room.known, OUTPUTS(&p.one_loss, &p.grad)) == CE_OK);
     CHECK(loss_is_right());
     memset(&room, 0, sizeof room);
     CHECK(ce_options_init(&room.known, sizeof room) == CE_OK);
-    CHECK(ce_cross_entropy(&p.input, -1, &p.labels, &room.known, &p.one_loss, &p.grad) == CE_OK);
+    CHECK(ce_cross_entropy(&p.input, -1, &p.labels, &room.known, OUTPUTS(&p.one_loss, &p.grad)) == CE_OK);
     CHECK(loss_is_right());
+}
+
+static void outputs_sizes(void) {
+    struct {
+        ce_outputs    known;
+        unsigned char later[64];
+    } room;
+    small  p = small_problem();
+    size_t size;
+    /* Of a size that is no version's nothing else is read; of a later version's struct what this one knows. */
+    for (size = 0; size <= sizeof room; size++) {
+        const int is_good = size >= sizeof(ce_outputs) && size % 8 == 0;
+        memset(&room, FILL, sizeof room);
+        room.known.size = size;
+        if (is_good) {
+            room.known.loss = &p.one_loss;
+            room.known.grad = room.known.grad_target = NULL;
+            room.known.row_stats = NULL;
+        }
+        clear_outputs();
+        CHECK(ce_cross_entropy(&p.input, -1, &p.labels, NULL, &room.known) == (is_good ? CE_OK : CE_ERROR_OPTIONS_SIZE));
+        CHECK(is_good ? loss_is_right() : nothing_written());
+        CHECK(is_good || strstr(ce_last_error_message(), "outputs.size") != NULL);
+    }
 }
 
 /* NULL and sizes ----------------------------------------------------------------------------- */
@@ -299,11 +325,14 @@ static void null_in_tensors(void) {
     static const int64_t empty[2] = {0, CLASSES};
     small                p = small_problem(), q;
     ce_tensor            mass;
-    CHECK(ce_cross_entropy(NULL, -1, &p.labels, NULL, &p.one_loss, &p.grad) ==
+    CHECK(ce_cross_entropy(NULL, -1, &p.labels, NULL, OUTPUTS(&p.one_loss, &p.grad)) ==
           CE_ERROR_NULL_POINTER);
-    CHECK(ce_cross_entropy(&p.input, -1, NULL, NULL, &p.one_loss, &p.grad) ==
+    CHECK(ce_cross_entropy(&p.input, -1, NULL, NULL, OUTPUTS(&p.one_loss, &p.grad)) ==
           CE_ERROR_NULL_POINTER);
-    CHECK(ce_cross_entropy(&p.input, -1, &p.labels, NULL, NULL, NULL) == CE_ERROR_NULL_POINTER);
+    CHECK(ce_cross_entropy(&p.input, -1, &p.labels, NULL, OUTPUTS(NULL, NULL)) == CE_ERROR_NULL_POINTER);
+    CHECK(strstr(ce_last_error_message(), "nothing to compute") != NULL);
+    CHECK(ce_cross_entropy(&p.input, -1, &p.labels, NULL, NULL) == CE_ERROR_NULL_POINTER);
+    CHECK(strstr(ce_last_error_message(), "nothing to compute") != NULL);
 
     /* no data */
     q = p, q.input.data = NULL;
@@ -311,7 +340,7 @@ static void null_in_tensors(void) {
     q = p, q.labels.data = NULL;
     CHECK(mean(&q) == CE_ERROR_NULL_POINTER);
     mass = p.mass, mass.data = NULL;
-    CHECK(ce_cross_entropy(&p.input, -1, &mass, NULL, &p.one_loss, &p.grad) ==
+    CHECK(ce_cross_entropy(&p.input, -1, &mass, NULL, OUTPUTS(&p.one_loss, &p.grad)) ==
           CE_ERROR_NULL_POINTER);
     q = p, q.one_loss.data = NULL;
     CHECK(mean(&q) == CE_ERROR_NULL_POINTER);
@@ -338,10 +367,10 @@ static void null_in_tensors(void) {
     CHECK(nothing_written());
 
     /* NULL is fine where nothing is needed */
-    CHECK(ce_cross_entropy(&p.input, -1, &p.labels, NULL, &p.one_loss, NULL) == CE_OK);
+    CHECK(ce_cross_entropy(&p.input, -1, &p.labels, NULL, OUTPUTS(&p.one_loss, NULL)) == CE_OK);
     CHECK(loss_is_right());
     clear_outputs();
-    CHECK(ce_cross_entropy(&p.input, -1, &p.labels, NULL, NULL, &p.grad) == CE_OK);
+    CHECK(ce_cross_entropy(&p.input, -1, &p.labels, NULL, OUTPUTS(NULL, &p.grad)) == CE_OK);
     CHECK(is_fill(loss, sizeof loss));
     clear_outputs();
     q = p, q.input.data = q.labels.data = q.grad.data = NULL;
@@ -349,7 +378,7 @@ static void null_in_tensors(void) {
     CHECK(mean(&q) == CE_OK);
     CHECK(isnan(loss[0]));
     q.losses.data = NULL, q.losses.shape = empty, q.options.reduction = CE_REDUCTION_NONE;
-    CHECK(ce_cross_entropy(&q.input, -1, &q.labels, &q.options, &q.losses, &q.grad) == CE_OK);
+    CHECK(ce_cross_entropy(&q.input, -1, &q.labels, &q.options, OUTPUTS(&q.losses, &q.grad)) == CE_OK);
 }
 
 static void shapes_of_outputs(void) {
@@ -427,7 +456,7 @@ static int32_t call_at(const int *at, int distributions) {
     p.options.sample_weight = &p.sample_weight;
     p.options.reduction = CE_REDUCTION_NONE;
     status = ce_cross_entropy(&p.input, -1, distributions ? &p.mass : &p.labels, &p.options,
-                              &p.losses, &p.grad);
+                              OUTPUTS(&p.losses, &p.grad));
     if (status != CE_OK)
         CHECK(memcmp(block, before, sizeof block) == 0);
     return status;
@@ -505,7 +534,7 @@ static void outputs_on_themselves(void) {
         CHECK(mean(&q) == CE_ERROR_OVERLAP);
     }
     q = p, q.losses.strides = zero, q.options.reduction = CE_REDUCTION_NONE;
-    CHECK(ce_cross_entropy(&q.input, -1, &q.labels, &q.options, &q.losses, &q.grad) ==
+    CHECK(ce_cross_entropy(&q.input, -1, &q.labels, &q.options, OUTPUTS(&q.losses, &q.grad)) ==
           CE_ERROR_OVERLAP);
     CHECK(nothing_written());
 
@@ -548,13 +577,13 @@ static void interleaved(void) {
 
     /* the left and the right half of an array, and the same one element closer */
     input = tensor(both, CE_F32, 2, half, step), output = tensor(both + 100, CE_F32, 2, half, step);
-    CHECK(ce_cross_entropy(&input, -1, &target, NULL, NULL, &output) == CE_OK);
+    CHECK(ce_cross_entropy(&input, -1, &target, NULL, OUTPUTS(NULL, &output)) == CE_OK);
     output.data = both + 99;
-    CHECK(ce_cross_entropy(&input, -1, &target, NULL, NULL, &output) == CE_ERROR_OVERLAP);
+    CHECK(ce_cross_entropy(&input, -1, &target, NULL, OUTPUTS(NULL, &output)) == CE_ERROR_OVERLAP);
     output.data = both + 101; /* its row 0 ends in row 1 of the input */
-    CHECK(ce_cross_entropy(&input, -1, &target, NULL, NULL, &output) == CE_ERROR_OVERLAP);
+    CHECK(ce_cross_entropy(&input, -1, &target, NULL, OUTPUTS(NULL, &output)) == CE_ERROR_OVERLAP);
     output.data = both + 100;
-    CHECK(ce_cross_entropy(&input, -1, &target, &options, NULL, &output) == CE_OK);
+    CHECK(ce_cross_entropy(&input, -1, &target, &options, OUTPUTS(NULL, &output)) == CE_OK);
     for (r = 0; r < 4; r++) {
         CHECK(memcmp(both + r * 200, plain + r * 100, 100 * sizeof(float)) == 0);
         CHECK(memcmp(both + r * 200 + 100, want + r * 100, 100 * sizeof(float)) == 0);
@@ -566,7 +595,7 @@ static void interleaved(void) {
     input = tensor(both, CE_F32, 2, half, padded), output = tensor(both + 100, CE_F32, 1, half, padded);
     for (shift = -4; shift <= 4; shift++) {
         output.data = (unsigned char *)(both + 100) + shift;
-        CHECK(ce_cross_entropy(&input, -1, &target, &options, &output, NULL) == (shift ? CE_ERROR_OVERLAP : CE_OK));
+        CHECK(ce_cross_entropy(&input, -1, &target, &options, OUTPUTS(&output, NULL)) == (shift ? CE_ERROR_OVERLAP : CE_OK));
     }
     for (r = 0; r < 4; r++)
         CHECK(memcmp(both + r * 101 + 100, want_loss + r, sizeof(float)) == 0);
@@ -582,14 +611,14 @@ static void interleaved(void) {
     weights = tensor(sample_weight, CE_F32, 1, few, NULL);
     options.sample_weight = &weights;
     input = tensor(logits, CE_F64, 2, few, NULL), output = tensor(loss64, CE_F64, 1, few, NULL);
-    CHECK(ce_cross_entropy(&input, -1, &target, &options, &output, NULL) == CE_OK);
+    CHECK(ce_cross_entropy(&input, -1, &target, &options, OUTPUTS(&output, NULL)) == CE_OK);
     input = tensor(records, CE_F64, 2, few, record_step);
     weights = tensor(records + 24, CE_F32, 1, few, field_step);
     output = tensor(records + 28, CE_F32, 1, few, field_step);
     memcpy(changed, records, sizeof records);
     for (shift = -4; shift <= 4; shift++) {
         output.data = records + 28 + shift;
-        CHECK(ce_cross_entropy(&input, -1, &target, &options, &output, NULL) == (shift ? CE_ERROR_OVERLAP : CE_OK));
+        CHECK(ce_cross_entropy(&input, -1, &target, &options, OUTPUTS(&output, NULL)) == (shift ? CE_ERROR_OVERLAP : CE_OK));
     }
     for (r = 0; r < 4; r++) {
         const float rounded = (float)loss64[r];
@@ -609,7 +638,7 @@ static void misaligned(void) {
     p.options.weight = &p.weight;
     p.options.sample_weight = &p.sample_weight;
     p.options.reduction = CE_REDUCTION_NONE;
-    CHECK(ce_cross_entropy(&p.input, -1, &p.labels, &p.options, &p.losses, &p.grad) == CE_OK);
+    CHECK(ce_cross_entropy(&p.input, -1, &p.labels, &p.options, OUTPUTS(&p.losses, &p.grad)) == CE_OK);
     memcpy(want, loss, sizeof loss);
     memcpy(want_grad, grad, sizeof grad);
     for (shift = 1; shift < 16; shift++) {
@@ -620,7 +649,7 @@ static void misaligned(void) {
         p.sample_weight.data = memcpy(room[3] + shift, SAMPLE_WEIGHT, sizeof SAMPLE_WEIGHT);
         p.losses.data = room[4] + shift;
         p.grad.data = room[5] + shift;
-        CHECK(ce_cross_entropy(&p.input, -1, &p.labels, &p.options, &p.losses, &p.grad) == CE_OK);
+        CHECK(ce_cross_entropy(&p.input, -1, &p.labels, &p.options, OUTPUTS(&p.losses, &p.grad)) == CE_OK);
         CHECK(memcmp(room[4] + shift, want, sizeof want) == 0);
         CHECK(memcmp(room[5] + shift, want_grad, sizeof want_grad) == 0);
         CHECK(is_fill(room[4], (size_t)shift));
@@ -645,19 +674,19 @@ static void negative_strides(void) {
     small                p = small_problem();
     int                  r, c;
     p.options.reduction = CE_REDUCTION_NONE;
-    CHECK(ce_cross_entropy(&p.input, -1, &p.labels, &p.options, &p.losses, &p.grad) == CE_OK);
+    CHECK(ce_cross_entropy(&p.input, -1, &p.labels, &p.options, OUTPUTS(&p.losses, &p.grad)) == CE_OK);
     memcpy(want, loss, sizeof loss);
     memcpy(want_grad, grad, sizeof grad);
     clear_outputs();
     p.losses.data = loss + ROWS - 1, p.losses.strides = last;
     p.grad.data = grad + COUNT - 1, p.grad.strides = back;
-    CHECK(ce_cross_entropy(&p.input, -1, &p.labels, &p.options, &p.losses, &p.grad) == CE_OK);
+    CHECK(ce_cross_entropy(&p.input, -1, &p.labels, &p.options, OUTPUTS(&p.losses, &p.grad)) == CE_OK);
     CHECK(loss[0] == want[1] && loss[1] == want[0]);
     for (c = 0; c < COUNT; c++)
         CHECK(grad[COUNT - 1 - c] == want_grad[c]);
     memset(wide, FILL, sizeof wide);
     p.grad.data = wide + 8, p.grad.strides = far;
-    CHECK(ce_cross_entropy(&p.input, -1, &p.labels, &p.options, &p.losses, &p.grad) == CE_OK);
+    CHECK(ce_cross_entropy(&p.input, -1, &p.labels, &p.options, OUTPUTS(&p.losses, &p.grad)) == CE_OK);
     for (r = 0; r < ROWS; r++)
         for (c = 0; c < CLASSES; c++) {
             CHECK(wide[8 - 8 * r + 2 * c] == want_grad[r * CLASSES + c]);
@@ -683,7 +712,7 @@ static void huge_lengths_of_empty_tensors(void) {
     CHECK(mean(&p) == CE_ERROR_EMPTY);
     p.options.reduction = CE_REDUCTION_NONE;
     p.input.strides = p.labels.strides = p.losses.strides = p.grad.strides = strides;
-    CHECK(ce_cross_entropy(&p.input, 3, &p.labels, &p.options, &p.losses, &p.grad) == CE_OK);
+    CHECK(ce_cross_entropy(&p.input, 3, &p.labels, &p.options, OUTPUTS(&p.losses, &p.grad)) == CE_OK);
 
     p = small_problem();
     p.one_loss.ndim = 3, p.one_loss.shape = shape;
@@ -706,7 +735,7 @@ static void addresses_that_do_not_fit(void) {
     for (i = 0; i < sizeof steps / sizeof steps[0]; i++) {
         far[0] = steps[i];
         q = p, q.input = tensor(logits, CE_F64, 2, SHAPE, far);
-        CHECK(ce_cross_entropy(&q.input, -1, &q.labels, NULL, &q.one_loss, NULL) == CE_ERROR_OVERFLOW);
+        CHECK(ce_cross_entropy(&q.input, -1, &q.labels, NULL, OUTPUTS(&q.one_loss, NULL)) == CE_ERROR_OVERFLOW);
         q = p, q.sample_weight = tensor(logits, CE_F64, 1, SHAPE, far);
         q.options.sample_weight = &q.sample_weight;
         CHECK(mean(&q) == CE_ERROR_OVERFLOW);
@@ -727,7 +756,7 @@ static void addresses_that_do_not_fit(void) {
     q.input = tensor(LOGITS, CE_F32, 2, long_shape, NULL);
     q.mass = tensor(MASS, CE_F32, 2, long_shape, up);
     q.losses = tensor(MASS, CE_F32, 1, long_shape, down);
-    CHECK(ce_cross_entropy(&q.input, -1, &q.mass, &q.options, &q.losses, NULL) == CE_ERROR_OVERLAP);
+    CHECK(ce_cross_entropy(&q.input, -1, &q.mass, &q.options, OUTPUTS(&q.losses, NULL)) == CE_ERROR_OVERLAP);
 
     /* a stride that is never stepped along, anywhere */
     q = small_problem();
@@ -735,7 +764,7 @@ static void addresses_that_do_not_fit(void) {
     q.input.strides = q.labels.strides = q.grad.strides = any;
     CHECK(mean(&q) == CE_OK && fabs(loss[0] - 0.9459107) < 1e-6);
     q.losses.shape = one, q.losses.strides = any, q.options.reduction = CE_REDUCTION_NONE;
-    CHECK(ce_cross_entropy(&q.input, -1, &q.labels, &q.options, &q.losses, &q.grad) == CE_OK);
+    CHECK(ce_cross_entropy(&q.input, -1, &q.labels, &q.options, OUTPUTS(&q.losses, &q.grad)) == CE_OK);
 }
 
 /* Strides of 0 make room for more classes than there is memory. */
@@ -753,7 +782,7 @@ static void more_classes_than_memory(void) {
     for (distributions = 0; distributions < 2; distributions++) {
         clear_outputs();
         status = ce_cross_entropy(&p.input, -1, distributions ? &p.mass : &p.labels, &p.options,
-                                  &p.one_loss, NULL);
+                                  OUTPUTS(&p.one_loss, NULL));
         CHECK(status == CE_OK || (status == CE_ERROR_OUT_OF_MEMORY && nothing_written()));
     }
 }
@@ -849,7 +878,7 @@ static void any_values(void) {
             made[TARGET].view.data = made[LOSS].view.data = made[GRAD].view.data = area[TARGET] + PLACE / 2;
         }
         status = ce_cross_entropy(&made[INPUT].view, below(64) ? axis : (int32_t)extreme(), &made[TARGET].view,
-                                  &options, &made[LOSS].view, &made[GRAD].view);
+                                  &options, OUTPUTS(&made[LOSS].view, &made[GRAD].view));
         if (status < CE_OK || status > CE_ERROR_CANCELLED || (is_refused && status == CE_OK)) {
             wrong++;
             continue;
@@ -913,7 +942,7 @@ static void halves_are_widened(void) {
             wide[i][0] = widened((uint16_t)i, HALVES[kind]), wide[i][1] = 0;
         }
         CHECK(ce_cross_entropy_f32(&wide[0][0], labels, 1 << 16, 2, &options, want, &want_gradient[0][0]) == CE_OK);
-        CHECK(ce_cross_entropy(&x, -1, &y, &options, &l, &g) == CE_OK);
+        CHECK(ce_cross_entropy(&x, -1, &y, &options, OUTPUTS(&l, &g)) == CE_OK);
         for (i = 0; i < 1 << 16; i++)
             wrong += isnan(want[i]) ? !isnan(losses[i]) || !isnan(gradient[i][0]) || !isnan(gradient[i][1])
                                     : memcmp(&losses[i], &want[i], sizeof losses[i]) != 0 ||
@@ -972,8 +1001,8 @@ static void halves_are_rounded(void) {
                     if (flushes) /* to zero, and takes subnormal numbers for zero */
                         _mm_setcsr(_mm_getcsr() | 0x8040);
 #endif
-                    status[call] = call ? ce_cross_entropy(&many, -1, &y2, &classes, &l, &many_gradients)
-                                        : ce_cross_entropy(&few, -1, &y, &rows, &l, &few_gradients);
+                    status[call] = call ? ce_cross_entropy(&many, -1, &y2, &classes, OUTPUTS(&l, &many_gradients))
+                                        : ce_cross_entropy(&few, -1, &y, &rows, OUTPUTS(&l, &few_gradients));
                     fesetenv(&usual);
                     for (i = 0; i < NUMBERS; i++) {
                         const uint16_t got = gradient[call ? i * NUMBERS + i : i];
@@ -1237,7 +1266,7 @@ static void statistics_arguments(void) {
 
     /* From the pass of a loss: only of logits, and nothing is written if the call fails. */
     memset(numbers, FILL, sizeof numbers);
-    p.options.row_stats = &stats;
+    p.row_stats = &stats;
     p.options.input_type = CE_INPUT_PROBS;
     CHECK(mean(&p) == CE_ERROR_OPTION);
     CHECK(strstr(ce_last_error_message(), "row_stats") != NULL);
@@ -1248,7 +1277,7 @@ static void statistics_arguments(void) {
     CHECK(is_fill(numbers, sizeof numbers) && nothing_written());
     stats.lse = (double *)(void *)grad;
     p = small_problem();
-    p.options.row_stats = &stats;
+    p.row_stats = &stats;
     CHECK(mean(&p) == CE_ERROR_OVERLAP);
     CHECK(nothing_written());
 
@@ -1258,7 +1287,7 @@ static void statistics_arguments(void) {
     labels = p.labels;
     labels.data = numbers;
     stats.lse = numbers;
-    p.options.row_stats = &stats;
+    p.row_stats = &stats;
     p.options.mask = &labels;
     CHECK(mean(&p) == CE_ERROR_OVERLAP);
     CHECK(memcmp(numbers, LABELS, sizeof LABELS) == 0);
@@ -1294,7 +1323,7 @@ static void row_options(void) {
 static int32_t binary_call(const ce_tensor *input, const ce_tensor *target, const ce_options *options,
                            const ce_tensor *into, const ce_tensor *slope) {
     clear_outputs();
-    return ce_binary_cross_entropy(input, -1, target, options, into, slope);
+    return ce_binary_cross_entropy(input, -1, target, options, OUTPUTS(into, slope));
 }
 
 static void binary(void) {
@@ -1347,14 +1376,14 @@ static void binary(void) {
     input.data = memory;
     broken = slope;
     broken.data = memory + 1;
-    CHECK(ce_binary_cross_entropy(&input, -1, &target, NULL, &into, &broken) == CE_ERROR_OVERLAP);
-    CHECK(ce_binary_cross_entropy(&input, -1, &input, NULL, &into, &input) == CE_ERROR_OVERLAP);
+    CHECK(ce_binary_cross_entropy(&input, -1, &target, NULL, OUTPUTS(&into, &broken)) == CE_ERROR_OVERLAP);
+    CHECK(ce_binary_cross_entropy(&input, -1, &input, NULL, OUTPUTS(&into, &input)) == CE_ERROR_OVERLAP);
     CHECK(memcmp(memory, LOGITS, sizeof LOGITS) == 0);
     broken = weight;
     broken.data = loss;
     loss[0] = 1;
     options.pos_weight = &broken;
-    CHECK(ce_binary_cross_entropy(&input, -1, &target, &options, &into, &slope) == CE_ERROR_OVERLAP && loss[0] == 1);
+    CHECK(ce_binary_cross_entropy(&input, -1, &target, &options, OUTPUTS(&into, &slope)) == CE_ERROR_OVERLAP && loss[0] == 1);
     options.pos_weight = NULL;
     CHECK(binary_call(&input, &target, NULL, &into, &input) == CE_OK && loss[0] == plain);
     input.data = (void *)LOGITS;
@@ -1386,11 +1415,11 @@ static void cancelling_binary(void) {
     int8_t           label = 1;
     ce_tensor        target = {&label, CE_I8, 2, shape, steps};
     options.cancel = &cancel;
-    CHECK(ce_binary_cross_entropy(&input, -1, &target, &options, NULL, &slope) == CE_ERROR_CANCELLED);
+    CHECK(ce_binary_cross_entropy(&input, -1, &target, &options, OUTPUTS(NULL, &slope)) == CE_ERROR_CANCELLED);
     cancel = 0;
-    CHECK(ce_binary_cross_entropy(&input, -1, &target, &options, NULL, &slope) == CE_OK);
+    CHECK(ce_binary_cross_entropy(&input, -1, &target, &options, OUTPUTS(NULL, &slope)) == CE_OK);
     label = 2;
-    CHECK(ce_binary_cross_entropy(&input, -1, &target, &options, NULL, &slope) == CE_ERROR_LABEL);
+    CHECK(ce_binary_cross_entropy(&input, -1, &target, &options, OUTPUTS(NULL, &slope)) == CE_ERROR_LABEL);
     CHECK(strcmp(ce_last_error_message(), "ce_binary_cross_entropy: label 2 in element 0 is neither 0 nor 1") == 0);
     free_results(got);
 }
@@ -1735,6 +1764,7 @@ int main(int argc, char **argv) {
     status_strings();
     options_init();
     options_sizes();
+    outputs_sizes();
     null_in_plain_calls();
     sizes_in_plain_calls();
     null_in_tensors();

@@ -2,20 +2,22 @@
  * every_call.h - a call of any function that can fail, with all that it takes: a table of them, and
  * arguments that are good, for tests to spoil one at a time.
  */
-#include <crossentropy.h>
+#include "outputs.h"
 
 #include <math.h>
 #include <string.h>
 
 enum {
-    INPUT, TARGET, LABELS, VECTOR, LOSS, GRAD, OUTPUT, CORRECT, ACCUMULATED_WEIGHT, /* arguments */
+    INPUT, TARGET, LABELS, VECTOR, OUTPUT, CORRECT, ACCUMULATED_WEIGHT,             /* arguments */
+    LOSS, GRAD, GRAD_TARGET,                                                        /* outputs */
     WEIGHT, SAMPLE_WEIGHT, MASK, IGNORE_INDICES, GRAD_LOSSES, POS_WEIGHT, PRIOR,    /* members of the options */
-    TARGET_PROBS, TARGET_OFFSETS, GRAD_TARGET, TENSORS
+    TARGET_PROBS, TARGET_OFFSETS, TENSORS
 };
 static const char *const TENSOR_NAMES[TENSORS] = {
-    "input", "target", "labels", "vector", "loss", "grad", "output", "correct", "weight",
+    "input", "target", "labels", "vector", "output", "correct", "weight",
+    "loss", "grad", "grad_target",
     "weight", "sample_weight", "mask", "ignore_indices", "grad_losses", "pos_weight", "prior",
-    "target_probs", "target_offsets", "grad_target"};
+    "target_probs", "target_offsets"};
 #define BIT(tensor) (1u << (tensor))
 #define OPTION_BITS (BIT(TENSORS) - BIT(WEIGHT))
 
@@ -26,6 +28,7 @@ typedef struct {
     ce_tensor        tensor[TENSORS];
     const ce_tensor *given[TENSORS]; /* NULL: not given */
     ce_options       options, *options_pointer;
+    ce_outputs       outputs, *outputs_pointer; /* but for the tensors */
     ce_row_stats     stats, *stats_pointer;
     ce_partial      *partials, *from;
     ce_accumulator  *accumulator, *other;
@@ -36,15 +39,19 @@ typedef struct {
     void            *loss, *grad;
 } arguments;
 
+static const ce_outputs *outputs_of(arguments *a) {
+    a->outputs.loss = a->given[LOSS], a->outputs.grad = a->given[GRAD], a->outputs.grad_target = a->given[GRAD_TARGET];
+    return a->outputs_pointer;
+}
+
 static int32_t cross_entropy(arguments *a) {
-    return ce_cross_entropy(a->given[INPUT], a->class_axis, a->given[TARGET], a->options_pointer, a->given[LOSS], a->given[GRAD]);
+    return ce_cross_entropy(a->given[INPUT], a->class_axis, a->given[TARGET], a->options_pointer, outputs_of(a));
 }
 static int32_t kl_divergence(arguments *a) {
-    return ce_kl_divergence(a->given[INPUT], a->class_axis, a->given[TARGET], a->options_pointer, a->given[LOSS], a->given[GRAD]);
+    return ce_kl_divergence(a->given[INPUT], a->class_axis, a->given[TARGET], a->options_pointer, outputs_of(a));
 }
 static int32_t binary_cross_entropy(arguments *a) {
-    return ce_binary_cross_entropy(a->given[INPUT], a->class_axis, a->given[TARGET], a->options_pointer, a->given[LOSS],
-                                   a->given[GRAD]);
+    return ce_binary_cross_entropy(a->given[INPUT], a->class_axis, a->given[TARGET], a->options_pointer, outputs_of(a));
 }
 static int32_t hessian_vector_product(arguments *a) {
     return ce_hessian_vector_product(a->given[INPUT], a->class_axis, a->given[TARGET], a->options_pointer, a->given[VECTOR],
@@ -97,7 +104,7 @@ static int32_t set_num_threads(arguments *a) { return ce_set_num_threads(a->coun
 /* Arguments that are no tensors. */
 enum {
     HAS_OPTIONS = 1, HAS_AXIS = 2, HAS_ROWS = 4, HAS_CLASSES = 8, HAS_SLICE = 16, HAS_PARTIALS = 32, HAS_STATS = 64,
-    IS_PLAIN = 128, HAS_STATS_OPTION = 256, IS_MERGE = 512, HAS_ACCUMULATOR = 1024
+    IS_PLAIN = 128, HAS_STATS_OUTPUT = 256, IS_MERGE = 512, HAS_ACCUMULATOR = 1024, HAS_OUTPUTS = 2048
 };
 
 typedef struct {
@@ -110,36 +117,37 @@ typedef struct {
 } function;
 
 #define LOSS_OPTIONS (BIT(WEIGHT) | BIT(SAMPLE_WEIGHT) | BIT(MASK) | BIT(PRIOR))
-#define LOSS_OTHERS (HAS_OPTIONS | HAS_AXIS | HAS_STATS_OPTION)
+#define LOSS_OTHERS (HAS_OPTIONS | HAS_AXIS | HAS_OUTPUTS | HAS_STATS_OUTPUT)
 static const function FUNCTIONS[] = {
     {"ce_cross_entropy", cross_entropy, LABEL, BIT(INPUT) | BIT(TARGET), LOSS_OPTIONS | BIT(LOSS) | BIT(GRAD) | BIT(IGNORE_INDICES),
-     BIT(LOSS) | BIT(GRAD), LOSS_OTHERS, ""},
+     BIT(LOSS) | BIT(GRAD), LOSS_OTHERS, " outputs "},
     {"ce_cross_entropy", cross_entropy, DISTRIBUTION, BIT(INPUT) | BIT(TARGET),
-     LOSS_OPTIONS | BIT(LOSS) | BIT(GRAD) | BIT(GRAD_TARGET), BIT(LOSS) | BIT(GRAD) | BIT(GRAD_TARGET), LOSS_OTHERS, ""},
+     LOSS_OPTIONS | BIT(LOSS) | BIT(GRAD) | BIT(GRAD_TARGET), BIT(LOSS) | BIT(GRAD) | BIT(GRAD_TARGET), LOSS_OTHERS, " outputs "},
     {"ce_cross_entropy", cross_entropy, SPARSE, BIT(INPUT) | BIT(TARGET),
-     LOSS_OPTIONS | BIT(LOSS) | BIT(GRAD) | BIT(TARGET_PROBS) | BIT(IGNORE_INDICES), BIT(LOSS) | BIT(GRAD), LOSS_OTHERS, ""},
+     LOSS_OPTIONS | BIT(LOSS) | BIT(GRAD) | BIT(TARGET_PROBS) | BIT(IGNORE_INDICES), BIT(LOSS) | BIT(GRAD), LOSS_OTHERS, " outputs "},
     {"ce_cross_entropy", cross_entropy, LIST, BIT(INPUT) | BIT(TARGET),
-     LOSS_OPTIONS | BIT(LOSS) | BIT(GRAD) | BIT(TARGET_PROBS) | BIT(TARGET_OFFSETS), BIT(LOSS) | BIT(GRAD), LOSS_OTHERS, ""},
+     LOSS_OPTIONS | BIT(LOSS) | BIT(GRAD) | BIT(TARGET_PROBS) | BIT(TARGET_OFFSETS), BIT(LOSS) | BIT(GRAD), LOSS_OTHERS, " outputs "},
     {"ce_kl_divergence", kl_divergence, DISTRIBUTION, BIT(INPUT) | BIT(TARGET),
      BIT(SAMPLE_WEIGHT) | BIT(MASK) | BIT(LOSS) | BIT(GRAD) | BIT(GRAD_TARGET), BIT(LOSS) | BIT(GRAD) | BIT(GRAD_TARGET),
-     HAS_OPTIONS | HAS_AXIS, ""},
+     HAS_OPTIONS | HAS_AXIS | HAS_OUTPUTS, " outputs "},
     {"ce_kl_divergence", kl_divergence, LIST, BIT(INPUT) | BIT(TARGET),
      BIT(SAMPLE_WEIGHT) | BIT(MASK) | BIT(LOSS) | BIT(GRAD) | BIT(TARGET_PROBS) | BIT(TARGET_OFFSETS) | BIT(IGNORE_INDICES),
-     BIT(LOSS) | BIT(GRAD), HAS_OPTIONS | HAS_AXIS, ""},
+     BIT(LOSS) | BIT(GRAD), HAS_OPTIONS | HAS_AXIS | HAS_OUTPUTS, " outputs "},
     {"ce_hessian_vector_product", hessian_vector_product, LABEL, BIT(INPUT) | BIT(TARGET) | BIT(VECTOR) | BIT(OUTPUT), LOSS_OPTIONS,
      BIT(OUTPUT), HAS_OPTIONS | HAS_AXIS, ""},
     {"ce_hessian_diagonal", hessian_diagonal, DISTRIBUTION, BIT(INPUT) | BIT(TARGET) | BIT(OUTPUT), LOSS_OPTIONS, BIT(OUTPUT),
      HAS_OPTIONS | HAS_AXIS, ""},
     {"ce_cross_entropy_f32", cross_entropy_f32, LABEL, 0, LOSS_OPTIONS | BIT(IGNORE_INDICES), 0,
-     HAS_OPTIONS | HAS_ROWS | HAS_CLASSES | IS_PLAIN | HAS_STATS_OPTION, " logits labels loss grad rows classes "},
+     HAS_OPTIONS | HAS_ROWS | HAS_CLASSES | IS_PLAIN, " logits labels loss grad rows classes "},
     {"ce_cross_entropy_f64", cross_entropy_f64, LABEL, 0, LOSS_OPTIONS | BIT(IGNORE_INDICES), 0,
-     HAS_OPTIONS | HAS_ROWS | HAS_CLASSES | IS_PLAIN | HAS_STATS_OPTION, " logits labels loss grad rows classes "},
+     HAS_OPTIONS | HAS_ROWS | HAS_CLASSES | IS_PLAIN, " logits labels loss grad rows classes "},
     {"ce_softmax", softmax, LABEL, BIT(INPUT) | BIT(OUTPUT), 0, BIT(OUTPUT), HAS_OPTIONS | HAS_AXIS, ""},
     {"ce_log_softmax", log_softmax, LABEL, BIT(INPUT) | BIT(OUTPUT), 0, BIT(OUTPUT), HAS_OPTIONS | HAS_AXIS, ""},
     {"ce_logsumexp", logsumexp, LABEL, BIT(INPUT) | BIT(OUTPUT), 0, BIT(OUTPUT), HAS_OPTIONS | HAS_AXIS, ""},
     {"ce_compute_row_stats", compute_row_stats, LABEL, BIT(INPUT), BIT(LABELS), 0, HAS_OPTIONS | HAS_AXIS | HAS_STATS, " stats "},
     {"ce_binary_cross_entropy", binary_cross_entropy, ELEMENTS, BIT(INPUT) | BIT(TARGET),
-     BIT(LOSS) | BIT(GRAD) | BIT(WEIGHT) | BIT(POS_WEIGHT) | BIT(SAMPLE_WEIGHT), BIT(LOSS) | BIT(GRAD), HAS_OPTIONS | HAS_AXIS, ""},
+     BIT(LOSS) | BIT(GRAD) | BIT(WEIGHT) | BIT(POS_WEIGHT) | BIT(SAMPLE_WEIGHT), BIT(LOSS) | BIT(GRAD),
+     HAS_OPTIONS | HAS_AXIS | HAS_OUTPUTS, " outputs "},
     {"ce_partial_compute", partial_compute, LABEL, BIT(INPUT) | BIT(TARGET), 0, 0,
      HAS_OPTIONS | HAS_AXIS | HAS_SLICE | HAS_PARTIALS, " partials first_class "},
     {"ce_partial_merge", partial_merge, LABEL, 0, 0, 0, HAS_ROWS | IS_MERGE, " into from rows "},
@@ -179,8 +187,7 @@ static const ce_tensor **option_tensor(ce_options *options, int tensor) {
     case POS_WEIGHT: return &options->pos_weight;
     case PRIOR: return &options->prior;
     case TARGET_PROBS: return &options->target_probs;
-    case TARGET_OFFSETS: return &options->target_offsets;
-    default: return &options->grad_target;
+    default: return &options->target_offsets;
     }
 }
 
@@ -236,8 +243,9 @@ static void make(arguments *a, const function *f) {
     a->stats.lse = stats_room[0], a->stats.max = stats_room[1], a->stats.entropy = stats_room[2];
     a->stats.argmax = (int64_t *)stats_room[3];
     a->stats_pointer = &a->stats;
-    if (f->others & HAS_STATS_OPTION)
-        a->options.row_stats = &a->stats;
+    a->outputs.size = sizeof a->outputs;
+    a->outputs.row_stats = f->others & HAS_STATS_OUTPUT ? &a->stats : NULL;
+    a->outputs_pointer = &a->outputs;
     a->class_axis = -1;
     a->rows = 2, a->classes = 3, a->first_class = 0;
     a->logits = room[INPUT], a->labels = room[LABELS], a->loss = room[LOSS], a->grad = room[GRAD];
@@ -255,7 +263,7 @@ static void make(arguments *a, const function *f) {
 }
 
 /* Values that no function takes, then, from FOR_SOME on, values that some take. Returns the option's name. */
-enum { FOR_SOME = 36, FIRST_TENSOR = 51 };
+enum { FOR_SOME = 36, FIRST_TENSOR = 50 };
 
 static const char *set_option(ce_options *o, int which, arguments *a) {
     switch (which) {
@@ -290,14 +298,14 @@ static const char *set_option(ce_options *o, int which, arguments *a) {
     case 28: return o->target_type = 3, "target_type";
     case 29: return o->target_rest = 3, "target_rest";
     case 30: return o->kl_form = 2, "kl_form";
-    case 31: return o->input_type = CE_INPUT_PROBS, o->softcap = 1, o->row_stats = NULL, "softcap";
-    case 32: return o->input_type = CE_INPUT_LOG_PROBS, o->clip = 0.1, o->row_stats = NULL, "clip";
-    case 33: return o->input_type = CE_INPUT_PROBS, o->z_loss = 1, o->row_stats = NULL, "z_loss";
-    case 34: return o->input_type = CE_INPUT_PROBS, o->logit_scale = 2, o->row_stats = NULL, "logit_scale";
+    case 31: return o->input_type = CE_INPUT_PROBS, o->softcap = 1, "softcap";
+    case 32: return o->input_type = CE_INPUT_LOG_PROBS, o->clip = 0.1, "clip";
+    case 33: return o->input_type = CE_INPUT_PROBS, o->z_loss = 1, "z_loss";
+    case 34: return o->input_type = CE_INPUT_PROBS, o->logit_scale = 2, "logit_scale";
     case 35: return o->clip = 0.1, "clip";
     case 36: return o->mean_over = CE_MEAN_OVER_MASS, "mean_over";
     case 37: return o->input_type = CE_INPUT_PROBS, "input_type";
-    case 38: return o->input_type = CE_INPUT_LOG_PROBS, o->row_stats = NULL, "input_type";
+    case 38: return o->input_type = CE_INPUT_LOG_PROBS, "input_type";
     case 39: return o->label_smoothing = 0.1, "label_smoothing";
     case 40: return o->z_loss = 1, "z_loss";
     case 41: return o->focal_gamma = 1, "focal_gamma";
@@ -309,7 +317,6 @@ static const char *set_option(ce_options *o, int which, arguments *a) {
     case 47: return o->kl_form = CE_KL_PLAIN, "kl_form";
     case 48: return o->target_type = CE_TARGET_LOGITS, "target_type";
     case 49: return o->target_rest = CE_REST_SPREAD, "target_rest";
-    case 50: return o->row_stats = &a->stats, "row_stats";
     default: {
         const int tensor = which - FIRST_TENSOR + MASK;
         *option_tensor(o, tensor) = &a->tensor[tensor];

@@ -14,6 +14,7 @@
  * M is 0. To check another instruction set, set CROSSENTROPY_ISA.
  */
 #include "hash.h"
+#include "outputs.h"
 
 enum { DIMS = 4, CLASS_DIM = 3, WORD = 64 };
 
@@ -575,7 +576,7 @@ static int32_t call_whole(call *made, const problem *p) {
         return status;
     }
     return ce_cross_entropy(&made->input.view, made->axis, &made->target.view, &made->options,
-                            made->with_loss ? &made->loss.view : NULL, made->with_grad ? &grad : NULL);
+                            OUTPUTS(made->with_loss ? &made->loss.view : NULL, made->with_grad ? &grad : NULL));
 }
 
 static int32_t call_plain(call *made, const problem *p) {

@@ -59,7 +59,7 @@ static int is_word(char c) { return isalnum((unsigned char)c) || c == '_'; }
 
 /* Whether the text holds the word, apart from where the words before it make it prose: "the target". */
 static int holds(const char *text, const char *word, int but_prose) {
-    static const char *const prose[] = {"the ", "no ", "for ", "of ", "says ", "that "};
+    static const char *const prose[] = {"the ", "an ", "no ", "for ", "of ", "says ", "that "};
     const size_t length = strlen(word);
     const char  *at = text;
     size_t       i;
@@ -82,7 +82,7 @@ static int statuses_seen[sizeof FUNCTIONS / sizeof FUNCTIONS[0]][CE_ERROR_PARTIA
 /* Makes the call; `wanted` is a status, or -1 for any error, or -2 for any error or none. */
 static void expect(const function *f, arguments *a, int32_t wanted, const char *word, const char *defect) {
     /* Arguments that some functions have and others have not. */
-    static const char *const names[] = {"input", "target", "logits", "vector", "loss", "grad", "output", "stats",
+    static const char *const names[] = {"input", "target", "logits", "vector", "loss", "grad", "output", "stats", "outputs",
                                         "partials", "into", "accumulator", "correct", "class_axis", "first_class"};
     const int32_t status = f->run(a);
     const char   *text = ce_last_error_message();
@@ -252,8 +252,24 @@ static void spoil_others(const function *f) {
         make(&a, f), a.options.sample_weight = &a.tensor[PRIOR];
         expect(f, &a, CE_ERROR_SHAPE, "logits", "other shape of sample_weight");
     } else if ((f->optional & (BIT(LOSS) | BIT(GRAD))) == (BIT(LOSS) | BIT(GRAD))) {
-        make(&a, f), a.given[LOSS] = a.given[GRAD] = NULL, a.options.grad_target = NULL;
-        expect(f, &a, CE_ERROR_NULL_POINTER, "loss", "absence");
+        make(&a, f), a.given[LOSS] = a.given[GRAD] = a.given[GRAD_TARGET] = NULL, a.outputs.row_stats = NULL;
+        expect(f, &a, CE_ERROR_NULL_POINTER, "outputs", "absence of all");
+    }
+    if (f->others & HAS_OUTPUTS) {
+        make(&a, f), a.outputs_pointer = NULL;
+        expect(f, &a, CE_ERROR_NULL_POINTER, "outputs", "absence");
+        make(&a, f), a.outputs.size = 32;
+        expect(f, &a, CE_ERROR_OPTIONS_SIZE, "outputs", "size");
+        make(&a, f), a.outputs.size = sizeof a.outputs + 4;
+        expect(f, &a, CE_ERROR_OPTIONS_SIZE, "outputs", "size");
+        if ((f->others & HAS_STATS_OUTPUT) == 0) {
+            make(&a, f), a.outputs.row_stats = &a.stats;
+            expect(f, &a, CE_ERROR_OPTION, "row_stats", "an output not for everybody");
+        }
+        if ((f->outputs & BIT(GRAD_TARGET)) == 0) {
+            make(&a, f), a.given[GRAD_TARGET] = &a.tensor[GRAD_TARGET];
+            expect(f, &a, CE_ERROR_OPTION, "grad_target", "an output not for everybody");
+        }
     }
     if (f->others & HAS_PARTIALS) {
         make(&a, f), a.partials = NULL;
@@ -300,7 +316,7 @@ static void spoil_others(const function *f) {
         make(&a, f), a.from[1] = a.partials[1];
         expect(f, &a, CE_ERROR_PARTIAL, "into", "the same classes");
     }
-    if (f->others & (HAS_STATS | HAS_STATS_OPTION)) {
+    if (f->others & (HAS_STATS | HAS_STATS_OUTPUT)) {
         const char *name = f->others & HAS_STATS ? "stats" : "row_stats";
         make(&a, f), a.stats.size = 55;
         expect(f, &a, CE_ERROR_OPTIONS_SIZE, name, "size");

@@ -10,6 +10,7 @@
  */
 #include "hash.h"
 #include "matrix.h"
+#include "outputs.h"
 
 #include <pthread.h>
 
@@ -191,8 +192,8 @@ static void run(const problem *p, layout where, int32_t threads, int in_place, u
         options.target_probs = view_of(&probs);
         options.target_rest  = p->rest;
     }
-    if (p->function == KL) status = ce_kl_divergence(x, -1, y, &options, l, g);
-    else if (p->function == LOSS) status = ce_cross_entropy(x, -1, y, &options, l, g);
+    if (p->function == KL) status = ce_kl_divergence(x, -1, y, &options, OUTPUTS(l, g));
+    else if (p->function == LOSS) status = ce_cross_entropy(x, -1, y, &options, OUTPUTS(l, g));
     else if (p->function == VECTOR) status = ce_hessian_vector_product(x, -1, y, &options, view_of(&vector), g);
     else status = ce_hessian_diagonal(x, -1, y, &options, g);
     CHECK(status == CE_OK);
@@ -200,9 +201,8 @@ static void run(const problem *p, layout where, int32_t threads, int in_place, u
     hashes[1] = hash_of(grad);
     if (!in_place) hashes[2] = HASH_OF_NOTHING; /* otherwise as it is: the input is gone */
     if (is_dense && p->function < VECTOR && !in_place) {
-        options.grad_target = view_of(&target_grad);
-        status = p->function == KL ? ce_kl_divergence(x, -1, y, &options, NULL, NULL)
-                                   : ce_cross_entropy(x, -1, y, &options, NULL, NULL);
+        const ce_outputs outputs = {sizeof outputs, NULL, NULL, view_of(&target_grad), NULL};
+        status = p->function == KL ? ce_kl_divergence(x, -1, y, &options, &outputs) : ce_cross_entropy(x, -1, y, &options, &outputs);
         CHECK(status == CE_OK);
         hashes[2] = hash_of(&target_grad);
     }
@@ -275,8 +275,8 @@ static void gaps(void) {
                 target            = tensor(copy, CE_F64, 3, shape, dense);
                 extra             = tensor(out[j], CE_F64, 3, shape, j == 0 ? padded : dense);
                 if (which == 0) { /* grad_target */
-                    options.grad_target = &extra;
-                    CHECK(ce_cross_entropy(&input, -1, &target, &options, &l, &output) == CE_OK);
+                    const ce_outputs outputs = {sizeof outputs, &l, &output, &extra, NULL};
+                    CHECK(ce_cross_entropy(&input, -1, &target, &options, &outputs) == CE_OK);
                 } else if (which == 1) { /* the vector */
                     ce_tensor vector = tensor(j == 0 ? v : copy, CE_F64, 3, shape, j == 0 ? padded : dense);
                     extra            = tensor(out[j], CE_F64, 3, shape, dense);
@@ -286,7 +286,7 @@ static void gaps(void) {
                     probs                = tensor(j == 0 ? q : copy, CE_F64, 3, shape, j == 0 ? padded : dense);
                     target               = tensor(named, CE_I64, 3, shape, NULL);
                     options.target_probs = &probs;
-                    CHECK(ce_cross_entropy(&input, -1, &target, &options, &l, NULL) == CE_OK);
+                    CHECK(ce_cross_entropy(&input, -1, &target, &options, OUTPUTS(&l, NULL)) == CE_OK);
                 }
             }
             if (which == 0) {
@@ -320,6 +320,7 @@ static void *on_a_small_stack(void *argument) {
     ce_tensor         grad = tensor(g, CE_F64, 2, shape, NULL), target_grad = tensor(t, CE_F64, 2, shape, NULL);
     ce_tensor         l = tensor(loss, CE_F64, 0, NULL, NULL);
     ce_row_stats      statistics;
+    ce_outputs        all = {sizeof all, &l, &grad, NULL, &statistics};
     ce_options        options;
     int               i;
     (void)argument;
@@ -335,23 +336,23 @@ static void *on_a_small_stack(void *argument) {
     for (i = 0; i < SMALL_ROWS * 4; i++) named[i] = i % 4;
 
 #define OPTIONS(settings) options = defaults(); options.threads = 1; settings
-    OPTIONS(options.row_stats = &statistics; options.softcap = 5; options.focal_gamma = 2; options.z_loss = 1);
-    CHECK(ce_cross_entropy(&input, 1, &label, &options, &l, &grad) == CE_OK);
+    OPTIONS(options.softcap = 5; options.focal_gamma = 2; options.z_loss = 1);
+    CHECK(ce_cross_entropy(&input, 1, &label, &options, &all) == CE_OK);
     options.label_smoothing = 0.1;
-    CHECK(ce_cross_entropy(&input, 1, &label, &options, &l, &grad) == CE_OK);
+    CHECK(ce_cross_entropy(&input, 1, &label, &options, &all) == CE_OK);
     options.softcap = 0;
     options.label_smoothing = 0;
-    CHECK(ce_cross_entropy(&turned, 1, &label, &options, &l, &grad) == CE_OK);
-    CHECK(ce_cross_entropy(&turned_single, 1, &label, &options, &l, NULL) == CE_OK);
-    OPTIONS(options.target_type = CE_TARGET_LOGITS; options.row_stats = &statistics; options.grad_target = &target_grad);
-    options.softcap = 5;
-    CHECK(ce_cross_entropy(&input, 1, &dense, &options, &l, &grad) == CE_OK);
-    options.row_stats = NULL;
-    CHECK(ce_kl_divergence(&input, 1, &dense, &options, &l, &grad) == CE_OK);
-    OPTIONS(options.target_probs = &probs; options.target_rest = CE_REST_SPREAD; options.row_stats = &statistics);
+    CHECK(ce_cross_entropy(&turned, 1, &label, &options, &all) == CE_OK);
+    CHECK(ce_cross_entropy(&turned_single, 1, &label, &options, ALL_OUTPUTS(&l, NULL, NULL, &statistics)) == CE_OK);
+    OPTIONS(options.target_type = CE_TARGET_LOGITS; options.softcap = 5);
+    all.grad_target = &target_grad;
+    CHECK(ce_cross_entropy(&input, 1, &dense, &options, &all) == CE_OK);
+    CHECK(ce_kl_divergence(&input, 1, &dense, &options, ALL_OUTPUTS(&l, &grad, &target_grad, NULL)) == CE_OK);
+    OPTIONS(options.target_probs = &probs; options.target_rest = CE_REST_SPREAD);
     options.mean_over   = CE_MEAN_OVER_MASS;
     options.focal_gamma = 2;
-    CHECK(ce_cross_entropy(&input, 1, &sparse, &options, &l, &grad) == CE_OK);
+    all.grad_target     = NULL;
+    CHECK(ce_cross_entropy(&input, 1, &sparse, &options, &all) == CE_OK);
     OPTIONS(options.z_loss = 1);
     CHECK(ce_hessian_vector_product(&input, 1, &dense, &options, &dense, &grad) == CE_OK);
     CHECK(ce_softmax(&input, 1, NULL, &grad) == CE_OK);
@@ -360,7 +361,7 @@ static void *on_a_small_stack(void *argument) {
     CHECK(ce_partial_loss(partials, SMALL_ROWS, SMALL_CLASSES, &options, &l) == CE_OK);
     CHECK(ce_partial_grad(&input, 1, 0, partials, SMALL_CLASSES, &options, &grad) == CE_OK);
     OPTIONS(options.focal_gamma = 2);
-    CHECK(ce_binary_cross_entropy(&input, 1, &dense, &options, &l, &grad) == CE_OK);
+    CHECK(ce_binary_cross_entropy(&input, 1, &dense, &options, OUTPUTS(&l, &grad)) == CE_OK);
     return NULL;
 }
 
@@ -389,18 +390,18 @@ static void extremes(void) {
     ce_options     options = defaults();
     int            i;
     options.threads = 256;
-    CHECK(ce_cross_entropy(&input, 1, &y, &options, &l, NULL) != CE_OK);
+    CHECK(ce_cross_entropy(&input, 1, &y, &options, OUTPUTS(&l, NULL)) != CE_OK);
 
     /* More dimensions than most tensors have. */
     for (i = 0; i < 40; i++) many[i] = i == 39 ? 3 : 1;
     z = tensor(x, CE_F64, 40, many, NULL);
     t = tensor(q, CE_F64, 40, many, NULL);
     g = tensor(grad, CE_F64, 40, many, NULL);
-    CHECK(ce_kl_divergence(&z, -1, &t, NULL, &l, &g) == CE_OK);
+    CHECK(ce_kl_divergence(&z, -1, &t, NULL, OUTPUTS(&l, &g)) == CE_OK);
     p[0] = loss;
     z = tensor(x, CE_F64, 2, shape, NULL);
     t = tensor(q, CE_F64, 2, shape, NULL);
-    CHECK(ce_kl_divergence(&z, -1, &t, NULL, &l, NULL) == CE_OK && loss == p[0] && loss > 0);
+    CHECK(ce_kl_divergence(&z, -1, &t, NULL, OUTPUTS(&l, NULL)) == CE_OK && loss == p[0] && loss > 0);
 
     /* Probabilities that add up to a little more than 1 leave nothing to be spread. */
     options              = defaults();
@@ -410,7 +411,7 @@ static void extremes(void) {
     options.target_probs = &probs;
     options.target_rest  = CE_REST_SPREAD;
     CHECK((double)named[0] + named[1] + named[2] > 1);
-    CHECK(ce_kl_divergence(&z, -1, &t, &options, &l, NULL) == CE_OK);
+    CHECK(ce_kl_divergence(&z, -1, &t, &options, OUTPUTS(&l, NULL)) == CE_OK);
     CHECK(fabs(loss - (log(10) + 0.6 * log(0.6) + 0.3 * log(0.3) + 0.1 * log(0.1))) < 1e-6);
 
     /* Logits that a temperature makes too large for f32. */
@@ -418,7 +419,7 @@ static void extremes(void) {
     options.temperature = 1.0 / 512;
     options.target_type = CE_TARGET_LOGITS;
     z                   = tensor(large, CE_F32, 2, two, NULL);
-    CHECK(ce_kl_divergence(&z, -1, &z, &options, &l, NULL) == CE_OK && loss == 0);
+    CHECK(ce_kl_divergence(&z, -1, &z, &options, OUTPUTS(&l, NULL)) == CE_OK && loss == 0);
 
     /* A temperature is 1 / logit_scale to the functions of logits, too. */
     options             = defaults();
@@ -468,17 +469,20 @@ static void errors(void) {
         FAILS(CE_ERROR_OPTION, call); \
         CHECK(says(a, b)); \
     } while (0)
-#define LOSS_OF(target) ce_cross_entropy(&input, -1, &(target), &options, &l, &g)
-#define KL_OF(target) ce_kl_divergence(&input, -1, &(target), &options, &l, &g)
+#define LOSS_OF(target) ce_cross_entropy(&input, -1, &(target), &options, OUTPUTS(&l, &g))
+#define LOSS_AND_GRADS_OF(target) ce_cross_entropy(&input, -1, &(target), &options, ALL_OUTPUTS(&l, &g, &t, NULL))
+#define BINARY_OF(target, grad, target_grad) \
+    ce_binary_cross_entropy(&input, -1, &(target), &options, ALL_OUTPUTS(&l, grad, target_grad, NULL))
+#define KL_OF(target) ce_kl_divergence(&input, -1, &(target), &options, OUTPUTS(&l, &g))
     REFUSED(LOSS_OF(label), options.target_type = CE_TARGET_LOGITS, "target_type", "labels");
     REFUSED(LOSS_OF(label), options.target_rest = CE_REST_SPREAD, "target_rest", "target_probs");
     REFUSED(LOSS_OF(label), options.target_offsets = &where, "target_offsets", "target_probs");
     REFUSED(LOSS_OF(dense), options.target_probs = &dense, "target_probs", "distributions");
-    REFUSED(LOSS_OF(label), options.grad_target = &t, "grad_target", "labels");
+    REFUSED(LOSS_AND_GRADS_OF(label), (void)0, "grad_target", "labels");
     REFUSED(LOSS_OF(sparse), options.target_probs = &probs; options.label_smoothing = 0.1, "label_smoothing", "target_probs");
     REFUSED(LOSS_OF(sparse), options.target_probs = &probs; options.target_type = CE_TARGET_LOGITS, "target_type", "target_rest");
-    REFUSED(LOSS_OF(dense), options.grad_target = &t; options.focal_gamma = 1, "grad_target", "focal_gamma");
-    REFUSED(LOSS_OF(dense), options.grad_target = &t; options.mean_over = CE_MEAN_OVER_MASS, "grad_target", "mean_over");
+    REFUSED(LOSS_AND_GRADS_OF(dense), options.focal_gamma = 1, "grad_target", "focal_gamma");
+    REFUSED(LOSS_AND_GRADS_OF(dense), options.mean_over = CE_MEAN_OVER_MASS, "grad_target", "mean_over");
     REFUSED(LOSS_OF(dense), options.temperature = 2; options.input_type = CE_INPUT_PROBS, "temperature", "input_type");
     REFUSED(LOSS_OF(dense), options.kl_form = CE_KL_PLAIN, "kl_form", "KL divergence");
     REFUSED(LOSS_OF(dense), options.temperature = -1, "temperature", "-1");
@@ -496,10 +500,10 @@ static void errors(void) {
     REFUSED(KL_OF(dense), options.mean_over = CE_MEAN_OVER_MASS, "mean_over", "KL");
     REFUSED(ce_hessian_diagonal(&input, -1, &label, &options, &g), options.softcap = 1, "softcap", "second derivatives");
     REFUSED(ce_hessian_diagonal(&input, -1, &label, &options, &g), options.focal_gamma = 1, "focal_gamma", "second derivatives");
-    REFUSED(ce_hessian_diagonal(&input, -1, &dense, &options, &g), options.grad_target = &t, "grad_target", "second derivatives");
     REFUSED(ce_hessian_diagonal(&input, -1, &label, &options, &g), options.input_type = CE_INPUT_PROBS, "input_type", "LOGITS");
-    REFUSED(ce_binary_cross_entropy(&input, -1, &dense, &options, &l, &g), options.temperature = 2, "temperature", "binary");
-    REFUSED(ce_binary_cross_entropy(&input, -1, &dense, &options, &l, &g), options.prior = &classes, "prior", "binary");
+    REFUSED(BINARY_OF(dense, &g, NULL), options.temperature = 2, "temperature", "binary");
+    REFUSED(BINARY_OF(dense, &g, NULL), options.prior = &classes, "prior", "binary");
+    REFUSED(BINARY_OF(dense, NULL, &t), (void)0, "grad_target", "binary");
 
     options = defaults();
     FAILS(CE_ERROR_DTYPE, KL_OF(label));
@@ -524,17 +528,15 @@ static void errors(void) {
     FAILS(CE_ERROR_NULL_POINTER, ce_hessian_diagonal(&input, -1, &label, NULL, NULL));
     CHECK(loss == 7 && grad[0][0] == 7 && grad[1][2] == 7);
     options.target_offsets = &where;
-    FAILS(CE_OK, ce_cross_entropy(&input, -1, &list, &options, &l, NULL));
+    FAILS(CE_OK, ce_cross_entropy(&input, -1, &list, &options, OUTPUTS(&l, NULL)));
     CHECK(fabs(loss - (lse3(x[0]) - x[0][0]) / 2) < 1e-15); /* the mean of the rows {1, 0, 0} and {., 0, .} */
     loss = 7;
 
     /* An output may replace what it is made of, and nothing else. */
-    options             = defaults();
-    options.grad_target = &dense;
-    FAILS(CE_ERROR_OVERLAP, LOSS_OF(dense));
+    options = defaults();
+    FAILS(CE_ERROR_OVERLAP, ce_cross_entropy(&input, -1, &dense, &options, ALL_OUTPUTS(&l, &g, &dense, NULL)));
     CHECK(says("grad_target", "target"));
-    options.grad_target = &g;
-    FAILS(CE_ERROR_OVERLAP, LOSS_OF(dense));
+    FAILS(CE_ERROR_OVERLAP, ce_cross_entropy(&input, -1, &dense, &options, ALL_OUTPUTS(&l, &g, &g, NULL)));
     FAILS(CE_ERROR_OVERLAP, ce_hessian_vector_product(&input, -1, &dense, NULL, &g, &dense));
     FAILS(CE_OK, ce_hessian_vector_product(&input, -1, &dense, NULL, &g, &g));
     CHECK(loss == 7);

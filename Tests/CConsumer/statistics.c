@@ -15,6 +15,7 @@
  */
 #include "hash.h"
 #include "matrix.h"
+#include "outputs.h"
 
 /* What is computed --------------------------------------------------------------------------- */
 
@@ -148,10 +149,10 @@ typedef struct {
         LOSS,
         GRADIENT,
         IN_PLACE,
-        PLAIN_CALL, /* ce_cross_entropy_f32 or _f64 */
         SMOOTHED,
         TERMS, /* z_loss, focal_gamma and poly_epsilon */
-        WEIGHTED
+        WEIGHTED,
+        NOTHING_ELSE /* neither loss nor gradient */
     } call;
     float_setting setting;
     int           is_quick; /* also with --quick */
@@ -188,12 +189,13 @@ static const configuration CONFIGURATIONS[] = {
     {"beside a gradient, rounding upward", .call = GRADIENT, .setting = UPWARD},
     {"beside a gradient in place", .call = IN_PLACE, .threads = 3, .is_quick = 1},
     {"beside a gradient in place, columns", .call = IN_PLACE, .where = COLUMNS},
-    {"beside a plain call", .call = PLAIN_CALL},
     {"beside a smoothed loss", .call = SMOOTHED, .threads = 2, .is_quick = 1},
     {"beside a smoothed loss, columns", .call = SMOOTHED, .where = COLUMNS},
     {"beside more terms", .call = TERMS, .is_quick = 1},
     {"beside more terms, columns, 2 threads", .call = TERMS, .where = COLUMNS, .threads = 2},
     {"beside weights", .call = WEIGHTED, .threads = 3},
+    {"of a loss that is not written", .call = NOTHING_ELSE, .is_quick = 1},
+    {"of a loss that is not written, columns, 2 threads", .call = NOTHING_ELSE, .where = COLUMNS, .threads = 2},
 };
 
 static int is_meant(const problem *p, const configuration *how) {
@@ -202,7 +204,6 @@ static int is_meant(const problem *p, const configuration *how) {
     switch (how->call) {
     case OTHER_LABELS: return p->labels != NULL;
     case WIDENED: return TYPES[p->type].bits < 24;
-    case PLAIN_CALL: return p->labels != NULL && TYPES[p->type].bits >= 24;
     default: return 1;
     }
 }
@@ -243,11 +244,10 @@ typedef struct {
     int        class_axis;
 } call;
 
-static int32_t beside(call *made, const problem *p, const configuration *how, const room *to) {
+static int32_t beside(call *made, const configuration *how, const room *to) {
     ce_row_stats stats = places(to, 0, -1);
     matrix      *grad = how->call == IN_PLACE ? &made->input : &made->grad;
     ce_options   options = made->options;
-    options.row_stats = &stats;
     options.reduction = CE_REDUCTION_NONE;
     if (how->call == SMOOTHED)
         options.label_smoothing = 0.1;
@@ -255,14 +255,11 @@ static int32_t beside(call *made, const problem *p, const configuration *how, co
         options.z_loss = 0x1p-6, options.focal_gamma = 2, options.poly_epsilon = 0.5;
     if (how->call == WEIGHTED)
         options.sample_weight = view_of(&made->sample_weight);
-    if (how->call == PLAIN_CALL)
-        return (TYPES[p->type].dtype == CE_F32)
-                   ? ce_cross_entropy_f32((void *)made->input.start, (void *)made->target.start, p->rows, p->classes, &options,
-                                          (void *)made->loss.start, (void *)made->grad.start)
-                   : ce_cross_entropy_f64((void *)made->input.start, (void *)made->target.start, p->rows, p->classes, &options,
-                                          (void *)made->loss.start, (void *)made->grad.start);
-    return ce_cross_entropy(view_of(&made->input), made->class_axis, view_of(&made->target), &options, view_of(&made->loss),
-                            how->call == LOSS ? NULL : view_of(grad));
+    if (how->call == NOTHING_ELSE)
+        return ce_cross_entropy(view_of(&made->input), made->class_axis, view_of(&made->target), &options,
+                                ALL_OUTPUTS(NULL, NULL, NULL, &stats));
+    return ce_cross_entropy(view_of(&made->input), made->class_axis, view_of(&made->target), &options,
+                            ALL_OUTPUTS(view_of(&made->loss), how->call == LOSS ? NULL : view_of(grad), NULL, &stats));
 }
 
 static int32_t alone(call *made, const problem *p, const configuration *how, const room *to) {
@@ -321,7 +318,7 @@ static void compute(const problem *p, const configuration *how, uint64_t *hashes
     made.options.logit_scale = p->op->logit_scale;
     made.options.temperature = p->op->temperature;
     set_float(before);
-    status = (how->call < LOSS ? alone : beside)(&made, p, how, &to);
+    status = how->call < LOSS ? alone(&made, p, how, &to) : beside(&made, how, &to);
     if (get_float() != before)
         stop("the setting of the floating-point unit has changed");
     set_float(host);

@@ -20,7 +20,7 @@
  * (those of the file), elements; numbers as %a. Derivatives with respect to the target are not among them. --quick leaves
  * out the cases of large inputs, for emulators.
  */
-#include <crossentropy.h>
+#include "outputs.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -512,12 +512,12 @@ static int32_t call(const test_case *test, const tensor *inputs, int32_t threads
                     const ce_tensor *grad, const ce_tensor *target_grad) {
     const ce_tensor *input = &inputs[INPUT].view, *target = &inputs[TARGET].view;
     ce_options       options = with_tensors(test, inputs);
+    const ce_outputs outputs = {sizeof outputs, loss, grad, target_grad, NULL};
     options.threads = threads;
-    options.grad_target = target_grad;
     switch (test->called) {
-    case CROSS_ENTROPY: return ce_cross_entropy(input, test->axis, target, &options, loss, grad);
-    case BINARY_CROSS_ENTROPY: return ce_binary_cross_entropy(input, test->axis, target, &options, loss, grad);
-    case KL_DIVERGENCE: return ce_kl_divergence(input, test->axis, target, &options, loss, grad);
+    case CROSS_ENTROPY: return ce_cross_entropy(input, test->axis, target, &options, &outputs);
+    case BINARY_CROSS_ENTROPY: return ce_binary_cross_entropy(input, test->axis, target, &options, &outputs);
+    case KL_DIVERGENCE: return ce_kl_divergence(input, test->axis, target, &options, &outputs);
     case HESSIAN_VECTOR_PRODUCT:
         return ce_hessian_vector_product(input, test->axis, target, &options, &inputs[VECTOR].view, grad);
     default: return ce_hessian_diagonal(input, test->axis, target, &options, grad);
@@ -950,7 +950,6 @@ static void run_statistics(const test_case *test, const outcome *base) {
         const ce_tensor *from = variant == 2 ? &moved.view : input;
         statistics       other = make_statistics(test->rows), in_pass = make_statistics(test->rows);
         tensor           again;
-        options.row_stats = NULL;
         options.threads = variant == 0 ? 1 : variant == 1 ? 3 : 0;
         plain.threads = with_labels.threads = options.threads;
         make_tensor(&again, input->dtype, input->ndim, test->inputs[INPUT].shape, ROW_MAJOR);
@@ -970,8 +969,8 @@ static void run_statistics(const test_case *test, const outcome *base) {
             outcome got;
             copy_elements(input, &again.view);
             make_outputs(test, &got, ROW_MAJOR);
-            options.row_stats = &in_pass.places;
-            if (ce_cross_entropy(&again.view, test->axis, &test->inputs[TARGET].view, &options, &got.loss.view, &again.view))
+            if (ce_cross_entropy(&again.view, test->axis, &test->inputs[TARGET].view, &options,
+                                 ALL_OUTPUTS(&got.loss.view, &again.view, NULL, &in_pass.places)))
                 complain(test, "statistics of a loss: %s", ce_last_error_message());
             if (memcmp(in_pass.memory, first.memory, 1 + 6 * (size_t)test->rows * 8) != 0)
                 complain(test, "statistics of a loss, %s: other bits", names[variant]);

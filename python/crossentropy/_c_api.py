@@ -128,7 +128,6 @@ class Options(ctypes.Structure):
         ("poly_epsilon", c_double),
         ("softcap", c_double),
         ("logit_scale", c_double),
-        ("row_stats", c_void_p),
         ("mask", POINTER(Tensor)),
         ("ignore_indices", POINTER(Tensor)),
         ("grad_losses", POINTER(Tensor)),
@@ -136,12 +135,23 @@ class Options(ctypes.Structure):
         ("prior", POINTER(Tensor)),
         ("target_probs", POINTER(Tensor)),
         ("target_offsets", POINTER(Tensor)),
-        ("grad_target", POINTER(Tensor)),
         ("target_type", c_int32),
         ("target_rest", c_int32),
         ("temperature", c_double),
         ("temperature_squared", c_int32),
         ("kl_form", c_int32),
+    ]
+
+
+class Outputs(ctypes.Structure):
+    """``ce_outputs``: the tensors that a call writes."""
+
+    _fields_ = [
+        ("size", c_uint64),
+        ("loss", POINTER(Tensor)),
+        ("grad", POINTER(Tensor)),
+        ("grad_target", POINTER(Tensor)),
+        ("row_stats", c_void_p),
     ]
 
 
@@ -273,9 +283,9 @@ _last_error_message = _function("ce_last_error_message", c_char_p)
 _set_num_threads = _function("ce_set_num_threads", c_int32, c_int32)
 _get_num_threads = _function("ce_get_num_threads", c_int32)
 # Addresses as numbers: the structures lie in a `_Frame`.
-cross_entropy = _function("ce_cross_entropy", c_int32, c_void_p, c_int32, *[c_void_p] * 4)
-binary_cross_entropy = _function("ce_binary_cross_entropy", c_int32, c_void_p, c_int32, *[c_void_p] * 4)
-kl_divergence = _function("ce_kl_divergence", c_int32, c_void_p, c_int32, *[c_void_p] * 4)
+cross_entropy = _function("ce_cross_entropy", c_int32, c_void_p, c_int32, *[c_void_p] * 3)
+binary_cross_entropy = _function("ce_binary_cross_entropy", c_int32, c_void_p, c_int32, *[c_void_p] * 3)
+kl_divergence = _function("ce_kl_divergence", c_int32, c_void_p, c_int32, *[c_void_p] * 3)
 _hessian_vector_product = _function("ce_hessian_vector_product", c_int32, c_void_p, c_int32, *[c_void_p] * 4)
 _hessian_diagonal = _function("ce_hessian_diagonal", c_int32, c_void_p, c_int32, *[c_void_p] * 3)
 _softmax = {
@@ -323,7 +333,7 @@ Terms = tuple[float, float, float, float, float]  # z_loss, focal_gamma, poly_ep
 
 
 class Tensors(NamedTuple):
-    """Arrays that the options point to, in the order of their fields."""
+    """Arrays that the options point to, in the order of their fields; first and last those of the outputs."""
 
     row_stats: tuple[Array, ...] | None = None
     mask: Array | None = None
@@ -357,31 +367,33 @@ MAX_NDIM = 64
 _EXTRAS = next(index for index, field in enumerate(Options._fields_) if field[0] == "z_loss")
 _pack_common = _packer(Options._fields_[:_EXTRAS])
 _pack_extras = _packer(Options._fields_[_EXTRAS:])
+_pack_outputs = _packer(Outputs._fields_)
 _pack_row_stats = _packer(RowStats._fields_)
 _pack_tensor = [_packer(Tensor._fields_, f"{ndim}q") for ndim in range(MAX_NDIM + 1)]
-_TENSOR_SIZE, _OPTIONS_SIZE = ctypes.sizeof(Tensor), ctypes.sizeof(Options)
+_TENSOR_SIZE, _OPTIONS_SIZE, _OUTPUTS_SIZE = map(ctypes.sizeof, (Tensor, Options, Outputs))
 _EXTRAS_START = Options.z_loss.offset
-_NO_POINTERS = (0,) * len(Tensors._fields)
+_NO_POINTERS = (0,) * (len(Tensors._fields) - 2)
 _NO_EXTRAS: Any = bytes(_OPTIONS_SIZE - _EXTRAS_START)
 
 
 class _Frame:
-    """Memory for the structures of a call: the options, a number for a scalar loss, and for each tensor its shape and
-    strides behind it.
+    """Memory for the structures of a call: the options, the outputs, a number for a scalar loss, and for each tensor its
+    shape and strides behind it.
 
     Frames are used again. A call takes one from `_frames` and gives it back at its end, so that no two calls at a
     time have the same one, be they of two threads or of a signal handler in the middle of another call. One that ends
     in an exception gives none back: interrupted twice in a moment, it may be left before the library has ended it.
     """
 
-    SCALAR = _OPTIONS_SIZE
+    OUTPUTS = _OPTIONS_SIZE
+    SCALAR = OUTPUTS + _OUTPUTS_SIZE
     SHAPE = 8 * MAX_NDIM
     SLOT = _TENSOR_SIZE + 2 * SHAPE
     (
         X, TARGET, LOSS, GRAD, WEIGHT, SAMPLE_WEIGHT, MASK, IGNORED, GRAD_LOSSES, POS_WEIGHT, PRIOR, TARGET_PROBS,
         TARGET_OFFSETS, GRAD_TARGET, SCALAR_F32, SCALAR_F64, ROW_STATS,
     ) = range(SCALAR + 8, SCALAR + 8 + 17 * SLOT, SLOT)  # fmt: skip
-    TENSORS = range(MASK, SCALAR_F32, SLOT)  # in the order of `Tensors`
+    TENSORS = range(MASK, GRAD_TARGET, SLOT)  # in the order of `Tensors`
 
     def __init__(self) -> None:
         memory: Any = (ctypes.c_char * (self.ROW_STATS + ctypes.sizeof(RowStats)))()
@@ -430,6 +442,16 @@ class _Frame:
         _pack_row_stats(self.memory, self.ROW_STATS, ctypes.sizeof(RowStats), *addresses)
         return self.base + self.ROW_STATS
 
+    def place_outputs(self, loss: int, grad: int, tensors: Tensors) -> int:
+        """The address of the outputs; ``loss`` and ``grad`` are addresses of views, or 0."""
+        grad_target = stats = 0
+        if tensors is not NO_TENSORS:
+            grad_target = self.place(self.GRAD_TARGET, tensors.grad_target)
+            if tensors.row_stats is not None:
+                stats = self.place_row_stats(tensors.row_stats)
+        _pack_outputs(self.memory, self.OUTPUTS, _OUTPUTS_SIZE, loss, grad, grad_target, stats)
+        return self.base + self.OUTPUTS
+
     def place_options(
         self,
         cancel: c_int32 | None = None,
@@ -455,8 +477,7 @@ class _Frame:
             self.has_extras = True
             pointers: Iterable[int] = _NO_POINTERS
             if tensors is not NO_TENSORS:
-                stats = 0 if tensors.row_stats is None else self.place_row_stats(tensors.row_stats)
-                pointers = stats, *map(self.place, self.TENSORS, tensors[1:])
+                pointers = map(self.place, self.TENSORS, tensors[1:-1])
             _pack_extras(self.memory, _EXTRAS_START, *terms, *pointers, *modes)
         elif self.has_extras:
             self.memory[_EXTRAS_START:_OPTIONS_SIZE] = _NO_EXTRAS
@@ -523,8 +544,7 @@ def loss(
         axis,
         place(frame.TARGET, target),
         frame.place_options(cancel, *settings),
-        output,
-        view if grad is x else place(frame.GRAD, grad),
+        frame.place_outputs(output, view if grad is x else place(frame.GRAD, grad), settings[6]),
     )
     _run(function, arguments, cancel, names)
     result = number[0] if loss is None else loss

@@ -109,7 +109,15 @@ def answers_of_c(tmp_path: Path, expressions: list[str]) -> list[int]:
     return [int(line) for line in result.stdout.split()]
 
 
-@pytest.mark.parametrize(("name", "structure"), [("ce_tensor", _c_api.Tensor), ("ce_options", _c_api.Options)])
+@pytest.mark.parametrize(
+    ("name", "structure"),
+    [
+        ("ce_tensor", _c_api.Tensor),
+        ("ce_options", _c_api.Options),
+        ("ce_outputs", _c_api.Outputs),
+        ("ce_row_stats", _c_api.RowStats),
+    ],
+)
 def test_structures(tmp_path: Path, name: str, structure: type[ctypes.Structure]) -> None:
     body = re.search(rf"typedef struct {name} {{(.*?)}} {name};", HEADER, re.DOTALL)
     assert body

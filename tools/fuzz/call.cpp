@@ -48,9 +48,15 @@ void Call::run() {
     options.pos_weight = t[POS_WEIGHT].argument();
     options.target_probs = t[TARGET_PROBS].argument();
     options.target_offsets = t[TARGET_OFFSETS].argument();
-    options.grad_target = t[GRAD_TARGET].argument();
-    options.row_stats = has_row_stats && function != ROW_STATS ? &stats : nullptr;
     options.cancel = is_cancellable ? &cancel : nullptr;
+    // The outputs lie in guarded memory too, so that a look behind them is found.
+    const Block outputs_block = memory::take(sizeof(ce_outputs), true, 0);
+    ce_outputs *outputs = reinterpret_cast<ce_outputs *>(outputs_block.base);
+    outputs->size = sizeof(ce_outputs);
+    outputs->loss = t[LOSS].argument();
+    outputs->grad = t[GRAD].argument();
+    outputs->grad_target = t[GRAD_TARGET].argument();
+    outputs->row_stats = has_row_stats && function != ROW_STATS ? &stats : nullptr;
     const ce_options *o = nullptr;
     if (has_options) {
         // As many bytes as the size says, so that a look behind them is found.
@@ -72,7 +78,7 @@ void Call::run() {
     auto data = [](const Tensor &tensor) -> void * { return tensor.present ? tensor.data : nullptr; };
     memory::guard();
     switch (function) {
-        case CROSS_ENTROPY: status = ce_cross_entropy(input, class_axis, target, o, loss, grad); break;
+        case CROSS_ENTROPY: status = ce_cross_entropy(input, class_axis, target, o, outputs); break;
         case CROSS_ENTROPY_F32:
             status = ce_cross_entropy_f32(static_cast<float *>(data(t[INPUT])), static_cast<int64_t *>(data(t[TARGET])),
                                           rows, classes, o, static_cast<float *>(data(t[LOSS])),
@@ -83,7 +89,7 @@ void Call::run() {
                                           static_cast<int64_t *>(data(t[TARGET])), rows, classes, o,
                                           static_cast<double *>(data(t[LOSS])), static_cast<double *>(data(t[GRAD])));
             break;
-        case KL_DIVERGENCE: status = ce_kl_divergence(input, class_axis, target, o, loss, grad); break;
+        case KL_DIVERGENCE: status = ce_kl_divergence(input, class_axis, target, o, outputs); break;
         case HESSIAN_VECTOR:
             status = ce_hessian_vector_product(input, class_axis, target, o, t[VECTOR].argument(), grad);
             break;
@@ -92,7 +98,7 @@ void Call::run() {
         case LOG_SOFTMAX: status = ce_log_softmax(input, class_axis, o, grad); break;
         case LOGSUMEXP: status = ce_logsumexp(input, class_axis, o, loss); break;
         case ROW_STATS: status = ce_compute_row_stats(input, class_axis, target, o, &stats); break;
-        case BINARY: status = ce_binary_cross_entropy(input, class_axis, target, o, loss, grad); break;
+        case BINARY: status = ce_binary_cross_entropy(input, class_axis, target, o, outputs); break;
         case FUNCTIONS: break;
     }
     memory::unguard();

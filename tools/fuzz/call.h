@@ -78,6 +78,8 @@ struct Call {
     void expect(int32_t error) { errors |= 1u << error; }
     bool is_simple() const { return function == CROSS_ENTROPY_F32 || function == CROSS_ENTROPY_F64; }
     bool is_softmax() const { return function >= SOFTMAX && function <= ROW_STATS; }
+    /// Whether it takes a struct of outputs.
+    bool has_outputs() const { return function == CROSS_ENTROPY || function == KL_DIVERGENCE || function == BINARY; }
     bool is_hessian() const { return function == HESSIAN_VECTOR || function == HESSIAN_DIAGONAL; }
     bool has_sparse_target() const { return tensors[TARGET_PROBS].present; }
     bool has_labels() const {

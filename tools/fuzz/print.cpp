@@ -99,8 +99,14 @@ std::string text_of(const Call &call) {
                 text += "    options." + std::string(role_names[role]) + " = &" + role_names[role] + ";\n";
             }
         }
-        if (call.tensors[GRAD_TARGET].present) text += "    options.grad_target = &grad_target;\n";
-        if (call.has_row_stats && call.function != ROW_STATS) text += "    options.row_stats = &stats;\n";
+    }
+    if (call.has_outputs()) {
+        text += "    ce_outputs outputs = {.size = sizeof outputs";
+        for (Role role : {LOSS, GRAD, GRAD_TARGET}) {
+            if (call[role].present) text += ", ." + std::string(role_names[role]) + " = &" + role_names[role];
+        }
+        if (call.has_row_stats) text += ", .row_stats = &stats";
+        text += "};\n";
     }
     return text + "    " + function_names[call.function] + "(class_axis = " + std::to_string(call.class_axis) +
            (call.has_options ? ", &options" : ", no options") +

@@ -241,7 +241,8 @@ void decode_loss_call(Call &call, Bytes &bytes) {
         make_grad(call, bytes);
         return;
     }
-    const unsigned wanted = bytes.below(4);  // loss and gradient, or one of them
+    const unsigned wanted = bytes.below(4);  // loss and gradient, or one of them; or neither beside other outputs
+    if (wanted == 3 && (call.has_row_stats || call[GRAD_TARGET].present) && bytes.one_in(2)) return;
     if (wanted != 3) make_loss(call, bytes);
     if (wanted != 1 || !call[LOSS].present) {
         if (call.is_simple()) {

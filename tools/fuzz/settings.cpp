@@ -204,12 +204,10 @@ void shorten(Call &call, unsigned size) {
                     {IGNORE_INDICES, offsetof(ce_options, ignore_indices)},
                     {GRAD_LOSSES, offsetof(ce_options, grad_losses)},
                     {POS_WEIGHT, offsetof(ce_options, pos_weight)},
-                    {PRIOR, offsetof(ce_options, prior)},
-                    {GRAD_TARGET, offsetof(ce_options, grad_target)}};
+                    {PRIOR, offsetof(ce_options, prior)}};
     for (const auto &pointer : pointers) {
         if (pointer.offset >= size) call[pointer.role] = Tensor();
     }
-    if (offsetof(ce_options, row_stats) >= size && call.function != ROW_STATS) drop_row_stats(call);
 }
 
 /// Takes an option back, or says that it will be refused.
@@ -253,6 +251,10 @@ void refuse(Call &call, bool takes_back) {
     ce_options &o = call.options;
     Refusals no(call, takes_back);
     const bool mean = o.reduction == CE_REDUCTION_MEAN;
+    if (!call.has_outputs()) {  // there is no place to ask for them
+        call[GRAD_TARGET] = Tensor();
+        if (call.function != ROW_STATS) drop_row_stats(call);
+    }
     if (call.is_softmax()) {
         no.value(o.input_type, 0);
         no.value(o.reduction, 0);
@@ -262,9 +264,8 @@ void refuse(Call &call, bool takes_back) {
         no.value(o.grad_loss, 1.0);
         for (double *option : {&o.label_smoothing, &o.clip, &o.z_loss, &o.focal_gamma, &o.poly_epsilon})
             no.value(*option, 0.0);
-        for (Role role : {WEIGHT, SAMPLE_WEIGHT, MASK, IGNORE_INDICES, GRAD_LOSSES, POS_WEIGHT, PRIOR, GRAD_TARGET})
+        for (Role role : {WEIGHT, SAMPLE_WEIGHT, MASK, IGNORE_INDICES, GRAD_LOSSES, POS_WEIGHT, PRIOR})
             no.tensor(role);
-        no.row_stats(call.function != ROW_STATS);
         no.value(o.target_type, 0);
         no.value(o.target_rest, 0);
         no.value(o.temperature_squared, 0);
@@ -297,14 +298,14 @@ void refuse(Call &call, bool takes_back) {
     no.value(o.poly_epsilon, 0.0, !is_of_logits || is_divergence || call.is_hessian());
     no.value(o.softcap, 0.0, !is_of_logits || call.is_hessian());
     if (o.logit_scale != 1) no.value(o.logit_scale, 0.0, !is_of_logits);
-    no.row_stats(!is_of_logits || is_divergence || call.is_hessian());
+    no.row_stats(!is_of_logits || is_divergence);
     no.tensor(POS_WEIGHT);
     no.tensor(GRAD_LOSSES, o.reduction != CE_REDUCTION_NONE);
     const bool has_labels = call.has_labels(), is_sparse = call.has_sparse_target();
     no.tensor(IGNORE_INDICES, !has_labels && !is_sparse);
     if (o.temperature != 1) no.value(o.temperature, 0.0, !is_of_logits && o.target_type != CE_TARGET_LOGITS);
     no.value(o.label_smoothing, 0.0, is_sparse || is_divergence);
-    no.tensor(GRAD_TARGET, has_labels || is_sparse || o.focal_gamma != 0 || o.poly_epsilon != 0 || call.is_hessian() ||
+    no.tensor(GRAD_TARGET, has_labels || is_sparse || o.focal_gamma != 0 || o.poly_epsilon != 0 ||
                                (mean && o.mean_over == CE_MEAN_OVER_MASS));
     no.value(o.kl_form, 0, !is_divergence);
     no.tensor(WEIGHT, is_divergence);

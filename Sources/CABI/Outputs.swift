@@ -1,0 +1,26 @@
+import CCrossEntropy
+import Core
+import Shims
+
+/// The size of ce_outputs in release 0.1.0, the first: the smallest that is accepted, for ever.
+private let firstOutputsSize = 40
+
+/// The outputs of a call, of which there is at least one: as many as the caller's version knows, and none of the rest.
+func readOutputs(_ pointer: UnsafePointer<ce_outputs>?) throws(CallError) -> ce_outputs {
+    guard let pointer else { throw nothingToCompute("outputs is NULL") }
+    let size = UnsafeRawPointer(pointer).loadUnaligned(as: UInt64.self)
+    try checkSize(size, "outputs.size", first: firstOutputsSize, "")
+    var outputs = ce_outputs()
+    memcpy(&outputs, pointer, min(Int(clamping: size), MemoryLayout<ce_outputs>.size))
+    if outputs.loss == nil && outputs.grad == nil && outputs.grad_target == nil && outputs.row_stats == nil {
+        throw nothingToCompute("every member of outputs is NULL")
+    }
+    return outputs
+}
+
+func nothingToCompute(_ reason: StaticString) -> CallError {
+    CallError(CE_ERROR_NULL_POINTER) {
+        $0.text(reason)
+        $0.text(": there is nothing to compute")
+    }
+}
