@@ -77,7 +77,7 @@ define compile_with
 build/$(1)/%: Tests/CConsumer/%.c $(wildcard Tests/CConsumer/*.h) include/crossentropy.h $(LIBRARY)
 	@mkdir -p $$(@D)
 	$(1) $(C_FLAGS) $$< -o $$@ $(C_LIBS)
-build/$(1)/loading: Tests/CConsumer/loading.c
+build/$(1)/loading: Tests/CConsumer/loading.c include/crossentropy.h
 	@mkdir -p $$(@D)
 	$(1) $(C_FLAGS) $$< -o $$@ -ldl -pthread
 build/$(1)/header: Tests/CConsumer/header.cpp include/crossentropy.h $(LIBRARY)
