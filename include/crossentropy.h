@@ -166,6 +166,39 @@ CE_API const char *ce_status_string(int32_t status);
 CE_API const char *ce_last_error_message(void);
 
 /* ---------------------------------------------------------------------------------------------
+ * Tensors
+ *
+ * A tensor is a view of the caller's memory: nothing is copied, any strides (negative and 0 for
+ * inputs too), any alignment.
+ * ------------------------------------------------------------------------------------------- */
+
+enum {
+    CE_F32 = 1, /* IEEE binary32 */
+    CE_F64 = 2, /* IEEE binary64 */
+    CE_F16 = 3, /* IEEE binary16; input and grad only */
+    CE_BF16 = 4, /* the upper half of a binary32; input and grad only */
+    CE_I8  = 16,
+    CE_I16 = 17,
+    CE_I32 = 18,
+    CE_I64 = 19,
+    CE_U8  = 20,
+    CE_U16 = 21,
+    CE_U32 = 22,
+    CE_U64 = 23
+};
+
+/* The most dimensions that a tensor may have. */
+#define CE_MAX_NDIM 64
+
+typedef struct ce_tensor {
+    void          *data;    /* first element; inputs are not written through it; NULL if empty */
+    int32_t        dtype;   /* CE_F32 ... */
+    int32_t        ndim;    /* 0 to CE_MAX_NDIM; 0 is a single number */
+    const int64_t *shape;   /* ndim lengths, each >= 0; may be NULL if ndim is 0 */
+    const int64_t *strides; /* ndim distances, in elements; NULL: contiguous, last axis fastest */
+} ce_tensor;
+
+/* ---------------------------------------------------------------------------------------------
  * Options
  *
  * Every computing call takes a pointer to ce_options; NULL means the defaults. Otherwise let
@@ -237,78 +270,76 @@ enum {
 /* ce_options.ignore_index: this value ignores no label. */
 #define CE_IGNORE_NONE INT64_MIN
 
-struct ce_tensor; /* below */
-
 /* ce_options: append-only. A caller states with `size` how much of it the caller knows; fields
  * beyond that have their defaults, and nothing beyond that is read. In later fields 0 will always
  * mean what was done before the field existed. sizeof(ce_options) is a multiple of 8 in every
  * release, and a field ends there: any other size is CE_ERROR_OPTIONS_SIZE, lest half a field is
  * read or a whole one passed over. So it is with ce_row_stats, the other struct with a size. */
 typedef struct ce_options {
-    uint64_t size;            /* sizeof(ce_options) of the caller; set by ce_options_init */
-    int32_t  input_type;      /* CE_INPUT_*; default LOGITS */
-    int32_t  reduction;       /* CE_REDUCTION_*; default MEAN */
-    int32_t  mean_over;       /* CE_MEAN_OVER_*; default WEIGHT */
-    int32_t  empty;           /* CE_EMPTY_*; default NAN */
-    int64_t  ignore_index;    /* rows with this label are ignored; default -100, CE_IGNORE_NONE for
-                                 none. Index targets and sparse ones */
-    double   label_smoothing; /* e in [0, 1]: q becomes (1 - e) q + e / C; default 0 */
-    double   mean_divisor;    /* for CE_MEAN_OVER_DIVISOR: finite and > 0; default 0, otherwise
-                                 unused */
-    double   clip;            /* eps in [0, 0.5): PROBS are clamped to [eps, 1 - eps] (as doubles),
-                                 and the gradient is 0 where that changes them; default 0: no
-                                 clipping. PROBS only */
-    double   grad_loss;       /* upstream gradient, any number: multiplies grad, not loss; default
-                                 1 */
-    const struct ce_tensor *weight;        /* class weights w, shape [C], f32 or f64; NULL: all 1 */
-    const struct ce_tensor *sample_weight; /* row weights s, f32 or f64; its shape is the input's
-                                              without the class axis; NULL: all 1 */
-    const volatile int32_t *cancel; /* another thread sets it to a value other than 0, and the call
-                                       ends with CE_ERROR_CANCELLED. Looked at every few
-                                       milliseconds at least, also inside a long row and while
-                                       labels are checked; once seen, it may be reset. NULL:
-                                       never */
-    int32_t  threads;         /* most threads to use, the calling one included; 0 (default): the
-                                 value of ce_set_num_threads */
-    int32_t  reserved;        /* 0 */
-    double   z_loss;          /* finite, >= 0: adds s_i z_loss lse^2 to the loss of row i; default
-                                 0. LOGITS only */
-    double   focal_gamma;     /* gamma, finite, >= 0: each term of the loss is multiplied by (1 -
-                                 p_c)^gamma, p being the softmax; default 0. LOGITS only */
-    double   poly_epsilon;    /* finite: lse - z_c becomes (lse - z_c) + poly_epsilon (1 - p_c),
-                                 "poly-1"; default 0. LOGITS only */
-    double   softcap;         /* c, finite, > 0: logits become c tanh(x / c), infinities stay;
-                                 default 0: as they are. LOGITS only */
-    double   logit_scale;     /* finite: logits are multiplied by it, before softcap; 1 /
-                                 temperature. Default 0, which means 1. LOGITS only */
-    const struct ce_tensor *mask; /* any integers, shape of the input without the class axis: rows
-                                     where it is 0 are ignored, whatever their target; NULL: no row
-                                     is */
-    const struct ce_tensor *ignore_indices; /* i64, one dimension: rows with one of these labels are
-                                     ignored, beside those with ignore_index; NULL: none. Index
-                                     targets and sparse ones */
-    const struct ce_tensor *grad_losses; /* f32 or f64, shape of the input without the class axis:
-                                     upstream gradient of each row's loss, multiplies grad beside
-                                     grad_loss; NULL: all 1. Reduction NONE only */
-    const struct ce_tensor *pos_weight; /* ce_binary_cross_entropy only: multiplies the term of the
-                                           positive class, shape [C], or one number for all classes,
-                                           f32 or f64; default NULL: all 1 */
-    const struct ce_tensor *prior; /* shape [C], f32 or f64: label_smoothing e makes q (1 - e) q + e
-                                      prior_c, instead of e / C; as it is, also where it does not
-                                      add up to 1. Without label_smoothing it is checked and not
-                                      used. NULL: uniform */
-    const struct ce_tensor *target_probs; /* f32 or f64: makes the target sparse, see below; NULL:
-                                             it is not */
-    const struct ce_tensor *target_offsets; /* i64, contiguous, shape [rows + 1]: sparse targets of
-                                      any length per row, see below; NULL: all rows have the same */
-    int32_t  target_type;     /* CE_TARGET_*; default PROBS */
-    int32_t  target_rest;     /* CE_REST_*; default DROP. Sparse targets only */
-    double   temperature;     /* T, finite, > 0: logits of the input (after logit_scale and softcap)
-                                 and of the target are divided by T; default 0, which means 1.
-                                 LOGITS on at least one side */
-    int32_t  temperature_squared; /* not 0: loss and gradients are multiplied by T^2, as in
-                                     distillation; default 0 */
-    int32_t  kl_form;         /* CE_KL_*; default GENERALIZED. ce_kl_divergence only */
+    uint64_t size;              /* sizeof(ce_options) of the caller; set by ce_options_init */
+
+    /* Input: what its numbers are, and what becomes of them before the loss is computed */
+    int32_t  input_type;        /* CE_INPUT_*; default LOGITS */
+    int32_t  reserved_input;    /* 0 */
+    double   clip;              /* eps in [0, 0.5): probabilities are clamped to [eps, 1 - eps] (as
+                                   doubles), and the gradient is 0 where that changes them; default
+                                   0: they are not clamped */
+    double   logit_scale;       /* k, finite: logits are multiplied by it; default 0, which means
+                                   1 */
+    double   softcap;           /* c, finite, >= 0: what comes of that becomes c tanh(x / c);
+                                   default 0: it stays as it is */
+    double   temperature;       /* T, finite, > 0: what comes of that, and logits of the target, are
+                                   divided by T; default 0, which means 1 */
+
+    /* Target: what it holds, which rows are ignored, and how it is smoothed */
+    int32_t  target_type;       /* CE_TARGET_*; default PROBS */
+    int32_t  target_rest;       /* CE_REST_*, for sparse targets; default DROP */
+    const ce_tensor *target_probs;   /* makes the target sparse: the probability of each class that
+                                        it names. f32 or f64, the target's shape */
+    const ce_tensor *target_offsets; /* sparse targets of any length per row: where each row begins.
+                                        i64, contiguous, shape [rows + 1] */
+    int64_t  ignore_index;      /* rows with this label, and entries of sparse targets, are ignored;
+                                   default -100; CE_IGNORE_NONE: none is */
+    const ce_tensor *ignore_indices; /* further such labels. i64, contiguous, one dimension */
+    double   label_smoothing;   /* e in [0, 1]: q becomes (1 - e) q + e / C; default 0 */
+    const ce_tensor *prior;     /* label_smoothing makes q (1 - e) q + e prior_c instead. f32 or
+                                   f64, shape [C]; need not add up to 1 */
+
+    /* Weights */
+    const ce_tensor *weight;        /* w, of classes. f32 or f64, shape [C] */
+    const ce_tensor *sample_weight; /* s, of rows. f32 or f64, the input's shape without the class
+                                       axis */
+    const ce_tensor *mask;          /* rows where it is 0 are ignored, whatever their target. Any
+                                       integers, the input's shape without the class axis */
+    const ce_tensor *pos_weight;    /* v, of the positive class of binary cross-entropy. f32 or f64,
+                                       shape [C], or one number for all classes */
+
+    /* Terms: what the loss of a row is made of */
+    double   z_loss;              /* finite, >= 0: adds s_i z_loss lse^2; default 0 */
+    double   focal_gamma;         /* gamma, finite, >= 0: multiplies each class's term by
+                                     (1 - p_c)^gamma; default 0 */
+    double   poly_epsilon;        /* finite: adds poly_epsilon (1 - p_c) to each lse - z_c; default
+                                     0 */
+    int32_t  temperature_squared; /* not 0: loss and gradients are multiplied by T^2; default 0 */
+    int32_t  kl_form;             /* CE_KL_*; default GENERALIZED */
+
+    /* Reduction: what becomes of the rows' losses, and the gradients that come from above */
+    int32_t  reduction;          /* CE_REDUCTION_*; default MEAN */
+    int32_t  mean_over;          /* CE_MEAN_OVER_*; default WEIGHT */
+    double   mean_divisor;       /* for mean_over DIVISOR, and otherwise not looked at: finite and
+                                    > 0; default 0 */
+    int32_t  empty;              /* CE_EMPTY_*; default NAN */
+    int32_t  reserved_reduction; /* 0 */
+    double   grad_loss;          /* any number: multiplies the gradients, not the loss; default 1 */
+    const ce_tensor *grad_losses; /* likewise a number for each row's loss, with reduction NONE. f32
+                                     or f64, the input's shape without the class axis */
+
+    /* Execution */
+    int32_t  threads;            /* most threads to use, the calling one included, >= 0; default 0:
+                                    the value of ce_set_num_threads */
+    int32_t  reserved_execution; /* 0 */
+    const volatile int32_t *cancel; /* a flag that another thread sets to other than 0: the call
+                                       ends with CE_ERROR_CANCELLED */
 } ce_options;
 
 /* Which option goes with which function (x), and with which input: P, PROBS alone; L, LOGITS alone.
@@ -320,35 +351,41 @@ typedef struct ce_options {
  * which all take what one of them needs.
  *
  *                        input  loss  kl  second  binary  softmax  stats  partial
+ *   Input
  *     input_type                 x    x     -       x        -       -       -
- *     reduction                  x    x     x       x        -       -       x
- *     mean_over                  x    x     x       x        -       -       x
- *     empty                      x    x     x       x        -       -       x
- *     ignore_index               x    x     x       x        -       x       x
- *     label_smoothing            x    -     x       x        -       -       -
  *     clip                 P     x    -     -       x        -       -       -
- *     grad_loss                  x    x     x       x        -       -       x
+ *     logit_scale          L     x    x     x       -        x       x       x
+ *     softcap              L     x    x     -       -        x       x       x
+ *     temperature                x    x     x       -        x       x       -
+ *   Target
+ *     target_type                x    x     x       -        -       -       -
+ *     target_rest                x    x     x       -        -       -       -
+ *     target_probs               x    x     x       -        -       -       -
+ *     target_offsets             x    x     x       -        -       -       -
+ *     ignore_index               x    x     x       x        -       x       x
+ *     ignore_indices             x    x     x       -        -       -       -
+ *     label_smoothing            x    -     x       x        -       -       -
+ *     prior                      x    -     x       -        -       -       -
+ *   Weights
  *     weight                     x    -     x       x        -       -       x
  *     sample_weight              x    x     x       x        -       -       x
- *     cancel                     x    x     x       x        x       x       x
- *     threads                    x    x     x       x        x       x       x
+ *     mask                       x    x     x       -        -       -       -
+ *     pos_weight                 -    -     -       x        -       -       -
+ *   Terms
  *     z_loss               L     x    -     x       -        -       -       x
  *     focal_gamma          L     x    -     -       x        -       -       x
  *     poly_epsilon         L     x    -     -       -        -       -       x
- *     softcap              L     x    x     -       -        x       x       x
- *     logit_scale          L     x    x     x       -        x       x       x
- *     mask                       x    x     x       -        -       -       -
- *     ignore_indices             x    x     x       -        -       -       -
- *     grad_losses                x    x     x       -        -       -       -
- *     pos_weight                 -    -     -       x        -       -       -
- *     prior                      x    -     x       -        -       -       -
- *     target_probs               x    x     x       -        -       -       -
- *     target_offsets             x    x     x       -        -       -       -
- *     target_type                x    x     x       -        -       -       -
- *     target_rest                x    x     x       -        -       -       -
- *     temperature                x    x     x       -        x       x       -
  *     temperature_squared        x    x     x       -        -       -       -
  *     kl_form                    -    x     -       -        -       -       -
+ *   Reduction
+ *     reduction                  x    x     x       x        -       -       x
+ *     mean_over                  x    x     x       x        -       -       x
+ *     empty                      x    x     x       x        -       -       x
+ *     grad_loss                  x    x     x       x        -       -       x
+ *     grad_losses                x    x     x       -        -       -       -
+ *   Execution
+ *     threads                    x    x     x       x        x       x       x
+ *     cancel                     x    x     x       x        x       x       x
  *
  * With z_loss, focal_gamma and poly_epsilon the loss of a row is
  *
@@ -421,39 +458,6 @@ CE_API int32_t ce_cross_entropy_f32(const float *logits, const int64_t *labels, 
 CE_API int32_t ce_cross_entropy_f64(const double *logits, const int64_t *labels, int64_t rows,
                                     int64_t classes, const ce_options *options, double *loss,
                                     double *grad);
-
-/* ---------------------------------------------------------------------------------------------
- * Tensors
- *
- * A tensor is a view of the caller's memory: nothing is copied, any strides (negative and 0 for
- * inputs too), any alignment.
- * ------------------------------------------------------------------------------------------- */
-
-enum {
-    CE_F32 = 1, /* IEEE binary32 */
-    CE_F64 = 2, /* IEEE binary64 */
-    CE_F16 = 3, /* IEEE binary16; input and grad only */
-    CE_BF16 = 4, /* the upper half of a binary32; input and grad only */
-    CE_I8  = 16,
-    CE_I16 = 17,
-    CE_I32 = 18,
-    CE_I64 = 19,
-    CE_U8  = 20,
-    CE_U16 = 21,
-    CE_U32 = 22,
-    CE_U64 = 23
-};
-
-/* The most dimensions that a tensor may have. */
-#define CE_MAX_NDIM 64
-
-typedef struct ce_tensor {
-    void          *data;    /* first element; inputs are not written through it; NULL if empty */
-    int32_t        dtype;   /* CE_F32 ... */
-    int32_t        ndim;    /* 0 to CE_MAX_NDIM; 0 is a single number */
-    const int64_t *shape;   /* ndim lengths, each >= 0; may be NULL if ndim is 0 */
-    const int64_t *strides; /* ndim distances, in elements; NULL: contiguous, last axis fastest */
-} ce_tensor;
 
 /* ---------------------------------------------------------------------------------------------
  * Outputs

@@ -50,35 +50,40 @@ func accept(_ o: ce_options, by function: Takers) throws(CallError) {
     let loss = Takers.crossEntropy
 
     // Option, whether it is given, functions, input.
-    try row("reduction", o.reduction != CE_REDUCTION_MEAN, losses + .partial)
-    try row("mean_over", o.mean_over != CE_MEAN_OVER_WEIGHT, losses + .partial)
-    try row("empty", o.empty != CE_EMPTY_NAN, losses + .partial)
-    try row("ignore_index", o.ignore_index != defaultIgnoreIndex && o.ignore_index != .min, all - .softmax)
-    try row("label_smoothing", o.label_smoothing != 0, loss + .hessian + .binary)
+    // Input
     try row("clip", o.clip != 0, loss + .binary, of: .probs)
-    try row("grad_loss", o.grad_loss != 1, losses + .partial)
+    try row("logit_scale", o.logit_scale != 0 && o.logit_scale != 1, all - .binary, of: .logits)
+    try row("softcap", o.softcap != 0, all - .hessian - .binary, of: .logits)
+    try row("temperature", o.temperature != 0 && o.temperature != 1, rows + .softmax + .rowStats)
+    // Target
+    try row("target_type", o.target_type != CE_TARGET_PROBS, rows)
+    try row("target_rest", o.target_rest != CE_REST_DROP, rows)
+    try row("target_probs", o.target_probs != nil, rows)
+    try row("target_offsets", o.target_offsets != nil, rows)
+    try row("ignore_index", o.ignore_index != defaultIgnoreIndex && o.ignore_index != .min, all - .softmax)
+    try row("ignore_indices", o.ignore_indices != nil, rows)
+    try row("label_smoothing", o.label_smoothing != 0, loss + .hessian + .binary)
+    try row("prior", o.prior != nil, loss + .hessian)
+    // Weights
     try row("weight", o.weight != nil, losses - .divergence + .partial)
     try row("sample_weight", o.sample_weight != nil, losses + .partial)
+    try row("mask", o.mask != nil, rows)
+    try row("pos_weight", o.pos_weight != nil, .binary, of: nil, ": binary cross-entropy alone has a positive class")
+    // Terms
     try row("z_loss", o.z_loss != 0, loss + .hessian + .partial, of: .logits)
     try row("focal_gamma", o.focal_gamma != 0, loss + .binary + .partial, of: .logits)
     try row("poly_epsilon", o.poly_epsilon != 0, loss + .partial, of: .logits)
-    try row("softcap", o.softcap != 0, all - .hessian - .binary, of: .logits)
-    try row("logit_scale", o.logit_scale != 0 && o.logit_scale != 1, all - .binary, of: .logits)
-    try row("mask", o.mask != nil, rows)
-    try row("ignore_indices", o.ignore_indices != nil, rows)
-    try row("grad_losses", o.grad_losses != nil, rows)
-    try row("pos_weight", o.pos_weight != nil, .binary, of: nil, ": binary cross-entropy alone has a positive class")
-    try row("prior", o.prior != nil, loss + .hessian)
-    try row("target_probs", o.target_probs != nil, rows)
-    try row("target_offsets", o.target_offsets != nil, rows)
-    try row("target_type", o.target_type != CE_TARGET_PROBS, rows)
-    try row("target_rest", o.target_rest != CE_REST_DROP, rows)
-    try row("temperature", o.temperature != 0 && o.temperature != 1, rows + .softmax + .rowStats)
     try row("temperature_squared", o.temperature_squared != 0, rows)
     try row("kl_form", o.kl_form != CE_KL_GENERALIZED, .divergence, of: nil, ": a KL divergence alone has forms")
+    // Reduction
+    try row("reduction", o.reduction != CE_REDUCTION_MEAN, losses + .partial)
+    try row("mean_over", o.mean_over != CE_MEAN_OVER_WEIGHT, losses + .partial)
+    try row("empty", o.empty != CE_EMPTY_NAN, losses + .partial)
+    try row("grad_loss", o.grad_loss != 1, losses + .partial)
+    try row("grad_losses", o.grad_losses != nil, rows)
     // Last, so that an option that does not go with it is what is named.
     try row("input_type", o.input_type != CE_INPUT_LOGITS, losses - .hessian, of: nil, ": they are of LOGITS alone")
-    // cancel and threads go with all.
+    // threads and cancel go with all.
 }
 
 /// Likewise which output.

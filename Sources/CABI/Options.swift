@@ -3,7 +3,7 @@ import Core
 import Shims
 
 /// The size of ce_options in release 0.1.0, the first: the smallest that is accepted, for ever.
-let firstOptionsSize = 96
+let firstOptionsSize = 224
 
 let defaultIgnoreIndex: Int64 = -100
 
@@ -71,7 +71,9 @@ extension LossCall {
         guard options.threads >= 0 else {
             throw outOfRange("threads", Double(options.threads), "0 (the default) or more")
         }
-        guard options.reserved == 0 else { throw outOfRange("reserved", Double(options.reserved), "0") }
+        try checkReserved("reserved_input", options.reserved_input)
+        try checkReserved("reserved_reduction", options.reserved_reduction)
+        try checkReserved("reserved_execution", options.reserved_execution)
         self.inputType = inputType
         self.reduction = reduction
         self.meanOver = meanOver
@@ -121,6 +123,11 @@ extension LossCall {
         cancel = storage.cancel(options)
         threads = Int(options.threads)
     }
+}
+
+/// A field that a later release may give a meaning.
+private func checkReserved(_ name: StaticString, _ value: Int32) throws(CallError) {
+    if value != 0 { throw outOfRange(name, Double(value), "0") }
 }
 
 /// A number that changes the loss of logits unless it is 0.

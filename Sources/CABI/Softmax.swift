@@ -129,5 +129,5 @@ func checkedStatistics(
     return statistics
 }
 
-/// The size of ce_row_stats when it came to be.
+/// The size of ce_row_stats in release 0.1.0, the first: the smallest that is accepted, for ever.
 private let firstRowStatsSize = 56

@@ -138,34 +138,34 @@ static int is(const char *a, const char *b) { return strcmp(a, b) == 0; }
 /* Sets the option; false if there is none of that name. */
 static int set(ce_options *o, const char *name, int is_binary) {
     if (is(name, "input_type")) return o->input_type = CE_INPUT_PROBS, 1;
-    if (is(name, "reduction")) return o->reduction = CE_REDUCTION_SUM, 1;
-    if (is(name, "mean_over")) return o->mean_over = CE_MEAN_OVER_COUNT, 1;
-    if (is(name, "empty")) return o->empty = CE_EMPTY_ZERO, 1;
-    if (is(name, "ignore_index")) return o->ignore_index = 1, 1;
-    if (is(name, "label_smoothing")) return o->label_smoothing = 0.1, 1;
     if (is(name, "clip")) return o->clip = 0.1, 1;
-    if (is(name, "grad_loss")) return o->grad_loss = 2, 1;
+    if (is(name, "logit_scale")) return o->logit_scale = 2, 1;
+    if (is(name, "softcap")) return o->softcap = 5, 1;
+    if (is(name, "temperature")) return o->temperature = 2, 1;
+    if (is(name, "target_type")) return o->target_type = CE_TARGET_LOGITS, 1;
+    if (is(name, "target_rest")) return o->target_rest = CE_REST_SPREAD, 1;
+    if (is(name, "target_probs")) return o->target_probs = &dense, 1;
+    if (is(name, "target_offsets")) return o->target_offsets = &ends, 1;
+    if (is(name, "ignore_index")) return o->ignore_index = 1, 1;
+    if (is(name, "ignore_indices")) return o->ignore_indices = &ignored, 1;
+    if (is(name, "label_smoothing")) return o->label_smoothing = 0.1, 1;
+    if (is(name, "prior")) return o->prior = &per_class, 1;
     if (is(name, "weight")) return o->weight = &per_class, 1;
     if (is(name, "sample_weight")) return o->sample_weight = is_binary ? &weights : &per_row, 1;
-    if (is(name, "cancel")) return o->cancel = &not_cancelled, 1;
-    if (is(name, "threads")) return o->threads = 2, 1;
+    if (is(name, "mask")) return o->mask = &mask, 1;
+    if (is(name, "pos_weight")) return o->pos_weight = &per_class, 1;
     if (is(name, "z_loss")) return o->z_loss = 1, 1;
     if (is(name, "focal_gamma")) return o->focal_gamma = 2, 1;
     if (is(name, "poly_epsilon")) return o->poly_epsilon = 1, 1;
-    if (is(name, "softcap")) return o->softcap = 5, 1;
-    if (is(name, "logit_scale")) return o->logit_scale = 2, 1;
-    if (is(name, "mask")) return o->mask = &mask, 1;
-    if (is(name, "ignore_indices")) return o->ignore_indices = &ignored, 1;
-    if (is(name, "grad_losses")) return o->grad_losses = &per_row, 1;
-    if (is(name, "pos_weight")) return o->pos_weight = &per_class, 1;
-    if (is(name, "prior")) return o->prior = &per_class, 1;
-    if (is(name, "target_probs")) return o->target_probs = &dense, 1;
-    if (is(name, "target_offsets")) return o->target_offsets = &ends, 1;
-    if (is(name, "target_type")) return o->target_type = CE_TARGET_LOGITS, 1;
-    if (is(name, "target_rest")) return o->target_rest = CE_REST_SPREAD, 1;
-    if (is(name, "temperature")) return o->temperature = 2, 1;
     if (is(name, "temperature_squared")) return o->temperature_squared = 1, 1;
     if (is(name, "kl_form")) return o->kl_form = CE_KL_PLAIN, 1;
+    if (is(name, "reduction")) return o->reduction = CE_REDUCTION_SUM, 1;
+    if (is(name, "mean_over")) return o->mean_over = CE_MEAN_OVER_COUNT, 1;
+    if (is(name, "empty")) return o->empty = CE_EMPTY_ZERO, 1;
+    if (is(name, "grad_loss")) return o->grad_loss = 2, 1;
+    if (is(name, "grad_losses")) return o->grad_losses = &per_row, 1;
+    if (is(name, "threads")) return o->threads = 2, 1;
+    if (is(name, "cancel")) return o->cancel = &not_cancelled, 1;
     return 0;
 }
 

@@ -263,13 +263,13 @@ static void make(arguments *a, const function *f) {
 }
 
 /* Values that no function takes, then, from FOR_SOME on, values that some take. Returns the option's name. */
-enum { FOR_SOME = 36, FIRST_TENSOR = 50 };
+enum { FOR_SOME = 38, FIRST_TENSOR = 52 };
 
 static const char *set_option(ce_options *o, int which, arguments *a) {
     switch (which) {
     case 0: return o->size = 0, "size";
-    case 1: return o->size = 95, "size";
-    case 2: return o->size = 100, "size";
+    case 1: return o->size = sizeof *o - 8, "size";
+    case 2: return o->size = sizeof *o + 4, "size";
     case 3: return o->size = sizeof *o - 4, "size";
     case 4: return o->input_type = 3, "input_type";
     case 5: return o->reduction = -1, "reduction";
@@ -283,40 +283,42 @@ static const char *set_option(ce_options *o, int which, arguments *a) {
     case 13: return o->input_type = CE_INPUT_PROBS, o->clip = 0.5, "clip";
     case 14: return o->clip = -0.1, "clip";
     case 15: return o->threads = -1, "threads";
-    case 16: return o->reserved = 1, "reserved";
-    case 17: return o->z_loss = -1, "z_loss";
-    case 18: return o->z_loss = INFINITY, "z_loss";
-    case 19: return o->focal_gamma = -1, "focal_gamma";
-    case 20: return o->focal_gamma = NAN, "focal_gamma";
-    case 21: return o->poly_epsilon = NAN, "poly_epsilon";
-    case 22: return o->softcap = -1, "softcap";
-    case 23: return o->softcap = INFINITY, "softcap";
-    case 24: return o->logit_scale = INFINITY, "logit_scale";
-    case 25: return o->temperature = -1, "temperature";
-    case 26: return o->temperature = INFINITY, "temperature";
-    case 27: return o->temperature = 1e-300, o->logit_scale = 1e300, "temperature";
-    case 28: return o->target_type = 3, "target_type";
-    case 29: return o->target_rest = 3, "target_rest";
-    case 30: return o->kl_form = 2, "kl_form";
-    case 31: return o->input_type = CE_INPUT_PROBS, o->softcap = 1, "softcap";
-    case 32: return o->input_type = CE_INPUT_LOG_PROBS, o->clip = 0.1, "clip";
-    case 33: return o->input_type = CE_INPUT_PROBS, o->z_loss = 1, "z_loss";
-    case 34: return o->input_type = CE_INPUT_PROBS, o->logit_scale = 2, "logit_scale";
-    case 35: return o->clip = 0.1, "clip";
-    case 36: return o->mean_over = CE_MEAN_OVER_MASS, "mean_over";
-    case 37: return o->input_type = CE_INPUT_PROBS, "input_type";
-    case 38: return o->input_type = CE_INPUT_LOG_PROBS, "input_type";
-    case 39: return o->label_smoothing = 0.1, "label_smoothing";
-    case 40: return o->z_loss = 1, "z_loss";
-    case 41: return o->focal_gamma = 1, "focal_gamma";
-    case 42: return o->poly_epsilon = 1, "poly_epsilon";
-    case 43: return o->softcap = 1, "softcap";
-    case 44: return o->logit_scale = 2, "logit_scale";
-    case 45: return o->temperature = 2, "temperature";
-    case 46: return o->temperature_squared = 1, "temperature_squared";
-    case 47: return o->kl_form = CE_KL_PLAIN, "kl_form";
-    case 48: return o->target_type = CE_TARGET_LOGITS, "target_type";
-    case 49: return o->target_rest = CE_REST_SPREAD, "target_rest";
+    case 16: return o->reserved_input = 1, "reserved_input";
+    case 17: return o->reserved_reduction = -1, "reserved_reduction";
+    case 18: return o->reserved_execution = 1, "reserved_execution";
+    case 19: return o->z_loss = -1, "z_loss";
+    case 20: return o->z_loss = INFINITY, "z_loss";
+    case 21: return o->focal_gamma = -1, "focal_gamma";
+    case 22: return o->focal_gamma = NAN, "focal_gamma";
+    case 23: return o->poly_epsilon = NAN, "poly_epsilon";
+    case 24: return o->softcap = -1, "softcap";
+    case 25: return o->softcap = INFINITY, "softcap";
+    case 26: return o->logit_scale = INFINITY, "logit_scale";
+    case 27: return o->temperature = -1, "temperature";
+    case 28: return o->temperature = INFINITY, "temperature";
+    case 29: return o->temperature = 1e-300, o->logit_scale = 1e300, "temperature";
+    case 30: return o->target_type = 3, "target_type";
+    case 31: return o->target_rest = 3, "target_rest";
+    case 32: return o->kl_form = 2, "kl_form";
+    case 33: return o->input_type = CE_INPUT_PROBS, o->softcap = 1, "softcap";
+    case 34: return o->input_type = CE_INPUT_LOG_PROBS, o->clip = 0.1, "clip";
+    case 35: return o->input_type = CE_INPUT_PROBS, o->z_loss = 1, "z_loss";
+    case 36: return o->input_type = CE_INPUT_PROBS, o->logit_scale = 2, "logit_scale";
+    case 37: return o->clip = 0.1, "clip";
+    case 38: return o->mean_over = CE_MEAN_OVER_MASS, "mean_over";
+    case 39: return o->input_type = CE_INPUT_PROBS, "input_type";
+    case 40: return o->input_type = CE_INPUT_LOG_PROBS, "input_type";
+    case 41: return o->label_smoothing = 0.1, "label_smoothing";
+    case 42: return o->z_loss = 1, "z_loss";
+    case 43: return o->focal_gamma = 1, "focal_gamma";
+    case 44: return o->poly_epsilon = 1, "poly_epsilon";
+    case 45: return o->softcap = 1, "softcap";
+    case 46: return o->logit_scale = 2, "logit_scale";
+    case 47: return o->temperature = 2, "temperature";
+    case 48: return o->temperature_squared = 1, "temperature_squared";
+    case 49: return o->kl_form = CE_KL_PLAIN, "kl_form";
+    case 50: return o->target_type = CE_TARGET_LOGITS, "target_type";
+    case 51: return o->target_rest = CE_REST_SPREAD, "target_rest";
     default: {
         const int tensor = which - FIRST_TENSOR + MASK;
         *option_tensor(o, tensor) = &a->tensor[tensor];

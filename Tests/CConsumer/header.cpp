@@ -11,8 +11,9 @@ static_assert(std::is_standard_layout<ce_options>::value, "ce_options is a C str
 static_assert(std::is_standard_layout<ce_tensor>::value, "ce_tensor is a C struct");
 static_assert(offsetof(ce_options, size) == 0, "the size comes first");
 static_assert(std::is_same<decltype(ce_version()), int32_t>::value, "fixed-width types");
-static_assert(sizeof(void *) != 8 || offsetof(ce_options, z_loss) == 96, "what the first release had is frozen");
-static_assert(sizeof(void *) != 8 || sizeof(ce_row_stats) == 56, "frozen");
+static_assert(sizeof(void *) != 8 || offsetof(ce_options, cancel) == 216, "what the first release had is frozen");
+static_assert(sizeof(void *) != 8 || offsetof(ce_outputs, row_stats) == 32, "likewise");
+static_assert(sizeof(void *) != 8 || offsetof(ce_row_stats, target_rank) == 48, "likewise");
 static_assert(sizeof(void *) != 8 || sizeof(ce_tensor) == 32, "frozen at the first release");
 
 int main() {

@@ -379,9 +379,9 @@ static void spoil_others(const function *f) {
     if (f->run == options_init) {
         make(&a, f), a.options_pointer = NULL;
         expect(f, &a, CE_ERROR_NULL_POINTER, "options", "absence");
-        make(&a, f), a.size = 95;
+        make(&a, f), a.size = sizeof(ce_options) - 8;
         expect(f, &a, CE_ERROR_OPTIONS_SIZE, "size", "small value");
-        make(&a, f), a.size = 100;
+        make(&a, f), a.size = sizeof(ce_options) + 4;
         expect(f, &a, CE_ERROR_OPTIONS_SIZE, "size", "a value that ends inside a field");
     }
     if (f->run == set_num_threads) {

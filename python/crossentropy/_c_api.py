@@ -110,36 +110,38 @@ class Options(ctypes.Structure):
     _fields_ = [
         ("size", c_uint64),
         ("input_type", c_int32),
-        ("reduction", c_int32),
-        ("mean_over", c_int32),
-        ("empty", c_int32),
-        ("ignore_index", c_int64),
-        ("label_smoothing", c_double),
-        ("mean_divisor", c_double),
+        ("reserved_input", c_int32),
         ("clip", c_double),
-        ("grad_loss", c_double),
+        ("logit_scale", c_double),
+        ("softcap", c_double),
+        ("temperature", c_double),
+        ("target_type", c_int32),
+        ("target_rest", c_int32),
+        ("target_probs", POINTER(Tensor)),
+        ("target_offsets", POINTER(Tensor)),
+        ("ignore_index", c_int64),
+        ("ignore_indices", POINTER(Tensor)),
+        ("label_smoothing", c_double),
+        ("prior", POINTER(Tensor)),
         ("weight", POINTER(Tensor)),
         ("sample_weight", POINTER(Tensor)),
-        ("cancel", POINTER(c_int32)),
-        ("threads", c_int32),
-        ("reserved", c_int32),
+        ("mask", POINTER(Tensor)),
+        ("pos_weight", POINTER(Tensor)),
         ("z_loss", c_double),
         ("focal_gamma", c_double),
         ("poly_epsilon", c_double),
-        ("softcap", c_double),
-        ("logit_scale", c_double),
-        ("mask", POINTER(Tensor)),
-        ("ignore_indices", POINTER(Tensor)),
-        ("grad_losses", POINTER(Tensor)),
-        ("pos_weight", POINTER(Tensor)),
-        ("prior", POINTER(Tensor)),
-        ("target_probs", POINTER(Tensor)),
-        ("target_offsets", POINTER(Tensor)),
-        ("target_type", c_int32),
-        ("target_rest", c_int32),
-        ("temperature", c_double),
         ("temperature_squared", c_int32),
         ("kl_form", c_int32),
+        ("reduction", c_int32),
+        ("mean_over", c_int32),
+        ("mean_divisor", c_double),
+        ("empty", c_int32),
+        ("reserved_reduction", c_int32),
+        ("grad_loss", c_double),
+        ("grad_losses", POINTER(Tensor)),
+        ("threads", c_int32),
+        ("reserved_execution", c_int32),
+        ("cancel", POINTER(c_int32)),
     ]
 
 
@@ -324,8 +326,7 @@ class Memory(NamedTuple):
 
 Placeable = Union[Array, Memory]
 
-# What the options are made of. The last three are the fields from z_loss on, which a plain call leaves alone: in them 0
-# and None mean the default.
+# What the options are made of. In the last three 0 and None mean the default.
 
 Choices = tuple[int, int, int, int]  # input_type, reduction, mean_over, empty
 Numbers = tuple[int, float, float, float, float]  # ignore_index, label_smoothing, mean_divisor, clip, grad_loss
@@ -357,28 +358,33 @@ NO_MODES = (0, 0, 0.0, 0, 0)
 Settings = tuple[Choices, Numbers, Optional[Placeable], Optional[Placeable], int, Terms, Tensors, Modes]
 
 
-def _packer(fields: Any, extra: str = "") -> Any:
-    """What writes these fields of a structure at once, much faster than one by one."""
+def _packer(fields: Any, extra: str = "", zeros: Iterable[str] = ()) -> Any:
+    """What writes these fields of a structure at once, much faster than one by one; ``zeros`` become 0."""
     codes = {c_int32: "i", c_int64: "q", c_uint64: "Q", c_double: "d"}
-    return struct.Struct("@" + "".join(codes.get(kind, "P") for _, kind in fields) + extra).pack_into
+    words = [f"{ctypes.sizeof(kind)}x" if name in zeros else codes.get(kind, "P") for name, kind in fields]
+    return struct.Struct("@" + "".join(words) + extra).pack_into
 
 
 MAX_NDIM = 64
-_EXTRAS = next(index for index, field in enumerate(Options._fields_) if field[0] == "z_loss")
-_pack_common = _packer(Options._fields_[:_EXTRAS])
-_pack_extras = _packer(Options._fields_[_EXTRAS:])
+_RESERVED = ("reserved_input", "reserved_reduction", "reserved_execution")
+# Those that a plain call leaves alone.
+_EXTRAS = (
+    *("logit_scale", "softcap", "temperature", "target_type", "target_rest", "target_probs", "target_offsets"),
+    *("ignore_indices", "prior", "mask", "pos_weight", "z_loss", "focal_gamma", "poly_epsilon", "temperature_squared"),
+    *("kl_form", "grad_losses"),
+)
+_pack_options = _packer(Options._fields_, zeros=_RESERVED)
+_pack_plain_options = _packer(Options._fields_, zeros=(*_RESERVED, *_EXTRAS))
 _pack_outputs = _packer(Outputs._fields_)
 _pack_row_stats = _packer(RowStats._fields_)
 _pack_tensor = [_packer(Tensor._fields_, f"{ndim}q") for ndim in range(MAX_NDIM + 1)]
 _TENSOR_SIZE, _OPTIONS_SIZE, _OUTPUTS_SIZE = map(ctypes.sizeof, (Tensor, Options, Outputs))
-_EXTRAS_START = Options.z_loss.offset
 _NO_POINTERS = (0,) * (len(Tensors._fields) - 2)
-_NO_EXTRAS: Any = bytes(_OPTIONS_SIZE - _EXTRAS_START)
 
 
 class _Frame:
-    """Memory for the structures of a call: the options, the outputs, a number for a scalar loss, and for each tensor its
-    shape and strides behind it.
+    """Memory for the structures of a call: the options, the outputs, a number for a scalar loss, and for each tensor
+    its shape and strides behind it.
 
     Frames are used again. A call takes one from `_frames` and gives it back at its end, so that no two calls at a
     time have the same one, be they of two threads or of a signal handler in the middle of another call. One that ends
@@ -399,7 +405,6 @@ class _Frame:
         memory: Any = (ctypes.c_char * (self.ROW_STATS + ctypes.sizeof(RowStats)))()
         self.memory = memory
         self.base = ctypes.addressof(memory)
-        self.has_extras = False
         # For each dtype of a scalar loss the address of a view of the number, and what reads it.
         self.scalars: dict[str, tuple[int, Array]] = {}
         for dtype, slot in (("f", self.SCALAR_F32), ("d", self.SCALAR_F64)):
@@ -472,16 +477,26 @@ class _Frame:
             s = self.place(self.SAMPLE_WEIGHT, sample_weight)
         if cancel is not None:
             flag = _addressof(cancel)
-        _pack_common(self.memory, 0, _OPTIONS_SIZE, *choices, *numbers, w, s, flag, threads, 0)
-        if terms is not NO_TERMS or tensors is not NO_TENSORS or modes is not NO_MODES:
-            self.has_extras = True
-            pointers: Iterable[int] = _NO_POINTERS
-            if tensors is not NO_TENSORS:
-                pointers = map(self.place, self.TENSORS, tensors[1:-1])
-            _pack_extras(self.memory, _EXTRAS_START, *terms, *pointers, *modes)
-        elif self.has_extras:
-            self.memory[_EXTRAS_START:_OPTIONS_SIZE] = _NO_EXTRAS
-            self.has_extras = False
+        input_type, reduction, mean_over, empty = choices
+        ignore_index, smoothing, divisor, clip, grad_loss = numbers
+        if terms is NO_TERMS and tensors is NO_TENSORS and modes is NO_MODES:
+            _pack_plain_options(
+                *(self.memory, 0, _OPTIONS_SIZE, input_type, clip, ignore_index, smoothing, w, s),
+                *(reduction, mean_over, divisor, empty, grad_loss, threads, flag),
+            )
+            return self.base
+        z_loss, focal_gamma, poly_epsilon, softcap, logit_scale = terms
+        target_type, target_rest, temperature, temperature_squared, kl_form = modes
+        pointers: Iterable[int] = _NO_POINTERS
+        if tensors is not NO_TENSORS:
+            pointers = map(self.place, self.TENSORS, tensors[1:-1])
+        mask, ignore_indices, grad_losses, pos_weight, prior, target_probs, target_offsets = pointers
+        _pack_options(
+            *(self.memory, 0, _OPTIONS_SIZE, input_type, clip, logit_scale, softcap, temperature),
+            *(target_type, target_rest, target_probs, target_offsets, ignore_index, ignore_indices, smoothing, prior),
+            *(w, s, mask, pos_weight, z_loss, focal_gamma, poly_epsilon, temperature_squared, kl_form),
+            *(reduction, mean_over, divisor, empty, grad_loss, grad_losses, threads, flag),
+        )
         return self.base
 
 

@@ -52,8 +52,8 @@ enum Role {
 extern const char *const function_names[FUNCTIONS];
 extern const char *const role_names[ROLES];
 
-/// How many bytes of options there are to be: those that lie behind `size` have their defaults.
-const size_t first_options_size = 96;
+/// The size of the options of the first release, the least that is accepted.
+const size_t first_options_size = 224;
 
 struct Call {
     Function function = CROSS_ENTROPY;
@@ -65,10 +65,9 @@ struct Call {
     bool has_row_stats = false;
     int32_t cancel = 0;
     bool is_cancellable = false;
-    bool is_corrupt = false;            // a tensor says what is not so
-    bool is_invalid = false;            // an option has a value that is always refused
-    size_t known = sizeof(ce_options);  // how much of the options there is
-    unsigned errors = 0;                // statuses, as bits, of which one is due; 0: CE_OK
+    bool is_corrupt = false;  // a tensor says what is not so
+    bool is_invalid = false;  // an option has a value that is always refused
+    unsigned errors = 0;      // statuses, as bits, of which one is due; 0: CE_OK
 
     int32_t status = CE_OK;
 

@@ -134,7 +134,6 @@ Call plain_form_of(const Call &call) {
     Call again;
     again.function = call.function;
     again.options = call.options;
-    again.known = call.known;
     again.has_options = true;
     if (!call.has_options) ce_options_init(&again.options, sizeof again.options);
     again.has_row_stats = call.has_row_stats;

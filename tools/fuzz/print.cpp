@@ -82,7 +82,9 @@ std::string text_of(const Call &call) {
         add(text, "clip", o.clip, 0);
         add(text, "grad_loss", o.grad_loss, 1);
         add(text, "threads", o.threads, 0);
-        add(text, "reserved", o.reserved, 0);
+        add(text, "reserved_input", o.reserved_input, 0);
+        add(text, "reserved_reduction", o.reserved_reduction, 0);
+        add(text, "reserved_execution", o.reserved_execution, 0);
         add(text, "z_loss", o.z_loss, 0);
         add(text, "focal_gamma", o.focal_gamma, 0);
         add(text, "poly_epsilon", o.poly_epsilon, 0);

@@ -1,7 +1,5 @@
 #include "settings.h"
 
-#include <cstddef>
-#include <cstring>
 #include <limits>
 
 #include "palette.h"
@@ -171,7 +169,7 @@ void make_invalid(Call &call, Bytes &bytes) {
             break;
         case 6: o.clip = 0.5; break;
         case 7: o.threads = -1; break;
-        case 8: o.reserved = 1; break;
+        case 8: (bytes.one_in(2) ? o.reserved_input : o.reserved_execution) = 1; break;
         case 9: o.z_loss = bytes.one_in(2) ? -1 : NAN; break;
         case 10: o.softcap = bytes.one_in(2) ? -1 : infinity; break;
         case 11: o.temperature = bytes.one_in(2) ? -1 : infinity; break;
@@ -185,29 +183,10 @@ void drop_row_stats(Call &call) {
     for (int role = LSE; role <= TARGET_RANK; role++) call[static_cast<Role>(role)] = Tensor();
 }
 
-/// Lets the caller know so many bytes of the options.
-void shorten(Call &call, unsigned size) {
+/// Has the caller's options be of so many bytes. Those of a later release are as good as ours.
+void resize(Call &call, unsigned size) {
     call.options.size = size;
-    if (size < first_options_size || size % 8 != 0) {
-        call.expect(CE_ERROR_OPTIONS_SIZE);
-        return;
-    }
-    if (size >= sizeof(ce_options)) return;
-    const ce_options plain = defaults();
-    memcpy(reinterpret_cast<char *>(&call.options) + size, reinterpret_cast<const char *>(&plain) + size,
-           sizeof plain - size);
-    call.known = size;
-    const struct {
-        Role role;
-        size_t offset;
-    } pointers[] = {{MASK, offsetof(ce_options, mask)},
-                    {IGNORE_INDICES, offsetof(ce_options, ignore_indices)},
-                    {GRAD_LOSSES, offsetof(ce_options, grad_losses)},
-                    {POS_WEIGHT, offsetof(ce_options, pos_weight)},
-                    {PRIOR, offsetof(ce_options, prior)}};
-    for (const auto &pointer : pointers) {
-        if (pointer.offset >= size) call[pointer.role] = Tensor();
-    }
+    if (size < first_options_size || size % 8 != 0) call.expect(CE_ERROR_OPTIONS_SIZE);
 }
 
 /// Takes an option back, or says that it will be refused.
@@ -324,12 +303,12 @@ void decode_options(Call &call, Bytes &bytes) {
     call.options.target_rest = target_rest;
     static const unsigned counts[] = {0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 4, 4, 5, 6, 8, 12};
     const unsigned count = bytes.pick(counts);
-    const bool is_strict = bytes.one_in(16), has_threads = bytes.one_in(2), is_short = bytes.one_in(16);
+    const bool is_strict = bytes.one_in(16), has_threads = bytes.one_in(2), is_resized = bytes.one_in(16);
     for (unsigned i = 0; i < count; i++) decode_one(call, bytes);
     if (has_threads) call.options.threads = static_cast<int32_t>(bytes.below(4));
     call.has_options =
         has_threads || count > 0 || input_type || target_type || target_rest || call[TARGET_PROBS].present;
-    if (is_short && call.has_options && !call.has_sparse_target()) shorten(call, bytes.byte());
+    if (is_resized && call.has_options) resize(call, bytes.byte());
     refuse(call, !is_strict);
-    if (call.is_invalid && call.known == sizeof(ce_options)) make_invalid(call, bytes);
+    if (call.is_invalid) make_invalid(call, bytes);
 }

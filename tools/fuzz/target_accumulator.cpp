@@ -42,7 +42,7 @@ void check_statuses(Bytes &bytes) {
     memory::guard();
     const int32_t result = ce_options_init(reinterpret_cast<ce_options *>(block.base), size);
     memory::unguard();
-    if (result != (size < 96 || size % 8 != 0 ? CE_ERROR_OPTIONS_SIZE : CE_OK))
+    if (result != (size < first_options_size || size % 8 != 0 ? CE_ERROR_OPTIONS_SIZE : CE_OK))
         fail(text, "ce_options_init(%zu): status %d", size, result);
     if (!memory::surroundings_intact(block)) fail(text, "ce_options_init(%zu) has written beyond it", size);
     if (result == CE_OK && load(block.base, CE_U64) != static_cast<Real>(size))
