@@ -284,12 +284,11 @@ typedef struct ce_options {
     double   clip;              /* eps in [0, 0.5): probabilities are clamped to [eps, 1 - eps] (as
                                    doubles), and the gradient is 0 where that changes them; default
                                    0: they are not clamped */
-    double   logit_scale;       /* k, finite: logits are multiplied by it; default 0, which means
-                                   1 */
+    double   logit_scale;       /* k, finite, not 0: logits are multiplied by it; default 1 */
     double   softcap;           /* c, finite, >= 0: what comes of that becomes c tanh(x / c);
                                    default 0: it stays as it is */
     double   temperature;       /* T, finite, > 0: what comes of that, and logits of the target, are
-                                   divided by T; default 0, which means 1 */
+                                   divided by T; default 1 */
 
     /* Target: what it holds, which rows are ignored, and how it is smoothed */
     int32_t  target_type;       /* CE_TARGET_*; default PROBS */

@@ -52,9 +52,9 @@ func accept(_ o: ce_options, by function: Takers) throws(CallError) {
     // Option, whether it is given, functions, input.
     // Input
     try row("clip", o.clip != 0, loss + .binary, of: .probs)
-    try row("logit_scale", o.logit_scale != 0 && o.logit_scale != 1, all - .binary, of: .logits)
+    try row("logit_scale", o.logit_scale != 1, all - .binary, of: .logits)
     try row("softcap", o.softcap != 0, all - .hessian - .binary, of: .logits)
-    try row("temperature", o.temperature != 0 && o.temperature != 1, rows + .softmax + .rowStats)
+    try row("temperature", o.temperature != 1, rows + .softmax + .rowStats)
     // Target
     try row("target_type", o.target_type != CE_TARGET_PROBS, rows)
     try row("target_rest", o.target_rest != CE_REST_DROP, rows)

@@ -11,6 +11,8 @@ func defaultOptions() -> ce_options {
     var options = ce_options()
     options.size = UInt64(MemoryLayout<ce_options>.size)
     options.ignore_index = defaultIgnoreIndex
+    options.logit_scale = 1
+    options.temperature = 1
     options.grad_loss = 1
     return options
 }
@@ -86,11 +88,13 @@ extension LossCall {
             clipHigh = 1 - options.clip
         }
         try checkTerm("softcap", options.softcap)
-        let scale = options.logit_scale == 0 ? 1 : options.logit_scale
-        if scale != 1 { try checkTerm("logit_scale", scale, allowsNegative: true) }
-        temperature = options.temperature == 0 ? 1 : options.temperature
+        let scale = options.logit_scale
+        guard scale != 0 && scale.magnitude < .infinity else {
+            throw notAFactor("logit_scale", scale, "finite and not 0")
+        }
+        temperature = options.temperature
         guard temperature > 0 && temperature < .infinity else {
-            throw outOfRange("temperature", options.temperature, "a finite number above 0")
+            throw notAFactor("temperature", temperature, "finite and above 0")
         }
         guard (scale / temperature).magnitude < .infinity else {
             throw outOfRange("temperature", options.temperature, "so large that logits can be divided by it")
@@ -136,6 +140,18 @@ private func checkTerm(
 ) throws(CallError) {
     guard value.magnitude < .infinity && (allowsNegative || value >= 0) else {
         throw outOfRange(name, value, allowsNegative ? "finite" : "finite and at least 0")
+    }
+}
+
+/// 0 is what a struct holds that was not filled by ce_options_init, but cleared.
+private func notAFactor(_ name: StaticString, _ value: Double, _ range: StaticString) -> CallError {
+    CallError(CE_ERROR_OPTION) {
+        $0.text(name)
+        $0.text(" is ")
+        $0.number(value)
+        $0.text("; it must be ")
+        $0.text(range)
+        if value == 0 { $0.text(" (ce_options_init sets the defaults, here 1)") }
     }
 }
 

@@ -162,7 +162,7 @@ public struct CrossEntropyLoss: Sendable {
         return options
     }
 
-    // For C, 0 means that there is none.
+    // For C, a softcap of 0 is none, and its message for a scale of 0 is for those who have cleared a struct.
 
     static func checkedSoftcap(_ softcap: Double?) throws(CrossEntropyError) -> Double {
         if softcap == 0 { throw CrossEntropyError(.option, "softcap is 0; it must be finite and above 0, or nil") }

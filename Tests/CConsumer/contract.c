@@ -171,9 +171,9 @@ static void options_init(void) {
     CHECK(room.known.input_type == CE_INPUT_LOGITS);
     CHECK(room.known.reserved_input == 0);
     CHECK(room.known.clip == 0);
-    CHECK(room.known.logit_scale == 0);
+    CHECK(room.known.logit_scale == 1);
     CHECK(room.known.softcap == 0);
-    CHECK(room.known.temperature == 0);
+    CHECK(room.known.temperature == 1);
     CHECK(room.known.target_type == CE_TARGET_PROBS);
     CHECK(room.known.target_rest == CE_REST_DROP);
     CHECK(room.known.target_probs == NULL);
@@ -258,6 +258,23 @@ static void options_sizes(void) {
     CHECK(ce_options_init(&room.known, sizeof room) == CE_OK);
     CHECK(ce_cross_entropy(&p.input, -1, &p.labels, &room.known, OUTPUTS(&p.one_loss, &p.grad)) == CE_OK);
     CHECK(loss_is_right());
+}
+
+/* A struct that was cleared, and not filled by ce_options_init: the message says what would help. */
+static void cleared_options(void) {
+    small p = small_problem();
+    memset(&p.options, 0, sizeof p.options);
+    p.options.size = sizeof p.options;
+    CHECK(mean(&p) == CE_ERROR_OPTION && nothing_written());
+    CHECK(strstr(ce_last_error_message(), "logit_scale is 0") != NULL);
+    CHECK(strstr(ce_last_error_message(), "ce_options_init") != NULL);
+    p.options.logit_scale = 1;
+    CHECK(mean(&p) == CE_ERROR_OPTION && nothing_written());
+    CHECK(strstr(ce_last_error_message(), "temperature is 0") != NULL);
+    CHECK(strstr(ce_last_error_message(), "ce_options_init") != NULL);
+    p.options.temperature = 1;
+    p.options.ignore_index = CE_IGNORE_NONE;
+    CHECK(mean(&p) == CE_OK && loss_is_right());
 }
 
 static void outputs_sizes(void) {
@@ -1770,6 +1787,7 @@ int main(int argc, char **argv) {
     status_strings();
     options_init();
     options_sizes();
+    cleared_options();
     outputs_sizes();
     null_in_plain_calls();
     sizes_in_plain_calls();

@@ -263,7 +263,7 @@ static void make(arguments *a, const function *f) {
 }
 
 /* Values that no function takes, then, from FOR_SOME on, values that some take. Returns the option's name. */
-enum { FOR_SOME = 38, FIRST_TENSOR = 52 };
+enum { FOR_SOME = 40, FIRST_TENSOR = 54 };
 
 static const char *set_option(ce_options *o, int which, arguments *a) {
     switch (which) {
@@ -294,31 +294,33 @@ static const char *set_option(ce_options *o, int which, arguments *a) {
     case 24: return o->softcap = -1, "softcap";
     case 25: return o->softcap = INFINITY, "softcap";
     case 26: return o->logit_scale = INFINITY, "logit_scale";
-    case 27: return o->temperature = -1, "temperature";
-    case 28: return o->temperature = INFINITY, "temperature";
-    case 29: return o->temperature = 1e-300, o->logit_scale = 1e300, "temperature";
-    case 30: return o->target_type = 3, "target_type";
-    case 31: return o->target_rest = 3, "target_rest";
-    case 32: return o->kl_form = 2, "kl_form";
-    case 33: return o->input_type = CE_INPUT_PROBS, o->softcap = 1, "softcap";
-    case 34: return o->input_type = CE_INPUT_LOG_PROBS, o->clip = 0.1, "clip";
-    case 35: return o->input_type = CE_INPUT_PROBS, o->z_loss = 1, "z_loss";
-    case 36: return o->input_type = CE_INPUT_PROBS, o->logit_scale = 2, "logit_scale";
-    case 37: return o->clip = 0.1, "clip";
-    case 38: return o->mean_over = CE_MEAN_OVER_MASS, "mean_over";
-    case 39: return o->input_type = CE_INPUT_PROBS, "input_type";
-    case 40: return o->input_type = CE_INPUT_LOG_PROBS, "input_type";
-    case 41: return o->label_smoothing = 0.1, "label_smoothing";
-    case 42: return o->z_loss = 1, "z_loss";
-    case 43: return o->focal_gamma = 1, "focal_gamma";
-    case 44: return o->poly_epsilon = 1, "poly_epsilon";
-    case 45: return o->softcap = 1, "softcap";
-    case 46: return o->logit_scale = 2, "logit_scale";
-    case 47: return o->temperature = 2, "temperature";
-    case 48: return o->temperature_squared = 1, "temperature_squared";
-    case 49: return o->kl_form = CE_KL_PLAIN, "kl_form";
-    case 50: return o->target_type = CE_TARGET_LOGITS, "target_type";
-    case 51: return o->target_rest = CE_REST_SPREAD, "target_rest";
+    case 27: return o->logit_scale = 0, "logit_scale";
+    case 28: return o->temperature = 0, "temperature";
+    case 29: return o->temperature = -1, "temperature";
+    case 30: return o->temperature = INFINITY, "temperature";
+    case 31: return o->temperature = 1e-300, o->logit_scale = 1e300, "temperature";
+    case 32: return o->target_type = 3, "target_type";
+    case 33: return o->target_rest = 3, "target_rest";
+    case 34: return o->kl_form = 2, "kl_form";
+    case 35: return o->input_type = CE_INPUT_PROBS, o->softcap = 1, "softcap";
+    case 36: return o->input_type = CE_INPUT_LOG_PROBS, o->clip = 0.1, "clip";
+    case 37: return o->input_type = CE_INPUT_PROBS, o->z_loss = 1, "z_loss";
+    case 38: return o->input_type = CE_INPUT_PROBS, o->logit_scale = 2, "logit_scale";
+    case 39: return o->clip = 0.1, "clip";
+    case 40: return o->mean_over = CE_MEAN_OVER_MASS, "mean_over";
+    case 41: return o->input_type = CE_INPUT_PROBS, "input_type";
+    case 42: return o->input_type = CE_INPUT_LOG_PROBS, "input_type";
+    case 43: return o->label_smoothing = 0.1, "label_smoothing";
+    case 44: return o->z_loss = 1, "z_loss";
+    case 45: return o->focal_gamma = 1, "focal_gamma";
+    case 46: return o->poly_epsilon = 1, "poly_epsilon";
+    case 47: return o->softcap = 1, "softcap";
+    case 48: return o->logit_scale = 2, "logit_scale";
+    case 49: return o->temperature = 2, "temperature";
+    case 50: return o->temperature_squared = 1, "temperature_squared";
+    case 51: return o->kl_form = CE_KL_PLAIN, "kl_form";
+    case 52: return o->target_type = CE_TARGET_LOGITS, "target_type";
+    case 53: return o->target_rest = CE_REST_SPREAD, "target_rest";
     default: {
         const int tensor = which - FIRST_TENSOR + MASK;
         *option_tensor(o, tensor) = &a->tensor[tensor];

@@ -504,7 +504,7 @@ static ce_options options_for(const problem *p, const configuration *how) {
     options.focal_gamma = p->op->focal_gamma;
     options.poly_epsilon = p->op->poly_epsilon;
     options.softcap = p->op->softcap;
-    options.logit_scale = p->op->logit_scale;
+    if (p->op->logit_scale != 0) options.logit_scale = p->op->logit_scale;
     options.clip = p->op->clip;
     options.threads = how->threads > 0 ? how->threads : 1;
     if (p->op->is_faint)

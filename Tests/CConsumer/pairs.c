@@ -179,7 +179,7 @@ static void run(const problem *p, layout where, int32_t threads, int in_place, u
     options.threads         = threads;
     options.input_type      = p->input_type;
     options.target_type     = p->target_type;
-    options.temperature     = p->temperature;
+    if (p->temperature != 0) options.temperature = p->temperature;
     options.label_smoothing = p->smoothing;
     options.temperature_squared = 1;
     options.kl_form         = p->kl_form;

@@ -82,7 +82,7 @@ static void run(const problem *p, int slices, int first, int threads, uint64_t *
     options.reduction = CE_REDUCTION_NONE;
     options.softcap   = p->softcap;
     options.threads   = threads;
-    options.logit_scale = p->logit_scale;
+    if (p->logit_scale != 0) options.logit_scale = p->logit_scale;
     if (p->is_weighted) {
         options.reduction     = CE_REDUCTION_MEAN;
         options.weight        = &weight;

@@ -315,8 +315,8 @@ static void compute(const problem *p, const configuration *how, uint64_t *hashes
     ce_options_init(&made.options, sizeof made.options);
     made.options.threads = how->threads > 0 ? how->threads : 1;
     made.options.softcap = p->op->softcap;
-    made.options.logit_scale = p->op->logit_scale;
-    made.options.temperature = p->op->temperature;
+    if (p->op->logit_scale != 0) made.options.logit_scale = p->op->logit_scale;
+    if (p->op->temperature != 0) made.options.temperature = p->op->temperature;
     set_float(before);
     status = how->call < LOSS ? alone(&made, p, how, &to) : beside(&made, how, &to);
     if (get_float() != before)

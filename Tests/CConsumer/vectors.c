@@ -802,7 +802,7 @@ static void run_slices(const test_case *test) {
     int              is_none = options.reduction == CE_REDUCTION_NONE;
     if (test->called != CROSS_ENTROPY || options.input_type != CE_INPUT_LOGITS || target->dtype < CE_I8 ||
         test->has[TARGET_PROBS] || test->has[PRIOR] || test->has[MASK] || test->has[IGNORE_INDICES] ||
-        test->has[GRAD_LOSSES] || options.label_smoothing != 0 || options.temperature != 0 ||
+        test->has[GRAD_LOSSES] || options.label_smoothing != 0 || options.temperature != 1 ||
         options.temperature_squared != 0 || !is_float(test->loss_dtype))
         return;
     for (i = 0; i < input->ndim; i++)

@@ -91,7 +91,7 @@ def terms(
     softcap: SupportsFloat | None = None,
     logit_scale: SupportsFloat = 1.0,
 ) -> Terms:
-    """What changes the loss of logits. For the library 0 means that there is no cap or scale; here it would be one."""
+    """What changes the loss of logits. For the library a cap of 0 is none; here it would be one."""
     are_floats = z_loss.__class__ is focal_gamma.__class__ is poly_epsilon.__class__ is logit_scale.__class__ is float
     if softcap is None and are_floats and z_loss == focal_gamma == poly_epsilon == 0.0 and logit_scale == 1.0:
         return NO_TERMS  # Arrays, whose comparison has no truth value, are refused below.
@@ -106,7 +106,7 @@ def terms(
         real_number("focal_gamma", focal_gamma),
         real_number("poly_epsilon", poly_epsilon),
         cap,
-        0.0 if scale == 1.0 else scale,
+        scale,
     )
 
 

@@ -326,7 +326,7 @@ class Memory(NamedTuple):
 
 Placeable = Union[Array, Memory]
 
-# What the options are made of. In the last three 0 and None mean the default.
+# What the options are made of.
 
 Choices = tuple[int, int, int, int]  # input_type, reduction, mean_over, empty
 Numbers = tuple[int, float, float, float, float]  # ignore_index, label_smoothing, mean_divisor, clip, grad_loss
@@ -350,9 +350,9 @@ class Tensors(NamedTuple):
 Modes = tuple[int, int, float, int, int]  # target_type, target_rest, temperature, temperature_squared, kl_form
 
 NO_NUMBERS = (IGNORE_NONE, 0.0, 0.0, 0.0, 1.0)
-NO_TERMS = (0.0, 0.0, 0.0, 0.0, 0.0)
+NO_TERMS = (0.0, 0.0, 0.0, 0.0, 1.0)
 NO_TENSORS = Tensors()
-NO_MODES = (0, 0, 0.0, 0, 0)
+NO_MODES = (0, 0, 1.0, 0, 0)
 
 # Beside them the class weights, the sample weights and the number of threads.
 Settings = tuple[Choices, Numbers, Optional[Placeable], Optional[Placeable], int, Terms, Tensors, Modes]
@@ -367,9 +367,9 @@ def _packer(fields: Any, extra: str = "", zeros: Iterable[str] = ()) -> Any:
 
 MAX_NDIM = 64
 _RESERVED = ("reserved_input", "reserved_reduction", "reserved_execution")
-# Those that a plain call leaves alone.
+# Those that are 0 in a plain call.
 _EXTRAS = (
-    *("logit_scale", "softcap", "temperature", "target_type", "target_rest", "target_probs", "target_offsets"),
+    *("softcap", "target_type", "target_rest", "target_probs", "target_offsets"),
     *("ignore_indices", "prior", "mask", "pos_weight", "z_loss", "focal_gamma", "poly_epsilon", "temperature_squared"),
     *("kl_form", "grad_losses"),
 )
@@ -481,7 +481,7 @@ class _Frame:
         ignore_index, smoothing, divisor, clip, grad_loss = numbers
         if terms is NO_TERMS and tensors is NO_TENSORS and modes is NO_MODES:
             _pack_plain_options(
-                *(self.memory, 0, _OPTIONS_SIZE, input_type, clip, ignore_index, smoothing, w, s),
+                *(self.memory, 0, _OPTIONS_SIZE, input_type, clip, 1.0, 1.0, ignore_index, smoothing, w, s),
                 *(reduction, mean_over, divisor, empty, grad_loss, threads, flag),
             )
             return self.base

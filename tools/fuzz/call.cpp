@@ -21,6 +21,12 @@ const char *const role_names[ROLES] = {
     "grad_losses", "pos_weight", "target_probs", "target_offsets", "vector",        "loss",        "grad",
     "grad_target", "lse",        "max",          "argmax",         "entropy",       "target_prob", "target_rank"};
 
+ce_options plain_options() {
+    ce_options options;
+    ce_options_init(&options, sizeof options);
+    return options;
+}
+
 bool Call::ignores(Real label) const {
     if (options.ignore_index != CE_IGNORE_NONE && label == static_cast<Real>(options.ignore_index)) return true;
     const Tensor &list = tensors[IGNORE_INDICES];

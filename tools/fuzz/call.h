@@ -55,12 +55,15 @@ extern const char *const role_names[ROLES];
 /// The size of the options of the first release, the least that is accepted.
 const size_t first_options_size = 224;
 
+/// What ce_options_init makes of them.
+ce_options plain_options();
+
 struct Call {
     Function function = CROSS_ENTROPY;
     int axis = 0;            // from 0 on
     int32_t class_axis = 0;  // as it is passed
     Tensor tensors[ROLES];
-    ce_options options = {};  // the values; pointers are filled in
+    ce_options options = plain_options();  // the values; pointers are filled in
     bool has_options = false;
     bool has_row_stats = false;
     int32_t cancel = 0;
@@ -86,9 +89,8 @@ struct Call {
     }
     /// Whether a class index, or an entry of a sparse target, says that it does not count.
     bool ignores(Real label) const;
-    /// 1 where the option is 0.
-    double scale() const { return options.logit_scale == 0 ? 1 : options.logit_scale; }
-    double temperature() const { return options.temperature == 0 ? 1 : options.temperature; }
+    double scale() const { return options.logit_scale; }
+    double temperature() const { return options.temperature; }
 
     /// Remembers all memory, computes, and sets `status`. Guarded; the options lie in guarded memory too.
     void run();

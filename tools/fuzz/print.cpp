@@ -89,10 +89,10 @@ std::string text_of(const Call &call) {
         add(text, "focal_gamma", o.focal_gamma, 0);
         add(text, "poly_epsilon", o.poly_epsilon, 0);
         add(text, "softcap", o.softcap, 0);
-        add(text, "logit_scale", o.logit_scale, 0);
+        add(text, "logit_scale", o.logit_scale, 1);
         add(text, "target_type", o.target_type, 0);
         add(text, "target_rest", o.target_rest, 0);
-        add(text, "temperature", o.temperature, 0);
+        add(text, "temperature", o.temperature, 1);
         add(text, "temperature_squared", o.temperature_squared, 0);
         add(text, "kl_form", o.kl_form, 0);
         if (call.is_cancellable) text += "    options.cancel = &(int32_t){" + std::to_string(call.cancel) + "};\n";

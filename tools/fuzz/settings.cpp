@@ -8,12 +8,6 @@ namespace {
 
 const double infinity = std::numeric_limits<double>::infinity();
 
-ce_options defaults() {
-    ce_options options;
-    ce_options_init(&options, sizeof options);
-    return options;
-}
-
 void make_floats(Call &call, Role role, const Lengths &shape, Bytes &bytes) {
     const int32_t dtype = bytes.one_in(2) ? CE_F64 : CE_F32;
     call[role].make(dtype, shape, Arrangement::decode(bytes, shape, size_of(dtype), false));
@@ -75,7 +69,7 @@ void decode_one(Call &call, Bytes &bytes) {
             break;
         }
         case 12: {
-            const double values[] = {0.5, -1, 2, 1, 10, 0.01, -1.7, 1e-10, 1e10, 0};
+            const double values[] = {0.5, -1, 2, 1, 10, 0.01, -1.7, 1e-10, 1e10};
             o.logit_scale = bytes.pick(values);
             break;
         }
@@ -172,8 +166,8 @@ void make_invalid(Call &call, Bytes &bytes) {
         case 8: (bytes.one_in(2) ? o.reserved_input : o.reserved_execution) = 1; break;
         case 9: o.z_loss = bytes.one_in(2) ? -1 : NAN; break;
         case 10: o.softcap = bytes.one_in(2) ? -1 : infinity; break;
-        case 11: o.temperature = bytes.one_in(2) ? -1 : infinity; break;
-        case 12: o.target_type = 3; break;
+        case 11: o.temperature = bytes.one_in(2) ? (bytes.one_in(2) ? -1 : 0) : infinity; break;
+        case 12: bytes.one_in(2) ? o.target_type = 3 : o.logit_scale = 0; break;
         case 13: o.focal_gamma = bytes.one_in(2) ? -1 : infinity; break;
     }
 }
@@ -255,13 +249,13 @@ void refuse(Call &call, bool takes_back) {
         no.value(o.z_loss, 0.0);
         no.value(o.poly_epsilon, 0.0);
         no.value(o.softcap, 0.0);
-        if (o.logit_scale != 1) no.value(o.logit_scale, 0.0);
+        no.value(o.logit_scale, 1.0);
         no.row_stats();
         for (Role role : {MASK, IGNORE_INDICES, GRAD_LOSSES, PRIOR, TARGET_PROBS, TARGET_OFFSETS, GRAD_TARGET})
             no.tensor(role);
         no.value(o.target_type, 0);
         no.value(o.target_rest, 0);
-        if (o.temperature != 1) no.value(o.temperature, 0.0);
+        no.value(o.temperature, 1.0);
         no.value(o.temperature_squared, 0);
         no.value(o.kl_form, 0);
         no.value(o.mean_over, 0, mean && o.mean_over == CE_MEAN_OVER_MASS);
@@ -276,13 +270,13 @@ void refuse(Call &call, bool takes_back) {
     no.value(o.focal_gamma, 0.0, !is_of_logits || is_divergence || call.is_hessian());
     no.value(o.poly_epsilon, 0.0, !is_of_logits || is_divergence || call.is_hessian());
     no.value(o.softcap, 0.0, !is_of_logits || call.is_hessian());
-    if (o.logit_scale != 1) no.value(o.logit_scale, 0.0, !is_of_logits);
+    no.value(o.logit_scale, 1.0, !is_of_logits);
     no.row_stats(!is_of_logits || is_divergence);
     no.tensor(POS_WEIGHT);
     no.tensor(GRAD_LOSSES, o.reduction != CE_REDUCTION_NONE);
     const bool has_labels = call.has_labels(), is_sparse = call.has_sparse_target();
     no.tensor(IGNORE_INDICES, !has_labels && !is_sparse);
-    if (o.temperature != 1) no.value(o.temperature, 0.0, !is_of_logits && o.target_type != CE_TARGET_LOGITS);
+    no.value(o.temperature, 1.0, !is_of_logits && o.target_type != CE_TARGET_LOGITS);
     no.value(o.label_smoothing, 0.0, is_sparse || is_divergence);
     no.tensor(GRAD_TARGET, has_labels || is_sparse || o.focal_gamma != 0 || o.poly_epsilon != 0 ||
                                (mean && o.mean_over == CE_MEAN_OVER_MASS));
@@ -297,7 +291,7 @@ void refuse(Call &call, bool takes_back) {
 void decode_options(Call &call, Bytes &bytes) {
     const int32_t input_type = call.options.input_type, target_type = call.options.target_type;
     const int32_t target_rest = call.options.target_rest;
-    call.options = defaults();
+    call.options = plain_options();
     call.options.input_type = input_type;
     call.options.target_type = target_type;
     call.options.target_rest = target_rest;

@@ -48,7 +48,7 @@ void decode(Whole &whole, Bytes &bytes) {
     ce_options &o = call.options;
     ce_options_init(&o, sizeof o);
     call.has_options = true;
-    static const double scales[] = {0, 0, 0, 0.5, -1, 3, 1e-3, 10}, caps[] = {0, 0, 0, 30, 1, 1e4};
+    static const double scales[] = {1, 1, 1, 0.5, -1, 3, 1e-3, 10}, caps[] = {0, 0, 0, 30, 1, 1e4};
     o.logit_scale = bytes.pick(scales);
     o.softcap = bytes.pick(caps);
     static const double losses[] = {0, 0, 1e-4, 1}, gammas[] = {0, 0, 2, 0.5}, epsilons[] = {0, 0, 1, -0.5};
@@ -219,7 +219,8 @@ void with_wrong_arguments(Whole &whole, Bytes &bytes, ce_partial *partials) {
             break;
         case 7:
             o.input_type = CE_INPUT_PROBS;
-            o.z_loss = o.focal_gamma = o.poly_epsilon = o.softcap = o.logit_scale = 0;
+            o.z_loss = o.focal_gamma = o.poly_epsilon = o.softcap = 0;
+            o.logit_scale = 1;
             status = ce_partial_grad(&input, call.class_axis, 0, partials, whole.classes, &o, grad);
             due = CE_ERROR_OPTION;
             break;
@@ -284,7 +285,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     }
 
     // What was decided when the statistics were computed may be left out here.
-    if (bytes.one_in(2)) o.logit_scale = o.softcap = 0;
+    if (bytes.one_in(2)) o.logit_scale = 1, o.softcap = 0;
     o.weight = call[WEIGHT].argument();
     o.sample_weight = call[SAMPLE_WEIGHT].argument();
     memory::guard();

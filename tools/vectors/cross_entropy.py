@@ -13,8 +13,8 @@ from .targets import Target, smoothed, targets
 
 def transformed(x: list[mpf], options: dict[str, Any]) -> tuple[list[mpf], list[mpf]]:
     """The logits z that are meant by x, and dz/dx."""
-    scale, cap = mpf(options.get("logit_scale", 0)) or mpf(1), mpf(options.get("softcap", 0))
-    temperature = mpf(options.get("temperature", 0)) or mpf(1)
+    scale, cap = mpf(options.get("logit_scale", 1)), mpf(options.get("softcap", 0))
+    temperature = mpf(options.get("temperature", 1))
     z, chain = [], []
     for x_c in x:
         y = scale * x_c
@@ -34,7 +34,7 @@ def unsureness(z: list[mpf], options: dict[str, Any]) -> list[mpf]:
 
 def squared_temperature(options: dict[str, Any]) -> mpf:
     """What the losses are multiplied by for temperature_squared."""
-    return mpf(options.get("temperature", 0) or 1) ** 2 if options.get("temperature_squared") else mpf(1)
+    return mpf(options.get("temperature", 1)) ** 2 if options.get("temperature_squared") else mpf(1)
 
 
 class Term:
@@ -197,7 +197,7 @@ def chained(target: Target, units: list[Pair], options: dict[str, Any]) -> dict[
     kind = options.get("target_type", "probs")
     if kind == "probs" or all(mp.isnan(u) for u, _ in units):
         return dict(enumerate(units))
-    temperature = mpf(options.get("temperature", 0)) or mpf(1)
+    temperature = mpf(options.get("temperature", 1))
     q, inaccuracy = target.q, target.inaccuracy
     places = [c for c, q_c in enumerate(q) if q_c]
     mean = size = error = mpf(0)

@@ -25,7 +25,7 @@ def digits(case: dict[str, Any]) -> int:
         return mp.dps
     lcg = x["lcg"]
     largest = math.ldexp(2 ** (lcg["bits"] - 1) + abs(lcg["shift"]), lcg["exponent"])
-    largest *= abs(options.get("logit_scale", 0) or 1) / (options.get("temperature", 0) or 1)
+    largest *= abs(options.get("logit_scale", 1)) / options.get("temperature", 1)
     return 100 if largest <= 40 else mp.dps
 
 

@@ -19,10 +19,10 @@ DEFAULTS: dict[str, Any] = {
     "focal_gamma": 0.0,
     "poly_epsilon": 0.0,
     "softcap": 0.0,
-    "logit_scale": 0.0,
+    "logit_scale": 1.0,
     "target_type": "probs",
     "target_rest": "drop",
-    "temperature": 0.0,
+    "temperature": 1.0,
     "temperature_squared": 0,
     "kl_form": "generalized",
 }
@@ -124,7 +124,7 @@ HEADER: dict[str, Any] = {
         "gradient, where m_c = b'_y |p_c - [c = y]| + 2 z_loss E p_c for one-hot rows of mass 1 "
         "(times |a_y|, but for the z-loss), else max(K' p_c, |a_c| b'_c); |A| becomes K' in F and f_c.",
         "softcap, logit_scale": "all of the above is of z_c = softcap tanh(logit_scale x_c / softcap), or "
-        "logit_scale x_c without softcap (0), where logit_scale 0 is 1 and infinite x_c stay infinite; gradients "
+        "logit_scale x_c without softcap (0), where infinite x_c stay infinite; gradients "
         "are multiplied by dz_c / dx_c. As z_c may be off by t |z_c|, t = 2^-50, T + t sum (K' p_c + |a_c| b'_c) |z_c| "
         "over finite z_c, and for the gradient 2 (1 + gamma) t max |z_c| |r| m_c dz_c / dx_c more.",
         "statistics": "b = 1e-13 for f64 input, else 1e-6; m the largest logit, l = log(sum exp(z - m)); F = the sum "

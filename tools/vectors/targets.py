@@ -61,7 +61,7 @@ def distribution(values: list[mpf], options: dict[str, Any]) -> Target:
     kind = options.get("target_type", "probs")
     if kind == "probs":
         return Target(values)
-    temperature = mpf(options.get("temperature", 0)) or mpf(1)
+    temperature = mpf(options.get("temperature", 1))
     if kind == "logits":
         values = [value / temperature for value in values]
     log_q = log_softmax(values) if kind == "logits" else values

@@ -163,7 +163,6 @@ def transforms() -> Iterator[Case]:
     yield case("transform_negative_scale", "A negative scale turns the logits round.", x, [2, 0, 1], logit_scale=-1.5)
     yield case("transform_negative_scale_infinity", "And makes +infinity of an impossible class.",
                [[-INF, 1.0], [INF, 1.0]], [1, 1], logit_scale=-1.0, reduction="none")
-    yield case("transform_scale_one", "A scale of 1 is none.", x, [2, 0, 1], logit_scale=1.0)
 
 
 def term_errors() -> Iterator[Case]:
@@ -176,8 +175,8 @@ def term_errors() -> Iterator[Case]:
         )
     for name, value in (("z_loss", -1.0), ("z_loss", NAN), ("z_loss", INF), ("focal_gamma", -0.5), ("focal_gamma", NAN),
                         ("focal_gamma", INF), ("poly_epsilon", NAN), ("poly_epsilon", INF), ("poly_epsilon", -INF),
-                        ("softcap", -1.0), ("softcap", NAN), ("softcap", INF), ("logit_scale", NAN),
-                        ("logit_scale", INF)):
+                        ("softcap", -1.0), ("softcap", NAN), ("softcap", INF), ("logit_scale", 0.0),
+                        ("logit_scale", NAN), ("logit_scale", INF)):
         yield case(
             f"error_{name}_{value}".replace("-", "minus_").replace(".", "_"), "Outside the option's range.",
             x, [2, 0, 1], status="CE_ERROR_OPTION", message_contains=[name, "finite"], **{name: value},

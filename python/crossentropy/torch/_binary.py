@@ -200,7 +200,7 @@ class _Binary(Operator):
 
     @staticmethod
     def parse(options: _Options) -> tuple[Any, ...]:
-        return (*parse(options, "logits", BINARY_CROSS_ENTROPY.mean_over), (0.0, options.focal_gamma, 0.0, 0.0, 0.0))
+        return (*parse(options, "logits", BINARY_CROSS_ENTROPY.mean_over), (0.0, options.focal_gamma, 0.0, 0.0, 1.0))
 
     def compute(self, tensors: Tensors, options: _Options, loss: Tensor, grad: Tensor | None) -> None:
         x, target, weight, pos_weight = tensors
