@@ -4,9 +4,10 @@
  * Copyright (c) 2026 the crossentropy authors. Licensed under the MIT licence, see LICENSE.
  *
  * This header is the contract of libcrossentropy.so, and it is written to be read from top to
- * bottom: introduction, version, status, the simple calls, options, tensors, the general call, KL
- * divergence, second derivatives, softmax and statistics, binary cross-entropy, partial statistics,
- * accumulator, threads. Everything that is exported stands here, and nothing else is exported.
+ * bottom: introduction, version, status, the simple calls; then tensors, options, outputs, and the
+ * general call; then KL divergence, second derivatives, softmax and statistics, binary
+ * cross-entropy, partial statistics, accumulator, threads. Everything that is exported stands here,
+ * and nothing else is exported.
  */
 #ifndef CROSSENTROPY_H
 #define CROSSENTROPY_H
@@ -25,9 +26,10 @@ extern "C" {
  *
  *     loss = sum over c of  w_c q_c (lse - z_c),        lse = log(sum over c of exp(z_c))
  *
- * which is -sum(q log p) with p = softmax(z), and for a class index y simply w_y (lse - z_y). The
- * rows are then weighted by sample weights, and kept (none), added (sum) or averaged (mean). The
- * gradient with respect to the logits comes from the same call, if asked for.
+ * which is -sum(q log p) with p = softmax(z) and class weights w, and for a label, a class index y,
+ * simply w_y (lse - z_y). The rows' losses are then weighted by sample weights s, and kept (none),
+ * added (sum) or averaged (mean). The gradient with respect to the logits comes from the same call,
+ * if asked for.
  *
  * The five lines of a C program:
  *
@@ -44,9 +46,9 @@ extern "C" {
  *    1.8049e-35, not 0. Bounds against the exact real result for the given inputs: a row's loss
  *    within 2 units in the last place (f32) where it is >= 2^-4 and within a relative 1e-6
  *    wherever it is a normal number, also as a sum of many that are not; f64: within 1e-13, and
- *    half of 2^-1074 for each 4096 classes. Gradient elements for index targets: f32
- *    within 1e-6 at the target and wherever the probability is >= 1e-6, within 5e-6 elsewhere;
- *    f64 within 1e-13. Where a gradient is a difference p - q of a probability and a target
+ *    half of 2^-1074 for each 4096 classes. Gradient elements for labels: f32 within 1e-6 at the
+ *    label and wherever the probability is >= 1e-6, within 5e-6 elsewhere; f64 within 1e-13.
+ *    Where a gradient is a difference p - q of a probability and a target
  *    probability (distributions, label smoothing), the same bounds hold relative to the larger
  *    of the two. A probability below 2^-126 (f32) or 2^-1022 (f64) of the largest may become 0 in
  *    a gradient; in the loss it counts.
@@ -166,10 +168,38 @@ CE_API const char *ce_status_string(int32_t status);
 CE_API const char *ce_last_error_message(void);
 
 /* ---------------------------------------------------------------------------------------------
+ * Simple calls
+ *
+ * ce_cross_entropy_f32, ce_cross_entropy_f64: the loss of `rows` rows of `classes` logits each, one
+ * row after the other without gaps, against labels; and the gradient, in the same pass.
+ *
+ *   logits   rows x classes numbers (what they hold can be changed: input_type)
+ *   labels   rows class indices, each in [0, classes) or equal to ignore_index (-100)
+ *   options  NULL for the defaults: the mean of the rows' losses. See Options, below
+ *   loss     1 number, or `rows` numbers with CE_REDUCTION_NONE; may be NULL if grad is not
+ *   grad     rows x classes numbers, or NULL: the derivative of the loss (NONE: of each row's loss)
+ *            with respect to the logits, times grad_loss. It may be the same pointer as logits,
+ *            which are then replaced
+ *
+ * logits, labels and grad may be NULL if rows is 0. No pointer needs any alignment.
+ * Returns CE_OK or: NULL_POINTER, OPTIONS_SIZE, DTYPE, SHAPE (rows < 0, classes < 1, length of a
+ * weight), OVERFLOW, OVERLAP, LABEL, OPTION, EMPTY, OUT_OF_MEMORY, CANCELLED.
+ * ------------------------------------------------------------------------------------------- */
+
+typedef struct ce_options ce_options; /* see Options */
+
+CE_API int32_t ce_cross_entropy_f32(const float *logits, const int64_t *labels, int64_t rows,
+                                    int64_t classes, const ce_options *options, float *loss,
+                                    float *grad);
+CE_API int32_t ce_cross_entropy_f64(const double *logits, const int64_t *labels, int64_t rows,
+                                    int64_t classes, const ce_options *options, double *loss,
+                                    double *grad);
+
+/* ---------------------------------------------------------------------------------------------
  * Tensors
  *
- * A tensor is a view of the caller's memory: nothing is copied, any strides (negative and 0 for
- * inputs too), any alignment.
+ * A tensor is a view of the caller's memory: nothing is copied; any strides (for inputs also
+ * negative and 0), any alignment.
  * ------------------------------------------------------------------------------------------- */
 
 enum {
@@ -177,11 +207,11 @@ enum {
     CE_F64 = 2, /* IEEE binary64 */
     CE_F16 = 3, /* IEEE binary16; input and grad only */
     CE_BF16 = 4, /* the upper half of a binary32; input and grad only */
-    CE_I8  = 16,
+    CE_I8  = 16, /* integers, signed */
     CE_I16 = 17,
     CE_I32 = 18,
     CE_I64 = 19,
-    CE_U8  = 20,
+    CE_U8  = 20, /* and unsigned */
     CE_U16 = 21,
     CE_U32 = 22,
     CE_U64 = 23
@@ -201,153 +231,154 @@ typedef struct ce_tensor {
 /* ---------------------------------------------------------------------------------------------
  * Options
  *
- * Every computing call takes a pointer to ce_options; NULL means the defaults. Otherwise let
- * ce_options_init fill the struct, and change what should differ:
+ * What a call is told beside its input and target. NULL means the defaults. Otherwise let
+ * ce_options_init fill the struct with them, and change what should differ:
  *
  *     ce_options options;
  *     ce_options_init(&options, sizeof options);
  *     options.label_smoothing = 0.1;
+ *
+ * Below: the values that fields can have, the struct, which field goes with which function, and
+ * what is too long for a comment beside a field.
  * ------------------------------------------------------------------------------------------- */
 
-/* What the input holds. */
+/* input_type: what the input holds. */
 enum {
     CE_INPUT_LOGITS    = 0, /* any real numbers; the loss applies the softmax */
     CE_INPUT_PROBS     = 1, /* probabilities: loss = -sum(w q log x), the textbook's formula */
     CE_INPUT_LOG_PROBS = 2  /* logarithms of probabilities: loss = -sum(w q x), "nll_loss" */
 };
-/* For PROBS and LOG_PROBS only classes with target mass (w_c q_c != 0) are looked at. The gradient
- * is with respect to the input as given: -w q / x for PROBS, -w q for LOG_PROBS. A probability of 0
- * with target mass gives a loss of +infinity and a gradient of -infinity; a negative one gives NaN.
- * */
 
-/* What becomes of the rows' losses. */
-enum {
-    CE_REDUCTION_MEAN = 0, /* their sum, divided by what mean_over says */
-    CE_REDUCTION_SUM  = 1,
-    CE_REDUCTION_NONE = 2  /* each row's loss is kept; grad holds each row's own gradient */
-};
-
-/* What the mean divides by. s_i is row i's sample weight (1 if not given); ignored rows do not
-   count. */
-enum {
-    CE_MEAN_OVER_WEIGHT  = 0, /* index targets: sum of s_i w_{y_i}; distributions: sum of s_i */
-    CE_MEAN_OVER_MASS    = 1, /* sum of s_i w_c q_ic over rows and classes, q before smoothing; so
-                                 hard targets and the same targets as one-hot distributions agree */
-    CE_MEAN_OVER_COUNT   = 2, /* number of rows not ignored */
-    CE_MEAN_OVER_DIVISOR = 3  /* the number in mean_divisor: gradient accumulation, several
-                                 machines */
-};
-
-/* The mean where its divisor is 0 (CE_MEAN_OVER_DIVISOR is never 0). */
-enum {
-    CE_EMPTY_NAN   = 0, /* loss NaN; the gradient of ignored and weightless rows is still 0 */
-    CE_EMPTY_ZERO  = 1, /* loss 0, gradient 0 */
-    CE_EMPTY_ERROR = 2  /* CE_ERROR_EMPTY, nothing is written */
-};
-
-/* What a target of f32 or f64 holds, or target_probs of a sparse one. */
+/* target_type: what a target of f32 or f64 holds, or target_probs of a sparse one. */
 enum {
     CE_TARGET_PROBS     = 0, /* probabilities q, as they are */
     CE_TARGET_LOGITS    = 1, /* a teacher's logits t: q = softmax(t) */
-    CE_TARGET_LOG_PROBS = 2  /* q = exp(t), as they are */
+    CE_TARGET_LOG_PROBS = 2  /* logarithms t: q = exp(t), as they are */
 };
 
-/* What becomes of the probability that a sparse target does not name, 1 - sum of those it names. */
+/* target_rest: what becomes of the probability that a row of a sparse target does not name, 1 - sum
+ * of those that it names. */
 enum {
     CE_REST_DROP        = 0, /* nothing: the other classes have no mass */
-    CE_REST_SPREAD      = 1, /* it is spread evenly over the other classes; see the options for sums
-                                that are 1 but for rounding, and leave nothing */
+    CE_REST_SPREAD      = 1, /* it is spread evenly over the other classes */
     CE_REST_RENORMALIZE = 2  /* the named probabilities are divided by their sum */
 };
 
-/* The form of ce_kl_divergence. */
+/* ignore_index: this value ignores no label. */
+#define CE_IGNORE_NONE INT64_MIN
+
+/* kl_form: the form of ce_kl_divergence. */
 enum {
     CE_KL_GENERALIZED = 0, /* sum(q log(q / p) - q + p): never below 0, and 0 where q = p */
     CE_KL_PLAIN       = 1  /* sum(q log(q / p)): the same for distributions that add up to 1, and
                               else as written */
 };
 
-/* ce_options.ignore_index: this value ignores no label. */
-#define CE_IGNORE_NONE INT64_MIN
+/* reduction: what becomes of the rows' losses. */
+enum {
+    CE_REDUCTION_MEAN = 0, /* their sum, divided by what mean_over says */
+    CE_REDUCTION_SUM  = 1,
+    CE_REDUCTION_NONE = 2  /* each row's loss is kept; grad holds each row's own gradient */
+};
 
-/* ce_options: append-only. A caller states with `size` how much of it the caller knows; fields
- * beyond that have their defaults, and nothing beyond that is read. In later fields 0 will always
- * mean what was done before the field existed. sizeof(ce_options) is a multiple of 8 in every
- * release, and a field ends there: any other size is CE_ERROR_OPTIONS_SIZE, lest half a field is
- * read or a whole one passed over. So it is with ce_row_stats, the other struct with a size. */
-typedef struct ce_options {
-    uint64_t size;              /* sizeof(ce_options) of the caller; set by ce_options_init */
+/* mean_over: what the mean divides by. s_i is row i's sample weight (1 if not given); ignored rows
+ * do not count. */
+enum {
+    CE_MEAN_OVER_WEIGHT  = 0, /* labels: sum of s_i w_{y_i}; distributions, sparse: sum of s_i */
+    CE_MEAN_OVER_MASS    = 1, /* sum of s_i w_c q_ic over rows and classes, q before smoothing; so
+                                 labels and the same labels as one-hot distributions agree */
+    CE_MEAN_OVER_COUNT   = 2, /* number of rows not ignored */
+    CE_MEAN_OVER_DIVISOR = 3  /* the number in mean_divisor: gradient accumulation, several
+                                 machines */
+};
 
-    /* Input: what its numbers are, and what becomes of them before the loss is computed */
-    int32_t  input_type;        /* CE_INPUT_*; default LOGITS */
-    int32_t  reserved_input;    /* 0 */
-    double   clip;              /* eps in [0, 0.5): probabilities are clamped to [eps, 1 - eps] (as
-                                   doubles), and the gradient is 0 where that changes them; default
-                                   0: they are not clamped */
-    double   logit_scale;       /* k, finite, not 0: logits are multiplied by it; default 1 */
-    double   softcap;           /* c, finite, >= 0: what comes of that becomes c tanh(x / c);
-                                   default 0: it stays as it is */
-    double   temperature;       /* T, finite, > 0: what comes of that, and logits of the target, are
-                                   divided by T; default 1 */
+/* empty: the mean where its divisor is 0 (that of CE_MEAN_OVER_DIVISOR never is). */
+enum {
+    CE_EMPTY_NAN   = 0, /* loss NaN; the gradient of ignored and weightless rows is still 0 */
+    CE_EMPTY_ZERO  = 1, /* loss 0, gradient 0 */
+    CE_EMPTY_ERROR = 2  /* CE_ERROR_EMPTY, nothing is written */
+};
 
-    /* Target: what it holds, which rows are ignored, and how it is smoothed */
-    int32_t  target_type;       /* CE_TARGET_*; default PROBS */
-    int32_t  target_rest;       /* CE_REST_*, for sparse targets; default DROP */
+/* ce_options: append-only. With `size` the caller states how much of the struct the caller knows:
+ * fields behind that have their defaults, and nothing behind it is read. In fields that come later
+ * 0 will mean what was done before the field existed. sizeof(ce_options) is a multiple of 8 in
+ * every release, and a field ends there; any other size is CE_ERROR_OPTIONS_SIZE, lest half a field
+ * is read or a whole one passed over. So it is with the other structs that have a size, ce_outputs
+ * and ce_row_stats.
+ *
+ * Pointers are NULL by default: not given. "One for each row" is the shape of the input without its
+ * class axis. */
+struct ce_options {
+    uint64_t size;                   /* sizeof(ce_options) of the caller; set by ce_options_init */
+
+    /* Input: what its numbers are, and what is done to them before the softmax */
+    int32_t          input_type;     /* CE_INPUT_*; default LOGITS */
+    int32_t          reserved_input; /* 0 */
+    double           clip;           /* eps in [0, 0.5): probabilities are clamped to [eps, 1 - eps]
+                                        in f64; default 0: they are not */
+    double           logit_scale;    /* k, finite, not 0: logits x become k x; default 1 */
+    double           softcap;        /* c, finite, >= 0: those become c tanh(k x / c); default 0:
+                                        they do not */
+    double           temperature;    /* T, finite, > 0: those, and logits of the target, are divided
+                                        by T; default 1 */
+
+    /* Target: what it holds, which rows are ignored, how it is smoothed */
+    int32_t          target_type;    /* CE_TARGET_*; default PROBS */
+    int32_t          target_rest;    /* CE_REST_*, of a sparse target; default DROP */
     const ce_tensor *target_probs;   /* makes the target sparse: the probability of each class that
                                         it names. f32 or f64, the target's shape */
-    const ce_tensor *target_offsets; /* sparse targets of any length per row: where each row begins.
-                                        i64, contiguous, shape [rows + 1] */
-    int64_t  ignore_index;      /* rows with this label, and entries of sparse targets, are ignored;
-                                   default -100; CE_IGNORE_NONE: none is */
-    const ce_tensor *ignore_indices; /* further such labels. i64, contiguous, one dimension */
-    double   label_smoothing;   /* e in [0, 1]: q becomes (1 - e) q + e / C; default 0 */
-    const ce_tensor *prior;     /* label_smoothing makes q (1 - e) q + e prior_c instead. f32 or
-                                   f64, shape [C]; need not add up to 1 */
+    const ce_tensor *target_offsets; /* where each row of a sparse target begins, if rows name
+                                        different numbers of classes. i64, contiguous, [rows + 1] */
+    int64_t          ignore_index;   /* rows with this label are ignored, as are entries of sparse
+                                        targets; default -100; CE_IGNORE_NONE: none */
+    const ce_tensor *ignore_indices; /* more such labels. i64, contiguous, one dimension */
+    double           label_smoothing; /* e in [0, 1]: q becomes (1 - e) q + e / C; default 0 */
+    const ce_tensor *prior;          /* what is mixed in instead of 1 / C. f32 or f64, [C] */
 
     /* Weights */
-    const ce_tensor *weight;        /* w, of classes. f32 or f64, shape [C] */
-    const ce_tensor *sample_weight; /* s, of rows. f32 or f64, the input's shape without the class
-                                       axis */
-    const ce_tensor *mask;          /* rows where it is 0 are ignored, whatever their target. Any
-                                       integers, the input's shape without the class axis */
-    const ce_tensor *pos_weight;    /* v, of the positive class of binary cross-entropy. f32 or f64,
-                                       shape [C], or one number for all classes */
+    const ce_tensor *weight;         /* w of the classes. f32 or f64, [C] */
+    const ce_tensor *sample_weight;  /* s of the rows. f32 or f64, one for each row */
+    const ce_tensor *mask;           /* rows where it is 0 are ignored, whatever their target. Any
+                                        integers, one for each row */
+    const ce_tensor *pos_weight;     /* v of the positive class. f32 or f64, [C], or one number */
 
     /* Terms: what the loss of a row is made of */
-    double   z_loss;              /* finite, >= 0: adds s_i z_loss lse^2; default 0 */
-    double   focal_gamma;         /* gamma, finite, >= 0: multiplies each class's term by
-                                     (1 - p_c)^gamma; default 0 */
-    double   poly_epsilon;        /* finite: adds poly_epsilon (1 - p_c) to each lse - z_c; default
-                                     0 */
-    int32_t  temperature_squared; /* not 0: loss and gradients are multiplied by T^2; default 0 */
-    int32_t  kl_form;             /* CE_KL_*; default GENERALIZED */
+    double           z_loss;         /* finite, >= 0: s_i z_loss lse^2 is added; default 0 */
+    double           focal_gamma;    /* gamma, finite, >= 0: each class's term is multiplied by
+                                        (1 - p_c)^gamma; default 0 */
+    double           poly_epsilon;   /* finite: poly_epsilon (1 - p_c) is added to each lse - z_c;
+                                        default 0 */
+    int32_t          temperature_squared; /* not 0: loss and gradients are multiplied by T^2;
+                                             default 0 */
+    int32_t          kl_form;        /* CE_KL_*; default GENERALIZED */
 
-    /* Reduction: what becomes of the rows' losses, and the gradients that come from above */
-    int32_t  reduction;          /* CE_REDUCTION_*; default MEAN */
-    int32_t  mean_over;          /* CE_MEAN_OVER_*; default WEIGHT */
-    double   mean_divisor;       /* for mean_over DIVISOR, and otherwise not looked at: finite and
-                                    > 0; default 0 */
-    int32_t  empty;              /* CE_EMPTY_*; default NAN */
-    int32_t  reserved_reduction; /* 0 */
-    double   grad_loss;          /* any number: multiplies the gradients, not the loss; default 1 */
-    const ce_tensor *grad_losses; /* likewise a number for each row's loss, with reduction NONE. f32
-                                     or f64, the input's shape without the class axis */
+    /* Reduction: from the rows' losses to the result, and the gradients from above */
+    int32_t          reduction;      /* CE_REDUCTION_*; default MEAN */
+    int32_t          mean_over;      /* CE_MEAN_OVER_*; default WEIGHT */
+    double           mean_divisor;   /* finite, > 0, where mean_over is DIVISOR; otherwise it is not
+                                        read; default 0 */
+    int32_t          empty;          /* CE_EMPTY_*; default NAN */
+    int32_t          reserved_reduction; /* 0 */
+    double           grad_loss;      /* upstream gradient: gradients are multiplied by it, the loss
+                                        is not. Any number; default 1 */
+    const ce_tensor *grad_losses;    /* upstream gradient of each row's loss, with reduction NONE.
+                                        f32 or f64, one for each row */
 
     /* Execution */
-    int32_t  threads;            /* most threads to use, the calling one included, >= 0; default 0:
-                                    the value of ce_set_num_threads */
-    int32_t  reserved_execution; /* 0 */
-    const volatile int32_t *cancel; /* a flag that another thread sets to other than 0: the call
-                                       ends with CE_ERROR_CANCELLED */
-} ce_options;
+    int32_t          threads;        /* the most to use, the calling one included, >= 0; default 0:
+                                        as ce_get_num_threads says */
+    int32_t          reserved_execution; /* 0 */
+    const volatile int32_t *cancel;  /* when another thread sets it to other than 0, the call ends
+                                        with CE_ERROR_CANCELLED */
+};
 
 /* Which option goes with which function (x), and with which input: P, PROBS alone; L, LOGITS alone.
  * Any other that is not at its default is refused, with CE_ERROR_OPTION: no option goes unheeded.
- * (An ignore_index of CE_IGNORE_NONE is taken everywhere.) `loss` are ce_cross_entropy,
- * ce_cross_entropy_f32 and _f64; `kl`, ce_kl_divergence; `second`, ce_hessian_vector_product and
- * ce_hessian_diagonal; `binary`, ce_binary_cross_entropy; `softmax`, ce_softmax, ce_log_softmax and
- * ce_logsumexp; `stats`, ce_compute_row_stats; `partial`, ce_partial_compute, _loss and _grad,
- * which all take what one of them needs.
+ * (An ignore_index of CE_IGNORE_NONE is taken everywhere; mean_divisor is a part of mean_over.) The
+ * functions: `loss`, ce_cross_entropy, ce_cross_entropy_f32 and _f64; `kl`, ce_kl_divergence;
+ * `second`, ce_hessian_vector_product and ce_hessian_diagonal; `binary`, ce_binary_cross_entropy;
+ * `softmax`, ce_softmax, ce_log_softmax and ce_logsumexp; `stats`, ce_compute_row_stats; `partial`,
+ * ce_partial_compute, _loss and _grad, which all take what one of them needs.
  *
  *                        input  loss  kl  second  binary  softmax  stats  partial
  *   Input
@@ -386,24 +417,19 @@ typedef struct ce_options {
  *     threads                    x    x     x       x        x       x       x
  *     cancel                     x    x     x       x        x       x       x
  *
- * With z_loss, focal_gamma and poly_epsilon the loss of a row is
+ * Input. For PROBS and LOG_PROBS only classes with target mass (w_c q_c != 0) are looked at. The
+ * gradient is with respect to the input as given: -w q / x for PROBS, and 0 where clip changes x;
+ * -w q for LOG_PROBS. A probability of 0 with target mass gives a loss of +infinity and a gradient
+ * of -infinity; a negative one gives NaN.
  *
- *     s_i (sum over c of  w_c q_c (1 - p_c)^gamma ((lse - z_c) + poly_epsilon (1 - p_c))
- *          +  z_loss lse^2)
+ * logit_scale, softcap and temperature come first, in this order: z is what they make of the input
+ * x, computed in f64 for every dtype and within 6 units in its last place, 1.4e-15; the promised
+ * bounds hold for those z. softcap leaves infinite logits infinite. The gradient is with respect to
+ * x. temperature needs logits on at least one side, in the input or the target. Logits, a teacher's
+ * too, that are scaled or divided beyond the largest f64 count as infinite, and a derivative of
+ * softcap below 2^-1020 may become 0.
  *
- * where q is smoothed and a class index is a q of one 1. The sum is focal loss (Lin et al., 2017)
- * with class weights as its alpha, and with poly_epsilon the poly-1 loss (Leng et al., 2022). Class
- * weights do not touch the z-loss. What the mean divides by does not depend on them. The bounds of
- * the promises hold times 1 + gamma, relative to the sum of the terms' magnitudes, where that of
- * lse^2 counts as (|m| + log(sum exp(z_c - m)))^2 for the largest logit m.
- *
- * softcap and logit_scale come first: z is what they make of the input x, computed in f64 for every
- * dtype and within 6 units in its last place, 1.4e-15; the promised bounds hold for those z. The
- * gradient is with respect to x. So it is with temperature, which divides what these make of x.
- * Logits, a teacher's too, that are scaled or divided beyond the largest f64 count as infinite, and
- * a derivative of softcap below 2^-1020 may become 0.
- *
- * Targets: what target, target_probs and target_type can be
+ * Target. What target, target_probs and target_type can be:
  *
  *   labels          target of integers. The input's shape without the class axis
  *   distributions   target of f32 or f64: probabilities, a teacher's logits or log-probabilities.
@@ -417,14 +443,32 @@ typedef struct ce_options {
  *                   class is ignored is left out; a row without entries is ignored. A class twice
  *                   in a row is CE_ERROR_LABEL
  *
+ * ignore_index and ignore_indices are for labels and for sparse targets; label_smoothing is for
+ * labels and for distributions. A prior need not add up to 1; without label_smoothing it is checked
+ * and not used.
+ *
  * SPREAD: probabilities that were rounded seldom add up to 1 exactly. What is left is 0 where their
  * sum is above 1 by less than 2^-16, or below 1 by less than K 2^-23 for target_probs of f32, K
  * 2^-52 for f64, and 2^-16 for many of f32: a unit in the last place of 1 for each of the K classes
  * that the row names. Every other sum is computed as written, without a rounding of its own.
  *
- * Rows of distributions and sparse rows have mean_over WEIGHT s_i. A sum that RENORMALIZE divides
- * by and that is 0 makes the row NaN. A row of teacher logits with NaN or +infinity, or nothing but
- * -infinity, is NaN. */
+ * A sum that RENORMALIZE divides by and that is 0 makes the row NaN. A row of teacher logits with
+ * NaN or +infinity, or nothing but -infinity, is NaN.
+ *
+ * Terms. With z_loss, focal_gamma and poly_epsilon the loss of a row is
+ *
+ *     s_i (sum over c of  w_c q_c (1 - p_c)^gamma ((lse - z_c) + poly_epsilon (1 - p_c))
+ *          +  z_loss lse^2)
+ *
+ * where p is the softmax of z, q is smoothed, and a class index is a q of one 1. The sum is focal
+ * loss (Lin et al., 2017) with class weights as its alpha, and with poly_epsilon the poly-1 loss
+ * (Leng et al., 2022). Class weights do not touch the z-loss. What the mean divides by does not
+ * depend on these three options. The bounds of the promises hold times 1 + gamma, relative to the
+ * sum of the terms' magnitudes, where that of lse^2 counts as (|m| + log(sum exp(z_c - m)))^2 for
+ * the largest logit m.
+ *
+ * Execution. cancel is looked at every few milliseconds at least, also inside a long row and while
+ * labels are checked; once it has been seen, it may be set back. */
 
 /* ce_options_init: writes the defaults into the first `size` bytes of *options; pass
  * sizeof(ce_options).
@@ -433,72 +477,35 @@ typedef struct ce_options {
 CE_API int32_t ce_options_init(ce_options *options, size_t size);
 
 /* ---------------------------------------------------------------------------------------------
- * Simple calls: contiguous rows
- *
- * ce_cross_entropy_f32, ce_cross_entropy_f64: loss of `rows` rows of `classes` numbers each, and
- * the gradient, in one pass.
- *
- *   logits   rows x classes numbers, row after row (what they hold can be changed: input_type)
- *   labels   rows class indices, each in [0, classes) or equal to ignore_index (-100)
- *   options  NULL for the defaults
- *   loss     1 number, or `rows` numbers with CE_REDUCTION_NONE; may be NULL if grad is not
- *   grad     rows x classes numbers, or NULL: the derivative of the loss (NONE: of each row's loss)
- *            with respect to the logits, times grad_loss. It may be the same pointer as logits,
- *            which are then replaced.
- *
- * logits, labels and grad may be NULL if rows is 0. No pointer needs any alignment.
- * Returns CE_OK or: NULL_POINTER, OPTIONS_SIZE, DTYPE, SHAPE (rows < 0, classes < 1, length of a
- * weight), OVERFLOW, OVERLAP, LABEL, OPTION, EMPTY, OUT_OF_MEMORY, CANCELLED.
- * ------------------------------------------------------------------------------------------- */
-
-CE_API int32_t ce_cross_entropy_f32(const float *logits, const int64_t *labels, int64_t rows,
-                                    int64_t classes, const ce_options *options, float *loss,
-                                    float *grad);
-CE_API int32_t ce_cross_entropy_f64(const double *logits, const int64_t *labels, int64_t rows,
-                                    int64_t classes, const ce_options *options, double *loss,
-                                    double *grad);
-
-/* ---------------------------------------------------------------------------------------------
  * Outputs
  *
- * ce_cross_entropy, ce_kl_divergence and ce_binary_cross_entropy write what a struct of outputs
- * names, all of it in one call:
+ * What ce_cross_entropy, ce_kl_divergence and ce_binary_cross_entropy write, all of it in one call:
  *
  *     ce_outputs outputs = {.size = sizeof outputs, .loss = &loss, .grad = &grad};
+ *
+ * A member that is NULL is not wanted. If all of them are, or the pointer to the outputs is, then
+ * there is nothing to compute: CE_ERROR_NULL_POINTER.
+ *
+ * Outputs may not overlap inputs nor each other, except that grad may be the input itself (same
+ * data, same strides), which is then replaced. Distinct elements of an output lie at distinct
+ * addresses, and in nested order: a step along one dimension leads beyond all that smaller strides
+ * reach, as in every slice, transpose or padded part of an array.
  * ------------------------------------------------------------------------------------------- */
 
-/* ce_row_stats: where a number for each row is to go; each pointer NULL, or room for as many
- * numbers as there are rows, in row-major order of the input's shape without the class axis. p is
- * the softmax of the logits. Rows with +infinity, or with nothing but -infinity, have lse, max and
- * argmax, and NaN and -1 for the rest; other rows with NaN have NaN and -1 throughout. */
-typedef struct ce_row_stats {
-    uint64_t size;        /* sizeof(ce_row_stats) of the caller */
-    double  *lse;         /* log(sum of exp(z_c)) */
-    double  *max;         /* the largest logit; a zero is +0 */
-    int64_t *argmax;      /* the class of the largest logit, the first of several */
-    double  *entropy;     /* -sum(p log p), in nats, from 0 to log(classes) */
-    double  *target_prob; /* p of the label; NaN where there is no label, in rows that are ignored,
-                             and in a call for a loss where a weight is 0, but for a class weight
-                             beside z_loss */
-    int64_t *target_rank; /* how many classes are ahead of the label's: those of larger logits, and
-                             of equal ones those of lower index. 0: the prediction is right; below
-                             k: among the k best. -1 where target_prob is NaN */
-} ce_row_stats;
+typedef struct ce_row_stats ce_row_stats; /* see ce_compute_row_stats */
 
-/* ce_outputs: the tensors that a call writes; NULL: not wanted, and at least one is not NULL.
- * Append-only, with a size as ce_options has. */
+/* ce_outputs: append-only, with a size as ce_options has. */
 typedef struct ce_outputs {
     uint64_t            size;        /* sizeof(ce_outputs) of the caller */
-    const ce_tensor    *loss;        /* f32 or f64, whatever the input is: one number for MEAN and
-                                        SUM, one for each row with NONE */
+    const ce_tensor    *loss;        /* one number (ndim 0, or one element); with reduction NONE one
+                                        for each row. f32 or f64, whatever the input is */
     const ce_tensor    *grad;        /* the derivative of the loss with respect to the input, times
-                                        grad_loss and grad_losses: the input's shape, and its dtype
-                                        (for f16 and bf16 also f32); may be the input itself */
-    const ce_tensor    *grad_target; /* the derivative of the loss with respect to the target as
-                                        given, likewise: the target's shape and dtype. Distributions
-                                        only */
-    const ce_row_stats *row_stats;   /* statistics of each row, with distributions or label
-                                        smoothing in a pass more */
+                                        grad_loss and grad_losses. The input's shape, and its dtype
+                                        (for f16 and bf16 also f32) */
+    const ce_tensor    *grad_target; /* likewise with respect to a target of distributions, as they
+                                        were given. The target's shape and dtype */
+    const ce_row_stats *row_stats;   /* statistics of each row; with distributions or label
+                                        smoothing they take one more pass */
 } ce_outputs;
 
 /* Which output goes with which function (x), and with which input: L, LOGITS alone. Any other is
@@ -510,7 +517,9 @@ typedef struct ce_outputs {
  *     grad_target                x    x     -
  *     row_stats            L     x    -     -
  *
- * grad_target, for distributions: w_c (1 - e) f_c for probabilities, where f_c is lse - z_c (for
+ * grad in f16 and bf16 is the gradient in f32, rounded to nearest, ties to even.
+ *
+ * grad_target of ce_cross_entropy: w_c (1 - e) f_c for probabilities, where f_c is lse - z_c (for
  * PROBS and LOG_PROBS -log x_c and -x_c); for log-probabilities that times q_c; for teacher logits
  * q_c / T (u_c - sum(q u)) with u that of probabilities. All as the loss is weighted and reduced. A
  * row that is ignored, or whose weight is 0, has 0; one whose loss is NaN, or with teacher logits
@@ -522,24 +531,25 @@ typedef struct ce_outputs {
 /* ---------------------------------------------------------------------------------------------
  * The general call
  *
- * ce_cross_entropy: loss and gradient of views.
+ * ce_cross_entropy: the loss of tensors, its gradients, and statistics of the rows.
  *
  *   input       f32, f64, f16 or bf16, at least one dimension. f16 and bf16 are widened exactly and
  *               computed as f32, with the bounds of f32 input
  *   class_axis  which dimension of the input holds the classes; -1 is the last, -2 the one before.
- *               The others, in their order, are the rows.
- *   target      An integer dtype makes it class indices: shape of the input without the class axis.
- *               f32 or f64 makes it distributions q: shape of the input, same class axis. Or it is
- *               sparse, see the options.
+ *               The others, in their order, are the rows
+ *   target      labels (integers, the input's shape without the class axis), distributions (f32 or
+ *               f64, the input's shape), or sparse: see Options
  *   options     NULL for the defaults
- *   loss        f32 or f64, whatever the input is: ndim 0 (or one element) for mean and sum, the
- *               shape of the input without the class axis for NONE; may be NULL if grad is not
- *   grad        NULL, or the input's shape, and its dtype (for f16 and bf16 input also f32); f16
- *               and bf16 are the gradient in f32, rounded to nearest, ties to even. It may be the
- *               input itself (same data, same strides), which is then replaced; any other overlap
- *               is an error. As for loss, distinct elements must lie at distinct addresses, and in
- *               nested order: a step along one dimension leads beyond all that smaller strides
- *               reach, as in every slice, transpose or padded part of an array.
+ *   outputs     the loss, gradients and statistics that are wanted: see Outputs
+ *
+ * Rows of f32 logits, their labels as i32, and the mean loss as f64:
+ *
+ *     int64_t    shape[2] = {rows, classes};
+ *     ce_tensor  input    = {logits, CE_F32, 2, shape, NULL};
+ *     ce_tensor  target   = {labels, CE_I32, 1, shape, NULL};
+ *     ce_tensor  loss     = {&mean, CE_F64, 0, NULL, NULL};
+ *     ce_outputs outputs  = {.size = sizeof outputs, .loss = &loss};
+ *     status = ce_cross_entropy(&input, -1, &target, NULL, &outputs);
  *
  * Returns what ce_cross_entropy_f32 returns.
  * ------------------------------------------------------------------------------------------- */
@@ -561,12 +571,10 @@ CE_API int32_t ce_cross_entropy(const ce_tensor *input, int32_t class_axis, cons
  * difference is exact. p is the softmax of the input, or for PROBS and LOG_PROBS what it holds; q
  * is what the target holds, by target_type.
  *
- *   input, class_axis, loss, grad   as in ce_cross_entropy
- *   target   distributions or sparse, as described with the options; labels are refused
- *   options  NULL for the defaults. temperature with temperature_squared: distillation (Hinton et
- *            al., 2015); grad_target, sample_weight, mask, grad_losses, reduction, mean_over
- *            (WEIGHT, COUNT or DIVISOR; MASS is refused), softcap and logit_scale as there. weight,
- *            label_smoothing, z_loss, focal_gamma, poly_epsilon, row_stats and clip are refused
+ *   input, class_axis, outputs   as in ce_cross_entropy
+ *   target   distributions or sparse; labels are refused
+ *   options  NULL for the defaults. mean_over is WEIGHT, COUNT or DIVISOR; MASS is refused.
+ *            temperature with temperature_squared: distillation (Hinton et al., 2015)
  *
  * Gradient, with Q = sum(q): for logits s_i / T (Q p_c - q_c), for log-probabilities p_c - q_c, for
  * probabilities 1 - q_c / p_c; PLAIN: -q_c and -q_c / p_c. With respect to the target: for
@@ -611,8 +619,7 @@ CE_API int32_t ce_kl_divergence(const ce_tensor *input, int32_t class_axis, cons
  * all of it times (k / T)^2 (and temperature_squared's T^2). H is block-diagonal: rows do not meet.
  * Without z_loss it is positive semi-definite, and its diagonal at least 0.
  *
- *   input, class_axis, target, options   as in ce_cross_entropy. LOGITS only. focal_gamma,
- *            poly_epsilon, softcap, row_stats and grad_target are refused
+ *   input, class_axis, target, options   as in ce_cross_entropy, of logits alone
  *   vector   f32, f64, f16 or bf16, the shape of input
  *   output   the input's shape, and its dtype (for f16 and bf16 input also f32); may be the input
  *            or the vector itself
@@ -637,9 +644,8 @@ CE_API int32_t ce_hessian_diagonal(const ce_tensor *input, int32_t class_axis,
 /* ---------------------------------------------------------------------------------------------
  * Softmax, log-sum-exp, and what a row tells beside its loss
  *
- * All of them take logits of the dtypes, shapes and strides of ce_cross_entropy's input and, of the
- * options, softcap, logit_scale, temperature, threads and cancel, and ce_compute_row_stats also
- * ignore_index. Accuracy, reproducibility and errors are those of the loss: probabilities within a
+ * All of them take logits of the dtypes, shapes and strides of ce_cross_entropy's input. Accuracy,
+ * reproducibility and errors are those of the loss: probabilities within a
  * relative 1e-6 (f32, f16, bf16 input; 5e-6 below 1e-6) or 1e-13 (f64), their logarithms, lse and
  * entropy within 1e-6 and 1e-13 relative to the larger of their parts (m - z_c and log(sum exp(z -
  * m)); m and the latter).
@@ -666,8 +672,26 @@ CE_API int32_t ce_log_softmax(const ce_tensor *input, int32_t class_axis, const 
 CE_API int32_t ce_logsumexp(const ce_tensor *input, int32_t class_axis, const ce_options *options,
                             const ce_tensor *output);
 
-/* ce_compute_row_stats: these alone, in one pass. To get them from the pass of a loss, see
- * ce_options.row_stats (with distributions or label smoothing it is a pass more).
+/* ce_row_stats: where a number for each row is to go; each pointer NULL, or room for as many
+ * numbers as there are rows, in row-major order of the input's shape without the class axis. p is
+ * the softmax of the logits. Rows with +infinity, or with nothing but -infinity, have lse, max and
+ * argmax, and NaN and -1 for the rest; other rows with NaN have NaN and -1 throughout. */
+struct ce_row_stats {
+    uint64_t size;        /* sizeof(ce_row_stats) of the caller */
+    double  *lse;         /* log(sum of exp(z_c)) */
+    double  *max;         /* the largest logit; a zero is +0 */
+    int64_t *argmax;      /* the class of the largest logit, the first of several */
+    double  *entropy;     /* -sum(p log p), in nats, from 0 to log(classes) */
+    double  *target_prob; /* p of the label; NaN where there is no label, in rows that are ignored,
+                             and in a call for a loss where a weight is 0, but for a class weight
+                             beside z_loss */
+    int64_t *target_rank; /* how many classes are ahead of the label's: those of larger logits, and
+                             of equal ones those of lower index. 0: the prediction is right; below
+                             k: among the k best. -1 where target_prob is NaN */
+};
+
+/* ce_compute_row_stats: these alone, in one pass. For those of the rows of a loss, see
+ * ce_outputs.row_stats.
  *
  *   labels   class indices, as for ce_cross_entropy; NULL: there is no target
  *   stats    not NULL
@@ -680,8 +704,8 @@ CE_API int32_t ce_compute_row_stats(const ce_tensor *input, int32_t class_axis,
 /* ---------------------------------------------------------------------------------------------
  * Binary cross-entropy
  *
- * ce_binary_cross_entropy: loss and gradient of views whose every element is a problem of its own:
- * is the thing there or not, with the probability p = 1 / (1 + exp(-z)) of a logit z. For labels
+ * ce_binary_cross_entropy: loss and gradient of tensors whose every element is a yes-or-no question
+ * of its own, of which p = 1 / (1 + exp(-z)) is the probability of yes for a logit z. For labels
  * that do not exclude each other, and for two classes told by one number. With the target y of an
  * element
  *
@@ -699,12 +723,10 @@ CE_API int32_t ce_compute_row_stats(const ce_tensor *input, int32_t class_axis,
  *               last. Without these, it is only checked. Its length may be 0
  *   target      the input's shape. An integer dtype: labels, 0 or 1, or ignore_index, each at its
  *               element. f32 or f64: any real y, computed as written
- *   options     NULL for the defaults. weight: [C]. pos_weight: [C] or one number. sample_weight:
- *               the input's shape (a stride of 0 repeats one along a dimension)
- *               mean_over WEIGHT: sum of s w over elements that are not ignored, without v; COUNT:
- *               their number; MASS is refused. z_loss, poly_epsilon, softcap and logit_scale are
- *               refused
- *   loss, grad  as in ce_cross_entropy, but with NONE the loss has the input's shape
+ *   options     NULL for the defaults. sample_weight: the input's shape (a stride of 0 repeats one
+ *               along a dimension). mean_over WEIGHT: sum of s w over elements that are not
+ *               ignored, without v; COUNT: their number; MASS is refused
+ *   outputs     loss and grad as in ce_cross_entropy, but with NONE the loss has the input's shape
  *
  * Exact: loss and gradient of each element are within a relative 1e-6 (f32, f16 and bf16 input) or
  * 1e-13 (f64) of the real result, times 1 + focal_gamma, wherever that is a normal number; a loss

@@ -119,7 +119,7 @@ def answers_of_c(tmp_path: Path, expressions: list[str]) -> list[int]:
     ],
 )
 def test_structures(tmp_path: Path, name: str, structure: type[ctypes.Structure]) -> None:
-    body = re.search(rf"typedef struct {name} {{(.*?)}} {name};", HEADER, re.DOTALL)
+    body = re.search(rf"struct {name} {{(.*?)\n}}", HEADER, re.DOTALL)
     assert body
     code = re.sub(r"/\*.*?\*/", "", body[1], flags=re.DOTALL)
     fields = re.findall(r"(\w+)\s*;", code)
