@@ -5,35 +5,44 @@ import Shims
 //
 //     (H v)_c = p_c ((A + 2 z_loss lse) (v_c - m) + 2 z_loss m)
 
+func hessianVector(_ pair: PairPointer) {
+    // Differences of numbers near the ends of the range are beyond it, while what comes of them is not: then in units of 8.
+    if !multiply(pair, unit: 1) { _ = multiply(pair, unit: 8) }
+}
+
+/// False, and nothing is done, where the mean is no number.
 @inline(never)
 @_optimize(size)
-func hessianVector(_ pair: PairPointer) {
+private func multiply(_ pair: PairPointer, unit: Double) -> Bool {
     let prediction = pair.prediction
-    let vector = pair.target
+    let vector = UnsafeRawPointer(pair.target.values)
     let (mass, square) = coefficients(pair)
     let scale = DoubleLanes(repeating: pair.pointee.grad_scale)
+    let share = DoubleLanes(repeating: 1 / unit)
     // Counted from the v of the largest logit: where its probability is nearly 1, m is nearly that.
-    let origin = largestClass(prediction, pair.classes).map { Double.load(UnsafeRawPointer(vector.values), $0) } ?? .nan
-    let v0 = DoubleLanes(repeating: origin)
+    let origin = largestClass(prediction, pair.classes).map { Double.load(vector, $0) } ?? .nan
+    let v0 = share * DoubleLanes(repeating: origin)
     var products = DoubleLanes(repeating: 0)
     var mean = CompensatedSum()
     forEachVector(ofRow: pair.classes, pair.pointee.cancel) { i in
         let p = prediction.probs(i)
-        let product = p * (Double.loadLanes(UnsafeRawPointer(vector.values), i) - v0)
+        let product = p * (share * Double.loadLanes(vector, i) - v0)
         products += product.replacing(with: p, where: p .== DoubleLanes(repeating: 0))
     } blockEnd: {
         mean.add(sum(products))
         products = DoubleLanes(repeating: 0)
     }
+    if unit == 1 && !(mean.value.magnitude < .infinity) { return false }
     let m = DoubleLanes(repeating: mean.value)
     let offset = DoubleLanes(repeating: square) * (v0 + m)
     forEachVector(ofRow: pair.classes, pair.pointee.cancel) { i in
         let p = prediction.probs(i)
-        let distance = (Double.loadLanes(UnsafeRawPointer(vector.values), i) - v0) - m
+        let distance = (share * Double.loadLanes(vector, i) - v0) - m
         let result = scale * p * (DoubleLanes(repeating: mass) * distance + offset)
-        Double.storeLanes(canonical(result), prediction.logs, i)
+        Double.storeLanes(canonical(DoubleLanes(repeating: unit) * result), prediction.logs, i)
     } blockEnd: {
     }
+    return true
 }
 
 @inline(never)

@@ -110,6 +110,9 @@ def magnitudes() -> Iterator[Case]:
                         [*ROWS["logits"]], [2, 0, -100], VECTOR, sample_weight=[1.0, -1.0, 5.0], empty=empty, **status)
     yield from both("no_rows", "No rows, nothing to write.", [], [], [], shape=[0, 3], target_shape=[0],
                     target_dtype="i64", vector_shape=[0, 3], reduction="sum")
+    yield from both("vector_of_the_largest_numbers", "Their differences are beyond f64, and what comes of them is not.",
+                    [[1.0, 2.0, 0.5]] * 2, [0, 1], [[-1.7e308, 1.7e308, 1e308], [1.5e308, -1e308, -1.6e308]],
+                    dtype="f64", sample_weight=[1e-3, 0.25], reduction="none")
 
 
 def layouts() -> Iterator[Case]:
