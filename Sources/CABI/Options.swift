@@ -94,7 +94,7 @@ extension LossCall {
         }
         temperature = options.temperature
         guard temperature > 0 && temperature < .infinity else {
-            throw notAFactor("temperature", temperature, "finite and above 0")
+            throw notAFactor("temperature", temperature, "a finite number above 0")
         }
         guard (scale / temperature).magnitude < .infinity else {
             throw outOfRange("temperature", options.temperature, "so large that logits can be divided by it")

@@ -13,7 +13,7 @@ func readOutputs(_ pointer: UnsafePointer<ce_outputs>?) throws(CallError) -> ce_
     var outputs = ce_outputs()
     memcpy(&outputs, pointer, min(Int(clamping: size), MemoryLayout<ce_outputs>.size))
     if outputs.loss == nil && outputs.grad == nil && outputs.grad_target == nil && outputs.row_stats == nil {
-        throw nothingToCompute("every member of outputs is NULL")
+        throw nothingToCompute("loss, grad and all other outputs are NULL")
     }
     return outputs
 }

@@ -111,11 +111,11 @@ def terms(
 
 
 def temperature(value: SupportsFloat) -> float:
-    """For the library 0 means 1, which is no request; here it is out of range."""
+    """The library checks the range, but what it says of 0 is for callers from C."""
     number = real_number("temperature", value)
     if number == 0:
         raise ArgumentValueError(f"temperature is {number}, but must be finite and above 0")
-    return 0.0 if number == 1.0 else number
+    return number
 
 
 def choices(

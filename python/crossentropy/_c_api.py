@@ -481,9 +481,9 @@ class _Frame:
         ignore_index, smoothing, divisor, clip, grad_loss = numbers
         if terms is NO_TERMS and tensors is NO_TENSORS and modes is NO_MODES:
             _pack_plain_options(
-                *(self.memory, 0, _OPTIONS_SIZE, input_type, clip, 1.0, 1.0, ignore_index, smoothing, w, s),
-                *(reduction, mean_over, divisor, empty, grad_loss, threads, flag),
-            )
+                self.memory, 0, _OPTIONS_SIZE, input_type, clip, 1.0, 1.0, ignore_index, smoothing, w, s,
+                reduction, mean_over, divisor, empty, grad_loss, threads, flag,
+            )  # fmt: skip
             return self.base
         z_loss, focal_gamma, poly_epsilon, softcap, logit_scale = terms
         target_type, target_rest, temperature, temperature_squared, kl_form = modes
@@ -492,11 +492,11 @@ class _Frame:
             pointers = map(self.place, self.TENSORS, tensors[1:-1])
         mask, ignore_indices, grad_losses, pos_weight, prior, target_probs, target_offsets = pointers
         _pack_options(
-            *(self.memory, 0, _OPTIONS_SIZE, input_type, clip, logit_scale, softcap, temperature),
-            *(target_type, target_rest, target_probs, target_offsets, ignore_index, ignore_indices, smoothing, prior),
-            *(w, s, mask, pos_weight, z_loss, focal_gamma, poly_epsilon, temperature_squared, kl_form),
-            *(reduction, mean_over, divisor, empty, grad_loss, grad_losses, threads, flag),
-        )
+            self.memory, 0, _OPTIONS_SIZE, input_type, clip, logit_scale, softcap, temperature,
+            target_type, target_rest, target_probs, target_offsets, ignore_index, ignore_indices, smoothing, prior,
+            w, s, mask, pos_weight, z_loss, focal_gamma, poly_epsilon, temperature_squared, kl_form,
+            reduction, mean_over, divisor, empty, grad_loss, grad_losses, threads, flag,
+        )  # fmt: skip
         return self.base
 
 

@@ -167,7 +167,12 @@ void make_invalid(Call &call, Bytes &bytes) {
         case 9: o.z_loss = bytes.one_in(2) ? -1 : NAN; break;
         case 10: o.softcap = bytes.one_in(2) ? -1 : infinity; break;
         case 11: o.temperature = bytes.one_in(2) ? (bytes.one_in(2) ? -1 : 0) : infinity; break;
-        case 12: bytes.one_in(2) ? o.target_type = 3 : o.logit_scale = 0; break;
+        case 12:
+            if (bytes.one_in(2))
+                o.target_type = 3;
+            else
+                o.logit_scale = 0;
+            break;
         case 13: o.focal_gamma = bytes.one_in(2) ? -1 : infinity; break;
     }
 }
