@@ -112,7 +112,7 @@ def _results(case: Case, function: Callable[..., Any], options: dict[str, Any]) 
 # Fields and options that the reference does not know.
 BEYOND = {
     "mask", "ignore_indices", "grad_losses", "loss_function", "target_probs", "prior", "z_loss", "focal_gamma",
-    "poly_epsilon", "softcap", "logit_scale", "target_type", "temperature",
+    "poly_epsilon", "softcap", "logit_scale", "target_type", "temperature", "temperature_squared",
 }  # fmt: skip
 
 
