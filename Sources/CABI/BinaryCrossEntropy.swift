@@ -48,9 +48,7 @@ private func checkedCall(
     if let grad { try checkLikeInput(grad, "grad", input, "input") }
 
     // Options
-    let operand = Operand(data: input.data, dtype: input.dtype)
-    var settings = LossCall(classes: classes, rows: storage.rowSpace(), input: operand, target: operand)
-    try settings.apply(options, by: .binary, storage)
+    let settings = try Settings(options, of: .binary, storage)
     try accept(outputs, by: .binary, settings.inputType)
     try checkBinary(settings)
     let keepsLosses = settings.reduction == .none
@@ -70,7 +68,7 @@ private func checkedCall(
         data: input.data, dtype: .f64, ndim: input.ndim, dimensions: try storage.nextTensor(input.ndim))
     numbers.setContiguous(like: input)
     var call = BinaryCall(
-        options: settings, input: order.walk(input), target: order.walk(target), numbering: order.walk(numbers))
+        settings: settings, input: order.walk(input), target: order.walk(target), numbering: order.walk(numbers))
     call.weight = weight.map { order.walk($0, along: axis, $0.stride(0)) }
     call.positiveWeight = positiveWeight.map { order.walk($0, along: axis, isForAll ? 0 : $0.stride(0)) }
     call.sampleWeight = sampleWeight.map { order.walk($0) }
@@ -135,7 +133,7 @@ extension TensorView {
 }
 
 /// Refuses values of options that the loss of one element cannot have.
-private func checkBinary(_ settings: LossCall) throws(CallError) {
+private func checkBinary(_ settings: Settings) throws(CallError) {
     if settings.inputType == .logProbs {
         throw CallError(CE_ERROR_OPTION) {
             $0.text(

@@ -35,22 +35,22 @@ func crossEntropy(
     _ options: ce_options, _ outputs: ce_outputs, _ vector: UnsafePointer<ce_tensor>?, _ names: ArgumentNames,
     _ storage: inout CallStorage
 ) throws(CallError) {
-    try run(try checkedCall(mode, input, classAxis, target, options, outputs, vector, names, &storage))
+    try run(try checkedProblem(mode, input, classAxis, target, options, outputs, vector, names, &storage))
 }
 
-func run(_ call: LossCall) throws(CallError) {
+func run(_ problem: Problem) throws(CallError) {
     do throws(LossFailure) {
-        try withUnsafePointer(to: call) { call throws(LossFailure) in try LossCall.run(call) }
+        try withUnsafePointer(to: problem) { problem throws(LossFailure) in try Problem.run(problem) }
     } catch {
-        throw CallError(error, classes: call.classes)
+        throw CallError(error, classes: problem.classes)
     }
 }
 
-private func checkedCall(
+private func checkedProblem(
     _ mode: Mode, _ input: UnsafePointer<ce_tensor>?, _ classAxis: Int32, _ target: UnsafePointer<ce_tensor>?,
     _ options: ce_options, _ outputs: ce_outputs, _ vector: UnsafePointer<ce_tensor>?, _ names: ArgumentNames,
     _ storage: inout CallStorage
-) throws(CallError) -> LossCall {
+) throws(CallError) -> Problem {
     let isHessian = mode == .hessianVector || mode == .hessianDiagonal
     let input = try view(input, names.input, .singleOrHalf, &storage, as: .replaceable)
     let axis = try checkedClassAxis(classAxis, of: input)
@@ -95,59 +95,59 @@ private func checkedCall(
     if let grad { try checkLikeInput(grad, names.grad, input, names.input) }
     if let vector { try checkShape(vector, "vector", equals: input, names.input) }
 
-    var call = LossCall(
-        classes: classes, rows: storage.rowSpace(),
-        input: Operand(data: input.data, dtype: input.dtype, classStride: input.classStride(axis)),
-        target: target.operand)
-    call.mode = mode
     let function: Takers = isHessian ? .hessian : mode == .divergence ? .divergence : .crossEntropy
-    try call.apply(options, by: function, storage)
-    try accept(outputs, by: function, call.inputType)
-    try call.checkContradictions(options, target.kind)
-    if let targetGrad { try call.checkTargetGrad(targetGrad, target) }
+    let settings = try Settings(options, of: function, storage)
+    try accept(outputs, by: function, settings.inputType)
+    try settings.checkContradictions(options, target.kind, mode)
+    if let targetGrad { try settings.checkTargetGrad(targetGrad, target) }
+    let keepsLosses = settings.reduction == .none
     if let loss {
-        if call.reduction == .none {
+        if keepsLosses {
             try checkShape(loss, "loss", equals: input, without: axis, names.input)
         } else {
             try checkSingle(loss)
         }
     }
 
-    // Memory
-    let keepsLosses = call.reduction == .none
     try checkOverlaps(storage)
+    var problem = Problem(
+        mode, settings, classes: classes, rows: storage.rowSpace(),
+        input: Operand(data: input.data, dtype: input.dtype, classStride: input.classStride(axis)),
+        target: target.operand)
     if let places = outputs.row_stats {
-        call.statistics = try checkedStatistics(
+        problem.outputs.statistics = try checkedStatistics(
             places, isOutput: true, rows: input.count(without: axis), &storage)
     }
 
-    call.weight = weight.map { Operand(data: $0.data, dtype: $0.dtype, classStride: $0.stride(0)) }
-    call.prior = prior.map { Operand(data: $0.data, dtype: $0.dtype, classStride: $0.stride(0)) }
-    call.sparse = target.sparse
-    call.sampleWeight = sampleWeight.map { Operand(data: $0.data, dtype: $0.dtype) }
-    call.mask = mask.map { Operand(data: $0.data, dtype: $0.dtype) }
-    call.gradLosses = gradLosses.map { Operand(data: $0.data, dtype: $0.dtype) }
-    call.ignoreIndices = ignored.map { UnsafeRawBufferPointer(start: $0.data, count: $0.count() * 8) }
-    call.loss = loss.map { Operand(data: $0.data, dtype: $0.dtype) }
-    call.grad = grad.map { Operand(data: $0.data, dtype: $0.dtype, classStride: $0.classStride(axis)) }
-    call.targetGrad = targetGrad.map { Operand(data: $0.data, dtype: $0.dtype, classStride: $0.classStride(axis)) }
-    call.vector = vector.map { Operand(data: $0.data, dtype: $0.dtype, classStride: $0.classStride(axis)) }
+    problem.weight = weight.map { Operand(data: $0.data, dtype: $0.dtype, classStride: $0.stride(0)) }
+    problem.prior = prior.map { Operand(data: $0.data, dtype: $0.dtype, classStride: $0.stride(0)) }
+    problem.sparse = target.sparse
+    problem.sampleWeight = sampleWeight.map { Operand(data: $0.data, dtype: $0.dtype) }
+    problem.mask = mask.map { Operand(data: $0.data, dtype: $0.dtype) }
+    problem.gradLosses = gradLosses.map { Operand(data: $0.data, dtype: $0.dtype) }
+    problem.ignoreIndices = ignored.map { UnsafeRawBufferPointer(start: $0.data, count: $0.count() * 8) }
+    problem.outputs.loss = loss.map { Operand(data: $0.data, dtype: $0.dtype) }
+    problem.outputs.grad = grad.map { Operand(data: $0.data, dtype: $0.dtype, classStride: $0.classStride(axis)) }
+    problem.outputs.targetGrad = targetGrad.map {
+        Operand(data: $0.data, dtype: $0.dtype, classStride: $0.classStride(axis))
+    }
+    problem.vector = vector.map { Operand(data: $0.data, dtype: $0.dtype, classStride: $0.classStride(axis)) }
     if input.count(without: axis) == 0 {
         // The other lengths may be anything then, and their product may overflow.
-        call.rows.append(0, input: 0, target: 0, sampleWeight: 0, loss: 0, grad: 0)
-        return call
+        problem.rows.append(0, input: 0, target: 0, sampleWeight: 0, loss: 0, grad: 0)
+        return problem
     }
     for d in 0..<input.ndim where d != axis {
         // The same dimension of a tensor without a class axis.
         let row = d < axis ? d : d - 1
-        call.rows.append(
+        problem.rows.append(
             input.length(d), input: input.stride(d), target: target.rowStride(d, row),
             sampleWeight: sampleWeight?.stride(row) ?? 0, loss: keepsLosses ? loss?.stride(row) ?? 0 : 0,
             grad: grad?.stride(d) ?? 0, mask: mask?.stride(row) ?? 0, gradLoss: gradLosses?.stride(row) ?? 0,
             targetProbs: target.probsRowStride(d), targetGrad: targetGrad?.stride(d) ?? 0,
             vector: vector?.stride(d) ?? 0)
     }
-    return call
+    return problem
 }
 
 /// Throws unless there is one number for each class.

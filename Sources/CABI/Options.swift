@@ -45,9 +45,10 @@ func checkSize(_ size: UInt64, _ name: StaticString, first: Int, _ hint: StaticS
     }
 }
 
-extension LossCall {
-    /// Takes over the options that are plain values, checked: their ranges, and that `function` takes them.
-    mutating func apply(_ options: ce_options, by function: Takers, _ storage: CallStorage) throws(CallError) {
+extension Settings {
+    /// The options that are plain values, checked: their ranges, and that `function` takes them.
+    init(_ options: ce_options, of function: Takers, _ storage: CallStorage) throws(CallError) {
+        self.init()
         guard let inputType = InputType(rawValue: options.input_type) else {
             throw unknown("input_type", options.input_type)
         }

@@ -25,17 +25,18 @@ public func ce_partial_compute(
         let rows = input.count(without: slice.axis)
         _ = try view(partials, "partials", rows, &storage, as: .output)
         try checkOverlaps(storage)
-        var call = LossCall(
-            classes: slice.classes.count, rows: storage.rowSpace(), input: slice.operand(input),
+        var settings = try Settings(try readOptions(options), of: .partial, storage)
+        settings.reduction = .none
+        var problem = Problem(
+            .loss, settings, classes: slice.classes.count, rows: storage.rowSpace(), input: slice.operand(input),
             target: Operand(data: target.data, dtype: target.dtype))
-        try call.apply(try readOptions(options), by: .partial, storage)
-        call.reduction = .none
-        call.slice = slice.classes
-        call.appendRows(of: input, axis: slice.axis) { row in (target: target.stride(row), sampleWeight: 0, grad: 0) }
+        problem.slice = slice.classes
+        problem.appendRows(of: input, axis: slice.axis) { row in (target: target.stride(row), sampleWeight: 0, grad: 0)
+        }
         if rows == 0 { return }
         do throws(LossFailure) {
-            try withUnsafePointer(to: call) { call throws(LossFailure) in
-                try LossCall.computePartials(call, core(partials!))
+            try withUnsafePointer(to: problem) { problem throws(LossFailure) in
+                try Problem.computePartials(problem, core(partials!))
             }
         } catch {
             if case .label(let label, let row) = error {
@@ -46,7 +47,7 @@ public func ce_partial_compute(
                     $0.text(" is no class index: it must be 0 or more and below 2^63, or equal to ignore_index")
                 }
             }
-            throw CallError(error, classes: call.classes)
+            throw CallError(error, classes: problem.classes)
         }
     }
 }
@@ -108,29 +109,29 @@ public func ce_partial_loss(
         let sampleWeight = try optionalView(options.sample_weight, "sample_weight", .single, &storage)
         let loss = try view(loss, "loss", .single, &storage, as: .output)
         let classes = try checkComplete(partials, rows, classes, storage.cancel(options))
-        var call = LossCall(
-            classes: classes, rows: storage.rowSpace(), input: Operand(data: statistics.data, dtype: .f64),
-            target: labels(partials, statistics))
-        try call.apply(options, by: .partial, storage)
-        call.ignoreIndex = LossCall.ignoredLabel
+        var settings = try Settings(options, of: .partial, storage)
+        settings.ignoreIndex = Problem.ignoredLabel
+        var problem = Problem(
+            .loss, settings, classes: classes, rows: storage.rowSpace(),
+            input: Operand(data: statistics.data, dtype: .f64), target: labels(partials, statistics))
         try checkWeight(weight, "weight", classes)
         if let sampleWeight { try checkLength(sampleWeight, "sample_weight", rows) }
-        let keepsLosses = call.reduction == .none
+        let keepsLosses = settings.reduction == .none
         if keepsLosses {
             try checkLength(loss, "loss", rows)
         } else {
             try checkSingle(loss)
         }
         try checkOverlaps(storage)
-        call.weight = weight.map { Operand(data: $0.data, dtype: $0.dtype, classStride: $0.stride(0)) }
-        call.sampleWeight = sampleWeight.map { Operand(data: $0.data, dtype: $0.dtype) }
-        call.loss = Operand(data: loss.data, dtype: loss.dtype)
-        call.rows.append(
+        problem.weight = weight.map { Operand(data: $0.data, dtype: $0.dtype, classStride: $0.stride(0)) }
+        problem.sampleWeight = sampleWeight.map { Operand(data: $0.data, dtype: $0.dtype) }
+        problem.outputs.loss = Operand(data: loss.data, dtype: loss.dtype)
+        problem.rows.append(
             rows, input: 0, target: partialWords, sampleWeight: sampleWeight?.stride(0) ?? 0,
             loss: keepsLosses ? loss.stride(0) : 0, grad: 0)
         do throws(LossFailure) {
-            try withUnsafePointer(to: call) { call throws(LossFailure) in
-                try LossCall.lossOfPartials(call, core(partials, statistics))
+            try withUnsafePointer(to: problem) { problem throws(LossFailure) in
+                try Problem.lossOfPartials(problem, core(partials, statistics))
             }
         } catch {
             throw CallError(error, classes: classes)
@@ -164,28 +165,28 @@ public func ce_partial_grad(
                 $0.number(classes)
             }
         }
-        var call = LossCall(
-            classes: classes, rows: storage.rowSpace(), input: slice.operand(input),
+        var settings = try Settings(options, of: .partial, storage)
+        settings.ignoreIndex = Problem.ignoredLabel
+        var problem = Problem(
+            .loss, settings, classes: classes, rows: storage.rowSpace(), input: slice.operand(input),
             target: labels(partials, statistics))
-        try call.apply(options, by: .partial, storage)
-        call.ignoreIndex = LossCall.ignoredLabel
         try checkWeight(weight, "weight", classes)
         if let sampleWeight {
             try checkShape(sampleWeight, "sample_weight", equals: input, without: slice.axis, "input")
         }
         try checkLikeInput(grad, "grad", input, "input")
         try checkOverlaps(storage)
-        call.weight = weight.map { Operand(data: $0.data, dtype: $0.dtype, classStride: $0.stride(0)) }
-        call.sampleWeight = sampleWeight.map { Operand(data: $0.data, dtype: $0.dtype) }
-        call.grad = Operand(data: grad.data, dtype: grad.dtype, classStride: grad.classStride(slice.axis))
-        call.slice = slice.classes
+        problem.weight = weight.map { Operand(data: $0.data, dtype: $0.dtype, classStride: $0.stride(0)) }
+        problem.sampleWeight = sampleWeight.map { Operand(data: $0.data, dtype: $0.dtype) }
+        problem.outputs.grad = Operand(data: grad.data, dtype: grad.dtype, classStride: grad.classStride(slice.axis))
+        problem.slice = slice.classes
         if rows > 0 {
             let first = partials![0]
             try checkSettings(core(partials!), rows, input.dtype, storage.cancel(options))
             if first.logit_scale != 1 || first.softcap != 0 {
-                call.transform = crossentropy_transform(scale: first.logit_scale, softcap: first.softcap)
+                problem.settings.transform = crossentropy_transform(scale: first.logit_scale, softcap: first.softcap)
             } else {
-                call.transform = crossentropy_transform()
+                problem.settings.transform = crossentropy_transform()
             }
         }
         // The statistics lie in the order of the rows.
@@ -195,15 +196,15 @@ public func ce_partial_grad(
             targetStrides[d < slice.axis ? d : d - 1] = step
             step = step &* input.length(d)
         }
-        call.appendRows(of: input, axis: slice.axis) { row in
+        problem.appendRows(of: input, axis: slice.axis) { row in
             (
                 target: targetStrides[row], sampleWeight: sampleWeight?.stride(row) ?? 0,
                 grad: grad.stride(row < slice.axis ? row : row + 1)
             )
         }
         do throws(LossFailure) {
-            try withUnsafePointer(to: call) { call throws(LossFailure) in
-                try LossCall.gradOfPartials(call, core(partials, statistics))
+            try withUnsafePointer(to: problem) { problem throws(LossFailure) in
+                try Problem.gradOfPartials(problem, core(partials, statistics))
             }
         } catch {
             throw CallError(error, classes: classes)
@@ -214,16 +215,16 @@ public func ce_partial_grad(
 /// ce_partial in units of a label.
 private let partialWords = MemoryLayout<ce_partial>.stride / 8
 
-private func core(_ partials: UnsafePointer<ce_partial>) -> LossCall.Partials {
+private func core(_ partials: UnsafePointer<ce_partial>) -> Problem.Partials {
     core(UnsafeMutablePointer(mutating: partials))
 }
 
-private func core(_ partials: UnsafeMutablePointer<ce_partial>) -> LossCall.Partials {
+private func core(_ partials: UnsafeMutablePointer<ce_partial>) -> Problem.Partials {
     UnsafeMutableRawPointer(partials).assumingMemoryBound(to: crossentropy_partial.self)
 }
 
 /// Any address if there are no rows.
-private func core(_ partials: UnsafePointer<ce_partial>?, _ view: TensorView) -> LossCall.Partials {
+private func core(_ partials: UnsafePointer<ce_partial>?, _ view: TensorView) -> Problem.Partials {
     partials.map { core($0) } ?? view.data.assumingMemoryBound(to: crossentropy_partial.self)
 }
 
@@ -264,7 +265,7 @@ private struct Slice {
     }
 }
 
-extension LossCall {
+extension Problem {
     fileprivate mutating func appendRows(
         of input: TensorView, axis: Int, _ strides: (Int) -> (target: Int, sampleWeight: Int, grad: Int)
     ) {
@@ -303,7 +304,7 @@ private func view(
     }
 }
 
-private func check(_ partials: LossCall.Partials, _ row: Int, _ name: StaticString) throws(CallError) {
+private func check(_ partials: Problem.Partials, _ row: Int, _ name: StaticString) throws(CallError) {
     if partials[row].isValid { return }
     throw CallError(CE_ERROR_PARTIAL) {
         $0.row(row, of: name)
@@ -353,7 +354,7 @@ private func checkComplete(
 
 /// A gradient is computed as the statistics were, which is the same for all rows.
 private func checkSettings(
-    _ partials: LossCall.Partials, _ rows: Int, _ dtype: DType, _ cancel: UnsafeMutablePointer<crossentropy_cancel>?
+    _ partials: Problem.Partials, _ rows: Int, _ dtype: DType, _ cancel: UnsafeMutablePointer<crossentropy_cancel>?
 ) throws(CallError) {
     for row in 0..<rows {
         if row % 256 == 0 && shim_is_cancelled(cancel) { throw CallError(.cancelled, classes: 0) }

@@ -21,14 +21,14 @@ func softmax(
         case .statistics(nil): throw nullPointer("stats")
         default: break
         }
-        try run(try checkedCall(mode, input, classAxis, labels, try readOptions(options), output, &storage))
+        try run(try checkedProblem(mode, input, classAxis, labels, try readOptions(options), output, &storage))
     }
 }
 
-private func checkedCall(
+private func checkedProblem(
     _ mode: Mode, _ input: UnsafePointer<ce_tensor>?, _ classAxis: Int32, _ labels: UnsafePointer<ce_tensor>?,
     _ options: ce_options, _ output: LogitsOutput, _ storage: inout CallStorage
-) throws(CallError) -> LossCall {
+) throws(CallError) -> Problem {
     let input = try view(input, "input", .singleOrHalf, &storage, as: .replaceable)
     let labels = try optionalView(labels, "labels", .integer, &storage)
     var perRow: TensorView?
@@ -47,34 +47,33 @@ private func checkedCall(
     if let perRow { try checkShape(perRow, "output", equals: input, without: axis, "input") }
     if let perClass { try checkLikeInput(perClass, "output", input, "input") }
 
-    var call = LossCall(
-        classes: input.length(axis), rows: storage.rowSpace(),
+    var settings = try Settings(options, of: takers, storage)
+    settings.reduction = .none
+    var problem = Problem(
+        mode, settings, classes: input.length(axis), rows: storage.rowSpace(),
         input: Operand(data: input.data, dtype: input.dtype, classStride: input.classStride(axis)),
         target: Operand(data: labels?.data ?? input.data, dtype: labels?.dtype ?? .i64))
-    try call.apply(options, by: takers, storage)
-    call.mode = mode
-    call.reduction = .none
-    if labels == nil { call.withoutTarget() }
+    if labels == nil { problem.withoutTarget() }
 
     try checkOverlaps(storage)
     if case .statistics(let stats?) = output {
-        call.statistics = try checkedStatistics(
+        problem.outputs.statistics = try checkedStatistics(
             stats, isOutput: false, rows: input.count(without: axis), &storage)
     }
 
-    call.loss = perRow.map { Operand(data: $0.data, dtype: $0.dtype) }
-    call.grad = perClass.map { Operand(data: $0.data, dtype: $0.dtype, classStride: $0.classStride(axis)) }
+    problem.outputs.loss = perRow.map { Operand(data: $0.data, dtype: $0.dtype) }
+    problem.outputs.grad = perClass.map { Operand(data: $0.data, dtype: $0.dtype, classStride: $0.classStride(axis)) }
     if input.count(without: axis) == 0 {
-        call.rows.append(0, input: 0, target: 0, sampleWeight: 0, loss: 0, grad: 0)
-        return call
+        problem.rows.append(0, input: 0, target: 0, sampleWeight: 0, loss: 0, grad: 0)
+        return problem
     }
     for d in 0..<input.ndim where d != axis {
         let row = d < axis ? d : d - 1
-        call.rows.append(
+        problem.rows.append(
             input.length(d), input: input.stride(d), target: labels?.stride(row) ?? 0, sampleWeight: 0,
             loss: perRow?.stride(row) ?? 0, grad: perClass?.stride(d) ?? 0)
     }
-    return call
+    return problem
 }
 
 /// The places for statistics, each apart from every tensor of the call and each other.

@@ -160,9 +160,11 @@ func refuse(_ name: StaticString, isGiven: Bool, _ reason: StaticString) throws(
     }
 }
 
-extension LossCall {
+extension Settings {
     /// Refuses options, each of them good, that do not go together, or not with this call.
-    func checkContradictions(_ options: ce_options, _ target: Target.Kind) throws(CallError) {
+    func checkContradictions(
+        _ options: ce_options, _ target: Target.Kind, _ mode: Mode
+    ) throws(CallError) {
         try refuse(
             "target_type", isGiven: targetType != .probs && target == .labels,
             "for distributions, but targets are labels")
@@ -189,6 +191,7 @@ extension LossCall {
             "mean_over", isGiven: reduction == .mean && meanOver == .mass,
             "MASS, but a KL divergence has no class weights: take WEIGHT or COUNT")
     }
+
     /// Throws unless there is a gradient with respect to this target in this call, and it has the target's shape and dtype.
     func checkTargetGrad(_ grad: TensorView, _ target: Target) throws(CallError) {
         try refuse(

@@ -6,8 +6,7 @@ import Shims
 /// losses and gradients go the other way. Which elements make a block does not matter, since sums over elements are
 /// exact.
 public struct BinaryCall {
-    /// The options; its rows and operands are not used.
-    public var options: LossCall
+    public var settings: Settings
     public var input: ElementWalk
     public var target: ElementWalk
     /// Each of these with a weight for every element: those of classes step along the class axis alone.
@@ -19,8 +18,8 @@ public struct BinaryCall {
     /// The number of each element when the last dimension of the input is the fastest, as offsets.
     public var numbering: ElementWalk
 
-    public init(options: LossCall, input: ElementWalk, target: ElementWalk, numbering: ElementWalk) {
-        self.options = options
+    public init(settings: Settings, input: ElementWalk, target: ElementWalk, numbering: ElementWalk) {
+        self.settings = settings
         self.input = input
         self.target = target
         self.numbering = numbering
@@ -32,13 +31,13 @@ public struct BinaryCall {
 
     /// f32 for f32 and 16-bit logits, unless more is needed to keep what is given in f64, or for focal weighting.
     var computesInDoubles: Bool {
-        input.operand.dtype == .f64 || target.operand.dtype == .f64 || options.inputType != .logits
-            || options.terms.focal_gamma != 0
+        input.operand.dtype == .f64 || target.operand.dtype == .f64 || settings.inputType != .logits
+            || settings.terms.focal_gamma != 0
     }
 
     /// Whether the masses of all elements are something else than y and 1 - y.
     var needsMasses: Bool {
-        weight != nil || positiveWeight != nil || sampleWeight != nil || options.labelSmoothing != 0
+        weight != nil || positiveWeight != nil || sampleWeight != nil || settings.labelSmoothing != 0
     }
 
     // Exported as an interface, or else CABI would get a second copy of everything below.
@@ -47,20 +46,20 @@ public struct BinaryCall {
         guard let workspace = BinaryWorkspace(threads: threadsToUse(), count: count) else { throw .outOfMemory }
         defer { workspace.free() }
         let divisor = try scanTargets(workspace)
-        let isEmpty = try options.isEmptyMean(divisor)
-        let ofEmpty: ScaledNumber? = options.empty == .zero ? nil : ScaledNumber(.nan)
-        let grad = isEmpty ? ofEmpty : divisor.dividing(ScaledNumber(options.gradLoss))
+        let isEmpty = try settings.isEmptyMean(divisor)
+        let ofEmpty: ScaledNumber? = settings.empty == .zero ? nil : ScaledNumber(.nan)
+        let grad = isEmpty ? ofEmpty : divisor.dividing(ScaledNumber(settings.gradLoss))
         try pass(.loss, workspace, grad: grad, exponent: divisor.exponent)
-        guard options.reduction != .none, let loss else { return }
+        guard settings.reduction != .none, let loss else { return }
         let value =
-            isEmpty ? (options.empty == .zero ? 0 : .nan) : divisor.mean(workspace.total())
+            isEmpty ? (settings.empty == .zero ? 0 : .nan) : divisor.mean(workspace.total())
         loss.operand.store(value, at: 0)
     }
 
     /// Checks every label, and finds what the losses will be divided by (1 where they are not).
     private func scanTargets(_ workspace: BinaryWorkspace) throws(LossFailure) -> MeanDivisor {
         let addsWeights =
-            options.reduction == .mean && options.meanOver == .weight && (weight != nil || sampleWeight != nil)
+            settings.reduction == .mean && settings.meanOver == .weight && (weight != nil || sampleWeight != nil)
         var counted = count
         var exponent = 0
         if isIndexTarget || addsWeights {
@@ -72,13 +71,13 @@ public struct BinaryCall {
                     try pass(.scan(.shifted(by: exponent)), workspace)
                 }
             } catch {
-                if options.wasCancelled { throw error }
+                if settings.wasCancelled { throw error }
                 throw badLabel() ?? error
             }
             counted = workspace.counted()
         }
-        guard options.reduction == .mean else { return MeanDivisor(1) }
-        if options.meanOver == .divisor { return MeanDivisor(options.meanDivisor) }
+        guard settings.reduction == .mean else { return MeanDivisor(1) }
+        if settings.meanOver == .divisor { return MeanDivisor(settings.meanDivisor) }
         return addsWeights ? MeanDivisor(workspace.total(), exponent: exponent) : MeanDivisor(Double(counted))
     }
 
@@ -89,9 +88,9 @@ public struct BinaryCall {
         var first = Int.max
         var failure: LossFailure?
         for element in 0..<count {
-            if element % LossCall.part == 0 && options.isCancelled { return nil }
+            if element % Settings.part == 0 && settings.isCancelled { return nil }
             let label = target.operand.label(at: target.place(of: element).offset)
-            if options.isIgnored(label) || label.isIndex(below: 2) { continue }
+            if settings.ignoreIndex.map({ label.isEqual(to: $0) }) ?? false || label.isIndex(below: 2) { continue }
             let number = numbering.place(of: element).offset
             if number < first {
                 first = number
@@ -103,13 +102,13 @@ public struct BinaryCall {
 
     private func threadsToUse() -> Int {
         let useful = count / (2 * BinaryPass.elementsPerPiece)
-        return useful <= 1 ? 1 : min(useful, options.threads > 0 ? options.threads : ThreadCount.get(), maxThreads)
+        return useful <= 1 ? 1 : min(useful, settings.threads > 0 ? settings.threads : ThreadCount.get(), maxThreads)
     }
 
     private func pass(
         _ what: BinaryPass.Purpose, _ workspace: BinaryWorkspace, grad: ScaledNumber? = nil, exponent: Int = 0
     ) throws(LossFailure) {
-        if options.isCancelled { throw .cancelled }
+        if settings.isCancelled { throw .cancelled }
         var pass = BinaryPass(call: self, what: what, workspace: workspace, grad: grad, exponent: exponent)
         workspace.reset()
         ThreadPool.run(threads: workspace.threads, { BinaryPass.work($0!) }, &pass)
@@ -162,7 +161,7 @@ struct BinaryPass {
             if worker == nil {
                 worker = BinaryWorker(pass, slot: Int(shim_fetch_add_i64(&pass.pointee.nextSlot, 1)))
             }
-            if pass.pointee.call.options.isCancelled || !worker!.run(start..<min(count, start + elementsPerPiece)) {
+            if pass.pointee.call.settings.isCancelled || !worker!.run(start..<min(count, start + elementsPerPiece)) {
                 shim_store_i32(&pass.pointee.isStopped, 1)
             }
         }

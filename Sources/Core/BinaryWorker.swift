@@ -30,15 +30,15 @@ struct BinaryWorker {
         readLabels = table.pointee.binary_labels
         sum = table.pointee.sum_exactly
         let labels = call.target.operand.dtype
-        ignoredBits = call.isIndexTarget ? call.options.ignoreIndex.flatMap { labels.bits(of: $0) } : nil
+        ignoredBits = call.isIndexTarget ? call.settings.ignoreIndex.flatMap { labels.bits(of: $0) } : nil
 
         block.has_indices = call.isIndexTarget ? 1 : 0
-        block.keep = 1 - call.options.labelSmoothing
-        block.spread = call.options.labelSmoothing / 2
-        block.is_probs = call.options.inputType == .probs ? 1 : 0
-        block.focal_gamma = call.options.terms.focal_gamma
-        block.clip_low = call.options.clipLow
-        block.clip_high = call.options.clipHigh
+        block.keep = 1 - call.settings.labelSmoothing
+        block.spread = call.settings.labelSmoothing / 2
+        block.is_probs = call.settings.inputType == .probs ? 1 : 0
+        block.focal_gamma = call.settings.terms.focal_gamma
+        block.clip_low = call.settings.clipLow
+        block.clip_high = call.settings.clipHigh
         let factor = pass.pointee.grad ?? ScaledNumber(0)
         isOrdinary = pass.pointee.exponent == 0 && factor.isOrdinary
         setFactor(factor)
@@ -244,7 +244,7 @@ struct BinaryWorker {
 
     /// The same for losses in f32, which are summed in 16 lanes already or not.
     private func keepLosses(_ elements: Range<Int>, areSummed: Bool) {
-        if call.options.reduction != .none {
+        if call.settings.reduction != .none {
             if areSummed { return add(16) }
         } else if let loss = call.loss, loss.operand.dtype == .f32 {
             loss.forEachRun(in: elements) { done, offset, count in
@@ -262,7 +262,7 @@ struct BinaryWorker {
 
     /// Stores the losses, or adds them to the sum.
     private func keepLosses(_ elements: Range<Int>) {
-        if call.options.reduction != .none {
+        if call.settings.reduction != .none {
             add(elements.count)
         } else if let loss = call.loss {
             let losses = slot.numbers(.loss)

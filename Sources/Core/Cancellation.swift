@@ -2,7 +2,7 @@ import Shims
 
 // How a call ends early. The kernels ask once per block (see shim_is_cancelled); here are the loops of Core, which ask as often.
 
-extension LossCall {
+extension Settings {
     /// Whether the caller's flag is set, or was when someone asked before.
     @inline(__always) var isCancelled: Bool { shim_is_cancelled(cancel) }
 

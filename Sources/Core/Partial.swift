@@ -241,7 +241,7 @@ extension crossentropy_partial {
         var sum: UInt64 = 0
         var first = 0
         while first < blocks && !shim_is_cancelled(cancel) {
-            let end = min(blocks, first + LossCall.part)
+            let end = min(blocks, first + Settings.part)
             sum &+= cover(blocks: first..<end)
             first = end
         }

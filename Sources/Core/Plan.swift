@@ -27,24 +27,25 @@ package struct Plan {
     ///   - threads: The most that the call may use; 0: the process's number, looked up only where there is work for several.
     ///   - forced: `rows`, `columns` or `shared`, for calls that can take that route.
     @inline(never)
-    package init(for call: LossCall, threads allowed: Int, forced: Route? = Route.forced) {
-        let computesInDoubles = call.input.dtype == .f64 || call.transform.applies != 0 || call.mode.isOfPairs
-        let needsMass = !call.isIndexTarget || call.labelSmoothing != 0 || call.mode.isOfPairs
-        let isOfGroups = call.inputType == .logits && !needsMass
+    package init(for problem: Problem, threads allowed: Int, forced: Route? = Route.forced) {
+        let computesInDoubles =
+            problem.input.dtype == .f64 || problem.settings.transform.applies != 0 || problem.mode.isOfPairs
+        let needsMass = !problem.isIndexTarget || problem.settings.labelSmoothing != 0 || problem.mode.isOfPairs
+        let isOfGroups = problem.settings.inputType == .logits && !needsMass
         let isByColumns =
-            isOfGroups && call.slice == nil && call.transform.applies == 0
-            && (forced.map { $0 == .columns } ?? Plan.suitsColumns(call))
-        tile = isByColumns && forced == nil ? RowTile(for: call) : nil
+            isOfGroups && problem.slice == nil && problem.settings.transform.applies == 0
+            && (forced.map { $0 == .columns } ?? Plan.suitsColumns(problem))
+        tile = isByColumns && forced == nil ? RowTile(for: problem) : nil
 
-        let canShare = isOfGroups && !isByColumns && call.slice == nil
-        let useful = Plan.usefulThreads(call)
+        let canShare = isOfGroups && !isByColumns && problem.slice == nil
+        let useful = Plan.usefulThreads(problem)
         let most = useful > 1 ? min(useful, allowed > 0 ? allowed : ThreadCount.get(), maxThreads) : 1
-        let isShared = canShare && (forced.map { $0 == .shared } ?? Plan.suitsSharing(call, threads: most))
-        threads = isShared ? (forced == nil ? most : 2) : max(1, min(most, call.rows.count))
+        let isShared = canShare && (forced.map { $0 == .shared } ?? Plan.suitsSharing(problem, threads: most))
+        threads = isShared ? (forced == nil ? most : 2) : max(1, min(most, problem.rows.count))
 
         if !isOfGroups {
-            route = Plan.isOfPairs(call) ? .pairs : needsMass ? .mass : .labels
-        } else if call.slice != nil {
+            route = Plan.isOfPairs(problem) ? .pairs : needsMass ? .mass : .labels
+        } else if problem.slice != nil {
             route = .slices
         } else if isByColumns {
             route = tile == nil ? .columns : .tiles
@@ -53,21 +54,21 @@ package struct Plan {
         }
         self.computesInDoubles = computesInDoubles
         self.needsMass = needsMass
-        writesTarget = Plan.writesTarget(call)
-        usesSinglePairs = Plan.isDivergenceOfSingles(call)
+        writesTarget = Plan.writesTarget(problem)
+        usesSinglePairs = Plan.isDivergenceOfSingles(problem)
 
         // Of rows of several blocks a group can hold one only.
-        let isShort = isByColumns || call.classes <= CROSSENTROPY_BLOCK
+        let isShort = isByColumns || problem.classes <= CROSSENTROPY_BLOCK
         rowsPerGroup = isOfGroups && isShort ? Int(CROSSENTROPY_GROUP) : 1
         // Enough rows per piece for the counter not to matter, few enough for the last thread not to be late.
         let unit = tile?.rows ?? rowsPerGroup
         rowsPerPiece =
             route == .slices
-            ? (call.grad == nil ? 1 : unit)
-            : max(1, min(call.rows.count / (threads * 8), 65536 / call.classes) / unit) * unit
+            ? (problem.outputs.grad == nil ? 1 : unit)
+            : max(1, min(problem.rows.count / (threads * 8), 65536 / problem.classes) / unit) * unit
         keptBytes =
-            isOfGroups && !isByColumns && call.slice == nil
-            ? Plan.keptBytes(call, rows: rowsPerGroup, inDoubles: computesInDoubles) : 0
+            isOfGroups && !isByColumns && problem.slice == nil
+            ? Plan.keptBytes(problem, rows: rowsPerGroup, inDoubles: computesInDoubles) : 0
     }
 
     /// Logits with labels: several rows to a kernel.
@@ -83,43 +84,47 @@ package struct Plan {
     // MARK: The reasons
 
     /// Short rows, and rows that are neighbours in memory while their classes are not.
-    private static func suitsColumns(_ call: LossCall) -> Bool {
-        call.classes <= CROSSENTROPY_COLUMN_CLASSES || (call.input.classStride != 1 && call.rows.step.input == 1)
+    private static func suitsColumns(_ problem: Problem) -> Bool {
+        problem.classes <= CROSSENTROPY_COLUMN_CLASSES
+            || (problem.input.classStride != 1 && problem.rows.step.input == 1)
     }
 
     /// Too few rows to give every thread its own, and long enough ones to be shared.
-    private static func suitsSharing(_ call: LossCall, threads: Int) -> Bool {
-        threads > 1 && call.classes >= 1 << 17
-            && (call.rows.count < threads || (call.rows.count < 4 * threads && call.classes >= 1 << 20))
+    private static func suitsSharing(_ problem: Problem, threads: Int) -> Bool {
+        threads > 1 && problem.classes >= 1 << 17
+            && (problem.rows.count < threads || (problem.rows.count < 4 * threads && problem.classes >= 1 << 20))
     }
 
     /// As many as there are 2^16 elements, for which a thread is worth being woken.
-    private static func usefulThreads(_ call: LossCall) -> Int {
-        let (elements, overflow) = call.rows.count.multipliedReportingOverflow(by: call.classes)
+    private static func usefulThreads(_ problem: Problem) -> Int {
+        let (elements, overflow) = problem.rows.count.multipliedReportingOverflow(by: problem.classes)
         return overflow ? maxThreads : elements >> 16
     }
 
     /// Targets that are not probabilities of all classes, divergences, and derivatives beside the gradient.
-    private static func isOfPairs(_ call: LossCall) -> Bool {
-        call.mode.isOfPairs || call.targetGrad != nil || writesTarget(call)
+    private static func isOfPairs(_ problem: Problem) -> Bool {
+        problem.mode.isOfPairs || problem.outputs.targetGrad != nil || writesTarget(problem)
     }
 
-    private static func writesTarget(_ call: LossCall) -> Bool { call.sparse != nil || call.targetType != .probs }
+    private static func writesTarget(_ problem: Problem) -> Bool {
+        problem.sparse != nil || problem.settings.targetType != .probs
+    }
 
     /// A divergence of f32 (or 16-bit) logits on both sides, scaled by powers of two at most.
-    private static func isDivergenceOfSingles(_ call: LossCall) -> Bool {
-        call.mode == .divergence && call.inputType == .logits && call.targetType == .logits && call.sparse == nil
-            && call.targetGrad == nil && call.input.dtype != .f64 && call.target.dtype == .f32
-            && call.transform.softcap == 0
-            && (call.transform.applies == 0 || call.transform.logit_scale.isSmallPowerOfTwo)
-            && (1 / call.temperature).isSmallPowerOfTwo
+    private static func isDivergenceOfSingles(_ problem: Problem) -> Bool {
+        problem.mode == .divergence && problem.settings.inputType == .logits && problem.settings.targetType == .logits
+            && problem.sparse == nil
+            && problem.outputs.targetGrad == nil && problem.input.dtype != .f64 && problem.target.dtype == .f32
+            && problem.settings.transform.softcap == 0
+            && (problem.settings.transform.applies == 0 || problem.settings.transform.logit_scale.isSmallPowerOfTwo)
+            && (1 / problem.settings.temperature).isSmallPowerOfTwo
     }
 
-    private static func keptBytes(_ call: LossCall, rows: Int, inDoubles: Bool) -> Int {
-        guard let grad = call.grad else { return 0 }
+    private static func keptBytes(_ problem: Problem, rows: Int, inDoubles: Bool) -> Int {
+        guard let grad = problem.outputs.grad else { return 0 }
         let isNative = grad.dtype.format(inDoubles: inDoubles) == CROSSENTROPY_NATIVE
-        if isNative && grad.classStride == 1 && call.transform.applies == 0 { return 0 }
-        let (bytes, overflow) = call.classes.multipliedReportingOverflow(by: rows * (inDoubles ? 8 : 4))
+        if isNative && grad.classStride == 1 && problem.settings.transform.applies == 0 { return 0 }
+        let (bytes, overflow) = problem.classes.multipliedReportingOverflow(by: rows * (inDoubles ? 8 : 4))
         return overflow || bytes > 1 << 20 ? 0 : bytes
     }
 }

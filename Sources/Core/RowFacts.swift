@@ -2,38 +2,38 @@ import Shims
 
 /// Who of up to 16 neighbouring rows counts, and with what weights.
 struct RowFacts {
-    private let call: UnsafePointer<LossCall>
+    private let problem: UnsafePointer<Problem>
     private let first: RowOffsets
 
-    init(_ call: UnsafePointer<LossCall>, _ first: RowOffsets) {
-        self.call = call
+    init(_ problem: UnsafePointer<Problem>, _ first: RowOffsets) {
+        self.problem = problem
         self.first = first
     }
 
-    private func offsets(_ i: Int) -> RowOffsets { first + call.pointee.rows.step * i }
+    private func offsets(_ i: Int) -> RowOffsets { first + problem.pointee.rows.step * i }
 
     /// Reads the labels of `count` rows: 0 for all that have none or an ignored one, and for the rest of the 16. A row is counted (1), is not
     /// (0), or has a label that is no class (NaN): labels were checked, but the caller's memory may have changed since.
     @inline(__always)
     func read(_ count: Int, labels: UnsafeMutablePointer<Int64>, isCounted: UnsafeMutablePointer<Double>) {
         let size = Int(CROSSENTROPY_GROUP)
-        let call = call.pointee
-        let hasLabels = call.hasTarget && call.isIndexTarget
-        let classes = UInt64(call.classes)
-        let ignores = call.ignoreIndex != nil
-        let ignored = call.ignoreIndex ?? 0
+        let problem = problem.pointee
+        let hasLabels = problem.hasTarget && problem.isIndexTarget
+        let classes = UInt64(problem.classes)
+        let ignores = problem.settings.ignoreIndex != nil
+        let ignored = problem.settings.ignoreIndex ?? 0
         for i in 0..<size { labels[i] = 0 }
         if hasLabels {
-            call.target.copyLabels(at: first.target, count, call.rows.step.target, to: labels)
+            problem.target.copyLabels(at: first.target, count, problem.rows.step.target, to: labels)
         }
         for i in 0..<size {
             let label = labels[i]
-            let isIgnored = i >= count || !call.hasTarget || (hasLabels && ignores && label == ignored)
+            let isIgnored = i >= count || !problem.hasTarget || (hasLabels && ignores && label == ignored)
             let isIndex = UInt64(bitPattern: label) < classes
             isCounted[i] = isIgnored ? 0 : isIndex ? 1 : .nan
             labels[i] = isIndex ? label : 0
         }
-        if call.mask != nil || call.ignoreIndices != nil { leaveOut(count, isCounted, hasLabels: hasLabels) }
+        if problem.mask != nil || problem.ignoreIndices != nil { leaveOut(count, isCounted, hasLabels: hasLabels) }
     }
 
     /// Rows that a mask or one of several ignored labels leaves out.
@@ -41,8 +41,8 @@ struct RowFacts {
     private func leaveOut(_ count: Int, _ isCounted: UnsafeMutablePointer<Double>, hasLabels: Bool) {
         for i in 0..<count {
             let offsets = offsets(i)
-            if call.pointee.isMasked(at: offsets.mask)
-                || (hasLabels && call.pointee.isIgnored(call.pointee.target.label(at: offsets.target)))
+            if problem.pointee.isMasked(at: offsets.mask)
+                || (hasLabels && problem.pointee.isIgnored(problem.pointee.target.label(at: offsets.target)))
             {
                 isCounted[i] = 0
             }
@@ -52,10 +52,10 @@ struct RowFacts {
     /// Of one row: the sample weight, the weight of the label's class, and the row's own upstream gradient.
     @inline(__always)
     func weights(_ i: Int, label: Int64) -> (sample: Double, ofClass: Double, upstream: Double) {
-        let call = call.pointee
-        let s = call.sampleWeight?.double(at: first.sampleWeight + i * call.rows.step.sampleWeight) ?? 1
-        let w = call.isIndexTarget ? call.weight.map { $0.double(at: Int(label) * $0.classStride) } ?? 1 : 1
-        let g = call.gradLosses?.double(at: first.gradLoss + i * call.rows.step.gradLoss) ?? 1
+        let problem = problem.pointee
+        let s = problem.sampleWeight?.double(at: first.sampleWeight + i * problem.rows.step.sampleWeight) ?? 1
+        let w = problem.isIndexTarget ? problem.weight.map { $0.double(at: Int(label) * $0.classStride) } ?? 1 : 1
+        let g = problem.gradLosses?.double(at: first.gradLoss + i * problem.rows.step.gradLoss) ?? 1
         return (s, w, g)
     }
 
@@ -63,6 +63,6 @@ struct RowFacts {
     /// is the other classes'.
     @inline(__always)
     func counts(_ s: Double, _ w: Double) -> Bool {
-        s != 0 && (w != 0 || call.pointee.terms.z_loss != 0 || call.pointee.labelSmoothing != 0)
+        s != 0 && (w != 0 || problem.pointee.settings.terms.z_loss != 0 || problem.pointee.settings.labelSmoothing != 0)
     }
 }

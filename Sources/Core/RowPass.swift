@@ -8,35 +8,36 @@ struct RowPass {
         /// The sum of the target mass, before anything is written.
         case mass
         /// Statistics of slices of the rows, or from those of all slices a slice's gradient.
-        case slices(LossCall.Partials)
+        case slices(Problem.Partials)
     }
 
     var pieces: Pieces
-    let call: UnsafePointer<LossCall>
+    let problem: UnsafePointer<Problem>
     let plan: UnsafePointer<Plan>
     let purpose: Purpose
     let workspace: Workspace
     let scales: RowScales
 
     init(
-        _ purpose: Purpose, _ call: UnsafePointer<LossCall>, _ plan: UnsafePointer<Plan>, _ workspace: Workspace,
+        _ purpose: Purpose, _ problem: UnsafePointer<Problem>, _ plan: UnsafePointer<Plan>, _ workspace: Workspace,
         _ scales: RowScales
     ) {
         self.purpose = purpose
-        self.call = call
+        self.problem = problem
         self.plan = plan
         self.workspace = workspace
         self.scales = scales
         pieces = Pieces(
-            count: call.pointee.rows.count, length: plan.pointee.rowsPerPiece, cancel: call.pointee.cancel)
+            count: problem.pointee.rows.count, length: plan.pointee.rowsPerPiece,
+            cancel: problem.pointee.settings.cancel)
     }
 
     /// Goes through all rows. The sum of the losses (or mass) is the workspace's then, unless each row's is stored.
     mutating func run() throws(LossFailure) {
-        if call.pointee.isCancelled { throw .cancelled }
+        if problem.pointee.settings.isCancelled { throw .cancelled }
         workspace.reset()
         ThreadPool.run(threads: workspace.threads, { RowPass.work($0!) }, &self)
-        if call.pointee.wasCancelled { throw .cancelled }
+        if problem.pointee.settings.wasCancelled { throw .cancelled }
     }
 
     private static func work(_ context: UnsafeMutableRawPointer) {
@@ -71,17 +72,17 @@ struct RowPass {
     var storesLosses: Bool {
         @inline(__always) get {
             if case .mass = purpose { return false }
-            return call.pointee.reduction == .none
+            return problem.pointee.settings.reduction == .none
         }
     }
 
     /// Of the row, with respect to the input.
     func fillGradient(_ offsets: RowOffsets, with value: Double) {
         if case .mass = purpose { return }
-        guard let grad = call.pointee.grad else { return }
+        guard let grad = problem.pointee.outputs.grad else { return }
         let inDoubles = plan.pointee.computesInDoubles
         let fill = shim_fill_kernel(&Processor.state.pointee.kernels, inDoubles ? 1 : 0)!
-        call.pointee.forEachPart(of: call.pointee.classesPerRow) { part in
+        problem.pointee.settings.forEachPart(of: problem.pointee.classesPerRow) { part in
             fill(
                 grad.element(offsets.grad + part.lowerBound * grad.classStride), Int64(part.count),
                 Int64(grad.classStride), grad.dtype.format(inDoubles: inDoubles), value)
@@ -90,7 +91,7 @@ struct RowPass {
 
     /// Of an empty mean that is to be 0, the gradients are too.
     func clearGradients(_ first: RowOffsets, _ count: Int) {
-        if call.pointee.grad == nil { return }
-        for i in 0..<count { fillGradient(first + call.pointee.rows.step * i, with: 0) }
+        if problem.pointee.outputs.grad == nil { return }
+        for i in 0..<count { fillGradient(first + problem.pointee.rows.step * i, with: 0) }
     }
 }

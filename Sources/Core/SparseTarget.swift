@@ -52,7 +52,7 @@ struct SparseEntries {
     var count: Int
 }
 
-extension LossCall {
+extension Problem {
     /// `nil` if the offsets do not lead to a part of the list.
     func entries(ofRow row: Int, _ place: RowOffsets) -> SparseEntries? {
         let sparse = sparse!
@@ -77,7 +77,7 @@ extension LossCall {
     func hasEntry(_ entries: SparseEntries?) -> Bool {
         guard let entries else { return false }
         for i in 0..<entries.count {
-            if i % Self.part == 0 && isCancelled { return false }
+            if i % Settings.part == 0 && settings.isCancelled { return false }
             if label(entries, i) != nil { return true }
         }
         return false
@@ -89,7 +89,7 @@ extension LossCall {
         var failure: LossFailure?
         var checked = 0
         while checked < entries.count && failure == nil {
-            if checked % Self.part == 0 && isCancelled { return .cancelled }
+            if checked % Settings.part == 0 && settings.isCancelled { return .cancelled }
             if let label = label(entries, checked) {
                 if !label.isIndex(below: classes) {
                     failure = .label(label, row: row)
@@ -100,7 +100,7 @@ extension LossCall {
             checked += 1
         }
         for i in 0..<checked {
-            if i % Self.part == 0 && isCancelled { return .cancelled }
+            if i % Settings.part == 0 && settings.isCancelled { return .cancelled }
             if let label = label(entries, i), label.isIndex(below: classes) { seen.remove(Int(label.value)) }
         }
         return failure

@@ -38,15 +38,15 @@ struct Workspace {
     /// Plans a call and has `body` compute it. Memory is taken before anything is written.
     @inline(__always)
     static func with(
-        _ call: UnsafePointer<LossCall>, threads: Int? = nil,
+        _ problem: UnsafePointer<Problem>, threads: Int? = nil,
         _ body: (UnsafePointer<Plan>, Workspace) throws(LossFailure) -> Void
     ) throws(LossFailure) {
-        let plan = Plan(for: call.pointee, threads: threads ?? call.pointee.threads)
+        let plan = Plan(for: problem.pointee, threads: threads ?? problem.pointee.settings.threads)
         // As it comes: to clear it would take longer than to use it.
         var stack = shim_stack_memory()
         try withUnsafeMutableBytes(of: &stack) { stack throws(LossFailure) in
             try withUnsafePointer(to: plan) { plan throws(LossFailure) in
-                guard let workspace = Workspace(for: call, plan, stack) else { throw .outOfMemory }
+                guard let workspace = Workspace(for: problem, plan, stack) else { throw .outOfMemory }
                 defer { workspace.free(stack) }
                 try body(plan, workspace)
             }
@@ -54,23 +54,23 @@ struct Workspace {
     }
 
     private init?(
-        for call: UnsafePointer<LossCall>, _ plan: UnsafePointer<Plan>, _ stack: UnsafeMutableRawBufferPointer
+        for problem: UnsafePointer<Problem>, _ plan: UnsafePointer<Plan>, _ stack: UnsafeMutableRawBufferPointer
     ) {
-        let classes = call.pointee.classes
+        let classes = problem.pointee.classes
         let byColumns: Int32 = plan.pointee.isByColumns ? 1 : 0
         threads = plan.pointee.threads
         scratchBytes = Int(
-            shim_scratch_bytes(Int64(classes), byColumns, call.pointee.transform.applies == 0 ? 0 : 1))
+            shim_scratch_bytes(Int64(classes), byColumns, problem.pointee.settings.transform.applies == 0 ? 0 : 1))
         blocksBytes = Int(shim_blocks_bytes(Int64(classes), byColumns))
-        let (pairBytes, isTooLong) = plan.pointee.route == .pairs ? Pairs.bytes(for: call.pointee) : (0, false)
+        let (pairBytes, isTooLong) = plan.pointee.route == .pairs ? Pairs.bytes(for: problem.pointee) : (0, false)
         if isTooLong { return nil }
-        let extraBytes = (plan.pointee.tile?.bytes(call.pointee) ?? plan.pointee.keptBytes) + pairBytes
+        let extraBytes = (plan.pointee.tile?.bytes(problem.pointee) ?? plan.pointee.keptBytes) + pairBytes
         slotBytes = Self.aligned(scratchBytes + blocksBytes + extraBytes) + Self.sumBytes + Self.groupBytes
         let (bytes, overflow) = threads.multipliedReportingOverflow(by: slotBytes)
         if overflow { return nil }
 
-        let weight = plan.pointee.needsMass ? call.pointee.weight : nil
-        let prior = call.pointee.labelSmoothing == 0 ? nil : call.pointee.prior
+        let weight = plan.pointee.needsMass ? problem.pointee.weight : nil
+        let prior = problem.pointee.settings.labelSmoothing == 0 ? nil : problem.pointee.prior
         let weights = weight.flatMap { _ in calloc(classes, MemoryLayout<Double>.stride) }
         let priors = prior.flatMap { _ in calloc(classes, MemoryLayout<Double>.stride) }
         let isSmall = bytes <= stack.count - Self.alignment
@@ -89,15 +89,17 @@ struct Workspace {
         self.memory = memory
         classWeights = weights?.bindMemory(to: Double.self, capacity: classes)
         if let weight, let classWeights {
-            call.pointee.forEachPart(of: classes) { part in
+            problem.pointee.settings.forEachPart(of: classes) { part in
                 for c in part { classWeights[c] = weight.double(at: c * weight.classStride) }
             }
         }
-        (weightExponent, massExponent) = classWeights.map { Self.normalize($0, for: call.pointee) } ?? (0, 0)
+        (weightExponent, massExponent) = classWeights.map { Self.normalize($0, for: problem.pointee) } ?? (0, 0)
         self.priors = priors?.bindMemory(to: Double.self, capacity: classes)
         if let prior, let priors = self.priors {
-            call.pointee.forEachPart(of: classes) { part in
-                for c in part { priors[c] = call.pointee.labelSmoothing * prior.double(at: c * prior.classStride) }
+            problem.pointee.settings.forEachPart(of: classes) { part in
+                for c in part {
+                    priors[c] = problem.pointee.settings.labelSmoothing * prior.double(at: c * prior.classStride)
+                }
             }
         }
     }
@@ -136,10 +138,10 @@ struct Workspace {
     /// Divides the class weights by a power of two, the exponent of which is returned, if the largest is near an end of the range; and
     /// the exponent that would bring the largest near 1. The z-loss is divided by it too, as it is added to what they weigh. None
     /// of them may get near the other end.
-    private static func normalize(_ weights: UnsafeMutablePointer<Double>, for call: LossCall) -> (Int, Int) {
+    private static func normalize(_ weights: UnsafeMutablePointer<Double>, for problem: Problem) -> (Int, Int) {
         var largest = 0.0
         var least = Double.infinity
-        call.forEachPart(of: call.classes) { part in
+        problem.settings.forEachPart(of: problem.classes) { part in
             for c in part where weights[c] != 0 {
                 let weight = weights[c].magnitude
                 if weight > largest { largest = weight }
@@ -148,7 +150,7 @@ struct Workspace {
         }
         if largest == 0 || largest == .infinity { return (0, 0) }
         let massExponent = largest.isOrdinary ? 0 : -ScaledNumber(largest).exponent
-        let zLoss = call.terms.z_loss
+        let zLoss = problem.settings.terms.z_loss
         if zLoss != 0 { (least, largest) = (min(least, zLoss), max(largest, zLoss)) }
         let (low, high) = (ScaledNumber(least).exponent, ScaledNumber(largest).exponent)
         // Ordinary ones are left as they are, unless they come with some that lose digits when they are multiplied.
@@ -156,7 +158,7 @@ struct Workspace {
             high.magnitude < 200
             ? (low < -700 ? high - 200 : 0) : high > 0 ? max(0, min(high, low + 700)) : high
         if exponent == 0 { return (0, massExponent) }
-        call.forEachPart(of: call.classes) { part in
+        problem.settings.forEachPart(of: problem.classes) { part in
             for c in part { weights[c] = ScaledNumber(weights[c]).shifted(by: -exponent).value }
         }
         return (exponent, massExponent)

@@ -123,14 +123,14 @@ private func meanLoss(rows: Int, classes: Int, threads: Int) throws -> (loss: UI
                     defer { storage.deallocate() }
                     var space = RowSpace(storage: storage)
                     space.append(rows, input: classes, target: 1, sampleWeight: 0, loss: 0, grad: classes)
-                    var call = LossCall(
-                        classes: classes, rows: space,
+                    var problem = Problem(
+                        .loss, Settings(), classes: classes, rows: space,
                         input: Operand(data: input.baseAddress!, dtype: .f32, classStride: 1),
                         target: Operand(data: labels.baseAddress!, dtype: .i64))
-                    call.threads = threads
-                    call.loss = Operand(data: loss.baseAddress!, dtype: .f64)
-                    call.grad = Operand(data: grad.baseAddress!, dtype: .f32, classStride: 1)
-                    try LossCall.run(&call)
+                    problem.settings.threads = threads
+                    problem.outputs.loss = Operand(data: loss.baseAddress!, dtype: .f64)
+                    problem.outputs.grad = Operand(data: grad.baseAddress!, dtype: .f32, classStride: 1)
+                    try Problem.run(&problem)
                 }
             }
         }

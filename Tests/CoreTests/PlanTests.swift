@@ -13,7 +13,7 @@ private struct Shape {
 
     func plan(
         threads: Int = 1, forced: Route? = nil, grad: (dtype: DType, stride: Int)? = nil,
-        _ change: (inout LossCall, Operand) -> Void = { _, _ in }
+        _ change: (inout Problem, Operand) -> Void = { _, _ in }
     ) -> Plan {
         let memory = UnsafeMutableRawPointer.allocate(byteCount: 8, alignment: 8)
         defer { memory.deallocate() }
@@ -22,13 +22,13 @@ private struct Shape {
         var space = RowSpace(storage: storage)
         let step = layout == .rowMajor ? classes : 1
         space.append(rows, input: step, target: 1, sampleWeight: 0, loss: 0, grad: step)
-        var call = LossCall(
-            classes: classes, rows: space,
+        var problem = Problem(
+            .loss, Settings(), classes: classes, rows: space,
             input: Operand(data: memory, dtype: dtype, classStride: layout == .rowMajor ? 1 : rows),
             target: Operand(data: memory, dtype: .i64))
-        call.grad = grad.map { Operand(data: memory, dtype: $0.dtype, classStride: $0.stride) }
-        change(&call, Operand(data: memory, dtype: .f32, classStride: 1))
-        return Plan(for: call, threads: threads, forced: forced)
+        problem.outputs.grad = grad.map { Operand(data: memory, dtype: $0.dtype, classStride: $0.stride) }
+        change(&problem, Operand(data: memory, dtype: .f32, classStride: 1))
+        return Plan(for: problem, threads: threads, forced: forced)
     }
 }
 
@@ -64,13 +64,13 @@ private func logitsWithLabelsTakeTheRouteOfTheirShape(
 
 @Test func routesThatNoShapeDecides() {
     let shape = Shape()
-    #expect(shape.plan { call, _ in call.inputType = .probs }.route == .labels)
-    #expect(shape.plan { call, _ in call.inputType = .logProbs }.route == .labels)
-    #expect(shape.plan { call, _ in call.labelSmoothing = 0.1 }.route == .mass)
+    #expect(shape.plan { call, _ in call.settings.inputType = .probs }.route == .labels)
+    #expect(shape.plan { call, _ in call.settings.inputType = .logProbs }.route == .labels)
+    #expect(shape.plan { call, _ in call.settings.labelSmoothing = 0.1 }.route == .mass)
     #expect(shape.plan { call, floats in call.target = floats }.route == .mass)
-    #expect(shape.plan { call, floats in (call.target, call.targetGrad) = (floats, floats) }.route == .pairs)
+    #expect(shape.plan { call, floats in (call.target, call.outputs.targetGrad) = (floats, floats) }.route == .pairs)
     for type in [TargetType.logits, .logProbs] {
-        #expect(shape.plan { call, floats in (call.target, call.targetType) = (floats, type) }.route == .pairs)
+        #expect(shape.plan { call, floats in (call.target, call.settings.targetType) = (floats, type) }.route == .pairs)
     }
     for mode in [Mode.divergence, .hessianVector, .hessianDiagonal] {
         let plan = shape.plan { call, floats in (call.target, call.mode) = (floats, mode) }
@@ -85,7 +85,7 @@ private func logitsWithLabelsTakeTheRouteOfTheirShape(
 }
 
 @Test func transformedLogitsAreOfDoublesAndRows() {
-    let plan = Shape().plan { call, _ in call.transform = crossentropy_transform(scale: 2, softcap: 0) }
+    let plan = Shape().plan { call, _ in call.settings.transform = crossentropy_transform(scale: 2, softcap: 0) }
     #expect(plan.computesInDoubles)
     #expect(plan.route == .rows)
     #expect(Shape(dtype: .f64).plan().computesInDoubles)
@@ -102,7 +102,7 @@ private func logitsWithLabelsTakeTheRouteOfTheirShape(
     // A tile is a choice of the layout, not of the test.
     #expect(Shape(rows: 4096, classes: 21, layout: .classMajor).plan(forced: .columns).route == .columns)
     for route in [Route.rows, .columns, .shared] {
-        #expect(short.plan(forced: route) { call, _ in call.inputType = .probs }.route == .labels)
+        #expect(short.plan(forced: route) { call, _ in call.settings.inputType = .probs }.route == .labels)
         #expect(short.plan(forced: route) { call, _ in call.slice = 0..<10 }.route == .slices)
     }
 }

@@ -8,7 +8,7 @@ struct Groups {
 
     /// What the kernel is told, and what it answers.
     var group: UnsafeMutablePointer<crossentropy_group> { slot.group }
-    var call: UnsafePointer<LossCall> { pass.pointee.call }
+    var problem: UnsafePointer<Problem> { pass.pointee.problem }
     private var plan: UnsafePointer<Plan> { pass.pointee.plan }
 
     init(_ pass: UnsafePointer<RowPass>, _ slot: Workspace.Slot) {
@@ -21,23 +21,23 @@ struct Groups {
 
     /// What is the same for all groups.
     private func fillInCommon(_ inDoubles: Bool) {
-        let call = call.pointee
-        group.pointee.classes = Int64(call.classesPerRow)
-        group.pointee.input_stride = Int64(call.input.classStride)
-        group.pointee.input_row_stride = Int64(call.rows.step.input)
-        group.pointee.mode = call.mode.rawValue
-        group.pointee.wants_statistics = call.statistics?.wanted(hasTarget: call.hasTarget) ?? 0
+        let problem = problem.pointee
+        group.pointee.classes = Int64(problem.classesPerRow)
+        group.pointee.input_stride = Int64(problem.input.classStride)
+        group.pointee.input_row_stride = Int64(problem.rows.step.input)
+        group.pointee.mode = problem.mode.rawValue
+        group.pointee.wants_statistics = problem.outputs.statistics?.wanted(hasTarget: problem.hasTarget) ?? 0
         group.pointee.by_columns = plan.pointee.isByColumns ? 1 : 0
-        group.pointee.input_format = call.input.dtype.format(inDoubles: inDoubles)
-        group.pointee.grad_format = call.grad?.dtype.format(inDoubles: inDoubles) ?? CROSSENTROPY_NATIVE
-        group.pointee.grad_stride = Int64(call.grad?.classStride ?? 0)
-        group.pointee.grad_row_stride = Int64(call.rows.step.grad)
+        group.pointee.input_format = problem.input.dtype.format(inDoubles: inDoubles)
+        group.pointee.grad_format = problem.outputs.grad?.dtype.format(inDoubles: inDoubles) ?? CROSSENTROPY_NATIVE
+        group.pointee.grad_stride = Int64(problem.outputs.grad?.classStride ?? 0)
+        group.pointee.grad_row_stride = Int64(problem.rows.step.grad)
         // Short rows lie one after the other, neighbours class by class.
-        let apart = call.rows.step.input == 1 ? call.input.classStride : Int(CROSSENTROPY_GROUP)
-        group.pointee.upcoming_stride = Int64(apart &* call.input.dtype.size)
-        group.pointee.terms = call.terms
-        group.pointee.transform = call.transform
-        group.pointee.cancel = call.cancel
+        let apart = problem.rows.step.input == 1 ? problem.input.classStride : Int(CROSSENTROPY_GROUP)
+        group.pointee.upcoming_stride = Int64(apart &* problem.input.dtype.size)
+        group.pointee.terms = problem.settings.terms
+        group.pointee.transform = problem.settings.transform
+        group.pointee.cancel = problem.settings.cancel
         group.pointee.scratch = slot.scratch
         group.pointee.blocks = slot.blocks
         group.pointee.kept = plan.pointee.keptBytes == 0 ? nil : slot.extra
@@ -45,12 +45,12 @@ struct Groups {
 
     func run(_ rows: Range<Int>) {
         if let tile = plan.pointee.tile {
-            call.pointee.rows.forEachRun(in: rows, limit: tile.rows) { row, first, count in
+            problem.pointee.rows.forEachRun(in: rows, limit: tile.rows) { row, first, count in
                 run(tile, row, count, first)
                 return true
             }
         } else {
-            call.pointee.rows.forEachRun(in: rows, limit: plan.pointee.rowsPerGroup) { row, first, count in
+            problem.pointee.rows.forEachRun(in: rows, limit: plan.pointee.rowsPerGroup) { row, first, count in
                 prepare(count, first)
                 finish(row, count, first)
                 return true
@@ -64,7 +64,7 @@ struct Groups {
         kernel(group)
         keepLosses(count, first)
         if group.pointee.grad == nil { pass.pointee.clearGradients(first, count) }
-        call.pointee.statistics?.store(&group.pointee, row, count)
+        problem.pointee.outputs.statistics?.store(&group.pointee, row, count)
     }
 
     /// Stores the losses of a finished group, or adds them up.
@@ -74,8 +74,8 @@ struct Groups {
             for i in 0..<count { losses[i] *= shim_group_loss_power(group)![i] }
         }
         if pass.pointee.storesLosses {
-            guard let loss = call.pointee.loss else { return }
-            for i in 0..<count { loss.store(losses[i], at: first.loss + i * call.pointee.rows.step.loss) }
+            guard let loss = problem.pointee.outputs.loss else { return }
+            for i in 0..<count { loss.store(losses[i], at: first.loss + i * problem.pointee.rows.step.loss) }
         } else {
             // 0 in lanes without a row.
             slot.sum.pointee.add(UnsafeRawPointer(losses).loadUnaligned(as: SIMD16<Double>.self))
@@ -87,7 +87,7 @@ struct Groups {
     func prepare(_ count: Int, _ first: RowOffsets) {
         let size = Int(CROSSENTROPY_GROUP)
         let scales = pass.pointee.scales
-        let facts = RowFacts(call, first)
+        let facts = RowFacts(problem, first)
         let labels = shim_group_labels(group)!
         let isCounted = shim_group_is_counted(group)!
         let lossScale = shim_group_loss_scale(group)!
@@ -105,16 +105,16 @@ struct Groups {
             gradWeight[i] = factor
         }
         group.pointee.has_powers = 0
-        if call.pointee.weight != nil || call.pointee.sampleWeight != nil || call.pointee.gradLosses != nil
+        if problem.pointee.weight != nil || problem.pointee.sampleWeight != nil || problem.pointee.gradLosses != nil
             || !scales.areOnes
         {
             scale(count, facts)
         }
         group.pointee.rows = Int64(count)
-        group.pointee.input = UnsafeRawPointer(call.pointee.input.element(first.input))
+        group.pointee.input = UnsafeRawPointer(problem.pointee.input.element(first.input))
         group.pointee.upcoming =
-            group.pointee.input + call.pointee.rows.step.input &* count &* call.pointee.input.dtype.size
-        group.pointee.grad = scales.hasGradients ? call.pointee.grad?.element(first.grad) : nil
+            group.pointee.input + problem.pointee.rows.step.input &* count &* problem.pointee.input.dtype.size
+        group.pointee.grad = scales.hasGradients ? problem.pointee.outputs.grad?.element(first.grad) : nil
     }
 
     /// What multiplies each row's loss and gradient, where it is not the same for all.

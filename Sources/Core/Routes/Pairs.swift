@@ -5,7 +5,7 @@ import Shims
 ///
 /// Whatever the target is, the loss's own kernels are given probabilities of all classes.
 struct Pairs {
-    private let call: UnsafePointer<LossCall>
+    private let problem: UnsafePointer<Problem>
     private let kernels: crossentropy_pair_kernels
     private let scatter: crossentropy_scatter_kernel
     private let fill: crossentropy_fill_kernel
@@ -22,8 +22,9 @@ struct Pairs {
     private static let leastSingleDivergence = 0x1p-21
 
     /// Room for the arrays of a row; true if that is more than there can be.
-    static func bytes(for call: LossCall) -> (Int, Bool) {
-        let (bytes, overflow) = rowLength(call.classes).multipliedReportingOverflow(by: 5 * MemoryLayout<Double>.size)
+    static func bytes(for problem: Problem) -> (Int, Bool) {
+        let (bytes, overflow) = rowLength(problem.classes).multipliedReportingOverflow(
+            by: 5 * MemoryLayout<Double>.size)
         return (bytes, overflow || bytes > Int.max / 512)  // for each of the threads
     }
 
@@ -34,56 +35,56 @@ struct Pairs {
     ///   - memory: As `bytes` says.
     ///   - weight: Of the classes.
     init(
-        _ call: UnsafePointer<LossCall>, _ plan: Plan, _ memory: UnsafeMutableRawPointer,
+        _ problem: UnsafePointer<Problem>, _ plan: Plan, _ memory: UnsafeMutableRawPointer,
         _ weight: UnsafePointer<Double>?
     ) {
-        self.call = call
-        let call = call.pointee
+        self.problem = problem
+        let problem = problem.pointee
         let table = withUnsafeMutablePointer(to: &Processor.state.pointee.kernels) { $0 }
         kernels = table.pointee.pair
         scatter = shim_binary_kernels(table, 1).pointee.scatter
         scatterSingles = shim_binary_kernels(table, 0).pointee.scatter
         fill = shim_fill_kernel(table, 1)
         usesSingles = plan.usesSinglePairs
-        let length = Self.rowLength(call.classes)
+        let length = Self.rowLength(problem.classes)
         let rows = memory.bindMemory(to: Double.self, capacity: 5 * length)
         dense = rows
 
-        pair.classes = Int64(call.classes)
+        pair.classes = Int64(problem.classes)
         pair.weight = weight
-        pair.keep = 1 - call.labelSmoothing
-        pair.is_plain = call.mode == .divergence && call.isPlainDivergence ? 1 : 0
-        pair.cancel = call.cancel
-        pair.prediction.cancel = call.cancel
-        pair.target.cancel = call.cancel
-        pair.prediction.stride = Int64(call.input.classStride)
-        pair.prediction.format = call.input.dtype.format(inDoubles: true)
-        pair.prediction.kind = call.inputType.rawValue
-        pair.prediction.transform = call.transform
-        pair.prediction.clip_low = call.clipLow
-        pair.prediction.clip_high = call.clipHigh
+        pair.keep = 1 - problem.settings.labelSmoothing
+        pair.is_plain = problem.mode == .divergence && problem.settings.isPlainDivergence ? 1 : 0
+        pair.cancel = problem.settings.cancel
+        pair.prediction.cancel = problem.settings.cancel
+        pair.target.cancel = problem.settings.cancel
+        pair.prediction.stride = Int64(problem.input.classStride)
+        pair.prediction.format = problem.input.dtype.format(inDoubles: true)
+        pair.prediction.kind = problem.settings.inputType.rawValue
+        pair.prediction.transform = problem.settings.transform
+        pair.prediction.clip_low = problem.settings.clipLow
+        pair.prediction.clip_high = problem.settings.clipHigh
         pair.prediction.values = rows + length
         pair.prediction.logs = rows + 2 * length
         pair.target.clip_low = -.infinity
         pair.target.clip_high = .infinity
         pair.target.values = rows + 3 * length
         pair.target.logs = rows + 4 * length
-        if call.temperature != 1 && call.targetType == .logits {
-            pair.target.transform = crossentropy_transform(scale: 1 / call.temperature, softcap: 0)
+        if problem.settings.temperature != 1 && problem.settings.targetType == .logits {
+            pair.target.transform = crossentropy_transform(scale: 1 / problem.settings.temperature, softcap: 0)
         }
     }
 
     /// Probabilities of all classes of a row, contiguous f64 if they are not the caller's own; `nil` if the row names none.
     mutating func target(of row: Int, _ offsets: RowOffsets) -> UnsafeRawPointer? {
-        if call.pointee.sparse != nil {
-            let entries = call.pointee.entries(ofRow: row, offsets)
+        if problem.pointee.sparse != nil {
+            let entries = problem.pointee.entries(ofRow: row, offsets)
             // Offsets were checked, but the caller's memory may have changed since.
-            return call.pointee.hasEntry(entries) ? UnsafeRawPointer(expand(entries!)) : nil
+            return problem.pointee.hasEntry(entries) ? UnsafeRawPointer(expand(entries!)) : nil
         }
-        let place = UnsafeRawPointer(call.pointee.target.element(offsets.target))
-        if call.pointee.targetType == .probs || usesSingles { return place }
-        stageTarget(place, call.pointee.target, call.pointee.targetType.kind)
-        if call.pointee.mode != .divergence { kernels.normalize(&pair.target, pair.classes) }
+        let place = UnsafeRawPointer(problem.pointee.target.element(offsets.target))
+        if problem.pointee.settings.targetType == .probs || usesSingles { return place }
+        stageTarget(place, problem.pointee.target, problem.pointee.settings.targetType.kind)
+        if problem.pointee.mode != .divergence { kernels.normalize(&pair.target, pair.classes) }
         return UnsafeRawPointer(pair.target.values)
     }
 
@@ -97,26 +98,26 @@ struct Pairs {
 
     /// Writes a sparse row out.
     private mutating func expand(_ entries: SparseEntries) -> UnsafeMutablePointer<Double> {
-        let sparse = call.pointee.sparse!
+        let sparse = problem.pointee.sparse!
         let named = pair.target.values!
         var count = 0
-        for i in 0..<entries.count where call.pointee.label(entries, i) != nil {
-            if i % LossCall.part == 0 && call.pointee.isCancelled { break }
-            if count == call.pointee.classes { break }  // checked, but the caller's memory may have changed since
+        for i in 0..<entries.count where problem.pointee.label(entries, i) != nil {
+            if i % Settings.part == 0 && problem.pointee.settings.isCancelled { break }
+            if count == problem.pointee.classes { break }  // checked, but the caller's memory may have changed since
             named[count] = sparse.probs.double(at: entries.firstProb + i * sparse.probs.classStride)
             count += 1
         }
-        if call.pointee.targetType != .probs {
+        if problem.pointee.settings.targetType != .probs {
             pair.target.data = UnsafeRawPointer(named)
-            pair.target.kind = call.pointee.targetType.kind
+            pair.target.kind = problem.pointee.settings.targetType.kind
             kernels.stage(&pair.target, Int64(count))
             kernels.normalize(&pair.target, Int64(count))
         }
         var total = sum(named, count)
         // Exponentials of logarithms that are all far from 0 have no digits, but their shares are those of the largest.
         let isFar = !(total.sum > 0x1p-900 && total.sum < .infinity)
-        if isFar && call.pointee.targetType == .logProbs && sparse.rest == .renormalize {
-            call.pointee.forEachPart(of: count) { part in
+        if isFar && problem.pointee.settings.targetType == .logProbs && sparse.rest == .renormalize {
+            problem.pointee.settings.forEachPart(of: count) { part in
                 for i in part { named[i] = pair.target.logs[i] }
             }
             pair.target.kind = CROSSENTROPY_LOGITS
@@ -125,30 +126,30 @@ struct Pairs {
             total = sum(named, count)
         }
         if total.sum.magnitude == .infinity && sparse.rest == .renormalize {
-            call.pointee.forEachPart(of: count) { part in
+            problem.pointee.settings.forEachPart(of: count) { part in
                 for i in part { named[i] *= 0x1p-64 }
             }
             total = sum(named, count)
         }
-        let others = call.pointee.classes - count
+        let others = problem.pointee.classes - count
         let share = sparse.rest == .spread && others > 0 ? sparse.remainder(of: total, count) / Double(others) : 0
-        call.pointee.forEachPart(of: call.pointee.classes) { part in
+        problem.pointee.settings.forEachPart(of: problem.pointee.classes) { part in
             for c in part { dense[c] = share }
         }
         var next = 0
         for i in 0..<entries.count {
-            if i % LossCall.part == 0 && call.pointee.isCancelled { break }
-            guard next < count, let label = call.pointee.label(entries, i) else { continue }
+            if i % Settings.part == 0 && problem.pointee.settings.isCancelled { break }
+            guard next < count, let label = problem.pointee.label(entries, i) else { continue }
             let value = sparse.rest == .renormalize ? named[next] / total.value : named[next]
             next += 1
-            dense[label.isIndex(below: call.pointee.classes) ? Int(label.value) : 0] = value
+            dense[label.isIndex(below: problem.pointee.classes) ? Int(label.value) : 0] = value
         }
         return dense
     }
 
     private func sum(_ values: UnsafePointer<Double>, _ count: Int) -> CompensatedSum {
         var total = CompensatedSum()
-        call.pointee.forEachPart(of: count) { part in
+        problem.pointee.settings.forEachPart(of: count) { part in
             for i in part { total.add(values[i]) }
         }
         return total
@@ -162,23 +163,23 @@ struct Pairs {
         pair.grad_scale = row.grad_scale
         pair.z_loss = row.terms.z_loss
         power = row.grad_power
-        switch call.pointee.mode {
+        switch problem.pointee.mode {
         case .divergence:
             if usesSingles && power == 1, let value = divergenceOfSingles(row) { return value }
             return divergence(row, offsets, hasGradients: hasGradients)
         case .hessianVector, .hessianDiagonal: return hasGradients ? secondDerivatives(&row, kernel, offsets) : 0
         case .loss, .softmax, .logSoftmax:
-            if !hasGradients || call.pointee.targetGrad == nil { return kernel(&row) }
+            if !hasGradients || problem.pointee.outputs.targetGrad == nil { return kernel(&row) }
             return lossWithTargetGradient(&row, kernel, offsets)
         }
     }
 
     private mutating func divergence(_ row: crossentropy_row, _ offsets: RowOffsets, hasGradients: Bool) -> Double {
         kernels.stage(&pair.prediction, pair.classes)
-        if call.pointee.sparse != nil {
+        if problem.pointee.sparse != nil {
             stageTarget(row.target, Operand(data: dense, dtype: .f64, classStride: 1), CROSSENTROPY_PROBS)
-        } else if call.pointee.targetType == .probs || usesSingles {
-            stageTarget(row.target, call.pointee.target, call.pointee.targetType.kind)
+        } else if problem.pointee.settings.targetType == .probs || usesSingles {
+            stageTarget(row.target, problem.pointee.target, problem.pointee.settings.targetType.kind)
         }
         let divergence = kernels.divergence(&pair)
         let value = row.row_weight * divergence * pair.total_unit
@@ -206,7 +207,7 @@ struct Pairs {
         }
         kernels.stage(&pair.prediction, pair.classes)
         if pair.mass != pair.mass || pair.prediction.factor != pair.prediction.factor { return .nan }
-        if let vector = call.pointee.vector {
+        if let vector = problem.pointee.vector {
             stageTarget(UnsafeRawPointer(vector.element(offsets.vector)), vector, CROSSENTROPY_NUMBERS)
             kernels.hessian_vector(&pair)
         } else {
@@ -221,8 +222,8 @@ struct Pairs {
     ) -> Double {
         // Before the gradient takes the input's place.
         kernels.stage(&pair.prediction, pair.classes)
-        if call.pointee.targetType == .probs {
-            stageTarget(row.target, call.pointee.target, CROSSENTROPY_NUMBERS)
+        if problem.pointee.settings.targetType == .probs {
+            stageTarget(row.target, problem.pointee.target, CROSSENTROPY_NUMBERS)
             pair.target.kind = CROSSENTROPY_PROBS
         }
         kernels.costs(&pair)
@@ -234,7 +235,7 @@ struct Pairs {
     /// `nil` where f32 cannot tell, and nothing has been written.
     private mutating func divergenceOfSingles(_ row: crossentropy_row) -> Double? {
         pair.target.data = row.target
-        pair.target.stride = Int64(call.pointee.target.classStride)
+        pair.target.stride = Int64(problem.pointee.target.classStride)
         pair.target.format = CROSSENTROPY_F32
         let divergence = kernels.single_divergence(&pair)
         if divergence < Self.leastSingleDivergence || divergence == .infinity { return nil }
@@ -250,7 +251,7 @@ struct Pairs {
         kernels.single_divergence_grad(&pair)
         if !isDirect {
             let format = row.grad_format == CROSSENTROPY_F32 ? CROSSENTROPY_NATIVE : row.grad_format
-            call.pointee.forEachPart(of: call.pointee.classes) { part in
+            problem.pointee.settings.forEachPart(of: problem.pointee.classes) { part in
                 scatterSingles(
                     copy + part.lowerBound * MemoryLayout<Float>.size, Int64(part.count), grad, format,
                     Int64(part.lowerBound) * row.grad_stride, row.grad_stride)
@@ -262,7 +263,7 @@ struct Pairs {
     private func write(
         _ copy: UnsafeMutablePointer<Double>, _ place: UnsafeMutableRawPointer, _ format: Int32, _ stride: Int64
     ) {
-        call.pointee.forEachPart(of: call.pointee.classes) { part in
+        problem.pointee.settings.forEachPart(of: problem.pointee.classes) { part in
             if power != 1 { for c in part { copy[c] *= power } }
             scatter(
                 copy + part.lowerBound, Int64(part.count), place, format, Int64(part.lowerBound) * stride, stride)
@@ -270,7 +271,7 @@ struct Pairs {
     }
 
     private mutating func writeTargetGradient(_ row: crossentropy_row, _ offsets: RowOffsets) {
-        guard let grad = call.pointee.targetGrad else { return }
+        guard let grad = problem.pointee.outputs.targetGrad else { return }
         // The transform is the prediction's alone.
         let scale = ScaledNumber(row.grad_scale) * ScaledNumber(row.grad_power)
         (pair.grad_scale, power) = scale.shifted(by: -pair.prediction.transform.slopeExponent).parts()
@@ -284,8 +285,8 @@ struct Pairs {
     }
 
     func fillTargetGradient(_ offsets: RowOffsets, with value: Double) {
-        guard let grad = call.pointee.targetGrad else { return }
-        call.pointee.forEachPart(of: call.pointee.classes) { part in
+        guard let grad = problem.pointee.outputs.targetGrad else { return }
+        problem.pointee.settings.forEachPart(of: problem.pointee.classes) { part in
             fill(
                 grad.element(offsets.targetGrad + part.lowerBound * grad.classStride), Int64(part.count),
                 Int64(grad.classStride), grad.dtype.format(inDoubles: true), value)

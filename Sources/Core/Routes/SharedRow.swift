@@ -14,15 +14,15 @@ struct SharedRow {
 
     /// The losses and gradients of all rows, one after the other.
     static func runAll(_ pass: UnsafePointer<RowPass>) throws(LossFailure) {
-        let call = pass.pointee.call
+        let problem = pass.pointee.problem
         pass.pointee.workspace.reset()
         let groups = Groups(pass, pass.pointee.workspace.slot(0))
         groups.group.pointee.kept = nil  // each thread's own
-        call.pointee.rows.forEachRow(in: 0..<call.pointee.rows.count) { row, offsets in
+        problem.pointee.rows.forEachRow(in: 0..<problem.pointee.rows.count) { row, offsets in
             run(groups, row, offsets)
-            return !call.pointee.isCancelled
+            return !problem.pointee.settings.isCancelled
         }
-        if call.pointee.wasCancelled { throw .cancelled }
+        if problem.pointee.settings.wasCancelled { throw .cancelled }
     }
 
     @inline(never)
@@ -33,23 +33,23 @@ struct SharedRow {
         groups.prepare(1, offsets)
         kernels.begin(group)
         forEachBlock(groups, kernels.sum)
-        if groups.call.pointee.wasCancelled { return }  // and some blocks have no sums
+        if groups.problem.pointee.settings.wasCancelled { return }  // and some blocks have no sums
         kernels.finish(group)
         if group.pointee.grad != nil {
             forEachBlock(groups, kernels.grad)
         } else {
             groups.pass.pointee.clearGradients(offsets, 1)
         }
-        groups.call.pointee.statistics?.store(&group.pointee, row, 1)
+        groups.problem.pointee.outputs.statistics?.store(&group.pointee, row, 1)
         groups.keepLosses(1, offsets)
     }
 
     private static func forEachBlock(_ groups: Groups, _ kernel: crossentropy_block_kernel) {
-        let call = groups.call.pointee
-        let blocks = (call.classes + Int(CROSSENTROPY_BLOCK) - 1) / Int(CROSSENTROPY_BLOCK)
+        let problem = groups.problem.pointee
+        let blocks = (problem.classes + Int(CROSSENTROPY_BLOCK) - 1) / Int(CROSSENTROPY_BLOCK)
         let workspace = groups.pass.pointee.workspace
         var row = SharedRow(
-            pieces: Pieces(count: blocks, length: blocksPerPiece, cancel: call.cancel),
+            pieces: Pieces(count: blocks, length: blocksPerPiece, cancel: problem.settings.cancel),
             group: UnsafePointer(groups.group), workspace: workspace, kernel: kernel)
         ThreadPool.run(threads: workspace.threads, { SharedRow.work($0!) }, &row)
     }

@@ -11,48 +11,48 @@ struct SingleRows {
     /// Where rows become distributions in f64.
     private var pairs: Pairs?
 
-    private var call: UnsafePointer<LossCall> { pass.pointee.call }
+    private var problem: UnsafePointer<Problem> { pass.pointee.problem }
 
     init(_ pass: UnsafePointer<RowPass>, _ slot: Workspace.Slot) {
         self.pass = pass
         self.slot = slot
-        let call = pass.pointee.call.pointee
+        let problem = pass.pointee.problem.pointee
         let plan = pass.pointee.plan.pointee
         let workspace = pass.pointee.workspace
         let kernels = withUnsafePointer(to: &Processor.state.pointee.kernels) { $0 }
         let inDoubles = plan.computesInDoubles
         let type: Int32 = inDoubles ? 1 : 0
         if case .mass = pass.pointee.purpose { isOfMass = true } else { isOfMass = false }
-        if isOfMass || call.mode.isOfPairs {
+        if isOfMass || problem.mode.isOfPairs {
             kernel = kernels.pointee.total_mass
         } else if plan.needsMass {
-            kernel = shim_mass_kernel(kernels, call.inputType.rawValue, type)
+            kernel = shim_mass_kernel(kernels, problem.settings.inputType.rawValue, type)
         } else {
-            kernel = shim_index_kernel(kernels, call.inputType.rawValue, type)
+            kernel = shim_index_kernel(kernels, problem.settings.inputType.rawValue, type)
         }
-        row.classes = Int64(call.classes)
-        row.input_stride = Int64(call.input.classStride)
-        row.input_format = call.input.dtype.format(inDoubles: inDoubles)
-        row.target_stride = Int64(call.target.classStride)
-        row.target_is_f64 = call.target.dtype == .f64 ? 1 : 0
-        row.grad_stride = Int64(call.grad?.classStride ?? 0)
-        row.grad_format = call.grad?.dtype.format(inDoubles: inDoubles) ?? CROSSENTROPY_NATIVE
+        row.classes = Int64(problem.classes)
+        row.input_stride = Int64(problem.input.classStride)
+        row.input_format = problem.input.dtype.format(inDoubles: inDoubles)
+        row.target_stride = Int64(problem.target.classStride)
+        row.target_is_f64 = problem.target.dtype == .f64 ? 1 : 0
+        row.grad_stride = Int64(problem.outputs.grad?.classStride ?? 0)
+        row.grad_format = problem.outputs.grad?.dtype.format(inDoubles: inDoubles) ?? CROSSENTROPY_NATIVE
         if let weights = workspace.classWeights { row.weight = UnsafePointer(weights) }
         row.keep = 1
         if !isOfMass {
-            row.keep = 1 - call.labelSmoothing
-            row.spread = call.prior == nil ? call.labelSmoothing / Double(call.classes) : 0
+            row.keep = 1 - problem.settings.labelSmoothing
+            row.spread = problem.prior == nil ? problem.settings.labelSmoothing / Double(problem.classes) : 0
             if let priors = workspace.priors { row.prior = UnsafePointer(priors) }
         }
-        row.terms = call.terms
-        row.terms.z_loss = ScaledNumber(call.terms.z_loss).shifted(by: -workspace.weightExponent).value
-        row.transform = call.transform
-        row.clip_low = call.clipLow
-        row.clip_high = call.clipHigh
-        row.cancel = call.cancel
+        row.terms = problem.settings.terms
+        row.terms.z_loss = ScaledNumber(problem.settings.terms.z_loss).shifted(by: -workspace.weightExponent).value
+        row.transform = problem.settings.transform
+        row.clip_low = problem.settings.clipLow
+        row.clip_high = problem.settings.clipHigh
+        row.cancel = problem.settings.cancel
         row.scratch = slot.scratch
         row.blocks = slot.blocks
-        pairs = plan.route == .pairs ? Pairs(pass.pointee.call, plan, slot.extra, row.weight) : nil
+        pairs = plan.route == .pairs ? Pairs(pass.pointee.problem, plan, slot.extra, row.weight) : nil
         if plan.writesTarget {
             row.target_stride = 1
             row.target_is_f64 = 1
@@ -60,7 +60,7 @@ struct SingleRows {
     }
 
     mutating func run(_ rows: Range<Int>) {
-        call.pointee.rows.forEachRun(in: rows, limit: Int(CROSSENTROPY_GROUP)) { first, offsets, count in
+        problem.pointee.rows.forEachRun(in: rows, limit: Int(CROSSENTROPY_GROUP)) { first, offsets, count in
             run(first, offsets, count)
             return true
         }
@@ -68,17 +68,17 @@ struct SingleRows {
 
     /// Up to 16 neighbouring rows.
     private mutating func run(_ first: Int, _ firstOffsets: RowOffsets, _ count: Int) {
-        let facts = RowFacts(call, firstOffsets)
+        let facts = RowFacts(problem, firstOffsets)
         let labels = shim_group_labels(slot.group)!
         let isCounted = shim_group_is_counted(slot.group)!
         facts.read(count, labels: labels, isCounted: isCounted)
         for i in 0..<count {
-            if call.pointee.isCancelled { return }
-            let offsets = firstOffsets + call.pointee.rows.step * i
+            if problem.pointee.settings.isCancelled { return }
+            let offsets = firstOffsets + problem.pointee.rows.step * i
             let value = value(
                 of: first + i, offsets, facts.weights(i, label: labels[i]), labels[i], isCounted[i], facts)
             if pass.pointee.storesLosses {
-                call.pointee.loss?.store(value, at: offsets.loss)
+                problem.pointee.outputs.loss?.store(value, at: offsets.loss)
             } else {
                 slot.sum.pointee.add(value)
             }
@@ -96,14 +96,14 @@ struct SingleRows {
         if isCounted != isCounted { return filled(offsets, with: .nan) }
         row.label = label
         if pairs != nil {
-            if !call.pointee.isIndexTarget {
+            if !problem.pointee.isIndexTarget {
                 guard let target = pairs!.target(of: number, offsets) else { return filled(offsets, with: 0) }
                 row.target = target
             }
-        } else if !call.pointee.isIndexTarget {
-            row.target = UnsafeRawPointer(call.pointee.target.element(offsets.target))
+        } else if !problem.pointee.isIndexTarget {
+            row.target = UnsafeRawPointer(problem.pointee.target.element(offsets.target))
         }
-        row.input = UnsafeRawPointer(call.pointee.input.element(offsets.input))
+        row.input = UnsafeRawPointer(problem.pointee.input.element(offsets.input))
         let scale: RowScales.Row
         if pass.pointee.plan.pointee.needsMass || isOfMass {
             // The kernels have the class weights, divided by a power of two that keeps them in range.
@@ -118,7 +118,7 @@ struct SingleRows {
         row.grad_scale = scale.grad
         row.grad_power = scale.gradPower
         let hasGradients = !isOfMass && scales.hasGradients && scales.isFinite(s, g)
-        row.grad = hasGradients ? call.pointee.grad?.element(offsets.grad) : nil
+        row.grad = hasGradients ? problem.pointee.outputs.grad?.element(offsets.grad) : nil
         var value: Double
         if pairs != nil && !isOfMass {
             value = pairs!.value(&row, kernel, offsets, hasGradients: hasGradients)

@@ -5,67 +5,67 @@ import Shims
 //
 // `target` is the labels; in loss and gradient those that the statistics hold, where an ignored row has -1.
 
-extension LossCall {
+extension Problem {
     public typealias Partials = UnsafeMutablePointer<crossentropy_partial>
 
     /// The label of an ignored row.
     public static var ignoredLabel: Int64 { -1 }
 
     /// Writes the statistics of each row's slice. `classes` is the length of the slice.
-    @export(interface) public static func computePartials(_ call: UnsafePointer<LossCall>, _ partials: Partials)
+    @export(interface) public static func computePartials(_ problem: UnsafePointer<Problem>, _ partials: Partials)
         throws(LossFailure)
     {
         // Which labels are too large is not known yet.
-        var scan = call.pointee
+        var scan = problem.pointee
         scan.classes = .max
         _ = try scan.scanTargets()
-        try runSlices(call, partials, RowScales(loss: ScaledNumber(1), exponent: 0, grad: nil))
+        try runSlices(problem, partials, RowScales(loss: ScaledNumber(1), exponent: 0, grad: nil))
     }
 
     /// The gradient of each row's slice, from complete statistics of each row.
-    @export(interface) public static func gradOfPartials(_ call: UnsafePointer<LossCall>, _ partials: Partials)
+    @export(interface) public static func gradOfPartials(_ problem: UnsafePointer<Problem>, _ partials: Partials)
         throws(LossFailure)
     {
-        let divisor = try call.pointee.scanTargets()
-        let isEmpty = try call.pointee.isEmptyMean(divisor)
-        try runSlices(call, partials, call.pointee.scales(divisor, isEmpty: isEmpty))
+        let divisor = try problem.pointee.scanTargets()
+        let isEmpty = try problem.pointee.settings.isEmptyMean(divisor)
+        try runSlices(problem, partials, problem.pointee.scales(divisor, isEmpty: isEmpty))
     }
 
     @inline(never)
     @_optimize(size)
-    private static func runSlices(_ call: UnsafePointer<LossCall>, _ partials: Partials, _ scales: RowScales)
+    private static func runSlices(_ problem: UnsafePointer<Problem>, _ partials: Partials, _ scales: RowScales)
         throws(LossFailure)
     {
-        try Workspace.with(call) { plan, workspace throws(LossFailure) in
-            var pass = RowPass(.slices(partials), call, plan, workspace, scales)
+        try Workspace.with(problem) { plan, workspace throws(LossFailure) in
+            var pass = RowPass(.slices(partials), problem, plan, workspace, scales)
             try pass.run()
         }
     }
 
     /// The loss from complete statistics of each row.
     @_optimize(size)
-    @export(interface) public static func lossOfPartials(_ call: UnsafePointer<LossCall>, _ partials: Partials)
+    @export(interface) public static func lossOfPartials(_ problem: UnsafePointer<Problem>, _ partials: Partials)
         throws(LossFailure)
     {
-        let divisor = try call.pointee.scanTargets()
-        let isEmpty = try call.pointee.isEmptyMean(divisor)
-        let scales = call.pointee.scales(divisor, isEmpty: isEmpty)
-        try Workspace.with(call, threads: 1) { plan, workspace throws(LossFailure) in
-            var pass = RowPass(.slices(partials), call, plan, workspace, scales)
+        let divisor = try problem.pointee.scanTargets()
+        let isEmpty = try problem.pointee.settings.isEmptyMean(divisor)
+        let scales = problem.pointee.scales(divisor, isEmpty: isEmpty)
+        try Workspace.with(problem, threads: 1) { plan, workspace throws(LossFailure) in
+            var pass = RowPass(.slices(partials), problem, plan, workspace, scales)
             workspace.reset()
             withUnsafePointer(to: &pass) { pass in
                 let groups = Groups(pass, workspace.slot(0))
-                let rows = call.pointee.rows
+                let rows = problem.pointee.rows
                 rows.forEachRun(in: 0..<rows.count, limit: Int(CROSSENTROPY_GROUP)) { row, first, count in
-                    if call.pointee.isCancelled { return false }
+                    if problem.pointee.settings.isCancelled { return false }
                     groups.prepare(count, first)
                     groups.complete(count, partials + row)
                     groups.keepLosses(count, first)
                     return true
                 }
             }
-            if call.pointee.wasCancelled { throw .cancelled }
-            call.pointee.storeReduced(workspace.total(), divisor, isEmpty: isEmpty)
+            if problem.pointee.settings.wasCancelled { throw .cancelled }
+            problem.pointee.storeReduced(workspace.total(), divisor, isEmpty: isEmpty)
         }
     }
 }
@@ -74,7 +74,7 @@ extension Groups {
     /// The losses of a group whose rows have their statistics, and what its gradients need.
     @inline(never)
     @_optimize(size)
-    fileprivate func complete(_ count: Int, _ partials: LossCall.Partials) {
+    fileprivate func complete(_ count: Int, _ partials: Problem.Partials) {
         let kernels = withUnsafePointer(to: &Processor.state.pointee.kernels) { $0 }
         let target = shim_group_target(group)!
         let max = shim_group_max(group)!
@@ -104,18 +104,18 @@ struct Slices {
         kernels = shim_slice_kernels(&Processor.state.pointee.kernels, inDoubles ? 1 : 0).pointee
     }
 
-    private var call: UnsafePointer<LossCall> { groups.call }
+    private var problem: UnsafePointer<Problem> { groups.problem }
     private var group: UnsafeMutablePointer<crossentropy_group> { groups.group }
 
     @_optimize(size)
     func run(_ rows: Range<Int>) {
         guard case .slices(let partials) = groups.pass.pointee.purpose else { return }
-        call.pointee.rows.forEachRun(in: rows, limit: Int(CROSSENTROPY_GROUP)) { row, offsets, count in
-            if call.pointee.grad != nil {
+        problem.pointee.rows.forEachRun(in: rows, limit: Int(CROSSENTROPY_GROUP)) { row, offsets, count in
+            if problem.pointee.outputs.grad != nil {
                 writeGradient(partials + row, offsets, count)
             } else {
-                for i in 0..<count where !call.pointee.isCancelled {
-                    compute(partials + row + i, offsets + call.pointee.rows.step * i)
+                for i in 0..<count where !problem.pointee.settings.isCancelled {
+                    compute(partials + row + i, offsets + problem.pointee.rows.step * i)
                 }
             }
             return true
@@ -124,26 +124,27 @@ struct Slices {
 
     @inline(never)
     @_optimize(size)
-    private func compute(_ place: LossCall.Partials, _ offsets: RowOffsets) {
-        let call = call.pointee
-        let first = call.slice!.lowerBound
-        let label = call.target.label(at: offsets.target)
-        let isIgnored = call.isIgnored(label)
+    private func compute(_ place: Problem.Partials, _ offsets: RowOffsets) {
+        let problem = problem.pointee
+        let first = problem.slice!.lowerBound
+        let label = problem.target.label(at: offsets.target)
+        let isIgnored = problem.isIgnored(label)
         var partial = crossentropy_partial(
-            dtype: call.input.dtype, label: isIgnored ? LossCall.ignoredLabel : label.value, transform: call.transform)
-        partial.cover(first: first, count: call.classes)
+            dtype: problem.input.dtype, label: isIgnored ? Problem.ignoredLabel : label.value,
+            transform: problem.settings.transform)
+        partial.cover(first: first, count: problem.classes)
         if !isIgnored {
             group.pointee.rows = 1
-            group.pointee.input = UnsafeRawPointer(call.input.element(offsets.input))
+            group.pointee.input = UnsafeRawPointer(problem.input.element(offsets.input))
             shim_group_labels(group)![0] = label.value &- Int64(first)
             kernels.read(group)
-            if call.slice!.contains(Int(label.value)) {
+            if problem.slice!.contains(Int(label.value)) {
                 partial.has_target = 1
                 partial.target = shim_group_target(group)![0]
             }
             var sum = crossentropy_block_sum()
-            for block in 0..<(call.classes + Int(CROSSENTROPY_BLOCK) - 1) / Int(CROSSENTROPY_BLOCK) {
-                if call.isCancelled { return }
+            for block in 0..<(problem.classes + Int(CROSSENTROPY_BLOCK) - 1) / Int(CROSSENTROPY_BLOCK) {
+                if problem.settings.isCancelled { return }
                 sum.max = partial.max
                 kernels.sum(group, 0, Int64(block), &sum)
                 partial.add(sum, first: first)
@@ -154,11 +155,11 @@ struct Slices {
 
     @inline(never)
     @_optimize(size)
-    private func writeGradient(_ partials: LossCall.Partials, _ offsets: RowOffsets, _ count: Int) {
+    private func writeGradient(_ partials: Problem.Partials, _ offsets: RowOffsets, _ count: Int) {
         if !groups.pass.pointee.scales.hasGradients { return groups.pass.pointee.clearGradients(offsets, count) }
         groups.prepare(count, offsets)
         // From here on counted from the slice's first class.
-        let first = Int64(call.pointee.slice!.lowerBound)
+        let first = Int64(problem.pointee.slice!.lowerBound)
         for i in 0..<count { shim_group_labels(group)![i] -= first }
         kernels.read(group)
         groups.complete(count, partials)

@@ -10,18 +10,18 @@ package struct RowTile {
     var stride: Int { rows + Int(CROSSENTROPY_GROUP) }
 
     /// `nil` where there is no need of one, or too many classes for one to stay near the core.
-    init?(for call: LossCall) {
-        guard call.rows.step.input == 1, call.input.classStride != 1 else { return nil }
-        let most = (1 << 18) / call.input.dtype.size / max(1, call.classes) - Int(CROSSENTROPY_GROUP)
+    init?(for problem: Problem) {
+        guard problem.rows.step.input == 1, problem.input.classStride != 1 else { return nil }
+        let most = (1 << 18) / problem.input.dtype.size / max(1, problem.classes) - Int(CROSSENTROPY_GROUP)
         rows = min(1024, most) & ~(Int(CROSSENTROPY_GROUP) - 1)
         if rows < 2 * Int(CROSSENTROPY_GROUP) { return nil }
     }
 
-    func bytes(_ call: LossCall) -> Int { call.classes * stride * call.input.dtype.size }
+    func bytes(_ problem: Problem) -> Int { problem.classes * stride * problem.input.dtype.size }
 
     /// Whether gradients can take the places of the logits that they are of.
-    func holdsGradients(_ call: LossCall) -> Bool {
-        call.rows.step.grad == 1 && call.grad != nil && call.grad!.dtype == call.input.dtype
+    func holdsGradients(_ problem: Problem) -> Bool {
+        problem.rows.step.grad == 1 && problem.outputs.grad != nil && problem.outputs.grad!.dtype == problem.input.dtype
     }
 
     func read(_ operand: Operand, _ offset: Int, _ count: Int, classes: Int, to tile: UnsafeMutableRawPointer) {
@@ -46,15 +46,15 @@ extension Groups {
     /// Groups of rows whose classes lie far apart, from a copy.
     @inline(never)
     func run(_ tile: RowTile, _ row: Int, _ count: Int, _ first: RowOffsets) {
-        let call = call.pointee
-        let size = call.input.dtype.size
-        let holdsGradients = pass.pointee.scales.hasGradients && tile.holdsGradients(call)
+        let problem = problem.pointee
+        let size = problem.input.dtype.size
+        let holdsGradients = pass.pointee.scales.hasGradients && tile.holdsGradients(problem)
         group.pointee.input_stride = Int64(tile.stride)
         if holdsGradients { group.pointee.grad_stride = Int64(tile.stride) }
-        tile.read(call.input, first.input, count, classes: call.classes, to: slot.extra)
+        tile.read(problem.input, first.input, count, classes: problem.classes, to: slot.extra)
         for start in stride(from: 0, to: count, by: Int(CROSSENTROPY_GROUP)) {
             let rows = min(Int(CROSSENTROPY_GROUP), count - start)
-            let offsets = first + call.rows.step * start
+            let offsets = first + problem.rows.step * start
             prepare(rows, offsets)
             group.pointee.input = UnsafeRawPointer(slot.extra + start * size)
             group.pointee.upcoming = group.pointee.input  // `read` has asked for what comes next
@@ -62,6 +62,8 @@ extension Groups {
             if holdsGradients { group.pointee.grad = slot.extra + start * size }
             finish(row + start, rows, offsets)
         }
-        if holdsGradients { tile.write(slot.extra, to: call.grad!, first.grad, count, classes: call.classes) }
+        if holdsGradients {
+            tile.write(slot.extra, to: problem.outputs.grad!, first.grad, count, classes: problem.classes)
+        }
     }
 }

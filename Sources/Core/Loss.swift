@@ -1,0 +1,99 @@
+import Shims
+
+extension Problem {
+    // Exported as an interface, or else CABI would get a second copy of everything below.
+    @export(interface) public static func run(_ problem: UnsafePointer<Problem>) throws(LossFailure) {
+        var divisor = try problem.pointee.scanTargets()
+        if problem.pointee.isMeanOverDistributionMass { divisor = try sumMass(problem, divisor) }
+        let isEmpty = try problem.pointee.settings.isEmptyMean(divisor)
+        if problem.pointee.outputs.statistics != nil { try problem.pointee.runForStatistics() }
+        try runLosses(problem, divisor, isEmpty: isEmpty)
+    }
+
+    /// The sum of the target mass of all rows, which only the kernels can make, times the sample weights.
+    @inline(never)
+    private static func sumMass(_ problem: UnsafePointer<Problem>, _ weights: borrowing MeanDivisor)
+        throws(LossFailure) -> MeanDivisor
+    {
+        var divisor = MeanDivisor(1)
+        try Workspace.with(problem) { plan, workspace throws(LossFailure) in
+            // The sum of the sample weights has an exponent, and the largest class weight has one.
+            let exponent = weights.exponent + workspace.massExponent
+            let scales = RowScales(loss: ScaledNumber(1), exponent: exponent, grad: nil)
+            var pass = RowPass(.mass, problem, plan, workspace, scales)
+            try pass.run()
+            divisor = MeanDivisor(workspace.total().pointee, exponent: exponent)
+        }
+        return divisor
+    }
+
+    @inline(never)
+    private static func runLosses(_ problem: UnsafePointer<Problem>, _ divisor: borrowing MeanDivisor, isEmpty: Bool)
+        throws(LossFailure)
+    {
+        let scales = problem.pointee.scales(divisor, isEmpty: isEmpty)
+        try Workspace.with(problem) { plan, workspace throws(LossFailure) in
+            var pass = RowPass(.loss, problem, plan, workspace, scales)
+            if plan.pointee.route == .shared {
+                try SharedRow.runAll(&pass)
+            } else {
+                try pass.run()
+            }
+            problem.pointee.storeReduced(workspace.total(), divisor, isEmpty: isEmpty)
+        }
+    }
+
+    /// What multiplies all losses and gradients. Of an settings.empty mean gradients are 0 or NaN.
+    func scales(_ divisor: borrowing MeanDivisor, isEmpty: Bool) -> RowScales {
+        let factor = ScaledNumber(settings.squaresTemperature ? settings.temperature : 1)
+        let squared = factor * factor
+        let slopes = mode == .hessianVector || mode == .hessianDiagonal ? 2 : 1
+        let exponent = slopes * settings.transform.slopeExponent
+        let grad = divisor.dividing(ScaledNumber(settings.gradLoss) * squared).shifted(by: exponent)
+        return RowScales(
+            loss: squared, exponent: divisor.exponent,
+            grad: isEmpty ? (settings.empty == .zero ? nil : ScaledNumber(.nan)) : grad)
+    }
+
+    /// Stores the sum or mean of the losses, if there is to be one.
+    func storeReduced(_ total: UnsafePointer<ExactSum>, _ divisor: borrowing MeanDivisor, isEmpty: Bool) {
+        guard settings.reduction != .none, let loss = outputs.loss else { return }
+        loss.store(isEmpty ? (settings.empty == .zero ? 0 : .nan) : divisor.mean(total.pointee), at: 0)
+    }
+
+    /// Where the loss looks at the target mass of all classes, a pass of its own; before a gradient may take the input's place.
+    @inline(never)
+    private func runForStatistics() throws(LossFailure) {
+        if Plan(for: self, threads: 1).isOfGroups { return }  // which have them from the loss's own pass
+        var problem = self
+        problem.mode = .softmax
+        problem.settings.labelSmoothing = 0
+        problem.settings.reduction = .none
+        problem.settings.squaresTemperature = false
+        problem.gradLosses = nil
+        problem.outputs.loss = nil
+        problem.outputs.grad = nil
+        problem.outputs.targetGrad = nil
+        problem.sparse = nil
+        problem.settings.targetType = .probs
+        problem.prior = nil
+        if !isIndexTarget { problem.withoutTarget() }
+        try withUnsafePointer(to: problem) { problem throws(LossFailure) in
+            try Problem.runLosses(problem, MeanDivisor(1), isEmpty: false)
+        }
+    }
+
+    /// The divisor is a sum over classes, which only the kernels can make.
+    private var isMeanOverDistributionMass: Bool {
+        settings.reduction == .mean && settings.meanOver == .mass && !isIndexTarget
+    }
+}
+
+extension Settings {
+    /// Whether there is a mean of nothing; an error where that is to be one.
+    func isEmptyMean(_ divisor: borrowing MeanDivisor) throws(LossFailure) -> Bool {
+        let isEmpty = reduction == .mean && meanOver != .divisor && divisor.isZero
+        if isEmpty && empty == .error { throw .empty }
+        return isEmpty
+    }
+}
