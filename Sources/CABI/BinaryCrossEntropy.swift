@@ -11,20 +11,20 @@ public func ce_binary_cross_entropy(
     _ options: UnsafePointer<ce_options>?, _ outputs: UnsafePointer<ce_outputs>?
 ) -> Int32 {
     checked("ce_binary_cross_entropy") { storage throws(CallError) in
-        let call = try checkedCall(
+        let problem = try checkedProblem(
             input, class_axis, target, try readOptions(options), try readOutputs(outputs), &storage)
         do throws(LossFailure) {
-            try call.run()
+            try problem.run()
         } catch {
             throw CallError(binary: error)
         }
     }
 }
 
-private func checkedCall(
+private func checkedProblem(
     _ input: UnsafePointer<ce_tensor>?, _ classAxis: Int32, _ target: UnsafePointer<ce_tensor>?,
     _ options: ce_options, _ outputs: ce_outputs, _ storage: inout CallStorage
-) throws(CallError) -> BinaryCall {
+) throws(CallError) -> BinaryProblem {
     let input = try view(input, "input", .singleOrHalf, &storage, as: .replaceable)
     let target = try view(target, "target", .integerOrSingle, &storage)
     let weight = try optionalView(options.weight, "weight", .single, &storage)
@@ -67,14 +67,14 @@ private func checkedCall(
     var numbers = TensorView(
         data: input.data, dtype: .f64, ndim: input.ndim, dimensions: try storage.nextTensor(input.ndim))
     numbers.setContiguous(like: input)
-    var call = BinaryCall(
+    var problem = BinaryProblem(
         settings: settings, input: order.walk(input), target: order.walk(target), numbering: order.walk(numbers))
-    call.weight = weight.map { order.walk($0, along: axis, $0.stride(0)) }
-    call.positiveWeight = positiveWeight.map { order.walk($0, along: axis, isForAll ? 0 : $0.stride(0)) }
-    call.sampleWeight = sampleWeight.map { order.walk($0) }
-    call.loss = loss.map { keepsLosses ? order.walk($0) : order.walk($0, along: axis, 0) }
-    call.grad = grad.map { order.walk($0) }
-    return call
+    problem.weight = weight.map { order.walk($0, along: axis, $0.stride(0)) }
+    problem.positiveWeight = positiveWeight.map { order.walk($0, along: axis, isForAll ? 0 : $0.stride(0)) }
+    problem.sampleWeight = sampleWeight.map { order.walk($0) }
+    problem.loss = loss.map { keepsLosses ? order.walk($0) : order.walk($0, along: axis, 0) }
+    problem.grad = grad.map { order.walk($0) }
+    return problem
 }
 
 /// The order in which the elements of a call are visited: that of the input in memory, since no result depends on it.

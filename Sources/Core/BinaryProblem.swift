@@ -5,7 +5,7 @@ import Shims
 /// Elements are taken a block at a time. What a kernel wants is gathered side by side, unless it lies so already;
 /// losses and gradients go the other way. Which elements make a block does not matter, since sums over elements are
 /// exact.
-public struct BinaryCall {
+public struct BinaryProblem {
     public var settings: Settings
     public var input: ElementWalk
     public var target: ElementWalk
@@ -101,68 +101,20 @@ public struct BinaryCall {
     }
 
     private func threadsToUse() -> Int {
-        let useful = count / (2 * BinaryPass.elementsPerPiece)
+        let useful = count / (2 * ElementPass.elementsPerPiece)
         return useful <= 1 ? 1 : min(useful, settings.threads > 0 ? settings.threads : ThreadCount.get(), maxThreads)
     }
 
     private func pass(
-        _ what: BinaryPass.Purpose, _ workspace: BinaryWorkspace, grad: ScaledNumber? = nil, exponent: Int = 0
+        _ what: ElementPass.Purpose, _ workspace: BinaryWorkspace, grad: ScaledNumber? = nil, exponent: Int = 0
     ) throws(LossFailure) {
         if settings.isCancelled { throw .cancelled }
-        var pass = BinaryPass(call: self, what: what, workspace: workspace, grad: grad, exponent: exponent)
         workspace.reset()
-        ThreadPool.run(threads: workspace.threads, { BinaryPass.work($0!) }, &pass)
-        if shim_load_i32(&pass.isStopped) != 0 { throw .cancelled }
-    }
-}
-
-/// One pass over the elements, shared by the threads that take part in it.
-struct BinaryPass {
-    enum Purpose {
-        case scan(Weights)
-        case loss
-    }
-
-    /// What is added up of the elements that count.
-    enum Weights {
-        case ones
-        case products
-        /// Times a power of two.
-        case shifted(by: Int)
-    }
-
-    let call: BinaryCall
-    let what: Purpose
-    let workspace: BinaryWorkspace
-    /// Multiplies every gradient; `nil`: they are all 0.
-    let grad: ScaledNumber?
-    /// Losses are multiplied by two to its power.
-    let exponent: Int
-    /// The next piece that no thread has taken.
-    var nextPiece: Int64 = 0
-    /// The next share of the workspace that no thread has taken.
-    var nextSlot: Int64 = 0
-    /// The call was cancelled, or a label is bad.
-    var isStopped: Int32 = 0
-
-    /// Enough for the counter not to matter; and few enough for the sums of ExactLanes.swift, which hold 4096 vectors.
-    static var elementsPerPiece: Int { 1 << 15 }
-
-    @_optimize(size)
-    static func work(_ context: UnsafeMutableRawPointer) {
-        let pass = context.assumingMemoryBound(to: BinaryPass.self)
-        let count = pass.pointee.call.count
-        var worker: BinaryWorker?
-        while shim_load_i32(&pass.pointee.isStopped) == 0 {
-            let piece = Int(shim_fetch_add_i64(&pass.pointee.nextPiece, 1))
-            // More pieces than there are may be asked for, but not more than that by the number of threads.
-            if piece > (count - 1) >> 15 || count == 0 { break }
-            let start = piece * elementsPerPiece
-            if worker == nil {
-                worker = BinaryWorker(pass, slot: Int(shim_fetch_add_i64(&pass.pointee.nextSlot, 1)))
-            }
-            if pass.pointee.call.settings.isCancelled || !worker!.run(start..<min(count, start + elementsPerPiece)) {
-                shim_store_i32(&pass.pointee.isStopped, 1)
+        try withUnsafePointer(to: self) { problem throws(LossFailure) in
+            var pass = ElementPass(problem, what, workspace, grad: grad, exponent: exponent)
+            ThreadPool.run(threads: workspace.threads, { ElementPass.work($0!) }, &pass)
+            if settings.wasCancelled || withUnsafeMutablePointer(to: &pass.pieces, { $0.wasStopped }) {
+                throw .cancelled
             }
         }
     }

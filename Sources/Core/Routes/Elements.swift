@@ -1,8 +1,63 @@
 import Shims
 
+/// A pass over the elements of a binary cross-entropy: what its threads share.
+struct ElementPass {
+    enum Purpose {
+        case scan(Weights)
+        case loss
+    }
+
+    /// What is added up of the elements that count.
+    enum Weights {
+        case ones
+        case products
+        /// Times a power of two.
+        case shifted(by: Int)
+    }
+
+    var pieces: Pieces
+    let problem: UnsafePointer<BinaryProblem>
+    let what: Purpose
+    let workspace: BinaryWorkspace
+    /// Multiplies every gradient; `nil`: they are all 0.
+    let grad: ScaledNumber?
+    /// Losses are multiplied by two to its power.
+    let exponent: Int
+
+    /// Enough for the counter not to matter; and few enough for the sums of ExactLanes.swift, which hold 4096 vectors.
+    static var elementsPerPiece: Int { 1 << 15 }
+
+    init(
+        _ problem: UnsafePointer<BinaryProblem>, _ what: Purpose, _ workspace: BinaryWorkspace, grad: ScaledNumber?,
+        exponent: Int
+    ) {
+        self.problem = problem
+        self.what = what
+        self.workspace = workspace
+        self.grad = grad
+        self.exponent = exponent
+        pieces = Pieces(
+            count: problem.pointee.count, length: Self.elementsPerPiece, cancel: problem.pointee.settings.cancel)
+    }
+
+    /// Stops all threads at a bad label.
+    @_optimize(size)
+    static func work(_ context: UnsafeMutableRawPointer) {
+        let pass = context.assumingMemoryBound(to: ElementPass.self)
+        let pieces = withUnsafeMutablePointer(to: &pass.pointee.pieces) { $0 }
+        guard var elements = pieces.next() else { return }
+        var worker = Elements(pass, slot: pieces.nextSlot())
+        while worker.run(elements) {
+            guard let next = pieces.next() else { return }
+            elements = next
+        }
+        pieces.stop()
+    }
+}
+
 /// One thread's way through the elements it takes: brings what a kernel needs to its place, block by block.
-struct BinaryWorker {
-    private let pass: UnsafePointer<BinaryPass>
+struct Elements {
+    private let pass: UnsafePointer<ElementPass>
     private let slot: BinarySlot
     /// For the type that is computed in, and for weights.
     private let kernels: crossentropy_binary_kernels
@@ -18,27 +73,27 @@ struct BinaryWorker {
     private var block = crossentropy_binary()
 
     @_optimize(size)
-    init(_ pass: UnsafePointer<BinaryPass>, slot number: Int) {
+    init(_ pass: UnsafePointer<ElementPass>, slot number: Int) {
         self.pass = pass
-        let call = pass.pointee.call
+        let problem = pass.pointee.problem.pointee
         slot = pass.pointee.workspace.slot(number)
-        inDoubles = call.computesInDoubles
+        inDoubles = problem.computesInDoubles
         elementSize = inDoubles ? 8 : 4
         let table = withUnsafeMutablePointer(to: &Processor.state.pointee.kernels) { $0 }
         kernels = shim_binary_kernels(table, inDoubles ? 1 : 0).pointee
         doubles = shim_binary_kernels(table, 1).pointee
         readLabels = table.pointee.binary_labels
         sum = table.pointee.sum_exactly
-        let labels = call.target.operand.dtype
-        ignoredBits = call.isIndexTarget ? call.settings.ignoreIndex.flatMap { labels.bits(of: $0) } : nil
+        let labels = problem.target.operand.dtype
+        ignoredBits = problem.isIndexTarget ? problem.settings.ignoreIndex.flatMap { labels.bits(of: $0) } : nil
 
-        block.has_indices = call.isIndexTarget ? 1 : 0
-        block.keep = 1 - call.settings.labelSmoothing
-        block.spread = call.settings.labelSmoothing / 2
-        block.is_probs = call.settings.inputType == .probs ? 1 : 0
-        block.focal_gamma = call.settings.terms.focal_gamma
-        block.clip_low = call.settings.clipLow
-        block.clip_high = call.settings.clipHigh
+        block.has_indices = problem.isIndexTarget ? 1 : 0
+        block.keep = 1 - problem.settings.labelSmoothing
+        block.spread = problem.settings.labelSmoothing / 2
+        block.is_probs = problem.settings.inputType == .probs ? 1 : 0
+        block.focal_gamma = problem.settings.terms.focal_gamma
+        block.clip_low = problem.settings.clipLow
+        block.clip_high = problem.settings.clipHigh
         let factor = pass.pointee.grad ?? ScaledNumber(0)
         isOrdinary = pass.pointee.exponent == 0 && factor.isOrdinary
         setFactor(factor)
@@ -46,7 +101,7 @@ struct BinaryWorker {
         block.single_loss = slot.memory(.positive).assumingMemoryBound(to: Float.self)
     }
 
-    private var call: BinaryCall { @inline(__always) get { pass.pointee.call } }
+    private var problem: BinaryProblem { @inline(__always) get { pass.pointee.problem.pointee } }
 
     /// A piece; false if a label is bad.
     @_optimize(size)
@@ -68,21 +123,21 @@ struct BinaryWorker {
     private mutating func compute(_ elements: Range<Int>) {
         // Labels were checked, but the caller's memory may have changed since: then they count as something.
         let ignored = readTarget(elements) ?? elements.count
-        block.input = read(call.input, elements, .input)
+        block.input = read(problem.input, elements, .input)
         block.positive = nil
-        let isPlain = !call.needsMasses && !inDoubles && isOrdinary
+        let isPlain = !problem.needsMasses && !inDoubles && isOrdinary
         var areOrdinary = true
-        if !isPlain && (ignored != 0 || call.needsMasses) {
-            block.sample_weight = readWeight(call.sampleWeight, elements, .sampleWeight)
-            block.weight = readWeight(call.weight, elements, .weight)
-            block.positive_weight = readWeight(call.positiveWeight, elements, .positiveWeight)
+        if !isPlain && (ignored != 0 || problem.needsMasses) {
+            block.sample_weight = readWeight(problem.sampleWeight, elements, .sampleWeight)
+            block.weight = readWeight(problem.weight, elements, .weight)
+            block.positive_weight = readWeight(problem.positiveWeight, elements, .positiveWeight)
             block.positive = slot.numbers(.positive)
             block.negative = slot.numbers(.negative)
             areOrdinary = kernels.masses(&block, Int64(elements.count)) != 0
         }
         block.grad = nil
         var isDirect = false
-        if let grad = call.grad, pass.pointee.grad != nil {
+        if let grad = problem.grad, pass.pointee.grad != nil {
             let place = grad.neighbours(elements, grad.operand.dtype.format(inDoubles: inDoubles))
             isDirect = place != nil
             block.grad = place ?? slot.memory(.grad)
@@ -105,12 +160,12 @@ struct BinaryWorker {
     /// What comes before anything is written: counts elements, and adds up what a mean is to be divided by. False if a
     /// label is bad.
     @_optimize(size)
-    private mutating func scan(_ elements: Range<Int>, _ weights: BinaryPass.Weights) -> Bool {
+    private mutating func scan(_ elements: Range<Int>, _ weights: ElementPass.Weights) -> Bool {
         guard let ignored = readTarget(elements) else { return false }
         slot.result.pointee.counted += elements.count - ignored
         if case .ones = weights { return true }
-        let s = readWeight(call.sampleWeight, elements, .sampleWeight)
-        let w = readWeight(call.weight, elements, .weight)
+        let s = readWeight(problem.sampleWeight, elements, .sampleWeight)
+        let w = readWeight(problem.weight, elements, .weight)
         let products = slot.numbers(.loss)
         var largest = slot.result.pointee.largest
         for i in 0..<elements.count {
@@ -189,8 +244,8 @@ struct BinaryWorker {
 
     /// Brings the target to its place. How many labels in it are ignored; `nil` if one is bad.
     private mutating func readTarget(_ elements: Range<Int>) -> Int? {
-        let target = call.target
-        if !call.isIndexTarget {
+        let target = problem.target
+        if !problem.isIndexTarget {
             block.target = read(target, elements, .target)
             return 0
         }
@@ -244,9 +299,9 @@ struct BinaryWorker {
 
     /// The same for losses in f32, which are summed in 16 lanes already or not.
     private func keepLosses(_ elements: Range<Int>, areSummed: Bool) {
-        if call.settings.reduction != .none {
+        if problem.settings.reduction != .none {
             if areSummed { return add(16) }
-        } else if let loss = call.loss, loss.operand.dtype == .f32 {
+        } else if let loss = problem.loss, loss.operand.dtype == .f32 {
             loss.forEachRun(in: elements) { done, offset, count in
                 kernels.scatter(
                     block.single_loss + done, Int64(count), loss.operand.data, CROSSENTROPY_NATIVE, Int64(offset),
@@ -262,9 +317,9 @@ struct BinaryWorker {
 
     /// Stores the losses, or adds them to the sum.
     private func keepLosses(_ elements: Range<Int>) {
-        if call.settings.reduction != .none {
+        if problem.settings.reduction != .none {
             add(elements.count)
-        } else if let loss = call.loss {
+        } else if let loss = problem.loss {
             let losses = slot.numbers(.loss)
             loss.forEachRun(in: elements) { done, offset, count in
                 for i in 0..<count { loss.operand.store(losses[done + i], at: offset + i * loss.step) }
@@ -288,7 +343,7 @@ struct BinaryWorker {
     }
 
     private func writeGradient(_ elements: Range<Int>) {
-        guard let grad = call.grad else { return }
+        guard let grad = problem.grad else { return }
         let copy = slot.memory(.grad)
         // Of an empty mean that is to be 0, the gradients are too.
         if pass.pointee.grad == nil { memset(copy, 0, elements.count * elementSize) }
