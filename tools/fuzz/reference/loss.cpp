@@ -16,9 +16,9 @@ Real Masses::cancellation() const {
 std::vector<Pair> chained(const Call &call, const Target &target, const std::vector<Pair> &units) {
     const size_t classes = units.size();
     const int32_t kind = call.options.target_type;
-    // A difference of logits that is no number may make the row undefined.
+    // A difference of logits that is no number, or is within a rounding of being none, may make the row undefined.
     for (const Pair &unit : units) {
-        if (std::isfinite(unit.value) && std::fabs(unit.value) > largest_of(CE_F64))
+        if (std::isfinite(unit.value) && std::fabs(unit.value) * (1 + 0x1p-50L) > largest_of(CE_F64))
             return std::vector<Pair>(classes, anything());
     }
     if (kind == CE_TARGET_PROBS) return units;
