@@ -62,7 +62,7 @@ var targets: [Target] =
         .target(name: "Core", dependencies: ["Shims"] + kernelDependencies, swiftSettings: common),
         .target(
             name: "CABI", dependencies: ["CCrossEntropy", "Shims", "Core"], exclude: ["exports.map"],
-            swiftSettings: common + (embedded ? [.unsafeFlags(["-Osize"])] : [])),
+            swiftSettings: common),
     ]
 
 if embedded {

@@ -60,7 +60,7 @@ public func ce_accumulator_result(
 private func clean(_ x: Double) -> Double { x != x ? .nan : x + 0 }
 
 /// An accumulator's content while it is added to.
-private struct Sums {
+private struct Sums: ~Copyable {
     var accumulator: ce_accumulator
     var loss: ExactSum
     var weight: ExactSum
@@ -80,14 +80,15 @@ private struct Sums {
     }
 
     @inline(never)
-    mutating func store(_ pointer: UnsafeMutablePointer<ce_accumulator>) {
-        accumulator.loss_special = withUnsafeMutableBytes(of: &accumulator.loss) { [loss] in
+    func store(_ pointer: UnsafeMutablePointer<ce_accumulator>) {
+        var content = accumulator
+        content.loss_special = withUnsafeMutableBytes(of: &content.loss) {
             loss.store(words: $0.baseAddress!.assumingMemoryBound(to: UInt32.self))
         }
-        accumulator.weight_special = withUnsafeMutableBytes(of: &accumulator.weight) { [weight] in
+        content.weight_special = withUnsafeMutableBytes(of: &content.weight) {
             weight.store(words: $0.baseAddress!.assumingMemoryBound(to: UInt32.self))
         }
-        pointer.pointee = accumulator
+        pointer.pointee = content
     }
 }
 

@@ -78,7 +78,8 @@ public struct BinaryProblem {
         }
         guard settings.reduction == .mean else { return MeanDivisor(1) }
         if settings.meanOver == .divisor { return MeanDivisor(settings.meanDivisor) }
-        return addsWeights ? MeanDivisor(workspace.total(), exponent: exponent) : MeanDivisor(Double(counted))
+        return addsWeights
+            ? try MeanDivisor(workspace.total().pointee, exponent: exponent) : MeanDivisor(Double(counted))
     }
 
     /// The first label that is none, in the order of the input's dimensions.

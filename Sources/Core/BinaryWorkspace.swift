@@ -37,10 +37,14 @@ struct BinaryWorkspace {
         return largest
     }
 
-    func total() -> ExactSum {
-        var total = slot(0).result.pointee.sum
-        for i in 1..<max(1, threads) { total.add(slot(i).result.pointee.sum) }
-        return total
+    /// The sum of all threads' sums, which becomes the first one's.
+    func total() -> UnsafePointer<ExactSum> {
+        let first = slot(0).result
+        for i in 1..<max(1, threads) {
+            first.pointee.sum.add(slot(i).result.pointee.sum)
+            slot(i).result.pointee.sum = ExactSum()
+        }
+        return withUnsafePointer(to: &first.pointee.sum) { $0 }
     }
 }
 
@@ -51,7 +55,7 @@ struct BinarySlot {
         case input, target, sampleWeight, weight, positiveWeight, positive, negative, loss, grad
     }
 
-    struct Result {
+    struct Result: ~Copyable {
         var sum = ExactSum()
         /// Elements that are not ignored.
         var counted = 0

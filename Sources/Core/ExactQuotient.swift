@@ -114,7 +114,7 @@ extension ExactSum {
     }
 
     /// The same of a sum that is no number itself.
-    @export(interface) public func divided(by divisor: ExactSum) -> Double {
+    @export(interface) public func divided(by divisor: borrowing ExactSum) -> Double {
         guard let (isNegative, numerator) = magnitude, let (isInverted, whole) = divisor.magnitude else {
             return rounded() / divisor.rounded()  // NaN and infinities
         }

@@ -1,8 +1,8 @@
 /// An exact sum of doubles: the same result for any order and any split, rounded once.
 ///
 /// A fixed-point number wide enough for every double (bit 0 is worth 2^-1074), in limbs of 32 bits kept in 64, so
-/// that carries wait until `normalize`.
-public struct ExactSum {
+/// that carries wait until `normalize`. It is large, so a copy is made by `init(copying:)` alone.
+public struct ExactSum: ~Copyable {
     // 2098 bits for the doubles, and 3 limbs for the growth of 2^64 of them.
     private static var limbCount: Int { 70 }
     private static var mask: Int64 { 0xFFFF_FFFF }
@@ -22,6 +22,17 @@ public struct ExactSum {
     private var usesLimbs = false
 
     public init() {}
+
+    @inline(never)
+    public init(copying other: borrowing ExactSum) {
+        limbs = other.limbs
+        pending = other.pending
+        special = other.special
+        upper = other.upper
+        lower = other.lower
+        pendingVectors = other.pendingVectors
+        usesLimbs = other.usesLimbs
+    }
 
     @inline(never)
     public mutating func add(_ x: SIMD16<Double>) {
@@ -85,8 +96,8 @@ public struct ExactSum {
         if pending == 1 << 29 { normalize() }
     }
 
-    @export(interface) public mutating func add(_ other: ExactSum) {
-        var other = other
+    @export(interface) public mutating func add(_ other: borrowing ExactSum) {
+        var other = ExactSum(copying: other)
         other.spreadVectors()
         other.normalize()
         normalize()
@@ -111,21 +122,26 @@ public struct ExactSum {
     public init(_ x: Double) { add(x) }
 
     /// The sum, all its limbs at least 0, and whether it was negative; `nil` for NaN and infinities.
-    private var normalized: (isNegative: Bool, ExactSum)? {
-        var exact = self
+    private struct Normalized: ~Copyable {
+        var isNegative = false
+        var exact: ExactSum
+    }
+
+    private var normalized: Normalized? {
+        var exact = ExactSum(copying: self)
         exact.spreadVectors()
         if exact.special != 0 { return nil }  // NaN != 0 holds
         exact.normalize()
-        if exact.limbs[Self.limbCount - 1] >= 0 { return (false, exact) }
+        if exact.limbs[Self.limbCount - 1] >= 0 { return Normalized(exact: exact) }
         for i in 0..<Self.limbCount { exact.limbs[i] = -exact.limbs[i] }
         exact.normalize()
-        return (true, exact)
+        return Normalized(isNegative: true, exact: exact)
     }
 
     /// The sum as an integer in units of 2^-1074 and whether it is negative; `nil` for NaN and infinities.
     var magnitude: (isNegative: Bool, LongInteger)? {
-        guard let (isNegative, exact) = normalized else { return nil }
-        return (isNegative, LongInteger(exact.limbs))
+        guard let sum = normalized else { return nil }
+        return (sum.isNegative, LongInteger(sum.exact.limbs))
     }
 
     /// The leading bits of a sum that is a number.
@@ -172,8 +188,9 @@ public struct ExactSum {
 
     var leadingBits: LeadingBits? {
         if let bits = leadingBitsOfVectors { return bits }
-        guard let (isNegative, exact) = normalized else { return nil }
-        return exact.limbs.span.withUnsafeBufferPointer { limbs in  // or each would be read from a copy of them all
+        guard let sum = normalized else { return nil }
+        let isNegative = sum.isNegative
+        return sum.exact.limbs.span.withUnsafeBufferPointer { limbs in  // or each would be read from a copy of them all
             var bits = LeadingBits(isNegative: isNegative)
             var top = Self.limbCount - 1
             while top >= 0 && limbs[top] == 0 { top -= 1 }
@@ -197,7 +214,7 @@ public struct ExactSum {
 
     /// Whether the sum is a double that it was rounded to.
     func isExactly(_ rounded: Double) -> Bool {
-        var difference = self
+        var difference = ExactSum(copying: self)
         difference.add(-rounded)
         return difference.leadingBits?.high == 0
     }
@@ -226,7 +243,7 @@ public struct ExactSum {
     /// The sum as a number in two's complement, lowest word first; and which of +infinity (1) and -infinity (2) it is, 3
     /// for NaN. Equal sums are equal words.
     @export(interface) public func store(words: UnsafeMutablePointer<UInt32>) -> UInt32 {
-        var exact = self
+        var exact = ExactSum(copying: self)
         exact.spreadVectors()
         exact.normalize()
         // What is beside an infinity or NaN does not matter any more.

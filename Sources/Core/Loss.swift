@@ -22,7 +22,7 @@ extension Problem {
             let scales = RowScales(loss: ScaledNumber(1), exponent: exponent, grad: nil)
             var pass = RowPass(.mass, problem, plan, workspace, scales)
             try pass.run()
-            divisor = MeanDivisor(workspace.total().pointee, exponent: exponent)
+            divisor = try MeanDivisor(workspace.total().pointee, exponent: exponent)
         }
         return divisor
     }
@@ -45,6 +45,11 @@ extension Problem {
 
     /// What multiplies all losses and gradients. Of an settings.empty mean gradients are 0 or NaN.
     func scales(_ divisor: borrowing MeanDivisor, isEmpty: Bool) -> RowScales {
+        let hasFactors = settings.squaresTemperature || settings.transform.applies != 0
+        if !hasFactors && !isEmpty && settings.gradLoss.isOrdinary, let divisor = divisor.ordinary {
+            let grad = settings.gradLoss / divisor
+            if grad.isOrdinary { return RowScales(loss: 1, grad: grad) }
+        }
         let factor = ScaledNumber(settings.squaresTemperature ? settings.temperature : 1)
         let squared = factor * factor
         let slopes = mode == .hessianVector || mode == .hessianDiagonal ? 2 : 1
@@ -58,7 +63,7 @@ extension Problem {
     /// Stores the sum or mean of the losses, if there is to be one.
     func storeReduced(_ total: UnsafePointer<ExactSum>, _ divisor: borrowing MeanDivisor, isEmpty: Bool) {
         guard settings.reduction != .none, let loss = outputs.loss else { return }
-        loss.store(isEmpty ? (settings.empty == .zero ? 0 : .nan) : divisor.mean(total.pointee), at: 0)
+        loss.store(isEmpty ? (settings.empty == .zero ? 0 : .nan) : divisor.mean(total), at: 0)
     }
 
     /// Where the loss looks at the target mass of all classes, a pass of its own; before a gradient may take the input's place.

@@ -1,48 +1,59 @@
+import Shims
+
 /// What the sum of the rows' losses is divided by, exactly: 1 where there is no mean.
 ///
 /// Weights near the ends of the range are added up, and multiply the losses, with a common power of two, so that a mean of rows
 /// that weigh 1e-310 or 1e300 is as good as any other.
 struct MeanDivisor: ~Copyable {
-    /// What is divided by: a number, or a sum of weights that is none.
-    private enum Value {
-        case number(Double)
-        case sum(ExactSum)
-    }
-
-    private let value: Value
+    /// A sum of weights that is no double; `nil`: `rounded` is what is divided by.
+    private let sum: UnsafeMutablePointer<ExactSum>?
     /// The divisor is of weights times 2^exponent, and so is the sum of the losses to be.
     let exponent: Int
     private let rounded: Double
 
     init(_ number: Double) {
-        let scaled = ScaledNumber(number)
-        exponent = number.isOrdinary ? 0 : -scaled.exponent
-        rounded = number.isOrdinary ? number : scaled.significand
-        value = .number(rounded)
+        sum = nil
+        if number.isOrdinary {
+            exponent = 0
+            rounded = number
+        } else {
+            let scaled = ScaledNumber(number)
+            exponent = -scaled.exponent
+            rounded = scaled.significand
+        }
     }
 
-    init(_ sum: ExactSum, exponent: Int = 0) {
+    init(_ sum: borrowing ExactSum, exponent: Int = 0) throws(LossFailure) {
         rounded = sum.rounded()
         self.exponent = exponent
-        value = sum.isExactly(rounded) ? .number(rounded) : .sum(sum)
+        if sum.isExactly(rounded) {
+            self.sum = nil
+            return
+        }
+        guard let memory = malloc(MemoryLayout<ExactSum>.size) else { throw .outOfMemory }
+        self.sum = memory.bindMemory(to: ExactSum.self, capacity: 1)
+        self.sum!.initialize(to: ExactSum(copying: sum))
     }
 
+    deinit { free(sum) }
+
     var isZero: Bool { rounded == 0 }
+
+    /// As a number, if it is not near an end of the range.
+    var ordinary: Double? { exponent == 0 && rounded != 0 && rounded.isOrdinary ? rounded : nil }
 
     /// A number divided by the weights.
     func dividing(_ x: ScaledNumber) -> ScaledNumber { x / ScaledNumber(rounded).shifted(by: -exponent) }
 
     /// The mean: the double nearest to the quotient.
-    func mean(_ total: borrowing ExactSum) -> Double {
-        switch value {
-        case .number(let number): total.divided(by: number)
-        case .sum(let sum): total.divided(by: sum)
-        }
+    func mean(_ total: UnsafePointer<ExactSum>) -> Double {
+        guard let sum else { return total.pointee.divided(by: rounded) }
+        return total.pointee.divided(by: sum.pointee)
     }
 }
 
 /// The sum of weights s w, each the product of two.
-struct WeightSum {
+struct WeightSum: ~Copyable {
     private(set) var sum = ExactSum()
     private(set) var exponent = 0
     /// The exponent of the largest product, where some are near the ends of the range.
@@ -71,5 +82,5 @@ struct WeightSum {
         return true
     }
 
-    var divisor: MeanDivisor { MeanDivisor(sum, exponent: exponent) }
+    func divisor() throws(LossFailure) -> MeanDivisor { try MeanDivisor(sum, exponent: exponent) }
 }

@@ -3,28 +3,40 @@
 /// Ordinary numbers are multiplied as they are. Others are `ScaledNumber`s on the way, which are rounded alike, so that a weight of
 /// 1e300 and an upstream gradient of 1e-300 make 1.
 struct RowScales {
-    /// Of losses, with the power of two that a mean's weights have.
-    private let loss: ScaledNumber
     private let lossValue: Double
-    /// Of gradients; `nil`: they are all 0.
-    private let grad: ScaledNumber?
     private let gradValue: Double
+    let hasGradients: Bool
     private let areOrdinary: Bool
+    /// The same where one of the two is not ordinary.
+    private let loss: ScaledNumber
+    private let grad: ScaledNumber
 
-    /// - Parameter exponent: That of `MeanDivisor`.
+    /// - Parameters:
+    ///   - loss: Of losses, without the power of two that a mean's weights have.
+    ///   - exponent: That of `MeanDivisor`.
+    ///   - grad: Of gradients; `nil`: they are all 0.
     init(loss: ScaledNumber, exponent: Int, grad: ScaledNumber?) {
         self.loss = loss.shifted(by: exponent)
-        self.grad = grad
+        self.grad = grad ?? ScaledNumber(0)
+        hasGradients = grad != nil
         lossValue = self.loss.value
-        gradValue = grad?.value ?? 0
+        gradValue = self.grad.value
         areOrdinary = exponent == 0 && lossValue.isOrdinary && gradValue.isOrdinary
     }
 
-    var hasGradients: Bool { grad != nil }
+    /// Ordinary ones.
+    init(loss: Double, grad: Double) {
+        lossValue = loss
+        gradValue = grad
+        hasGradients = true
+        areOrdinary = true
+        self.loss = ScaledNumber(0)
+        self.grad = ScaledNumber(0)
+    }
 
     /// Whether gradients of rows with such weights are products with numbers; they are NaN otherwise. Class weights may be infinite.
     func isFinite(_ s: Double, _ g: Double) -> Bool {
-        s.magnitude < .infinity && g.magnitude < .infinity && (grad?.significand ?? 0).magnitude < .infinity
+        s.magnitude < .infinity && g.magnitude < .infinity && grad.significand.magnitude < .infinity
     }
 
     /// Whether all rows have these scales and no others.
@@ -62,7 +74,8 @@ struct RowScales {
     @inline(never)
     private func extremeRow(_ s: Double, _ w: Double, _ g: Double, _ isOfLabel: Bool) -> Row {
         let (s, w, g) = (ScaledNumber(s), ScaledNumber(w), ScaledNumber(g))
-        let (loss, grad) = (self.loss, self.grad ?? ScaledNumber(0))
+        let loss = areOrdinary ? ScaledNumber(lossValue) : self.loss
+        let grad = areOrdinary ? ScaledNumber(gradValue) : self.grad
         let (ofLoss, ofGrad) = (s * w * loss, s * grad * w * g)
         let (lossValue, lossPower) = isOfLabel ? ofLoss.partsAtEnds : ofLoss.parts()
         let (gradValue, gradPower) = isOfLabel ? ofGrad.partsAtEnds : ofGrad.parts()

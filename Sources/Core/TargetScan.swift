@@ -50,7 +50,7 @@ extension Problem {
         } while failure == nil && !settings.wasCancelled && weights.beginsAgain()
         if settings.wasCancelled { throw .cancelled }
         if let failure { throw failure }
-        return addsWeights ? weights.divisor : meanDivisor(counting: counted)
+        return addsWeights ? try weights.divisor() : meanDivisor(counting: counted)
     }
 
     /// How many rows are not ignored; `nil` if a label is out of range, or the call was cancelled.
