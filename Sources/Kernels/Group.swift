@@ -210,8 +210,12 @@ struct ProbabilityFactor<T: Element> {
         let exponent = exponents(scale) &+ exponents(weights.0) &+ exponents(weights.1)
         let isSmall = (exponent .< SIMD16<Int64>(repeating: -limit)) .& (scale .!= DoubleLanes(repeating: 0))
         let isLarge = exponent .> SIMD16<Int64>(repeating: limit)
-        let lifted = scale * one.replacing(with: lift, where: isSmall).replacing(with: lower, where: isLarge)
-        factor = T.clamped(T.narrow(lifted * weights.1 / total * weights.0))
+        let shift = one.replacing(with: lift, where: isSmall).replacing(with: lower, where: isLarge)
+        // Where a large scale meets small weights, these are lifted, since it would be infinite.
+        let isOfWeight = isSmall .& (exponents(scale) .> SIMD16<Int64>(repeating: 0))
+        let shifted = scale * shift.replacing(with: one, where: isOfWeight)
+        let weight = weights.1 * one.replacing(with: shift, where: isOfWeight)
+        factor = T.clamped(T.narrow(shifted * weight / total * weights.0))
         var powers = one.replacing(with: unlift, where: isSmall).replacing(with: unlower, where: isLarge)
         hasPower = isAnySet(isSmall .| isLarge)
         if hasPowers && T.self == Double.self {

@@ -73,6 +73,10 @@ def confident_terms() -> Iterator[Case]:
         "terms_z_loss_large_logits", "lse^2 of large logits.", [[1e15, 2.0], [-300.0, -301.0]], [0, 1], z_loss=1e-4,
         reduction="none",
     )
+    yield case(
+        "terms_z_loss_largest_logit", "A derivative near the largest number, and classes of blocks that are nothing beside it.",
+        numbers(170, put=[[5000, 1.7e308]]), [3], shape=[1, 5001], dtype="f64", z_loss=1e-10, reduction="none",
+        grad_at=sampled(1, 5001, [3]))
     yield case("terms_single_class", "With one class p is 1: only poly-1's slope and the z-loss are left.",
                [[3.0], [-2.0]], [0, 0], reduction="none", z_loss=0.5, poly_epsilon=1.0)
     yield case("terms_single_class_focal", "And with gamma not even that.",
