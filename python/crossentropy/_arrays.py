@@ -10,27 +10,15 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
-from typing import Any, Protocol, Union
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from . import _dlpack
 from ._arguments import real_number
-from ._c_api import DTYPES, FLOATS, INTEGERS, Array, is_bfloat16, is_half
+from ._c_api.header import DTYPES, FLOATS, INTEGERS, is_bfloat16, is_half
 from ._errors import ArgumentTypeError, ArgumentValueError
-
-
-class SupportsDLPack(Protocol):
-    """An array of any package, torch and JAX among them."""
-
-    def __dlpack__(self, **options: Any) -> Any: ...
-
-    def __dlpack_device__(self) -> tuple[Any, Any]: ...
-
-
-ArrayLike = Union[npt.ArrayLike, SupportsDLPack]
-Output = Union[Array, SupportsDLPack]
+from ._types import Array, ArrayLike
 
 _TARGETS = {*FLOATS, *INTEGERS}
 _WITH_HALVES = "float32, float64, float16 or bfloat16"
@@ -39,15 +27,15 @@ _WITH_HALVES = "float32, float64, float16 or bfloat16"
 _DEVICES = {2: "CUDA", 4: "OpenCL", 7: "Vulkan", 8: "Metal", 10: "ROCm", 14: "oneAPI", 15: "WebGPU"}
 
 
-def predictions(x: ArrayLike) -> Array:
-    """``x`` as float32, float64, float16 or bfloat16, never copied if it is an array."""
+def predictions(x: ArrayLike, name: str = "x") -> Array:
+    """``x``, the argument ``name``, as float32, float64, float16 or bfloat16, never copied if it is an array."""
     if type(x) is np.ndarray and x.dtype in FLOATS and x.flags.c_contiguous:
         return x  # as most are, and there is nothing more to ask
-    array = as_array("x", x)
+    array = as_array(name, x)
     if array.dtype not in FLOATS and not is_half(array.dtype):
         hint = " (predictions must be floating point)" if array.dtype.kind in "iub" else ""
-        raise _wrong_dtype("x", array, _WITH_HALVES, hint)
-    return _in_place("x", array)
+        raise _wrong_dtype(name, array, _WITH_HALVES, hint)
+    return _in_place(name, array)
 
 
 def vector(value: ArrayLike) -> Array:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, SupportsFloat, SupportsIndex
+from typing import Literal, NoReturn, SupportsFloat, SupportsIndex
 
-from ._arrays import ArrayLike, Output
-from ._compute import HESSIAN, compute
+from ._compute import hessian
+from ._functions import HESSIAN_DIAGONAL, HESSIAN_VECTOR_PRODUCT
 from ._targets import SparseTarget
+from ._types import Array, ArrayLike, Output
 
 __all__ = ["hessian_diagonal", "hessian_vector_product"]
 
 
+@HESSIAN_VECTOR_PRODUCT.public
 def hessian_vector_product(
     x: ArrayLike,
     target: ArrayLike | SparseTarget,
@@ -24,10 +26,10 @@ def hessian_vector_product(
     ignore_index: SupportsIndex | Sequence[SupportsIndex] | None = -100,
     label_smoothing: SupportsFloat = 0.0,
     prior: ArrayLike | None = None,
-    target_type: str = "probs",
-    reduction: str = "mean",
-    mean_over: str | SupportsFloat = "weight",
-    empty: str = "nan",
+    target_type: Literal["probs", "logits", "log_probs"] = "probs",
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    mean_over: Literal["weight", "mass", "count"] | SupportsFloat = "weight",
+    empty: Literal["nan", "zero", "error"] = "nan",
     z_loss: SupportsFloat = 0.0,
     logit_scale: SupportsFloat = 1.0,
     temperature: SupportsFloat = 1.0,
@@ -35,7 +37,8 @@ def hessian_vector_product(
     out: Output | None = None,
     threads: SupportsIndex | None = None,
     grad_loss: SupportsFloat | ArrayLike = 1.0,
-) -> Any:
+    **unknown: NoReturn,
+) -> Array:
     r"""The product H v of a vector with the Hessian of `cross_entropy` with respect to its logits.
 
     For Newton and conjugate gradient steps, and for the Gauss-Newton matrix of a network, of which H is the inner part.
@@ -49,13 +52,11 @@ def hessian_vector_product(
 
     Args:
         x: logits, of the dtypes and kinds of ``x`` in `cross_entropy`, at least one dimension. Any strides.
-        target: labels, distributions or a `SparseTarget`, as in `cross_entropy`.
+        target, axis, weight, ..., threads: as in `cross_entropy`.
         vector: float32, float64, float16 or bfloat16, the shape of ``x``.
-        axis, weight, ..., temperature_squared: as in `cross_entropy`.
         out: array for the result, of the shape and dtype of ``x``; for float16 and bfloat16 ``x`` also float32.
             ``out=x`` and ``out=vector`` replace these; any other overlap is an error. None: a new array, of the dtype
             and the package of ``x``.
-        threads: the most threads to use; None: as many as `get_num_threads` says.
         grad_loss: a factor of the loss, and so of the result; with ``reduction="none"`` also a float32 or float64 array
             of the rows' shape, a number for each.
 
@@ -82,9 +83,16 @@ def hessian_vector_product(
         [[ 0.104994 -0.104994]
          [ 0.        0.      ]]
     """
-    return compute(HESSIAN, False, **locals())
+    if unknown:
+        HESSIAN_VECTOR_PRODUCT.refuse(unknown)
+    values = (
+        weight, sample_weight, mask, ignore_index, label_smoothing, prior, target_type, reduction, mean_over, empty,
+        z_loss, logit_scale, temperature, temperature_squared, threads, grad_loss,
+    )  # fmt: skip
+    return hessian(HESSIAN_VECTOR_PRODUCT, values, x=x, target=target, vector=vector, axis=axis, out=out)
 
 
+@HESSIAN_DIAGONAL.public
 def hessian_diagonal(
     x: ArrayLike,
     target: ArrayLike | SparseTarget,
@@ -96,10 +104,10 @@ def hessian_diagonal(
     ignore_index: SupportsIndex | Sequence[SupportsIndex] | None = -100,
     label_smoothing: SupportsFloat = 0.0,
     prior: ArrayLike | None = None,
-    target_type: str = "probs",
-    reduction: str = "mean",
-    mean_over: str | SupportsFloat = "weight",
-    empty: str = "nan",
+    target_type: Literal["probs", "logits", "log_probs"] = "probs",
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    mean_over: Literal["weight", "mass", "count"] | SupportsFloat = "weight",
+    empty: Literal["nan", "zero", "error"] = "nan",
     z_loss: SupportsFloat = 0.0,
     logit_scale: SupportsFloat = 1.0,
     temperature: SupportsFloat = 1.0,
@@ -107,7 +115,8 @@ def hessian_diagonal(
     out: Output | None = None,
     threads: SupportsIndex | None = None,
     grad_loss: SupportsFloat | ArrayLike = 1.0,
-) -> Any:
+    **unknown: NoReturn,
+) -> Array:
     r"""The diagonal of the Hessian of `cross_entropy` with respect to its logits: second derivatives of the loss.
 
     For preconditioners, and as the hessian of gradient-boosted trees. With the names of `hessian_vector_product`
@@ -137,4 +146,10 @@ def hessian_diagonal(
         [[0.104994 0.104994]
          [0.25     0.25    ]]
     """
-    return compute(HESSIAN, False, **locals())
+    if unknown:
+        HESSIAN_DIAGONAL.refuse(unknown)
+    values = (
+        weight, sample_weight, mask, ignore_index, label_smoothing, prior, target_type, reduction, mean_over, empty,
+        z_loss, logit_scale, temperature, temperature_squared, threads, grad_loss,
+    )  # fmt: skip
+    return hessian(HESSIAN_DIAGONAL, values, x=x, target=target, axis=axis, out=out)

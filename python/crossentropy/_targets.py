@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import _arguments, _arrays, _c_api
-from ._arrays import ArrayLike
-from ._c_api import Array
+from . import _arguments, _arrays
+from ._c_api import header
 from ._errors import ArgumentTypeError, ArgumentValueError
+from ._types import Array, ArrayLike
 
 __all__ = ["SparseTarget"]
 
@@ -82,7 +82,7 @@ class SparseTarget:
                     raise ArgumentValueError(
                         f"{name} has shape {list(array.shape)}, but with offsets it must have one dimension"
                     )
-        self._rest = _arguments.plain_name("rest", rest, _c_api.TARGET_RESTS)
+        self._rest = _arguments.plain_name("rest", rest, header.TARGET_RESTS)
 
     @property
     def indices(self) -> Array:

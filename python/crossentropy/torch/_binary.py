@@ -8,9 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn import _reduction
 
-from .. import _arguments, _c_api, _messages
-from .._compute import BINARY_CROSS_ENTROPY
+from .. import _arguments, _messages
+from .._c_api import calls, functions, header
+from .._c_api.frames import Settings
 from .._errors import ArgumentValueError
+from .._functions import BINARY_CROSS_ENTROPY
 from ._operator import (
     Operator,
     Tensors,
@@ -19,9 +21,9 @@ from ._operator import (
     mean_over_and_divisor,
     memory,
     name,
-    parse,
     real,
     rounded,
+    settings,
     under_autocast,
     wide,
 )
@@ -109,9 +111,9 @@ def binary_cross_entropy_with_logits(
     options = _Options(
         integer("ignore_index", ignore_index),
         real("label_smoothing", label_smoothing),
-        name("reduction", reduction, _c_api.REDUCTIONS),
+        name("reduction", reduction, header.REDUCTIONS),
         *mean_over_and_divisor(mean_over),
-        name("empty", empty, _c_api.EMPTY),
+        name("empty", empty, header.EMPTY),
         integer("threads", threads),
         real("focal_gamma", focal_gamma),
     )
@@ -199,8 +201,8 @@ class _Binary(Operator):
         return d_loss
 
     @staticmethod
-    def parse(options: _Options) -> tuple[Any, ...]:
-        return (*parse(options, "logits", BINARY_CROSS_ENTROPY.mean_over), (0.0, options.focal_gamma, 0.0, 0.0, 0.0))
+    def parse(options: _Options) -> Settings:
+        return settings(BINARY_CROSS_ENTROPY, options)
 
     def compute(self, tensors: Tensors, options: _Options, loss: Tensor, grad: Tensor | None) -> None:
         x, target, weight, pos_weight = tensors
@@ -239,31 +241,22 @@ class _Binary(Operator):
         grad: Tensor | None = None,
     ) -> None:
         """The library's, for which ``weight`` has the shape of x and ``pos_weight`` varies along ``axis`` alone."""
-        choices, numbers, threads, terms = self.parsed(options)
+        view, all_settings = memory("input", x), self.settings(options)
+        if weight is not None:
+            all_settings = {**all_settings, "sample_weight": memory("weight", weight)}
         if pos_weight is not None:
             pos_weight = _floating(pos_weight).reshape(() if pos_weight.numel() == 1 else -1)
-        tensors = _c_api.NO_TENSORS
-        if pos_weight is not None:
-            tensors = _c_api.Tensors(pos_weight=memory("pos_weight", pos_weight))
-        _c_api.loss(
-            _c_api.binary_cross_entropy,
-            memory("input", x),
+            all_settings = {**all_settings, "pos_weight": memory("pos_weight", pos_weight)}
+        calls.loss(
+            functions.binary_cross_entropy,
+            view,
             axis,
             memory("target", wide(target)),
+            all_settings,
             memory("loss", loss),
             None if grad is None else memory("grad", grad),
-            (
-                choices,
-                numbers,
-                None,
-                None if weight is None else memory("weight", weight),
-                threads,
-                terms,
-                tensors,
-                _c_api.NO_MODES,
-            ),
-            _arguments.is_long(x.numel()),
-            _messages.BINARY_TENSORS,
+            interruptible=_arguments.is_long(x.numel()),
+            names=_messages.BINARY_TENSORS,
         )
 
     def formula(self, tensors: Tensors, options: _Options) -> Tensor:

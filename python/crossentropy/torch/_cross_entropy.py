@@ -8,8 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn import _reduction
 
-from .. import _arguments, _c_api, _messages
+from .. import _arguments, _messages
+from .._c_api import calls, functions, header
+from .._c_api.frames import Settings
 from .._errors import ArgumentValueError
+from .._functions import CROSS_ENTROPY
 from ._operator import (
     Operator,
     Tensors,
@@ -18,9 +21,9 @@ from ._operator import (
     mean_over_and_divisor,
     memory,
     name,
-    parse,
     real,
     rounded,
+    settings,
     under_autocast,
     wide,
 )
@@ -288,9 +291,9 @@ def _loss(
         input_type,
         ignore_index,
         real("label_smoothing", label_smoothing),
-        name("reduction", reduction, _c_api.REDUCTIONS),
+        name("reduction", reduction, header.REDUCTIONS),
         *mean_over_and_divisor(mean_over),
-        name("empty", empty, _c_api.EMPTY),
+        name("empty", empty, header.EMPTY),
         integer("threads", threads),
         real("z_loss", z_loss),
         None if softcap is None else real("softcap", softcap),
@@ -332,33 +335,27 @@ class _CrossEntropy(Operator):
         return d_loss.unsqueeze(options.axis)
 
     @staticmethod
-    def parse(options: _Options) -> tuple[Any, ...]:
-        terms = options.z_loss, options.focal_gamma, options.poly_epsilon, options.softcap, options.logit_scale
-        return (*parse(options, options.input_type, _c_api.MEAN_OVER), _arguments.terms(*terms))
+    def parse(options: _Options) -> Settings:
+        return settings(CROSS_ENTROPY, options)
 
     def compute(self, tensors: Tensors, options: _Options, loss: Tensor, grad: Tensor | None) -> None:
         x, target, weight, sample_weight = tensors
-        choices, numbers, threads, terms = self.parsed(options)
         # The library takes no targets and weights of 16 bits.
-        _c_api.loss(
-            _c_api.cross_entropy,
-            memory("input", x),
+        view, all_settings = memory("input", x), self.settings(options)
+        if weight is not None:
+            all_settings = {**all_settings, "weight": memory("weight", wide(weight))}
+        if sample_weight is not None:
+            all_settings = {**all_settings, "sample_weight": memory("sample_weight", wide(sample_weight))}
+        calls.loss(
+            functions.cross_entropy,
+            view,
             options.axis,
             memory("target", wide(target)),
+            all_settings,
             memory("loss", loss),
             None if grad is None else memory("grad", grad),
-            (
-                choices,
-                numbers,
-                None if weight is None else memory("weight", wide(weight)),
-                None if sample_weight is None else memory("sample_weight", wide(sample_weight)),
-                threads,
-                terms,
-                _c_api.NO_TENSORS,
-                _c_api.NO_MODES,
-            ),
-            _arguments.is_long(x.numel()),
-            _messages.TENSORS,
+            interruptible=_arguments.is_long(x.numel()),
+            names=_messages.TENSORS,
         )
 
     def formula(self, tensors: Tensors, options: _Options) -> Tensor:

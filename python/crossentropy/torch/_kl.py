@@ -9,8 +9,11 @@ import torch
 from torch import Tensor
 from torch.nn import _reduction
 
-from .. import _arguments, _c_api, _messages
+from .. import _arguments, _messages
+from .._c_api import calls, functions, header
+from .._c_api.frames import Settings
 from .._errors import ArgumentTypeError, ArgumentValueError
+from .._functions import KL_DIVERGENCE
 from ._operator import Operator, Tensors, check, integer, memory, name, real, rounded, under_autocast, wide
 
 __all__ = ["KLDivLoss", "kl_div"]
@@ -108,11 +111,11 @@ def kl_div(
             "only by the batch size, and aligns with the KL div math definition.",
             stacklevel=2,
         )
-    input_type = name("input_type", input_type, _c_api.INPUT_TYPES)
+    input_type = name("input_type", input_type, header.INPUT_TYPES)
     log_target = _arguments.flag("log_target", log_target)
     if target_type is None:
         target_type = "log_probs" if log_target else "probs"
-    target_type = name("target_type", target_type, _c_api.TARGET_TYPES)
+    target_type = name("target_type", target_type, header.TARGET_TYPES)
     if log_target and target_type != "log_probs":
         raise ArgumentValueError(f'target_type is "{target_type}", but log_target says that it is "log_probs"')
     if input_type == "logits" or target_type == "logits":
@@ -256,28 +259,12 @@ class _KL(Operator):
         return d_loss.unsqueeze(options.axis) if options.has_logits else d_loss
 
     @staticmethod
-    def parse(options: _Options) -> tuple[Any, ...]:
-        divides = options.reduction == "mean" and options.divisor > 0
-        choices = (
-            _arguments.choice("input_type", options.input_type, _c_api.INPUT_TYPES),
-            _c_api.REDUCTIONS[options.reduction],
-            _c_api.MEAN_OVER_DIVISOR if divides else 0,
-            0,
-        )
-        numbers = (_c_api.IGNORE_NONE, 0.0, float(options.divisor) if divides else 0.0, 0.0, 1.0)
-        modes = (
-            _arguments.choice("target_type", options.target_type, _c_api.TARGET_TYPES),
-            0,
-            _arguments.temperature(options.temperature),
-            int(options.temperature_squared),
-            _c_api.KL_FORMS["plain"],
-        )
-        return (
-            choices,
-            numbers,
-            0 if options.threads is None else _arguments.thread_count("threads", options.threads),
-            modes,
-        )
+    def parse(options: _Options) -> Settings:
+        values = options._asdict()
+        divisor = values.pop("divisor")
+        if options.reduction == "mean" and divisor > 0:
+            values["mean_over"] = float(divisor)
+        return {**KL_DIVERGENCE.named_settings(values), "kl_form": header.KL_FORMS["plain"]}
 
     def compute(self, tensors: Tensors, options: _Options, loss: Tensor, grad: Tensor | None) -> None:
         x, target = tensors
@@ -298,7 +285,6 @@ class _KL(Operator):
         grad: Tensor | None,
         grad_target: Tensor | None,
     ) -> None:
-        choices, numbers, threads, modes = self.parsed(options)
         if x.numel() == 0:
             loss.fill_(torch.nan if options.reduction == "mean" and options.divisor == 0 else 0)
             return
@@ -308,25 +294,23 @@ class _KL(Operator):
             if tensor is None:
                 return None
             by_element = not options.has_logits and options.reduction == "none"
-            if by_element and tensor.dim() >= _c_api.MAX_NDIM:
-                limit = f'at most {_c_api.MAX_NDIM - 1} are accepted with reduction="none" and without logits'
+            if by_element and tensor.dim() >= header.MAX_NDIM:
+                limit = f'at most {header.MAX_NDIM - 1} are accepted with reduction="none" and without logits'
                 raise ArgumentValueError(f"{argument} has {tensor.dim()} dimensions, but {limit}")
             return memory(argument, tensor.unsqueeze(-1) if by_element or tensor.dim() == 0 else tensor)
 
         view = seen("input", x)
-        tensors = _c_api.NO_TENSORS
-        if grad_target is not None:
-            tensors = _c_api.Tensors(grad_target=seen("grad_target", grad_target))
-        _c_api.loss(
-            _c_api.kl_divergence,
+        calls.loss(
+            functions.kl_divergence,
             view,
             len(view.shape) + options.axis,
             seen("target", target),
+            self.settings(options),
             memory("loss", loss),
             seen("grad", grad),
-            (choices, numbers, None, None, threads, _c_api.NO_TERMS, tensors, modes),
-            _arguments.is_long(x.numel()),
-            _messages.TENSORS,
+            seen("grad_target", grad_target),
+            interruptible=_arguments.is_long(x.numel()),
+            names=_messages.TENSORS,
         )
 
     def formula(self, tensors: Tensors, options: _Options) -> Tensor:

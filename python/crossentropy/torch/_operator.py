@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from functools import lru_cache, partial
 from typing import Any, ClassVar, SupportsFloat, SupportsIndex
 
@@ -11,8 +12,11 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from .. import _arguments, _c_api
+from .. import _arguments
+from .._c_api import header
+from .._c_api.frames import Memory, Settings
 from .._errors import ArgumentTypeError, ArgumentValueError
+from .._functions import Function
 
 HALVES = (torch.float16, torch.bfloat16)
 _DTYPES = (torch.float32, torch.float64, *HALVES)
@@ -64,24 +68,24 @@ def wide(tensor: Tensor) -> Tensor:
     return tensor.float() if tensor.dtype in HALVES else tensor
 
 
-def memory(name: str, tensor: Tensor) -> _c_api.Memory:
+def memory(name: str, tensor: Tensor) -> Memory:
     """The tensor's memory, a third of what NumPy's view of it would cost."""
     dtype = _NUMBERS.get(tensor.dtype)
     if dtype is None:
         given, accepted = str(tensor.dtype)[6:], "floating point or integers" if name == "target" else "floating point"
         raise ArgumentTypeError(f"{name} has dtype {given}, but must be {accepted}")
-    if tensor.dim() > _c_api.MAX_NDIM:
-        given, accepted = f"{tensor.dim()} dimensions", f"at most {_c_api.MAX_NDIM} are accepted"
+    if tensor.dim() > header.MAX_NDIM:
+        given, accepted = f"{tensor.dim()} dimensions", f"at most {header.MAX_NDIM} are accepted"
         raise ArgumentValueError(f"{name} has {given}, but {accepted}")
     if tensor.is_neg():  # a view with the signs yet to be changed
         tensor = tensor.resolve_neg()
     strides = None if tensor.is_contiguous() else tensor.stride()
-    return _c_api.Memory(tensor.data_ptr(), dtype, tensor.shape, strides, tensor)
+    return Memory(tensor.data_ptr(), dtype, tensor.shape, strides, tensor)
 
 
 _NUMBERS = {
-    **{getattr(torch, str(dtype)): number for dtype, number in _c_api.DTYPES.items()},
-    torch.bfloat16: _c_api.BFLOAT16,
+    **{getattr(torch, str(dtype)): number for dtype, number in header.DTYPES.items()},
+    torch.bfloat16: header.BFLOAT16,
 }
 
 
@@ -98,8 +102,8 @@ def integer(name: str, value: SupportsIndex | None) -> int | None:
     return value if value is None or value.__class__ is int else _arguments.integer(name, value)
 
 
-def name(option: str, value: str, accepted: dict[str, int], other: str = "") -> str:
-    """A plain string, which a schema takes and `parse` will check, of any kind of string."""
+def name(option: str, value: str, accepted: Mapping[str, int], other: str = "") -> str:
+    """A plain string, which a schema takes and `settings` will check, of any kind of string."""
     return value if value.__class__ is str else _arguments.plain_name(option, value, accepted, other)
 
 
@@ -107,7 +111,7 @@ def mean_over_and_divisor(mean_over: str | SupportsFloat) -> tuple[str | None, f
     """A name or a number; the other one is None, as a schema has no unions. Numbers stay as they are: one that depends
     on a length that a compiler leaves open would be fixed by its conversion."""
     if isinstance(mean_over, str):
-        return name("mean_over", mean_over, _c_api.MEAN_OVER, " or a number above 0"), None
+        return name("mean_over", mean_over, header.MEAN_OVER, " or a number above 0"), None
     if isinstance(mean_over, _NUMBERS_OF_COMPILERS) and -(2**63) <= mean_over < 2**63:
         return None, mean_over
     return None, real("mean_over", mean_over)
@@ -116,20 +120,13 @@ def mean_over_and_divisor(mean_over: str | SupportsFloat) -> tuple[str | None, f
 _NUMBERS_OF_COMPILERS = (int, float, torch.SymInt, torch.SymFloat)
 
 
-def parse(options: Options, input_type: str, mean_over: dict[str, int]) -> tuple[Any, Any, int]:
-    """The choices, numbers and threads that `_c_api.loss` takes, of options that all losses have."""
-    if options.mean_over is None:
-        over, divisor = _c_api.MEAN_OVER_DIVISOR, _arguments.divisor(options.divisor)
-    else:
-        over, divisor = _arguments.choice("mean_over", options.mean_over, mean_over, " or a number above 0"), 0.0
-    choices = (
-        _c_api.INPUT_TYPES[input_type],
-        _arguments.choice("reduction", options.reduction, _c_api.REDUCTIONS),
-        over,
-        _arguments.choice("empty", options.empty, _c_api.EMPTY),
-    )
-    numbers = (_arguments.ignore_index(options.ignore_index), options.label_smoothing, divisor, 0.0, 1.0)
-    return choices, numbers, 0 if options.threads is None else _arguments.thread_count("threads", options.threads)
+def settings(function: Function, options: Options) -> Settings:
+    """The library's options for those of an operator, which are named as in ``function``. A ``divisor`` is what the
+    mean is over where ``mean_over`` does not say."""
+    values = options._asdict()
+    if values.get("mean_over") is None and "divisor" in values:
+        values["mean_over"] = values["divisor"]
+    return function.named_settings(values)
 
 
 # ----------------------------------------------------------------------------------------------
@@ -163,7 +160,7 @@ class Operator(ABC):
         does not compute them, or no better."""
         return None
 
-    def parsed(self, options: Options) -> tuple[Any, ...]:
+    def settings(self, options: Options) -> Settings:
         """What `parse` makes of them, remembered, as few options are used many times."""
         try:
             return self._remembered(options)
@@ -172,7 +169,7 @@ class Operator(ABC):
 
     @staticmethod
     @abstractmethod
-    def parse(options: Options) -> tuple[Any, ...]:
+    def parse(options: Options) -> Settings:
         """The options in the form that the library takes."""
 
     @abstractmethod

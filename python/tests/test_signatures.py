@@ -1,0 +1,107 @@
+"""The table of options beside what is made of it, and beside the header."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import crossentropy as ce
+from crossentropy import _functions
+from crossentropy._c_api import frames, header
+from crossentropy._functions import FUNCTIONS, Function
+from crossentropy._options import REQUIRED
+
+ROOT = Path(__file__).parents[2]
+HEADER = (ROOT / "include" / "crossentropy.h").read_text()
+
+# Fields that no option of the table sets: the library's own, and those of a `SparseTarget`, which is an argument.
+NO_OPTION = {"size", "reserved", "cancel", "target_probs", "target_offsets", "target_rest"}
+# Fields that an option sets beside its own.
+BESIDE = {"mean_divisor", "ignore_indices", "grad_losses"}
+# Outputs.
+OUTPUTS = {"row_stats", "grad_target"}
+
+names = pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.name)
+
+
+def public(function: Function) -> Any:
+    owner: Any = ce
+    for name in function.name.split("."):
+        owner = getattr(owner, name)
+    return owner
+
+
+def test_signatures_are_those_of_the_table() -> None:
+    """Run `tools/make_signatures.py` after a change of the table."""
+    result = subprocess.run(
+        [sys.executable, ROOT / "tools" / "make_signatures.py", "--check"],
+        env={"PYTHONPATH": str(ROOT / "python")},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@names
+def test_parameters_at_run_time(function: Function) -> None:
+    expected = [(option.name, option.default) for option in (*function.positional, *function.keywords)]
+    parameters = list(inspect.signature(public(function)).parameters.values())
+    assert parameters.pop().kind is inspect.Parameter.VAR_KEYWORD
+    assert [
+        (each.name, REQUIRED if each.default is inspect.Parameter.empty else each.default) for each in parameters
+    ] == expected
+
+
+@names
+def test_a_plain_call_has_the_defaults_of_the_library(function: Function) -> None:
+    plain = tuple(option.default for option in function.options)
+    assert dict(function.settings(function.defaults)) == dict(function.fixed)  # the short way
+    # The long way, for objects that only equal the defaults.
+    defaults = dict(zip(frames._FIELDS, frames._DEFAULTS))
+    for option, value in zip(function.options, plain):
+        assert option.convert is not None
+        fields = {name: function.fixed.get(name, default) for name, default in defaults.items()}
+        assert {**fields, **option.convert(option, value)} == fields, option.name
+
+
+def test_every_field_of_the_options_is_set_by_the_table() -> None:
+    fields = {option.field for function in FUNCTIONS for option in function.options}
+    assert fields | NO_OPTION | BESIDE | OUTPUTS == {field[0] for field in header.Options._fields_} | OUTPUTS
+
+
+COLUMNS = {
+    "loss": [_functions.CROSS_ENTROPY, _functions.CROSS_ENTROPY_WITH_GRAD, _functions.NLL_LOSS],
+    "kl": [_functions.KL_DIVERGENCE, _functions.KL_DIVERGENCE_WITH_GRAD],
+    "second": [_functions.HESSIAN_VECTOR_PRODUCT, _functions.HESSIAN_DIAGONAL],
+    "binary": [_functions.BINARY_CROSS_ENTROPY, _functions.BINARY_CROSS_ENTROPY_WITH_GRAD],
+    "softmax": [_functions.SOFTMAX, _functions.LOG_SOFTMAX, _functions.LOGSUMEXP],
+    "stats": [_functions.ROW_STATISTICS],
+    "partial": [_functions.PARTIAL_STATISTICS, _functions.PARTIAL_LOSS, _functions.PARTIAL_GRAD],
+}
+
+
+# A softmax's scale is its temperature; sparse targets leave out what they do not name.
+SPELLED_OTHERWISE = {"softmax": {"temperature"}, "stats": {"temperature"}, "kl": {"ignore_index"}}
+
+
+def test_functions_take_what_the_table_of_the_header_says() -> None:
+    titles = re.search(r"^ \* +input +((?:\w+ +)+\w+)$", HEADER, re.MULTILINE)
+    assert titles
+    columns = titles[1].split()
+    assert sorted(columns) == sorted(COLUMNS)
+    rows = dict(re.findall(r"^ \*     (\w+) +(?:[PL] +)?((?:[x-] +){6}[x-])$", HEADER, re.MULTILINE))
+    assert set(rows) | {"size", "reserved", "mean_divisor"} >= {field[0] for field in header.Options._fields_}
+    accepted = {name: dict(zip(columns, marks.split())) for name, marks in rows.items()}
+    for column, functions in COLUMNS.items():
+        for function in functions:
+            refused = [option.name for option in function.options if accepted[option.field][column] != "x"]
+            assert not refused, function.name
+        taken = {option.field for function in functions for option in function.options}
+        possible = {field for field, marks in accepted.items() if marks[column] == "x"}
+        assert possible - taken <= NO_OPTION | BESIDE | OUTPUTS | SPELLED_OTHERWISE.get(column, set()), column
