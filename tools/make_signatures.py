@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import ast
 import difflib
+import re
 import sys
 import textwrap
 from pathlib import Path
@@ -56,10 +57,13 @@ def args(function: Function) -> list[str]:
         entries.insert(before, (names, f"as in `{function.like.name}`."))
     lines = ["    Args:"]
     for name, text in entries:
-        lines += textwrap.wrap(
-            f"{name}: {text}", WIDTH - 4 * function.name.count("."), initial_indent=" " * 8,
+        # Formulas are not broken.
+        whole = re.sub(r":math:`[^`]+`", lambda found: found[0].replace(" ", "\0"), f"{name}: {text}")
+        wrapped = textwrap.wrap(
+            whole, WIDTH - 4 * function.name.count("."), initial_indent=" " * 8,
             subsequent_indent=" " * 12, break_long_words=False, break_on_hyphens=False,
         )  # fmt: skip
+        lines += [line.replace("\0", " ") for line in wrapped]
     return lines
 
 

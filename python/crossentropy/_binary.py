@@ -32,16 +32,16 @@ def binary_cross_entropy(
     threads: SupportsIndex | None = None,
     **unknown: NoReturn,
 ) -> Loss:
-    r"""Binary cross-entropy of each element of ``x`` with its target: is the thing there or not.
+    r"""Binary cross-entropy of each element of ``x`` with its own target, in nats.
 
-    For labels that do not exclude each other (multi-label classification), and for two classes told by
-    one number. With the probability :math:`p = 1 / (1 + e^{-z})` of a logit :math:`z` and the target
-    :math:`y` the loss of an element is
+    With the probability :math:`p = 1 / (1 + e^{-z})` of a logit :math:`z` and the target :math:`y` the loss of an
+    element is
 
     .. math:: s\,w \bigl(v\,y\,(-\log p) + (1 - y)\,(-\log(1 - p))\bigr)
 
-    with the sample weight :math:`s`, the weight :math:`w` and the positive weight :math:`v` of its class.
-    Terms whose factor is 0 are 0.
+    with the sample weight :math:`s`, the weight :math:`w` and the positive weight :math:`v` of its class. Terms whose
+    factor is 0 are 0. For labels that do not exclude each other (multi-label classification), and for two classes that
+    one number tells apart.
 
     Args:
         x: logits or probabilities, of the dtypes and kinds of ``x`` in `cross_entropy`, at least one dimension. Any
@@ -72,17 +72,16 @@ def binary_cross_entropy(
         `cross_entropy`.
 
     Raises:
-        LabelError: an IndexError; a label is neither 0 nor 1 nor ``ignore_index``. Its ``row`` is the index
-            of the element in C order.
-        ArgumentValueError, ArgumentTypeError, EmptyError: as in `cross_entropy`.
+        LabelError: an IndexError; when a label is neither 0 nor 1 nor ``ignore_index``. Its ``row`` is the index of the
+            element in C order.
+        ArgumentValueError, ArgumentTypeError, EmptyError, KeyboardInterrupt: as `cross_entropy`.
 
-    Singular cases: a logit of inf or -inf is certain: its loss is 0 where the target agrees, and inf where
-    it does not. NaN makes the loss of that element NaN. A probability of 0 or 1 that the target
-    contradicts gives inf, one outside [0, 1] NaN; ``clip`` avoids both. Elements that are ignored or of weight 0
-    have the loss 0.
+    Singular cases: a logit of inf or -inf is certain: its loss is 0 where the target agrees, and inf where it does not.
+    NaN makes the loss of that element NaN. A probability of 0 or 1 that the target contradicts gives inf, one outside
+    [0, 1] NaN; ``clip`` avoids both. Elements that are ignored or of weight 0 have the loss 0.
 
-    Accuracy: relative 1e-6 (1e-13 for float64 ``x``), times 1 + ``focal_gamma``, wherever the loss is a normal
-    number, of tiny losses too; of two terms relative to the sum of their sizes.
+    Accuracy: relative 1e-6 (1e-13 for float64 ``x``), times 1 + ``focal_gamma``, wherever the loss is a normal number,
+    of tiny losses too; of two terms relative to the sum of their sizes.
 
     Examples:
         >>> import numpy as np
@@ -131,11 +130,11 @@ def binary_cross_entropy_with_grad(
 ) -> tuple[Loss, Array]:
     r"""The loss of `binary_cross_entropy` and its derivative with respect to ``x``, in one pass.
 
-    For logits it is
+    For logits the derivative is
 
     .. math:: s\,w \bigl((1 - y)\,p - v\,y\,(1 - p)\bigr)
 
-    divided by what the mean divides by, with :math:`1 - p` computed without a subtraction. For ``"probs"`` it is
+    divided by the divisor of the mean, with :math:`1 - p` computed without a subtraction. For ``"probs"`` it is
     :math:`s\,w\,((1 - y) / (1 - p) - v\,y / p)`, and 0 where ``clip`` changed the probability.
 
     Args:
@@ -148,8 +147,9 @@ def binary_cross_entropy_with_grad(
         ``reduction="none"`` each element of it is the derivative of that element's own loss.
 
     Raises:
-        As `binary_cross_entropy`; after an error ``grad`` too is as it was. The exception is Ctrl-C, which
-        leaves ``out`` and ``grad`` partly written.
+        LabelError, ArgumentValueError, ArgumentTypeError, EmptyError, KeyboardInterrupt: as `binary_cross_entropy`.
+
+        After any of them but KeyboardInterrupt ``out`` and ``grad`` are as they were before the call.
 
     Singular cases: the gradient is exactly 0 in elements that are ignored or of weight 0, and NaN where the loss is.
     Of a logit of inf or -inf it is 0 where the target agrees, and :math:`s\,w` or :math:`-s\,w\,v` where it does not.

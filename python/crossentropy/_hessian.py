@@ -39,16 +39,16 @@ def hessian_vector_product(
     grad_loss: SupportsFloat | ArrayLike = 1.0,
     **unknown: NoReturn,
 ) -> Array:
-    r"""The product H v of a vector with the Hessian of `cross_entropy` with respect to its logits.
+    r"""The product of a vector with the Hessian of `cross_entropy` with respect to its logits.
 
-    For Newton and conjugate gradient steps, and for the Gauss-Newton matrix of a network, of which H is the inner part.
-    H has a block for each row of ``x`` and is 0 outside of them. With target mass :math:`a_c = w_c q_c`,
+    The Hessian H has a block for each row of ``x`` and is 0 outside of them. With target mass :math:`a_c = w_c q_c`,
     :math:`A = \sum_c a_c`, probabilities p and :math:`m = \sum_c p_c v_c` the product is for each row
 
     .. math:: (H v)_c = s \bigl(A\,p_c (v_c - m) + 2\,z\_loss\,p_c (m + lse\,(v_c - m))\bigr)
 
-    divided by what the mean divides by; with ``logit_scale`` k and ``temperature`` T times :math:`(k / T)^2`. Without
-    ``z_loss``, and where no mass is negative, H is positive semi-definite.
+    divided by the divisor of the mean; with ``logit_scale`` k and ``temperature`` T times :math:`(k / T)^2`. Without
+    ``z_loss``, and where no mass is negative, H is positive semi-definite. For Newton and conjugate gradient steps, and
+    for the Gauss-Newton matrix of a network, of which H is the inner part.
 
     Args:
         x: logits, of the dtypes and kinds of ``x`` in `cross_entropy`, at least one dimension. Any strides.
@@ -65,7 +65,7 @@ def hessian_vector_product(
         Hessian of that row's own loss.
 
     Raises:
-        As `cross_entropy`; after an error ``out`` is as it was before the call, unless that error is Ctrl-C.
+        LabelError, ArgumentValueError, ArgumentTypeError, EmptyError, KeyboardInterrupt: as `cross_entropy`.
 
     Singular cases: rows that are ignored or of weight 0 have 0 throughout, rows whose loss is NaN have NaN. A logit of
     -inf has a probability of 0, and so has its element.
@@ -119,12 +119,12 @@ def hessian_diagonal(
 ) -> Array:
     r"""The diagonal of the Hessian of `cross_entropy` with respect to its logits: second derivatives of the loss.
 
-    For preconditioners, and as the hessian of gradient-boosted trees. With the names of `hessian_vector_product`
+    With the names of `hessian_vector_product`
 
     .. math:: H_{cc} = s \bigl(A\,p_c (1 - p_c) + 2\,z\_loss\,p_c (p_c + lse\,(1 - p_c))\bigr)
 
     with :math:`1 - p_c` computed without a subtraction. Without ``z_loss``, and where no mass is negative, it is at
-    least 0.
+    least 0. For preconditioners, and as the hessian of gradient-boosted trees.
 
     Args:
         x, target, axis, ..., grad_loss: as in `hessian_vector_product`.
@@ -136,7 +136,10 @@ def hessian_diagonal(
         ``out`` if it is given, else a new array. With ``reduction="none"`` each row of it belongs to that row's own
         loss.
 
-    Raises, singular cases and accuracy: as `hessian_vector_product`, with the vector that is 1 at class c and else 0.
+    Raises:
+        LabelError, ArgumentValueError, ArgumentTypeError, EmptyError, KeyboardInterrupt: as `hessian_vector_product`.
+
+    Singular cases and accuracy: as `hessian_vector_product`, with the vector that is 1 at class c and else 0.
 
     Examples:
         >>> import numpy as np

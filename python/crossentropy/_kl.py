@@ -34,18 +34,20 @@ def kl_divergence(
     threads: SupportsIndex | None = None,
     **unknown: NoReturn,
 ) -> Loss:
-    r"""Kullback-Leibler divergence of predictions p from target distributions q (Kullback and Leibler, 1951).
+    r"""Kullback-Leibler divergence of predictions from target distributions, in nats.
 
-    The loss of a row with sample weight :math:`s` is
+    With predictions :math:`p`, the target distribution :math:`q` and the sample weight :math:`s` of a row the loss of
+    the row is
 
     .. math:: s \sum_c \Bigl(q_c \log \frac{q_c}{p_c} - q_c + p_c\Bigr)
 
-    which for distributions that add up to 1 is the textbook's :math:`s \sum_c q_c \log (q_c / p_c)`. No term of it is
-    below 0, so nothing cancels: it is never below 0, keeps its digits however small it is, and is exactly 0 where p and
-    q are the same; for logits on both sides also where they differ by a constant, if that difference is exact.
+    (Kullback and Leibler, 1951), which for distributions that add up to 1 is :math:`s \sum_c q_c \log (q_c / p_c)`. No
+    term of it is below 0, so nothing cancels: it is never below 0, keeps its digits however small it is, and is exactly
+    0 where p and q are the same; for logits on both sides also where they differ by a constant, if that difference is
+    exact.
 
-    Knowledge distillation (Hinton et al., 2015): a student's logits as ``x``, a teacher's as ``target`` with
-    ``target_type="logits"``, a ``temperature``, and ``temperature_squared=True``.
+    Knowledge distillation (Hinton et al., 2015, arXiv:1503.02531): the logits of a student as ``x``, those of a teacher
+    as ``target`` with ``target_type="logits"``, a ``temperature``, and ``temperature_squared=True``.
 
     Args:
         x: predictions, of the dtypes and kinds of ``x`` in `cross_entropy`, at least one dimension. Any strides.
@@ -79,7 +81,9 @@ def kl_divergence(
         As `cross_entropy`.
 
     Raises:
-        As `cross_entropy`; after an error ``out`` is as it was before the call.
+        LabelError: an IndexError; when a row of a `SparseTarget` names a class twice, or one outside of [0, C).
+        ArgumentValueError, ArgumentTypeError, EmptyError, KeyboardInterrupt: as `cross_entropy`; an
+            ArgumentTypeError, too, when ``target`` holds labels.
 
     Singular cases: where q_c = 0 the term is p_c (0 with ``form="plain"``). p_c = 0 < q_c makes the loss inf. NaN, a
     negative probability on either side, and for logits inf or nothing but -inf, make the loss of the row NaN. Ignored
@@ -135,10 +139,10 @@ def kl_divergence_with_grad(
     grad_target: bool | Output = False,
     **unknown: NoReturn,
 ) -> tuple[Loss, Array] | tuple[Loss, Array, Array]:
-    r"""The loss of `kl_divergence` and its derivatives with respect to ``x``, and if asked for to the target.
+    r"""The loss of `kl_divergence` and its derivatives with respect to ``x`` and, if asked for, the target.
 
-    With :math:`d_c = \log q_c - \log p_c` and :math:`Q = \sum_c q_c` they are, times s and divided by what the mean
-    divides by:
+    With :math:`d_c = \log q_c - \log p_c` and :math:`Q = \sum_c q_c` they are, times s and divided by the divisor
+    of the mean:
 
     ==================  ==============================  =======================================================
     what it holds       with respect to ``x``           with respect to the target
@@ -164,8 +168,9 @@ def kl_divergence_with_grad(
         that of the target. With ``reduction="none"`` each row of them is the gradient of that row's own loss.
 
     Raises:
-        As `kl_divergence`; after an error ``grad`` and ``grad_target`` too are as they were. The exception is Ctrl-C,
-        which leaves them and ``out`` partly written.
+        LabelError, ArgumentValueError, ArgumentTypeError, EmptyError, KeyboardInterrupt: as `kl_divergence`.
+
+        After any of them but KeyboardInterrupt ``out``, ``grad`` and ``grad_target`` are as they were before the call.
 
     Singular cases: the gradients are exactly 0 in ignored rows and in rows of weight 0, and NaN throughout a row whose
     loss is NaN. Where the loss is inf because p_c = 0 < q_c, the gradient stays finite for logits and

@@ -44,15 +44,14 @@ def cross_entropy(
     row_stats: bool = False,
     **unknown: NoReturn,
 ) -> Loss | tuple[Loss, RowStats]:
-    r"""Cross-entropy of predictions with labels or with distributions over classes.
+    r"""Cross-entropy of predictions with labels or with distributions over classes, in nats.
 
-    With logits :math:`z`, target distribution :math:`q`, class weights :math:`w` and the sample
-    weight :math:`s` of a row, the loss of the row is
+    With logits :math:`z`, their probabilities :math:`p = \mathrm{softmax}(z)`, the target distribution :math:`q`, class
+    weights :math:`w` and the sample weight :math:`s` of a row, the loss of the row is
 
-    .. math:: s \sum_c w_c q_c \Bigl(\log \sum_k e^{z_k} - z_c\Bigr)
+    .. math:: s \sum_c w_c q_c (-\log p_c) = s \sum_c w_c q_c (lse - z_c), \qquad lse = \log \sum_k e^{z_k}
 
-    which for a label :math:`y` is :math:`s\,w_y (\log \sum_k e^{z_k} - z_y)`. Terms with
-    :math:`w_c q_c = 0` are 0.
+    which for a label :math:`y` is :math:`s\,w_y (lse - z_y)`. Terms with :math:`w_c q_c = 0` are 0.
 
     Args:
         x: predictions, float32, float64, float16 or bfloat16 (of the package ml_dtypes, say), at least one dimension:
@@ -66,8 +65,8 @@ def cross_entropy(
             probability.
         axis: the dimension of ``x`` that holds the classes.
         input_type: what ``x`` holds. ``"logits"``: any real numbers; ``"probs"``: probabilities, so that the loss of a
-            row is :math:`-s \sum w_c q_c \log x_c`; ``"log_probs"``: their logarithms, so that it is :math:`-s \sum w_c
-            q_c x_c`.
+            row is :math:`-s \sum w_c q_c \log x_c`; ``"log_probs"``: their logarithms, so that it is
+            :math:`-s \sum w_c q_c x_c`.
         weight: weights w of the classes, shape [C].
         sample_weight: weights s of the rows, with the shape of ``x`` without ``axis``.
         mask: booleans or integers, with the shape of ``x`` without ``axis``: rows where it is False or 0 count for
@@ -78,8 +77,8 @@ def cross_entropy(
         prior: numbers u, float32 or float64, shape [C]: ``label_smoothing`` makes q :math:`(1-e)\,q + e\,u` instead, as
             it is, also when u does not add up to 1.
         target_type: what distributions hold, or the ``probs`` of a `SparseTarget`. ``"probs"``: probabilities q;
-            ``"logits"``: logits t of a teacher, so that :math:`q = \mathrm{softmax}(t)`; ``"log_probs"``: :math:`q =
-            e^t`.
+            ``"logits"``: logits t of a teacher, so that :math:`q = \mathrm{softmax}(t)`; ``"log_probs"``:
+            :math:`q = e^t`.
         reduction: ``"mean"``, ``"sum"``, or ``"none"`` for the loss of each row.
         mean_over: what the mean divides by. ``"weight"``: the sum of :math:`s_i w_{y_i}` for labels, of :math:`s_i` for
             distributions; ``"mass"``: the sum of :math:`s_i w_c q_{ic}` before smoothing; ``"count"``: the number of
@@ -105,29 +104,27 @@ def cross_entropy(
             smoothing). For logits.
 
     Returns:
-        ``out`` if it is given. Otherwise float64 for float64 ``x`` and float32 for all others: a
-        scalar, or for ``reduction="none"`` an array of the shape of ``x`` without ``axis`` (a
-        scalar if ``x`` has one dimension). It is of NumPy; or of the package of ``x`` if that has
-        ``from_dlpack``, as torch, JAX and the array API standard do.
+        ``out`` if it is given. Otherwise float64 for float64 ``x`` and float32 for all others: a scalar, or for
+        ``reduction="none"`` an array of the shape of ``x`` without ``axis`` (a scalar if ``x`` has one dimension). It
+        is of NumPy; or of the package of ``x`` if that has ``from_dlpack``, as torch, JAX and the array API standard
+        do. With ``row_stats`` a tuple of it and the `RowStats`.
 
     Raises:
-        LabelError: an IndexError; a label is neither in [0, C) nor ``ignore_index``, or a row of a
-            `SparseTarget` names a class twice.
-        ArgumentValueError: a ValueError; shapes do not fit together, an option is unknown or
-            outside its range or contradicts another one, or ``out`` is read-only or overlaps an input.
-        ArgumentTypeError: a TypeError; a dtype or the kind of an argument is not accepted, an array is
+        LabelError: an IndexError; when a label is neither in [0, C) nor ``ignore_index``, or a row of a `SparseTarget`
+            names a class twice.
+        ArgumentValueError: a ValueError; when shapes do not fit together, an option is unknown, outside its range or
+            contradicts another one, or ``out`` is read-only or overlaps an input.
+        ArgumentTypeError: a TypeError; when a dtype, the kind of an argument or its name is not accepted, an array is
             not on the CPU, or its package does not share it (torch, if it requires a gradient).
-        EmptyError: a ValueError; no row counts and ``empty="error"``.
+        EmptyError: a ValueError; when no row counts, and ``empty="error"``.
+        KeyboardInterrupt: at once, when Ctrl-C is pressed during a long call in the main thread.
 
-        After any of them ``out`` is as it was before the call.
+        After any of them but KeyboardInterrupt ``out`` is as it was before the call.
 
-    Singular cases: a logit of -inf is an impossible class, and the loss of a row whose target it is
-    is inf. NaN or inf among the logits of a row, or nothing but -inf, makes its loss NaN. A
-    probability of 0 at the target gives inf; ``clip`` avoids that. So do, for a teacher's logits, NaN
-    or inf among them, or nothing but -inf, make it NaN. Ignored rows and rows whose
-    weight is 0 have the loss 0.
-
-    Ctrl-C ends a long call at once when it is made from the main thread.
+    Singular cases: a logit of -inf is an impossible class, and the loss of a row whose target it is is inf. NaN or inf
+    among the logits of a row, or nothing but -inf, makes its loss NaN; so it is with the logits of a teacher. A
+    probability of 0 at the target gives inf, which ``clip`` avoids, and a negative one NaN. Ignored rows and rows of
+    weight 0 have the loss 0.
 
     Examples:
         >>> import numpy as np
@@ -186,19 +183,19 @@ def cross_entropy_with_grad(
 ) -> tuple[Any, ...]:
     r"""The loss of `cross_entropy` and its derivative with respect to ``x``, in one pass.
 
-    For a row of logits with target mass :math:`a_c = w_c q_c`, :math:`A = \sum_c a_c` and
-    probabilities :math:`p = \mathrm{softmax}(z)` the gradient is
+    For a row of logits with target mass :math:`a_c = w_c q_c`, :math:`A = \sum_c a_c` and probabilities
+    :math:`p = \mathrm{softmax}(z)` the gradient is
 
     .. math:: s\,(A\,p_c - a_c)
 
-    divided by what the mean divides by. For ``"probs"`` it is :math:`-s\,a_c / x_c`, and 0 where
-    ``clip`` changed the probability; for ``"log_probs"`` it is :math:`-s\,a_c`.
+    divided by the divisor of the mean. For ``"probs"`` it is :math:`-s\,a_c / x_c`, and 0 where ``clip`` changed the
+    probability; for ``"log_probs"`` it is :math:`-s\,a_c`.
 
     With respect to distributions, ``grad_target``, it is with :math:`f_c = -\log p_c`
 
     .. math:: u_c = s\,w_c (1 - e) f_c, \qquad q_c u_c, \qquad q_c \Bigl(u_c - \sum_k q_k u_k\Bigr) / T
 
-    for probabilities, for log-probabilities and for a teacher's logits.
+    for probabilities, for log-probabilities and for the logits of a teacher.
 
     Args:
         x, target, axis, ..., row_stats: as in `cross_entropy`.
@@ -213,18 +210,19 @@ def cross_entropy_with_grad(
 
     Returns:
         A tuple of the loss as from `cross_entropy`, the gradient (``grad`` if it is given), with ``grad_target`` that
-        of the target (the array if one is given), and with ``row_stats`` the `RowStats`.
-        With ``reduction="none"`` each row of it is the gradient of that row's own loss.
+        of the target (the array if one is given), and with ``row_stats`` the `RowStats`. With ``reduction="none"`` each
+        row of a gradient is that of the row's own loss.
 
     Raises:
-        As `cross_entropy`; after an error ``grad`` and ``grad_target`` too are as they were. The exception is Ctrl-C,
-        which leaves them and ``out`` partly written.
+        LabelError, ArgumentValueError, ArgumentTypeError, EmptyError, KeyboardInterrupt: as `cross_entropy`.
 
-    Singular cases: the gradient is exactly 0 in ignored rows and in rows of weight 0, and NaN
-    throughout a row whose loss is NaN. The probability of a logit of -inf is 0. Where the divisor
-    of the mean is 0, the gradient is 0 in rows without weight, and in the others NaN
-    (``empty="nan"``) or 0 (``empty="zero"``). A probability of 0 at the target has the gradient
-    -inf. Where q_c = 0, ``grad_target`` for probabilities may be inf: the loss would be, for any other q_c.
+        After any of them but KeyboardInterrupt ``out``, ``grad`` and ``grad_target`` are as they were before the call.
+
+    Singular cases: the gradient is exactly 0 in ignored rows and in rows of weight 0, and NaN throughout a row whose
+    loss is NaN. The probability of a logit of -inf is 0. Where the divisor of the mean is 0, the gradient is 0 in rows
+    without weight, and in the others NaN (``empty="nan"``) or 0 (``empty="zero"``). A probability of 0 at the target
+    has the gradient -inf. Where q_c = 0, ``grad_target`` for probabilities may be inf: the loss would be, for any other
+    q_c.
 
     Examples:
         >>> import numpy as np
@@ -270,11 +268,14 @@ def nll_loss(
     threads: SupportsIndex | None = None,
     **unknown: NoReturn,
 ) -> Loss:
-    r"""Negative log-likelihood: `cross_entropy` of logarithms of probabilities.
+    r"""Negative log-likelihood of labels or distributions, from logarithms of probabilities.
 
-    The loss of a row is :math:`-s \sum_c w_c q_c \log p_c`, and for a label :math:`y` it is
-    :math:`-s\,w_y \log p_y`, read from ``log_probs`` without another softmax: the same as
-    ``cross_entropy(log_probs, target, input_type="log_probs", ...)``.
+    The loss of a row is
+
+    .. math:: -s \sum_c w_c q_c \log p_c
+
+    which for a label :math:`y` is :math:`-s\,w_y \log p_y`. The logarithms are read from ``log_probs`` without another
+    softmax: the same as ``cross_entropy(log_probs, target, input_type="log_probs", ...)``.
 
     Args:
         log_probs: logarithms of probabilities, of the dtypes and kinds of ``x`` in `cross_entropy`, at least one
@@ -285,9 +286,9 @@ def nll_loss(
         As `cross_entropy`.
 
     Raises:
-        As `cross_entropy`.
+        LabelError, ArgumentValueError, ArgumentTypeError, EmptyError, KeyboardInterrupt: as `cross_entropy`.
 
-    Singular cases: -inf at the target gives inf; elsewhere it is not looked at.
+    Singular cases: -inf at the target gives inf. Classes without target mass are not read.
 
     Examples:
         >>> import numpy as np

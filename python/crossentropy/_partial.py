@@ -28,11 +28,11 @@ def partial_statistics(
     threads: SupportsIndex | None = None,
     **unknown: NoReturn,
 ) -> PartialStatistics:
-    r"""What a slice of the classes contributes to the loss of each row: 408 bytes a row, which can be merged with those
-    of the other slices, stored and sent.
+    r"""Partial statistics of rows: the contribution of a slice of the classes to the loss of each row.
 
-    For vocabularies that are split over files, processes or machines. Loss and gradient are the same bits for any
-    slices, and any order and grouping in which they are merged.
+    They take 408 bytes a row, can be stored and sent, and are merged with those of the other slices. For vocabularies
+    that are split over files, processes or machines. Loss and gradient are the same bits for any slices, and any order
+    and grouping in which they are merged.
 
     Args:
         x: logits of classes ``first_class``, ``first_class + 1``, ...: of the dtypes and kinds of ``x`` in
@@ -54,9 +54,10 @@ def partial_statistics(
         The statistics of the slice.
 
     Raises:
-        LabelError: an IndexError; a negative label that is not ignored. One that is too large is found by
+        LabelError: an IndexError; when a label is negative and not ignored. One that is too large is found by
             `PartialStatistics.loss`, when the number of classes is known.
-        ArgumentValueError, ArgumentTypeError: as `cross_entropy`; ``first_class`` is no multiple of 4096.
+        ArgumentValueError: a ValueError; when ``first_class`` is no multiple of 4096; else as `cross_entropy`.
+        ArgumentTypeError, KeyboardInterrupt: as `cross_entropy`.
 
     Singular cases: those of `cross_entropy`, in whichever slice they are.
 
@@ -128,9 +129,9 @@ class PartialStatistics:
             others: of the same rows, with the same labels, and of other classes.
 
         Raises:
-            ArgumentValueError: a ValueError; shapes or labels differ, or classes are the same as far as that can be
-                told from their number and the label. What is not found here is found by `loss`.
-            ArgumentTypeError: a TypeError; one is no `PartialStatistics`.
+            ArgumentValueError: a ValueError; when shapes or labels differ, or classes are the same as far as that can
+                be told from their number and the label. The rest is found by `loss`.
+            ArgumentTypeError: a TypeError; when one is no `PartialStatistics`.
         """
         merged = self._array.copy()
         for other in others:
@@ -190,9 +191,11 @@ class PartialStatistics:
             float32.
 
         Raises:
-            LabelError: an IndexError; a label is not below the number of classes.
-            EmptyError: a ValueError; no row counts and ``empty="error"``.
-            ArgumentValueError: a ValueError; not each class has been seen exactly once, or an option is out of range.
+            LabelError: an IndexError; when a label is not below the number of classes.
+            ArgumentValueError: a ValueError; when not each class has been seen exactly once, or an option is out of
+                range.
+            ArgumentTypeError: a TypeError; when a dtype, the kind of an argument or its name is not accepted.
+            EmptyError: a ValueError; when no row counts, and ``empty="error"``.
         """
         if unknown:
             PARTIAL_LOSS.refuse(unknown)
@@ -256,7 +259,8 @@ class PartialStatistics:
             ``grad`` if it is given, else a new array, of the package of ``x``.
 
         Raises:
-            As `loss`.
+            LabelError, ArgumentValueError, ArgumentTypeError, EmptyError: as `loss`.
+            KeyboardInterrupt: as `cross_entropy`.
         """
         if unknown:
             PARTIAL_GRAD.refuse(unknown)

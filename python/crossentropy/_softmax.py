@@ -1,4 +1,4 @@
-"""What logits give without a loss: probabilities, their logarithms, log-sum-exp, and statistics of each row."""
+"""Functions of logits without a target: probabilities, their logarithms, log-sum-exp, and statistics of each row."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ def softmax(
     threads: SupportsIndex | None = None,
     **unknown: NoReturn,
 ) -> Array:
-    r"""Probabilities of logits: :math:`p_c = \exp(z_c) / \sum_j \exp(z_j)`.
+    r"""Probabilities of logits.
+
+    .. math:: p_c = \exp(z_c) / \sum_j \exp(z_j)
 
     Args:
         x: logits, of the dtypes and kinds of ``x`` in `cross_entropy`; at least one dimension.
@@ -41,12 +43,12 @@ def softmax(
         ``out`` if it is given, else a new array.
 
     Raises:
-        ArgumentValueError, ArgumentTypeError: as `cross_entropy`.
+        ArgumentValueError, ArgumentTypeError, KeyboardInterrupt: as `cross_entropy`.
 
     Singular cases: the probability of -inf is 0. Rows with NaN or inf, or nothing but -inf, become NaN
     throughout.
 
-    Each probability is within a relative 1e-6 (float64: 1e-13) of the exact one, and below 1e-6
+    Accuracy: each probability is within a relative 1e-6 (float64: 1e-13) of the exact one, and below 1e-6
     within 5e-6; those below 2**-126 (2**-1022) of the largest may be 0.
 
     Examples:
@@ -71,7 +73,9 @@ def log_softmax(
     threads: SupportsIndex | None = None,
     **unknown: NoReturn,
 ) -> Array:
-    r"""Logarithms of probabilities of logits: :math:`z_c - \log \sum_j \exp(z_j)`.
+    r"""Logarithms of the probabilities of logits.
+
+    .. math:: \log p_c = z_c - \log \sum_j \exp(z_j)
 
     Exact also where the probability is nearly 1: ``log_softmax([[80.0, 0.0]])`` begins with -1.8e-35.
 
@@ -82,7 +86,7 @@ def log_softmax(
         As `softmax`.
 
     Raises:
-        As `softmax`.
+        ArgumentValueError, ArgumentTypeError, KeyboardInterrupt: as `softmax`.
 
     Singular cases: that of -inf is -inf. Rows with NaN or inf, or nothing but -inf, become NaN
     throughout.
@@ -109,7 +113,9 @@ def logsumexp(
     threads: SupportsIndex | None = None,
     **unknown: NoReturn,
 ) -> Array:
-    r""":math:`\log \sum_c \exp(z_c)` of each row of logits.
+    r"""Logarithm of the sum of the exponentials of each row of logits.
+
+    .. math:: lse = \log \sum_c \exp(z_c)
 
     Args:
         x, axis, softcap, ..., threads: as in `softmax`.
@@ -120,7 +126,7 @@ def logsumexp(
         dimension), float64 for float64 ``x`` and float32 for all others.
 
     Raises:
-        As `softmax`.
+        ArgumentValueError, ArgumentTypeError, KeyboardInterrupt: as `softmax`.
 
     Singular cases: inf if the row holds inf, -inf if it holds nothing but -inf, else NaN if it holds NaN.
 
@@ -136,7 +142,7 @@ def logsumexp(
 
 
 class RowStats(NamedTuple):
-    """What rows of logits tell beside their loss: arrays of the rows' shape, of float64 or int64.
+    """Statistics of each row of logits: arrays of the rows' shape, of float64 or int64.
 
     Rows with inf, or with nothing but -inf, have ``lse``, ``max`` and ``argmax``, and NaN and -1 for the rest;
     other rows with NaN have NaN and -1 throughout.
@@ -197,8 +203,8 @@ def row_stats(
         `RowStats`.
 
     Raises:
-        LabelError: an IndexError; a label is neither in [0, C) nor ``ignore_index``.
-        ArgumentValueError, ArgumentTypeError: as `cross_entropy`.
+        LabelError: an IndexError; when a label is neither in [0, C) nor ``ignore_index``.
+        ArgumentValueError, ArgumentTypeError, KeyboardInterrupt: as `cross_entropy`.
 
     Singular cases: see `RowStats`.
 
