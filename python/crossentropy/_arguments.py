@@ -5,10 +5,11 @@ from __future__ import annotations
 import operator
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from typing import SupportsFloat, SupportsIndex
+from typing import Any, SupportsFloat, SupportsIndex
 
 import numpy as np
 
+from . import _hints
 from ._c_api import header
 from ._errors import ArgumentTypeError, ArgumentValueError
 from ._types import Array
@@ -34,21 +35,24 @@ def axis(axis: SupportsIndex, ndim: int, of: str = "x") -> int:
     return number % ndim
 
 
-def choice(name: str, value: str, accepted: Mapping[str, int], other: str = "") -> int:
+def choice(name: str, value: Any, accepted: Mapping[str, int], other: str = "") -> int:
     """The number that the library has for one of the ``accepted`` names."""
     return accepted[plain_name(name, value, accepted, other)]
 
 
-def plain_name(name: str, value: str, accepted: Mapping[str, int], other: str = "") -> str:
+def plain_name(name: str, value: Any, accepted: Mapping[str, int], other: str = "") -> str:
     """One of the ``accepted`` names, which may be given as any kind of `str`: one of NumPy's, or of an enumeration."""
-    if value.__class__ is str and value in accepted:
+    if type(value) is str and value in accepted:
         return value
     names = ", ".join(f'"{each}"' for each in accepted) + other
     if not isinstance(value, str):
-        raise ArgumentTypeError(f"{name} must be one of {names}, not {type(value).__name__}")
+        hint = ': "none" is a string' if value is None and "none" in accepted else ""
+        raise ArgumentTypeError(f"{name} must be one of {names}, not {type(value).__name__}{hint}")
     plain = str.__str__(value)
     if plain in accepted:
         return plain
+    if hint := _hints.of_value(name, plain):
+        raise ArgumentValueError(f'{name} is "{plain}", but must be one of {names}{hint}')
     from difflib import get_close_matches  # only here, as it takes a millisecond to import
 
     near = get_close_matches(plain.lower(), accepted, n=1, cutoff=0.4)
@@ -101,7 +105,9 @@ def ignored(value: SupportsIndex | Sequence[SupportsIndex] | None) -> tuple[int,
     if value is None or hasattr(value, "__index__"):
         return ignore_index(value), None
     if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
-        raise ArgumentTypeError(f"ignore_index must be an integer, several or None, not {type(value).__name__}")
+        is_quoted = isinstance(value, str) and value == "none"
+        hint = ': "none" in quotes is a string' if is_quoted else ""
+        raise ArgumentTypeError(f"ignore_index must be an integer, several or None, not {type(value).__name__}{hint}")
     return header.IGNORE_NONE, np.array([ignore_index(each) for each in value], np.int64)
 
 

@@ -76,6 +76,9 @@ def binary_cross_entropy(
             element in C order.
         ArgumentValueError, ArgumentTypeError, EmptyError, KeyboardInterrupt: as `cross_entropy`.
 
+    Warns:
+        UserWarning: as `cross_entropy`.
+
     Singular cases: a logit of inf or -inf is certain: its loss is 0 where the target agrees, and inf where it does not.
     NaN makes the loss of that element NaN. A probability of 0 or 1 that the target contradicts gives inf, one outside
     [0, 1] NaN; ``clip`` avoids both. Elements that are ignored or of weight 0 have the loss 0.

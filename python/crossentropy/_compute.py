@@ -9,9 +9,9 @@ from typing import Any, SupportsIndex
 
 import numpy as np
 
-from . import _arguments, _arrays
+from . import _arguments, _arrays, _hints
 from ._c_api import calls, header
-from ._errors import ArgumentValueError
+from ._errors import ArgumentTypeError, ArgumentValueError, CrossEntropyError
 from ._functions import Function
 from ._softmax import empty_row_stats
 from ._targets import SparseTarget
@@ -33,7 +33,11 @@ def loss(
 ) -> Any:
     """The loss of a ``function`` whose options have these ``values``; or a tuple of it, the gradients and the
     statistics, as far as these are wanted."""
-    given, x = x, _arrays.predictions(x, function.first)
+    given = x
+    try:
+        x = _arrays.predictions(x, function.first)
+    except ArgumentTypeError as error:
+        raise ArgumentTypeError(f"{error}{_hints.if_swapped(function, given, target)}") from error.__cause__
     axis = _arguments.axis(axis, x.ndim, function.first)
     settings = function.settings(values)
     labels, settings = _target(target, settings)
@@ -60,10 +64,15 @@ def loss(
         gradient = np.empty_like(x) if grad is None else _arrays.output("grad", grad, halves=True)
 
     interruptible = _arguments.is_long(max(x.size, labels.size))  # sparse targets may be larger than x
-    computed = calls.loss(
-        function.call, x, axis, labels, settings, result, gradient, target_gradient, stats, interruptible,
-        function.names,
-    )  # fmt: skip
+    try:
+        computed = calls.loss(
+            function.call, x, axis, labels, settings, result, gradient, target_gradient, stats, interruptible,
+            function.names,
+        )  # fmt: skip
+    except CrossEntropyError as error:
+        raise _hints.explained(error, function, x, labels, axis, settings, result) from None
+    if result is None and not computed >= 0 and not (function.with_grad and np.may_share_memory(gradient, x)):
+        _hints.warn_if_implausible(function, settings, x, labels)
 
     if given is not x:
         if out is None:
@@ -101,7 +110,10 @@ def hessian(
     factor = None if vector is None else _arrays.vector(vector)
     output = np.empty_like(x) if out is None else _arrays.output("out", out, halves=True)
     interruptible = _arguments.is_long(max(x.size, labels.size))
-    calls.hessian(x, axis, labels, factor, settings, output, interruptible)
+    try:
+        calls.hessian(x, axis, labels, factor, settings, output, interruptible)
+    except CrossEntropyError as error:
+        raise _hints.explained(error, function, x, labels, axis, settings) from None
     if out is not None:
         return out
     return output if given is x else _arrays.like(given, output)

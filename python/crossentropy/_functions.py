@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from operator import is_
 from typing import Any, NoReturn, TypeVar
 
 from . import _converters as convert
-from . import _messages
+from . import _hints, _messages
+from ._arrays import MISSING
 from ._c_api import functions as library
 from ._c_api import header
 from ._c_api.frames import NO_SETTINGS, Settings
@@ -35,6 +37,7 @@ from ._options import (
     POS_WEIGHT,
     PRIOR,
     REDUCTION,
+    REQUIRED,
     ROW_STATS,
     SAMPLE_WEIGHT,
     SOFTCAP,
@@ -104,12 +107,21 @@ class Function:
     def refuse(self, unknown: Mapping[str, Any]) -> NoReturn:
         """Arguments that it does not have."""
         name = next(iter(unknown))
-        raise ArgumentTypeError(f"{self.name}() got an unexpected keyword argument '{name}'")
+        hint = _hints.of_unknown(self, name, FUNCTIONS)
+        raise ArgumentTypeError(f"{self.name.rpartition('.')[2]}() got an unexpected keyword argument '{name}'{hint}")
 
     def public(self, function: F) -> F:
-        """The Python function itself, whose defaults are known from then on: a plain call has the same objects."""
+        """The Python function itself, whose defaults are known from then on: a plain call has the same objects.
+
+        That an argument is missing is found where it is used, after `refuse`: a call with other names for arguments is
+        told these. To readers of the signature it is required all the same.
+        """
         defaults: Any = function.__kwdefaults__
         self.defaults = tuple(defaults[option.name] for option in self.options)
+        function.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
+        function.__defaults__ = tuple(
+            MISSING if option.default is REQUIRED else option.default for option in self.positional
+        )
         return function
 
 

@@ -85,6 +85,9 @@ def kl_divergence(
         ArgumentValueError, ArgumentTypeError, EmptyError, KeyboardInterrupt: as `cross_entropy`; an
             ArgumentTypeError, too, when ``target`` holds labels.
 
+    Warns:
+        UserWarning: as `cross_entropy`, for ``x`` and for ``target``.
+
     Singular cases: where q_c = 0 the term is p_c (0 with ``form="plain"``). p_c = 0 < q_c makes the loss inf. NaN, a
     negative probability on either side, and for logits inf or nothing but -inf, make the loss of the row NaN. Ignored
     rows and rows of weight 0 have the loss 0.

@@ -121,6 +121,10 @@ def cross_entropy(
 
         After any of them but KeyboardInterrupt ``out`` is as it was before the call.
 
+    Warns:
+        UserWarning: when a mean or sum is negative or NaN, and ``x`` holds no probabilities, or no logarithms of such,
+            though ``input_type`` says so. They are computed as they are.
+
     Singular cases: a logit of -inf is an impossible class, and the loss of a row whose target it is is inf. NaN or inf
     among the logits of a row, or nothing but -inf, makes its loss NaN; so it is with the logits of a teacher. A
     probability of 0 at the target gives inf, which ``clip`` avoids, and a negative one NaN. Ignored rows and rows of
@@ -287,6 +291,9 @@ def nll_loss(
 
     Raises:
         LabelError, ArgumentValueError, ArgumentTypeError, EmptyError, KeyboardInterrupt: as `cross_entropy`.
+
+    Warns:
+        UserWarning: as `cross_entropy`.
 
     Singular cases: -inf at the target gives inf. Classes without target mass are not read.
 

@@ -6,9 +6,9 @@ from typing import Any, Literal, NoReturn, SupportsFloat, SupportsIndex, overloa
 
 import numpy as np
 
-from . import _arguments, _arrays
+from . import _arguments, _arrays, _hints
 from ._c_api import calls, header
-from ._errors import ArgumentTypeError, ArgumentValueError
+from ._errors import ArgumentTypeError, ArgumentValueError, CrossEntropyError
 from ._functions import PARTIAL_GRAD, PARTIAL_LOSS, PARTIAL_STATISTICS, Function
 from ._types import Array, ArrayLike, Loss, NumPyLike, Output
 
@@ -369,15 +369,11 @@ def _compute(
         raise ArgumentTypeError(f"target has dtype {target.dtype}, but must be integers: labels")
     axis = _arguments.axis(axis, x.ndim)
     records = np.zeros(x.shape[:axis] + x.shape[axis + 1 :], header.PARTIAL)
-    calls.partial_compute(
-        x,
-        axis,
-        _arguments.class_number("first_class", first_class),
-        target,
-        function.settings(values),
-        records,
-        _arguments.is_long(x.size),
-    )
+    settings, first = function.settings(values), _arguments.class_number("first_class", first_class)
+    try:
+        calls.partial_compute(x, axis, first, target, settings, records, _arguments.is_long(x.size))
+    except CrossEntropyError as error:
+        raise _hints.explained(error, function, x, target, axis, settings) from None
     return PartialStatistics(records)
 
 

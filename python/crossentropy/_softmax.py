@@ -6,9 +6,9 @@ from typing import Any, NamedTuple, NoReturn, SupportsFloat, SupportsIndex
 
 import numpy as np
 
-from . import _arguments, _arrays
+from . import _arguments, _arrays, _hints
 from ._c_api import calls, header
-from ._errors import ArgumentTypeError, ArgumentValueError
+from ._errors import ArgumentTypeError, ArgumentValueError, CrossEntropyError
 from ._functions import LOG_SOFTMAX, LOGSUMEXP, ROW_STATISTICS, SOFTMAX, Function
 from ._types import Array, ArrayLike, Output
 
@@ -269,7 +269,11 @@ def statistics(
         raise ArgumentTypeError(f"target has dtype {labels.dtype}, but must be integers (labels), or None")
     axis = _arguments.axis(axis, x.ndim)
     arrays = empty_row_stats(x, axis)
-    calls.row_stats(x, axis, labels, function.settings(values), arrays, _arguments.is_long(x.size))
+    settings = function.settings(values)
+    try:
+        calls.row_stats(x, axis, labels, settings, arrays, _arguments.is_long(x.size))
+    except CrossEntropyError as error:
+        raise _hints.explained(error, function, x, labels, axis, settings) from None
     return arrays
 
 

@@ -987,3 +987,10 @@ def test_extras_have_the_names_and_defaults_of_the_arrays_functions(name: str) -
     ours = inspect.signature(getattr(cet, name)).parameters
     extras = [each for each in ours.values() if each.kind is each.KEYWORD_ONLY and each.name != "dtype"]
     assert {each.name: each.default for each in extras} == {each.name: arrays[each.name].default for each in extras}
+
+
+def test_the_package_itself_says_who_differentiates() -> None:
+    x = torch.zeros(2, 3, requires_grad=True)
+    with pytest.raises(ce.ArgumentTypeError, match=r"Pass x\.detach\(\); or call the function of crossentropy\.torch"):
+        ce.cross_entropy(x, torch.tensor([0, 1]))
+    assert ce.cross_entropy(x.detach(), torch.tensor([0, 1])) == cet.cross_entropy(x, torch.tensor([0, 1])).item()
