@@ -19,6 +19,8 @@ Fields = dict[str, Any]
 
 
 def choice(option: Option, value: Any) -> Fields:
+    if value.__class__ is str and value in option.names:
+        return {option.field: option.names[value]}
     return {option.field: _arguments.choice(option.name, value, option.names)}
 
 

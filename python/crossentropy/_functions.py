@@ -54,6 +54,8 @@ from ._options import (
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_CONSTANT = {int, float, str, bool, type(None)}
+
 
 class Function:
     """A public function: its arguments, and how it is computed."""
@@ -85,15 +87,23 @@ class Function:
         self.names = {**_messages.ARRAYS, "input": self.first}
         # The objects that a call has which leaves the options alone: see `public`.
         self.defaults: tuple[Any, ...] = tuple(option.default for option in self.options)
+        # The options of the last call of other ones, if these cannot change, and their settings: a loop has the same.
+        self.last: tuple[tuple[Any, ...], Settings] = self.defaults, fixed
 
     def settings(self, values: tuple[Any, ...]) -> Settings:
         """Those of a call whose options, in the order of the table, have these values."""
         if all(map(is_, values, self.defaults)):
             return self.fixed
-        settings = dict(self.fixed)
+        known, settings = self.last
+        if all(map(is_, values, known)):
+            return settings
+        settings, is_constant = dict(self.fixed), True
         for option, value, default in zip(self.options, values, self.defaults):
             if value is not default:
                 settings.update(option.convert(option, value))  # type: ignore[misc]
+                is_constant = is_constant and value.__class__ in _CONSTANT
+        if is_constant:
+            self.last = values, settings
         return settings
 
     def named_settings(self, values: Mapping[str, Any]) -> Settings:

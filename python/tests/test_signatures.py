@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import crossentropy as ce
@@ -63,10 +65,10 @@ def test_a_plain_call_has_the_defaults_of_the_library(function: Function) -> Non
     plain = tuple(option.default for option in function.options)
     assert dict(function.settings(function.defaults)) == dict(function.fixed)  # the short way
     # The long way, for objects that only equal the defaults.
-    defaults = dict(zip(frames._FIELDS, frames._DEFAULTS))
+    library = header.Options.from_buffer_copy(frames._DEFAULTS)
     for option, value in zip(function.options, plain):
         assert option.convert is not None
-        fields = {name: function.fixed.get(name, default) for name, default in defaults.items()}
+        fields = {**{each[0]: getattr(library, each[0]) for each in library._fields_}, **function.fixed}
         assert {**fields, **option.convert(option, value)} == fields, option.name
 
 
@@ -105,3 +107,40 @@ def test_functions_take_what_the_table_of_the_header_says() -> None:
         taken = {option.field for function in functions for option in function.options}
         possible = {field for field, marks in accepted.items() if marks[column] == "x"}
         assert possible - taken <= NO_OPTION | BESIDE | OUTPUTS | SPELLED_OTHERWISE.get(column, set()), column
+
+
+def test_calls_do_not_depend_on_those_before_them() -> None:
+    """The memory of a call is used again, and so are the settings of options that are the same objects."""
+    x, labels = np.random.default_rng(0).standard_normal((4, 3)), np.array([0, 1, 2, 1])
+    weight = np.array([1.0, 2.0, 3.0])
+    smoothing, equal, flag = 0.1, 1.0, True
+    options: list[dict[str, Any]] = [
+        {},
+        {"label_smoothing": smoothing},
+        {"label_smoothing": smoothing, "reduction": "sum"},
+        {"label_smoothing": equal},
+        {"label_smoothing": flag},
+        {"weight": weight, "reduction": "sum"},
+        {"reduction": "sum"},
+        {"mean_over": equal, "z_loss": smoothing},
+    ]
+
+    def alone(each: dict[str, Any]) -> float:
+        frames.frames.clear()
+        _functions.CROSS_ENTROPY.last = _functions.CROSS_ENTROPY.defaults, _functions.CROSS_ENTROPY.fixed
+        return float(ce.cross_entropy(x, labels, **each))
+
+    expected = [alone(each) for each in options]
+    assert len(set(expected)) == 7  # True is 1.0
+    for first, second in itertools.product(range(len(options)), repeat=2):
+        for each in (first, second, second, first):
+            assert ce.cross_entropy(x, labels, **options[each]) == expected[each]
+    # Of lists and arrays the numbers count that they have now.
+    for each in (weight, [1.0, 2.0, 3.0]):
+        ce.cross_entropy(x, labels, weight=each)
+        each[0] = 5.0
+        assert ce.cross_entropy(x, labels, weight=each) == alone({"weight": [5.0, 2.0, 3.0]})
+    # An equal object of another type is not taken for the one before.
+    ce.cross_entropy(x, labels, ignore_index=1)
+    with pytest.raises(TypeError, match="ignore_index must be an integer"):
+        ce.cross_entropy(x, labels, ignore_index=1.0)  # type: ignore[call-overload]

@@ -36,30 +36,32 @@ NO_SETTINGS: Settings = {}
 
 
 def _format(fields: Any) -> str:
-    """That of `struct`, which packs all fields at once, much faster than one by one."""
+    """That of `struct`, which packs faster than fields of ctypes can be set."""
     codes = {c_int32: "i", c_int64: "q", c_uint64: "Q", c_double: "d"}
     return "@" + "".join(codes.get(kind, "P") for _, kind in fields)
 
 
 _TENSOR_SIZE, _OPTIONS_SIZE = ctypes.sizeof(Tensor), ctypes.sizeof(Options)
 _pack_tensor = [struct.Struct(_format(Tensor._fields_) + f"{ndim}q").pack_into for ndim in range(MAX_NDIM + 1)]
-_pack_options = struct.Struct(_format(Options._fields_)).pack_into
 _pack_row_stats = struct.Struct(_format(RowStats._fields_)).pack_into
 _first_byte: Any = ctypes.c_char.from_buffer
 _addressof = ctypes.addressof
 
 
-def _defaults() -> list[Any]:
-    """The fields of `Options` as the library itself fills them."""
+def _defaults() -> bytes:
+    """The options as the library itself fills them."""
     options = Options()
     options_init(_addressof(options), _OPTIONS_SIZE)
-    return list(struct.unpack(_format(Options._fields_), bytes(options)))
+    return bytes(options)
 
 
 _DEFAULTS = _defaults()
-_FIELDS = {field[0]: index for index, field in enumerate(Options._fields_)}
+# What writes each field of the options, and where.
+_FIELDS = {
+    name: (struct.Struct(_format([(name, kind)])).pack_into, getattr(Options, name).offset)
+    for name, kind, *_ in Options._fields_
+}
 _TENSORS = [field[0] for field in Options._fields_ if field[1] is POINTER(Tensor)]
-_CANCEL = _FIELDS["cancel"]
 
 
 class Frame:
@@ -85,6 +87,7 @@ class Frame:
         memory: Any = (ctypes.c_char * self.SIZE)()
         self.memory = memory
         self.base = _addressof(memory)
+        self.options = memoryview(memory).cast("B")[:_OPTIONS_SIZE]
         # What the options hold now, if that is no tensor's address: see `place_options`.
         self.settings: Settings | None = None
         # For each dtype of a scalar loss the address of a view of the number, and what reads it.
@@ -127,16 +130,18 @@ class Frame:
         """The address of the options."""
         if settings is self.settings and cancel is None:
             return self.base
-        values = _DEFAULTS.copy()
+        options = self.options
+        options[:] = _DEFAULTS
         has_addresses = cancel is not None
         for name, value in settings.items():
             if value.__class__ is not int and value.__class__ is not float:
                 value = self.place(self.TENSORS[name], value)
                 has_addresses = True
-            values[_FIELDS[name]] = value
+            pack, offset = _FIELDS[name]
+            pack(options, offset, value)
         if cancel is not None:
-            values[_CANCEL] = _addressof(cancel)
-        _pack_options(self.memory, 0, *values)
+            pack, offset = _FIELDS["cancel"]
+            pack(options, offset, _addressof(cancel))
         self.settings = None if has_addresses else settings
         return self.base
 
