@@ -18,9 +18,10 @@ import sys
 import textwrap
 from pathlib import Path
 
-from crossentropy import _functions
+from crossentropy import _functions, _torch_functions
 from crossentropy._functions import Function
 from crossentropy._options import REQUIRED, Option
+from crossentropy._torch_functions import OF_A_BATCH
 
 PACKAGE = Path(__file__).parents[1] / "python" / "crossentropy"
 WIDTH = 120
@@ -39,7 +40,9 @@ def parameter(option: Option) -> str:
 
 
 def signature(function: Function) -> list[str]:
-    parameters = [*map(parameter, function.positional), "*", *map(parameter, function.keywords), "**unknown: NoReturn"]
+    parameters = [*map(parameter, function.positional), "*", *map(parameter, function.keywords)]
+    if function.body:
+        parameters.append("**unknown: NoReturn")
     return [f"    {each}," for each in parameters]
 
 
@@ -220,7 +223,9 @@ def rewritten(source: str, function: Function) -> str:
         return [margin + line if line else line for line in generated]
 
     # Functions have their overloads in the stub, methods where they are.
-    first, decorated = (min(each.lineno for each in one.decorator_list) - 1 for one in (nodes[0], node))
+    first, decorated = (
+        min([one.lineno, *(each.lineno for each in one.decorator_list)]) - 1 for one in (nodes[0], node)
+    )
     return "\n".join([
         *lines[:first],
         *indented(overloaded(function) if margin else []),
@@ -228,9 +233,52 @@ def rewritten(source: str, function: Function) -> str:
         *indented(signature(function)),
         *lines[closed : documentation.lineno - 1],
         *text[:begin], *indented(args(function)), *text[end:],
-        *indented(body(function)),
+        *(indented(body(function)) if function.body else lines[documentation.end_lineno : node.end_lineno]),
         *lines[node.end_lineno :],
     ])  # fmt: skip
+
+
+# ----------------------------------------------------------------------------------------------
+# Modules of PyTorch
+# ----------------------------------------------------------------------------------------------
+
+
+def init(function: Function) -> list[str]:
+    """What a module is made of: PyTorch's own arguments, in its order, and the options behind them."""
+    own = [option for option in function.positional if option.name not in OF_A_BATCH]
+    further = [option for option in function.keywords if option.name not in OF_A_BATCH]
+    names = [option.name for option in further]
+    return [
+        "    def __init__(",
+        *(f"        {each}," for each in ["self", *map(parameter, own), "*", *map(parameter, further)]),
+        "    ) -> None:",
+        f"        super().__init__({', '.join(option.name for option in own)})",
+        *(f"        self.{name} = {name}" for name in names),
+    ]
+
+
+def forward(function: Function) -> list[str]:
+    batch = [option for option in function.keywords if option.name in OF_A_BATCH]
+    options = [option for option in (*function.positional, *function.keywords) if option.name not in OF_A_BATCH]
+    # Of the older arguments PyTorch's module has made a reduction.
+    names = [option.name for option in options if option.name not in ("size_average", "reduce")]
+    parameters = ["self", "input: Tensor", "target: Tensor", *(["*"] if batch else []), *map(parameter, batch)]
+    passed = [f"{option.name}={option.name}" for option in batch] + [f"{name}=self.{name}" for name in names]
+    return [
+        f"    def forward({', '.join(parameters)}) -> Tensor:",
+        f"        return {function.name}(",
+        *wrapped(["input", "target", *passed], 12),
+        "        )  # fmt: skip",
+    ]
+
+
+def with_module(source: str, name: str, function: Function) -> str:
+    for method, generated in (("__init__", init(function)), ("forward", forward(function))):
+        nodes = find(ast.parse(source), f"{name}.{method}")
+        if nodes:
+            lines = source.split("\n")
+            source = "\n".join([*lines[: nodes[0].lineno - 1], *generated, *lines[nodes[0].end_lineno :]])
+    return source
 
 
 def files() -> dict[Path, str]:
@@ -240,6 +288,13 @@ def files() -> dict[Path, str]:
         source = path.read_text()
         for function in _functions.FUNCTIONS:
             source = rewritten(source, function)
+        made[path] = source
+    for path in sorted((PACKAGE / "torch").glob("_*.py")):
+        source = path.read_text()
+        for function in _torch_functions.FUNCTIONS:
+            source = rewritten(source, function)
+        for name, function in _torch_functions.MODULES.items():
+            source = with_module(source, name, function)
         made[path] = source
     return made
 

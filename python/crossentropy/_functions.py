@@ -66,7 +66,7 @@ class Function:
         positional: tuple[Option, ...],
         keywords: tuple[Option, ...],
         *,
-        body: str,
+        body: str = "",
         call: Any = None,
         fixed: Settings = NO_SETTINGS,
         per_element: bool = False,
@@ -75,7 +75,7 @@ class Function:
     ) -> None:
         self.name = name
         self.positional, self.keywords = positional, keywords
-        self.body = body  # the Python function that computes it
+        self.body = body  # the Python function that computes it, where `make signatures` writes the call
         self.call = call  # the library's
         self.fixed = fixed  # fields of the library's options that all its calls have
         self.per_element = per_element  # instead of per row
@@ -89,6 +89,9 @@ class Function:
         self.defaults: tuple[Any, ...] = tuple(option.default for option in self.options)
         # The options of the last call of other ones, if these cannot change, and their settings: a loop has the same.
         self.last: tuple[tuple[Any, ...], Settings] = self.defaults, fixed
+
+    def keyword(self, name: str) -> Option:
+        return next(option for option in self.keywords if option.name == name)
 
     def settings(self, values: tuple[Any, ...]) -> Settings:
         """Those of a call whose options, in the order of the table, have these values."""
@@ -107,11 +110,12 @@ class Function:
         return settings
 
     def named_settings(self, values: Mapping[str, Any]) -> Settings:
-        """Those of a call whose options have these values, by their names; others are at their defaults."""
+        """Those of a call whose options have these plain values, by their names; others are at their defaults."""
         settings = dict(self.fixed)
         for option in self.options:
-            if option.name in values:
-                settings.update(option.convert(option, values[option.name]))  # type: ignore[misc]
+            value = values.get(option.name, option.default)
+            if value.__class__ is not option.default.__class__ or value != option.default:
+                settings.update(option.convert(option, value))  # type: ignore[misc]
         return settings
 
     def refuse(self, unknown: Mapping[str, Any]) -> NoReturn:

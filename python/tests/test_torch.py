@@ -25,6 +25,9 @@ from torch_checks import TOLERANCE, Log, agree, differentiated, doctests  # noqa
 
 import crossentropy as ce  # noqa: E402
 import crossentropy.torch as cet  # noqa: E402
+from crossentropy import _functions, _torch_functions  # noqa: E402
+from crossentropy._options import REQUIRED  # noqa: E402
+from crossentropy.torch import _binary, _cross_entropy, _kl  # noqa: E402
 
 # What PyTorch says of its own interfaces.
 pytestmark = [
@@ -994,3 +997,26 @@ def test_the_package_itself_says_who_differentiates() -> None:
     with pytest.raises(ce.ArgumentTypeError, match=r"Pass x\.detach\(\); or call the function of crossentropy\.torch"):
         ce.cross_entropy(x, torch.tensor([0, 1]))
     assert ce.cross_entropy(x.detach(), torch.tensor([0, 1])) == cet.cross_entropy(x, torch.tensor([0, 1])).item()
+
+
+@pytest.mark.parametrize(
+    ("function", "module"),
+    [
+        (_torch_functions.CROSS_ENTROPY, _cross_entropy),
+        (_torch_functions.NLL_LOSS, _cross_entropy),
+        (_torch_functions.BINARY_CROSS_ENTROPY_WITH_LOGITS, _binary),
+        (_torch_functions.KL_DIV, _kl),
+    ],
+    ids=lambda each: each.name if isinstance(each, _functions.Function) else "",
+)
+def test_operators_have_the_options_of_the_table(function: Any, module: Any) -> None:
+    taken = {option.name: option for option in (*function.positional, *function.keywords)}
+    parameters = inspect.signature(getattr(cet, function.name)).parameters
+    assert {name: each.default for name, each in parameters.items()} == {
+        name: inspect.Parameter.empty if option.default is REQUIRED else option.default
+        for name, option in taken.items()
+    }
+    settings = {name for name, option in taken.items() if option.convert is not None}
+    weights = {"weight", "sample_weight", "pos_weight"}
+    missing = settings - weights - set(module._Options._fields)
+    assert not missing

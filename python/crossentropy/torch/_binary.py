@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, SupportsFloat
+from typing import Any, Literal, NamedTuple, SupportsFloat
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from .._errors import ArgumentValueError
 from .._functions import BINARY_CROSS_ENTROPY
 from ._operator import (
     Operator,
+    Scalar,
     Tensors,
     check,
     integer,
@@ -42,13 +43,13 @@ def binary_cross_entropy_with_logits(
     weight: Tensor | None = None,
     size_average: bool | None = None,
     reduce: bool | None = None,
-    reduction: str = "mean",
+    reduction: Literal["mean", "sum", "none"] = "mean",
     pos_weight: Tensor | None = None,
     *,
     ignore_index: int | None = -100,
     label_smoothing: float = 0.0,
-    mean_over: str | SupportsFloat = "count",
-    empty: str = "nan",
+    mean_over: Literal["weight", "count"] | SupportsFloat = "count",
+    empty: Literal["nan", "zero", "error"] = "nan",
     focal_gamma: float = 0.0,
     dtype: torch.dtype | None = None,
     threads: int | None = None,
@@ -66,7 +67,8 @@ def binary_cross_entropy_with_logits(
         target: of the shape of ``input``: floating point, any real y; or integer labels, 0 or 1. Targets of 16 bits are
             copied as float32.
         weight: weights of the elements, of a shape that broadcasts to that of ``input``.
-        size_average, reduce: as PyTorch's, which deprecates them in favour of ``reduction``.
+        size_average: with ``reduce`` PyTorch's older way to say ``reduction``, which it deprecates.
+        reduce: see ``size_average``.
         reduction: ``"mean"``, ``"sum"`` or ``"none"``.
         pos_weight: weights of the term of y, of a shape that broadcasts to that of ``input``: for an ``input`` [N, C]
             with a weight for each class [C], for one [N, C, H, W] [C, 1, 1].
@@ -75,7 +77,8 @@ def binary_cross_entropy_with_logits(
         mean_over: what the mean divides by: ``"count"``, as PyTorch does; ``"weight"``; or a positive number. See
             `crossentropy.binary_cross_entropy`.
         empty: the mean where that is 0: ``"nan"``, as in PyTorch, ``"zero"`` or ``"error"``.
-        focal_gamma: as in `crossentropy.binary_cross_entropy`.
+        focal_gamma: :math:`\gamma`, at least 0; the first term is multiplied by :math:`(1 - p)^\gamma`, the second one
+            by :math:`p^\gamma` (Lin et al., 2017, arXiv:1708.02002). For logits.
         dtype: of the result. None: as in PyTorch, which is the dtype of ``target`` (of ``input`` for labels), and
             float32 for 16 bits under `torch.autocast`. The loss is computed in float32 at least, and rounded once.
         threads: the most threads to use; None: as many as `crossentropy.get_num_threads` says, which is independent of
@@ -136,24 +139,29 @@ class BCEWithLogitsLoss(torch.nn.BCEWithLogitsLoss):
         weight: Tensor | None = None,
         size_average: bool | None = None,
         reduce: bool | None = None,
-        reduction: str = "mean",
+        reduction: Literal["mean", "sum", "none"] = "mean",
         pos_weight: Tensor | None = None,
         *,
         ignore_index: int | None = -100,
         label_smoothing: float = 0.0,
-        mean_over: str | SupportsFloat = "count",
-        empty: str = "nan",
+        mean_over: Literal["weight", "count"] | SupportsFloat = "count",
+        empty: Literal["nan", "zero", "error"] = "nan",
         focal_gamma: float = 0.0,
         dtype: torch.dtype | None = None,
         threads: int | None = None,
     ) -> None:
         super().__init__(weight, size_average, reduce, reduction, pos_weight)
-        self.ignore_index, self.label_smoothing, self.focal_gamma = ignore_index, label_smoothing, focal_gamma
-        self.mean_over, self.empty, self.dtype, self.threads = mean_over, empty, dtype, threads
+        self.ignore_index = ignore_index
+        self.label_smoothing = label_smoothing
+        self.mean_over = mean_over
+        self.empty = empty
+        self.focal_gamma = focal_gamma
+        self.dtype = dtype
+        self.threads = threads
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return binary_cross_entropy_with_logits(
-            input, target, self.weight, reduction=self.reduction, pos_weight=self.pos_weight,
+            input, target, weight=self.weight, reduction=self.reduction, pos_weight=self.pos_weight,
             ignore_index=self.ignore_index, label_smoothing=self.label_smoothing, mean_over=self.mean_over,
             empty=self.empty, focal_gamma=self.focal_gamma, dtype=self.dtype, threads=self.threads,
         )  # fmt: skip
@@ -179,7 +187,7 @@ class _Options(NamedTuple):
     label_smoothing: float
     reduction: str
     mean_over: str | None
-    divisor: float | None  # where mean_over is a number
+    divisor: Scalar | None  # where mean_over is a number
     empty: str
     threads: int | None
     focal_gamma: float
@@ -189,10 +197,6 @@ class _Binary(Operator):
     name = "binary_cross_entropy_with_logits"
     weights = ("weight", "pos_weight")
     options = _Options
-    schema = (
-        "int? ignore_index, float label_smoothing, str reduction, str? mean_over, Scalar? divisor, str empty, "
-        "int? threads, float focal_gamma"
-    )
 
     def loss_shape(self, x: Tensor, options: _Options) -> tuple[int, ...]:
         return x.shape

@@ -21,8 +21,10 @@ from .._functions import Function
 HALVES = (torch.float16, torch.bfloat16)
 _DTYPES = (torch.float32, torch.float64, *HALVES)
 
-# Options of a loss: a named tuple with a `reduction`, in the order of the operator's schema; numbers are floats.
+# Options of a loss: a named tuple with a `reduction`, whose annotations are the types of the operator's schema.
 Options = Any
+Scalar = float  # in a schema, a float that may depend on a length that a compiler leaves open
+SymInt = int  # likewise
 # x, target and the loss's weights, each a tensor or None.
 Tensors = tuple[Any, ...]
 
@@ -145,7 +147,6 @@ class Operator(ABC):
     name: ClassVar[str]
     weights: ClassVar[tuple[str, ...]]
     options: ClassVar[type[Any]]
-    schema: ClassVar[str]  # of the options
 
     @abstractmethod
     def loss_shape(self, x: Tensor, options: Options) -> tuple[int, ...]:
@@ -192,7 +193,7 @@ class Operator(ABC):
         weights = "".join(f"Tensor? {each}, " for each in self.weights)
         torch.library.define(
             name,
-            f"(Tensor x, Tensor target, {weights}bool with_grad, {self.schema}) -> (Tensor, Tensor)",
+            f"(Tensor x, Tensor target, {weights}bool with_grad, {_schema(self.options)}) -> (Tensor, Tensor)",
             tags=(torch.Tag.pt2_compliant_tag,),
         )
         torch.library.impl(name, "cpu", self._on_cpu)
@@ -326,6 +327,12 @@ class Operator(ABC):
         ]  # fmt: skip
         losses, grads = zip(*results)
         return (torch.stack(losses), torch.stack(grads)), (0, 0)
+
+
+def _schema(options: type[Any]) -> str:
+    """Of an operator that takes them one by one."""
+    types = {name: str(getattr(each, "__forward_arg__", each)) for name, each in options.__annotations__.items()}
+    return ", ".join(f"{each.replace(' | None', '?')} {name}" for name, each in types.items())
 
 
 def _computed_in(x: Tensor, target: Tensor) -> torch.dtype:
