@@ -5,7 +5,7 @@ what each call returns. Of the functions, what is written by hand stays: decorat
     PYTHONPATH=python python tools/make_signatures.py            # after a change of the table
     PYTHONPATH=python python tools/make_signatures.py --check    # whether it has been run
 
-The table is python/crossentropy/_options.py and _functions.py; `make build` comes before, as they are imported.
+The table is python/crossentropy/_options.py and _accepts.py; `make build` comes before, as they are imported.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ import sys
 import textwrap
 from pathlib import Path
 
-from crossentropy import _functions, _torch_functions
-from crossentropy._functions import Function
+from crossentropy import _accepts, _torch_accepts
+from crossentropy._function import Function
 from crossentropy._options import REQUIRED, Option
-from crossentropy._torch_functions import OF_A_BATCH
+from crossentropy._torch_accepts import OF_A_BATCH
 
 PACKAGE = Path(__file__).parents[1] / "python" / "crossentropy"
 WIDTH = 120
 
-CONSTANTS = {id(function): name for name, function in vars(_functions).items() if isinstance(function, Function)}
+CONSTANTS = {id(function): name for name, function in vars(_accepts).items() if isinstance(function, Function)}
 
 
 def parameter(option: Option) -> str:
@@ -164,7 +164,7 @@ def overloaded(function: Function) -> list[str]:
 def stub() -> str:
     """``__init__.pyi``: the overloads, and the other public names from where they are."""
     source = (PACKAGE / "__init__.py").read_text()
-    imports, functions = [], {function.name: function for function in _functions.FUNCTIONS}
+    imports, functions = [], {function.name: function for function in _accepts.FUNCTIONS}
     public: list[str] = []
     for node in ast.parse(source).body:
         if isinstance(node, ast.ImportFrom):
@@ -286,14 +286,14 @@ def files() -> dict[Path, str]:
     made = {PACKAGE / "__init__.pyi": stub()}
     for path in sorted(PACKAGE.glob("_*.py")):
         source = path.read_text()
-        for function in _functions.FUNCTIONS:
+        for function in _accepts.FUNCTIONS:
             source = rewritten(source, function)
         made[path] = source
     for path in sorted((PACKAGE / "torch").glob("_*.py")):
         source = path.read_text()
-        for function in _torch_functions.FUNCTIONS:
+        for function in _torch_accepts.FUNCTIONS:
             source = rewritten(source, function)
-        for name, function in _torch_functions.MODULES.items():
+        for name, function in _torch_accepts.MODULES.items():
             source = with_module(source, name, function)
         made[path] = source
     return made

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, NoReturn, SupportsFloat, SupportsIndex
 
+from ._accepts import BINARY_CROSS_ENTROPY, BINARY_CROSS_ENTROPY_WITH_GRAD
 from ._compute import loss
-from ._functions import BINARY_CROSS_ENTROPY, BINARY_CROSS_ENTROPY_WITH_GRAD
 from ._types import Array, ArrayLike, Loss, Output
 
 __all__ = ["binary_cross_entropy", "binary_cross_entropy_with_grad"]

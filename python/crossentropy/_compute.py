@@ -12,7 +12,7 @@ import numpy as np
 from . import _arguments, _arrays, _hints
 from ._c_api import calls, header
 from ._errors import ArgumentTypeError, ArgumentValueError, CrossEntropyError
-from ._functions import Function
+from ._function import Function
 from ._softmax import empty_row_stats
 from ._targets import SparseTarget
 from ._types import Array, ArrayLike, Output

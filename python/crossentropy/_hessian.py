@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, NoReturn, SupportsFloat, SupportsIndex
 
+from ._accepts import HESSIAN_DIAGONAL, HESSIAN_VECTOR_PRODUCT
 from ._compute import hessian
-from ._functions import HESSIAN_DIAGONAL, HESSIAN_VECTOR_PRODUCT
 from ._targets import SparseTarget
 from ._types import Array, ArrayLike, Output
 

@@ -15,7 +15,7 @@ from ._c_api import header
 from ._errors import CrossEntropyError
 
 if TYPE_CHECKING:
-    from ._functions import Function
+    from ._function import Function
     from ._types import Array
 
 # ----------------------------------------------------------------------------------------------

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, NoReturn, SupportsFloat, SupportsIndex
 
+from ._accepts import KL_DIVERGENCE, KL_DIVERGENCE_WITH_GRAD
 from ._compute import loss
-from ._functions import KL_DIVERGENCE, KL_DIVERGENCE_WITH_GRAD
 from ._targets import SparseTarget
 from ._types import Array, ArrayLike, Loss, Output
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal, NoReturn, SupportsFloat, SupportsIndex
 
+from ._accepts import CROSS_ENTROPY, CROSS_ENTROPY_WITH_GRAD, NLL_LOSS
 from ._compute import loss
-from ._functions import CROSS_ENTROPY, CROSS_ENTROPY_WITH_GRAD, NLL_LOSS
 from ._softmax import RowStats
 from ._targets import SparseTarget
 from ._types import ArrayLike, Loss, Output

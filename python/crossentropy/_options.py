@@ -1,7 +1,7 @@
 r"""The table of options: the name of each, its type, its default, what is written about it, the field of the library's
 options that it sets, and the converter that makes one of the other.
 
-`_functions` says which function takes which. From the two come the signatures of the public functions, the "Args" of
+`_accepts` says which function takes which. From the two come the signatures of the public functions, the "Args" of
 their documentation and the tuples that their bodies pass on, which ``tools/make_signatures.py`` writes, and at run time
 the settings of each call. ``tests/test_signatures.py`` holds them together.
 """

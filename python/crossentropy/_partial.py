@@ -7,9 +7,10 @@ from typing import Any, Literal, NoReturn, SupportsFloat, SupportsIndex, overloa
 import numpy as np
 
 from . import _arguments, _arrays, _hints
+from ._accepts import PARTIAL_GRAD, PARTIAL_LOSS, PARTIAL_STATISTICS
 from ._c_api import calls, header
 from ._errors import ArgumentTypeError, ArgumentValueError, CrossEntropyError
-from ._functions import PARTIAL_GRAD, PARTIAL_LOSS, PARTIAL_STATISTICS, Function
+from ._function import Function
 from ._types import Array, ArrayLike, Loss, NumPyLike, Output
 
 __all__ = ["PartialStatistics", "partial_statistics"]

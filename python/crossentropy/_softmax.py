@@ -7,9 +7,10 @@ from typing import Any, NamedTuple, NoReturn, SupportsFloat, SupportsIndex
 import numpy as np
 
 from . import _arguments, _arrays, _hints
+from ._accepts import LOG_SOFTMAX, LOGSUMEXP, ROW_STATISTICS, SOFTMAX
 from ._c_api import calls, header
 from ._errors import ArgumentTypeError, ArgumentValueError, CrossEntropyError
-from ._functions import LOG_SOFTMAX, LOGSUMEXP, ROW_STATISTICS, SOFTMAX, Function
+from ._function import Function
 from ._types import Array, ArrayLike, Output
 
 __all__ = ["RowStats", "log_softmax", "logsumexp", "row_stats", "softmax"]

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 
 import crossentropy as ce
-from crossentropy import _functions
+from crossentropy import _accepts
+from crossentropy._accepts import FUNCTIONS
 from crossentropy._c_api import frames, header
-from crossentropy._functions import FUNCTIONS, Function
+from crossentropy._function import Function
 from crossentropy._options import REQUIRED
 
 ROOT = Path(__file__).parents[2]
@@ -78,13 +79,13 @@ def test_every_field_of_the_options_is_set_by_the_table() -> None:
 
 
 COLUMNS = {
-    "loss": [_functions.CROSS_ENTROPY, _functions.CROSS_ENTROPY_WITH_GRAD, _functions.NLL_LOSS],
-    "kl": [_functions.KL_DIVERGENCE, _functions.KL_DIVERGENCE_WITH_GRAD],
-    "second": [_functions.HESSIAN_VECTOR_PRODUCT, _functions.HESSIAN_DIAGONAL],
-    "binary": [_functions.BINARY_CROSS_ENTROPY, _functions.BINARY_CROSS_ENTROPY_WITH_GRAD],
-    "softmax": [_functions.SOFTMAX, _functions.LOG_SOFTMAX, _functions.LOGSUMEXP],
-    "stats": [_functions.ROW_STATISTICS],
-    "partial": [_functions.PARTIAL_STATISTICS, _functions.PARTIAL_LOSS, _functions.PARTIAL_GRAD],
+    "loss": [_accepts.CROSS_ENTROPY, _accepts.CROSS_ENTROPY_WITH_GRAD, _accepts.NLL_LOSS],
+    "kl": [_accepts.KL_DIVERGENCE, _accepts.KL_DIVERGENCE_WITH_GRAD],
+    "second": [_accepts.HESSIAN_VECTOR_PRODUCT, _accepts.HESSIAN_DIAGONAL],
+    "binary": [_accepts.BINARY_CROSS_ENTROPY, _accepts.BINARY_CROSS_ENTROPY_WITH_GRAD],
+    "softmax": [_accepts.SOFTMAX, _accepts.LOG_SOFTMAX, _accepts.LOGSUMEXP],
+    "stats": [_accepts.ROW_STATISTICS],
+    "partial": [_accepts.PARTIAL_STATISTICS, _accepts.PARTIAL_LOSS, _accepts.PARTIAL_GRAD],
 }
 
 
@@ -127,7 +128,7 @@ def test_calls_do_not_depend_on_those_before_them() -> None:
 
     def alone(each: dict[str, Any]) -> float:
         frames.frames.clear()
-        _functions.CROSS_ENTROPY.last = _functions.CROSS_ENTROPY.defaults, _functions.CROSS_ENTROPY.fixed
+        _accepts.CROSS_ENTROPY.last = _accepts.CROSS_ENTROPY.defaults, _accepts.CROSS_ENTROPY.fixed
         return float(ce.cross_entropy(x, labels, **each))
 
     expected = [alone(each) for each in options]

@@ -25,7 +25,7 @@ from torch_checks import TOLERANCE, Log, agree, differentiated, doctests  # noqa
 
 import crossentropy as ce  # noqa: E402
 import crossentropy.torch as cet  # noqa: E402
-from crossentropy import _functions, _torch_functions  # noqa: E402
+from crossentropy import _accepts, _torch_accepts  # noqa: E402
 from crossentropy._options import REQUIRED  # noqa: E402
 from crossentropy.torch import _binary, _cross_entropy, _kl  # noqa: E402
 
@@ -1002,12 +1002,12 @@ def test_the_package_itself_says_who_differentiates() -> None:
 @pytest.mark.parametrize(
     ("function", "module"),
     [
-        (_torch_functions.CROSS_ENTROPY, _cross_entropy),
-        (_torch_functions.NLL_LOSS, _cross_entropy),
-        (_torch_functions.BINARY_CROSS_ENTROPY_WITH_LOGITS, _binary),
-        (_torch_functions.KL_DIV, _kl),
+        (_torch_accepts.CROSS_ENTROPY, _cross_entropy),
+        (_torch_accepts.NLL_LOSS, _cross_entropy),
+        (_torch_accepts.BINARY_CROSS_ENTROPY_WITH_LOGITS, _binary),
+        (_torch_accepts.KL_DIV, _kl),
     ],
-    ids=lambda each: each.name if isinstance(each, _functions.Function) else "",
+    ids=lambda each: each.name if isinstance(each, _accepts.Function) else "",
 )
 def test_operators_have_the_options_of_the_table(function: Any, module: Any) -> None:
     taken = {option.name: option for option in (*function.positional, *function.keywords)}

@@ -91,6 +91,17 @@ def test_the_package_knows_no_other_functions() -> None:
     assert set(re.findall(r'_function\(\s*"(ce_\w+)"', source)) <= declared()
 
 
+def test_few_modules_know_ctypes() -> None:
+    package = Path(ce.__file__).parent
+    known = {
+        str(path.relative_to(package))
+        for path in package.rglob("*.py")
+        if re.search(r"^(import|from) ctypes\b", path.read_text(), re.MULTILINE)
+    }
+    rooms = {f"_c_api/{name}.py" for name in ("library", "header", "functions", "frames", "interrupts")}
+    assert known == {"_dlpack.py", *rooms}
+
+
 # ----------------------------------------------------------------------------------------------
 # Structures and constants, asked of a C compiler
 # ----------------------------------------------------------------------------------------------

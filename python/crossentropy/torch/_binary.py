@@ -9,10 +9,10 @@ from torch import Tensor
 from torch.nn import _reduction
 
 from .. import _arguments, _messages
+from .._accepts import BINARY_CROSS_ENTROPY
 from .._c_api import calls, functions, header
 from .._c_api.frames import Settings
 from .._errors import ArgumentValueError
-from .._functions import BINARY_CROSS_ENTROPY
 from ._operator import (
     Operator,
     Scalar,

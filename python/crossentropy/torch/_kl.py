@@ -10,11 +10,11 @@ from torch import Tensor
 from torch.nn import _reduction
 
 from .. import _arguments, _messages
+from .._accepts import KL_DIVERGENCE
 from .._c_api import calls, functions, header
 from .._c_api.frames import Settings
 from .._errors import ArgumentTypeError, ArgumentValueError
-from .._functions import KL_DIVERGENCE
-from .._torch_functions import KL_DIV
+from .._torch_accepts import KL_DIV
 from ._operator import Operator, SymInt, Tensors, check, integer, memory, name, real, rounded, under_autocast, wide
 
 __all__ = ["KLDivLoss", "kl_div"]

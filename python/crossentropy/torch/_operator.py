@@ -16,7 +16,7 @@ from .. import _arguments
 from .._c_api import header
 from .._c_api.frames import Memory, Settings
 from .._errors import ArgumentTypeError, ArgumentValueError
-from .._functions import Function
+from .._function import Function
 
 HALVES = (torch.float16, torch.bfloat16)
 _DTYPES = (torch.float32, torch.float64, *HALVES)

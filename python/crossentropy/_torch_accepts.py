@@ -6,7 +6,8 @@ PyTorch is not imported here, so that ``tools/make_signatures.py`` does without.
 
 from __future__ import annotations
 
-from ._functions import BINARY_CROSS_ENTROPY, Function
+from ._accepts import BINARY_CROSS_ENTROPY
+from ._function import Function
 from ._options import (
     AXIS,
     EMPTY,
