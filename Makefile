@@ -20,7 +20,7 @@ VENV     = .venv
 IN_VENV  = PYTHONPATH=python:. $(VENV)/bin/python
 
 .PHONY: help run test test-all side-by-side build bench bench-functions bench-quick gap install update-hashes clean format lint
-.PHONY: fuzz fuzz-quick test-exhaustive test-torch test-swift test-c test-arm64 test-library test-dependant test-vectors
+.PHONY: signatures fuzz fuzz-quick test-exhaustive test-torch test-swift test-c test-arm64 test-library test-dependant test-vectors
 .PHONY: test-python test-python-avx2 test-python-baseline test-python-routes c-vectors c-programs
 .DEFAULT_GOAL := help
 
@@ -35,6 +35,7 @@ help:
 	@echo 'make fuzz SECONDS=1800     calls from random bytes, checked beside long double, so long on each of two builds'
 	@echo 'make fuzz-quick            the kept corpus and a minute more, with AddressSanitizer'
 	@echo 'make build                 $(LIBRARY)'
+	@echo 'make signatures            what the table of options says of the Python functions, after a change of it'
 	@echo 'make update-hashes         the lists of Tests/Hashes anew, after a change that means to change bits'
 	@echo 'make bench                 beside NumPy, PyTorch, JAX ... (installs them outside the checkout)'
 	@echo 'make bench-quick           beside NumPy alone'
@@ -207,6 +208,10 @@ LISTS = hashes binary pairs partial statistics
 update-hashes: build
 	$(MAKE) -s $(addprefix build/gcc/,$(LISTS))
 	for list in $(LISTS); do build/gcc/$$list --write >Tests/Hashes/$$list.txt || exit; done
+
+# The signatures, "Args" and types of Python's functions anew, from their table of options.
+signatures: $(VENV)/ready build
+	$(IN_VENV) tools/make_signatures.py
 
 test-library: build
 	@tools/require.sh objdump

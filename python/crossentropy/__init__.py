@@ -10,7 +10,7 @@
 
 from ._accumulator import Accumulator
 from ._binary import binary_cross_entropy, binary_cross_entropy_with_grad
-from ._c_api import VERSION as __version__
+from ._c_api.library import VERSION as __version__
 from ._errors import (
     ArgumentTypeError,
     ArgumentValueError,

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from . import _arrays, _c_api
-from ._arrays import ArrayLike
-from ._c_api import Array
+from . import _arrays
+from ._c_api import calls, header
 from ._errors import ArgumentTypeError, ArgumentValueError
+from ._types import Array, ArrayLike
 
 __all__ = ["Accumulator"]
 
@@ -41,11 +41,11 @@ class Accumulator:
     __slots__ = ("_array", "_lock")
 
     def __init__(self) -> None:
-        self._array = np.zeros(1, _c_api.ACCUMULATOR)
+        self._array = np.zeros(1, header.ACCUMULATOR)
         # The library has no lock of its own, and is called without Python's. Reentrant, for a signal handler that adds
         # rows in the middle of a call.
         self._lock = threading.RLock()
-        _c_api.accumulator_init(self._array)
+        calls.accumulator_init(self._array)
 
     def add(self, losses: ArrayLike, weight: ArrayLike | None = None, correct: ArrayLike | None = None) -> None:
         """Adds rows.
@@ -76,7 +76,7 @@ class Accumulator:
             judged = _arrays.target(judged)
         weights = _arrays.weights("weight", weight)
         with self._lock:
-            _c_api.accumulator_add(self._array, array, weights, judged)
+            calls.accumulator_add(self._array, array, weights, judged)
 
     def merge(self, *others: Accumulator) -> None:
         """Adds the rows of the others.
@@ -90,7 +90,7 @@ class Accumulator:
         for other in others:
             array = other._copy()  # so that two that are merged into each other do not wait for each other
             with self._lock:
-                _c_api.accumulator_merge(self._array, array)
+                calls.accumulator_merge(self._array, array)
 
     def _copy(self) -> Array:
         with self._lock:
@@ -98,15 +98,15 @@ class Accumulator:
 
     @property
     def mean(self) -> float:
-        return _c_api.accumulator_result(self._copy())[0]
+        return calls.accumulator_result(self._copy())[0]
 
     @property
     def sum(self) -> float:
-        return _c_api.accumulator_result(self._copy())[1]
+        return calls.accumulator_result(self._copy())[1]
 
     @property
     def weight(self) -> float:
-        return _c_api.accumulator_result(self._copy())[2]
+        return calls.accumulator_result(self._copy())[2]
 
     @property
     def count(self) -> int:
@@ -129,15 +129,15 @@ class Accumulator:
         Raises:
             ArgumentValueError: a ValueError; these bytes are no accumulator.
         """
-        size = _c_api.ACCUMULATOR.itemsize
+        size = header.ACCUMULATOR.itemsize
         if len(data) != size:
             raise ArgumentValueError(f"{len(data)} bytes are no accumulator, which has {size}")
         accumulator = cls()
-        accumulator._array = np.frombuffer(data, _c_api.ACCUMULATOR).copy()
+        accumulator._array = np.frombuffer(data, header.ACCUMULATOR).copy()
         try:
-            _c_api.accumulator_result(accumulator._array)
+            calls.accumulator_result(accumulator._array)
         except ArgumentValueError:
-            version = _c_api.ACCUMULATOR_VERSION
+            version = header.ACCUMULATOR_VERSION
             raise ArgumentValueError(f"these bytes are no accumulator of version {version}") from None
         return accumulator
 
@@ -153,5 +153,5 @@ class Accumulator:
 
     def __repr__(self) -> str:
         array = self._copy()
-        mean, _, weight = _c_api.accumulator_result(array)
+        mean, _, weight = calls.accumulator_result(array)
         return f"Accumulator(mean={mean!r}, weight={weight!r}, count={int(array['rows'][0])})"

@@ -10,27 +10,15 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
-from typing import Any, Protocol, Union
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from . import _dlpack
+from . import _dlpack, _hints
 from ._arguments import real_number
-from ._c_api import DTYPES, FLOATS, INTEGERS, Array, is_bfloat16, is_half
+from ._c_api.header import DTYPES, FLOATS, INTEGERS, is_bfloat16, is_half
 from ._errors import ArgumentTypeError, ArgumentValueError
-
-
-class SupportsDLPack(Protocol):
-    """An array of any package, torch and JAX among them."""
-
-    def __dlpack__(self, **options: Any) -> Any: ...
-
-    def __dlpack_device__(self) -> tuple[Any, Any]: ...
-
-
-ArrayLike = Union[npt.ArrayLike, SupportsDLPack]
-Output = Union[Array, SupportsDLPack]
+from ._types import Array, ArrayLike
 
 _TARGETS = {*FLOATS, *INTEGERS}
 _WITH_HALVES = "float32, float64, float16 or bfloat16"
@@ -39,15 +27,15 @@ _WITH_HALVES = "float32, float64, float16 or bfloat16"
 _DEVICES = {2: "CUDA", 4: "OpenCL", 7: "Vulkan", 8: "Metal", 10: "ROCm", 14: "oneAPI", 15: "WebGPU"}
 
 
-def predictions(x: ArrayLike) -> Array:
-    """``x`` as float32, float64, float16 or bfloat16, never copied if it is an array."""
+def predictions(x: ArrayLike, name: str = "x") -> Array:
+    """``x``, the argument ``name``, as float32, float64, float16 or bfloat16, never copied if it is an array."""
     if type(x) is np.ndarray and x.dtype in FLOATS and x.flags.c_contiguous:
         return x  # as most are, and there is nothing more to ask
-    array = as_array("x", x)
+    array = as_array(name, x)
     if array.dtype not in FLOATS and not is_half(array.dtype):
-        hint = " (predictions must be floating point)" if array.dtype.kind in "iub" else ""
-        raise _wrong_dtype("x", array, _WITH_HALVES, hint)
-    return _in_place("x", array)
+        hint = f" (predictions must be floating point): {name}.astype(float)" if array.dtype.kind in "iub" else ""
+        raise _wrong_dtype(name, array, _WITH_HALVES, hint)
+    return _in_place(name, array)
 
 
 def vector(value: ArrayLike) -> Array:
@@ -71,7 +59,7 @@ def target(value: ArrayLike) -> Array:
         return _in_place("target", array)
     if array.dtype.kind not in "iu":
         accepted = "integers (labels), or float32 or float64 (distributions)"
-        raise _wrong_dtype("target", array, accepted)
+        raise _wrong_dtype("target", array, accepted, _hints.of_labels("target", array))
     return _native(array)
 
 
@@ -93,7 +81,7 @@ def weights(name: str, value: ArrayLike | None) -> Array | None:
     if array.dtype.kind in "iu" and not _is_array(value):
         return array.astype(np.float64)
     if array.dtype.kind != "f" or array.dtype.newbyteorder("=") not in FLOATS:
-        raise _wrong_dtype(name, array, "float32 or float64")
+        raise _wrong_dtype(name, array, "float32 or float64", _hints.of_weights(name, value))
     return _native(array)
 
 
@@ -151,16 +139,25 @@ def _namespace(x: Any) -> Any:
     return next((package for package in packages if hasattr(package, "from_dlpack")), None)
 
 
+# In the place of an argument that was not given.
+MISSING: Any = type("Missing", (), {"__repr__": lambda self: "<missing>"})()
+
+
 def as_array(name: str, value: Any) -> Array:
     if type(value) is np.ndarray:
         return value
+    if value is MISSING:
+        raise ArgumentTypeError(f"missing the required argument '{name}'")
     if _masked(value):
         raise ArgumentTypeError(
             f"{name} is a masked array, whose mask would be lost: pass {name}.data, and leave rows "
             "out with ignore_index or sample_weight"
         )
     if hasattr(value, "__array_interface__") or not hasattr(value, "__dlpack__"):
-        return np.asarray(value)
+        try:
+            return np.asarray(value)
+        except ValueError as error:
+            raise ArgumentValueError(_hints.of_list(name, value)) from error
     return _from_dlpack(name, value, may_copy=True)
 
 
@@ -203,7 +200,7 @@ def _from_dlpack(name: str, value: Any, may_copy: bool) -> Array:
     if may_copy and hasattr(value, "__array__"):
         with suppress(Exception):
             return np.asarray(value)
-    text = f"{name}, a {type(value).__name__}, gives no access to its memory: {refusal}"
+    text = f"{name}, a {type(value).__name__}, gives no access to its memory: {refusal}{_hints.of_tensor(name, value)}"
     raise ArgumentTypeError(text) from refusal
 
 

@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from ._c_api import BFLOAT16_BITS, Array
+from ._c_api.header import BFLOAT16_BITS
+from ._types import Array
 
 # Devices whose memory the CPU can read: the CPU, and pinned and managed memory of GPUs.
 ON_CPU = {1, 3, 11, 13}

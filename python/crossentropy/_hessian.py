@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, SupportsFloat, SupportsIndex
+from typing import Literal, NoReturn, SupportsFloat, SupportsIndex
 
-from ._arrays import ArrayLike, Output
-from ._compute import HESSIAN, compute
+from ._accepts import HESSIAN_DIAGONAL, HESSIAN_VECTOR_PRODUCT
+from ._compute import hessian
 from ._targets import SparseTarget
+from ._types import Array, ArrayLike, Output
 
 __all__ = ["hessian_diagonal", "hessian_vector_product"]
 
 
+@HESSIAN_VECTOR_PRODUCT.public
 def hessian_vector_product(
     x: ArrayLike,
     target: ArrayLike | SparseTarget,
@@ -24,10 +26,10 @@ def hessian_vector_product(
     ignore_index: SupportsIndex | Sequence[SupportsIndex] | None = -100,
     label_smoothing: SupportsFloat = 0.0,
     prior: ArrayLike | None = None,
-    target_type: str = "probs",
-    reduction: str = "mean",
-    mean_over: str | SupportsFloat = "weight",
-    empty: str = "nan",
+    target_type: Literal["probs", "logits", "log_probs"] = "probs",
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    mean_over: Literal["weight", "mass", "count"] | SupportsFloat = "weight",
+    empty: Literal["nan", "zero", "error"] = "nan",
     z_loss: SupportsFloat = 0.0,
     logit_scale: SupportsFloat = 1.0,
     temperature: SupportsFloat = 1.0,
@@ -35,27 +37,26 @@ def hessian_vector_product(
     out: Output | None = None,
     threads: SupportsIndex | None = None,
     grad_loss: SupportsFloat | ArrayLike = 1.0,
-) -> Any:
-    r"""The product H v of a vector with the Hessian of `cross_entropy` with respect to its logits.
+    **unknown: NoReturn,
+) -> Array:
+    r"""The product of a vector with the Hessian of `cross_entropy` with respect to its logits.
 
-    For Newton and conjugate gradient steps, and for the Gauss-Newton matrix of a network, of which H is the inner part.
-    H has a block for each row of ``x`` and is 0 outside of them. With target mass :math:`a_c = w_c q_c`,
+    The Hessian H has a block for each row of ``x`` and is 0 outside of them. With target mass :math:`a_c = w_c q_c`,
     :math:`A = \sum_c a_c`, probabilities p and :math:`m = \sum_c p_c v_c` the product is for each row
 
     .. math:: (H v)_c = s \bigl(A\,p_c (v_c - m) + 2\,z\_loss\,p_c (m + lse\,(v_c - m))\bigr)
 
-    divided by what the mean divides by; with ``logit_scale`` k and ``temperature`` T times :math:`(k / T)^2`. Without
-    ``z_loss``, and where no mass is negative, H is positive semi-definite.
+    divided by the divisor of the mean; with ``logit_scale`` k and ``temperature`` T times :math:`(k / T)^2`. Without
+    ``z_loss``, and where no mass is negative, H is positive semi-definite. For Newton and conjugate gradient steps, and
+    for the Gauss-Newton matrix of a network, of which H is the inner part.
 
     Args:
         x: logits, of the dtypes and kinds of ``x`` in `cross_entropy`, at least one dimension. Any strides.
-        target: labels, distributions or a `SparseTarget`, as in `cross_entropy`.
+        target, axis, weight, ..., threads: as in `cross_entropy`.
         vector: float32, float64, float16 or bfloat16, the shape of ``x``.
-        axis, weight, ..., temperature_squared: as in `cross_entropy`.
         out: array for the result, of the shape and dtype of ``x``; for float16 and bfloat16 ``x`` also float32.
             ``out=x`` and ``out=vector`` replace these; any other overlap is an error. None: a new array, of the dtype
             and the package of ``x``.
-        threads: the most threads to use; None: as many as `get_num_threads` says.
         grad_loss: a factor of the loss, and so of the result; with ``reduction="none"`` also a float32 or float64 array
             of the rows' shape, a number for each.
 
@@ -64,7 +65,7 @@ def hessian_vector_product(
         Hessian of that row's own loss.
 
     Raises:
-        As `cross_entropy`; after an error ``out`` is as it was before the call, unless that error is Ctrl-C.
+        LabelError, ArgumentValueError, ArgumentTypeError, EmptyError, KeyboardInterrupt: as `cross_entropy`.
 
     Singular cases: rows that are ignored or of weight 0 have 0 throughout, rows whose loss is NaN have NaN. A logit of
     -inf has a probability of 0, and so has its element.
@@ -82,9 +83,16 @@ def hessian_vector_product(
         [[ 0.104994 -0.104994]
          [ 0.        0.      ]]
     """
-    return compute(HESSIAN, False, **locals())
+    if unknown:
+        HESSIAN_VECTOR_PRODUCT.refuse(unknown)
+    values = (
+        weight, sample_weight, mask, ignore_index, label_smoothing, prior, target_type, reduction, mean_over, empty,
+        z_loss, logit_scale, temperature, temperature_squared, threads, grad_loss,
+    )  # fmt: skip
+    return hessian(HESSIAN_VECTOR_PRODUCT, values, x=x, target=target, vector=vector, axis=axis, out=out)
 
 
+@HESSIAN_DIAGONAL.public
 def hessian_diagonal(
     x: ArrayLike,
     target: ArrayLike | SparseTarget,
@@ -96,10 +104,10 @@ def hessian_diagonal(
     ignore_index: SupportsIndex | Sequence[SupportsIndex] | None = -100,
     label_smoothing: SupportsFloat = 0.0,
     prior: ArrayLike | None = None,
-    target_type: str = "probs",
-    reduction: str = "mean",
-    mean_over: str | SupportsFloat = "weight",
-    empty: str = "nan",
+    target_type: Literal["probs", "logits", "log_probs"] = "probs",
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    mean_over: Literal["weight", "mass", "count"] | SupportsFloat = "weight",
+    empty: Literal["nan", "zero", "error"] = "nan",
     z_loss: SupportsFloat = 0.0,
     logit_scale: SupportsFloat = 1.0,
     temperature: SupportsFloat = 1.0,
@@ -107,15 +115,16 @@ def hessian_diagonal(
     out: Output | None = None,
     threads: SupportsIndex | None = None,
     grad_loss: SupportsFloat | ArrayLike = 1.0,
-) -> Any:
+    **unknown: NoReturn,
+) -> Array:
     r"""The diagonal of the Hessian of `cross_entropy` with respect to its logits: second derivatives of the loss.
 
-    For preconditioners, and as the hessian of gradient-boosted trees. With the names of `hessian_vector_product`
+    With the names of `hessian_vector_product`
 
     .. math:: H_{cc} = s \bigl(A\,p_c (1 - p_c) + 2\,z\_loss\,p_c (p_c + lse\,(1 - p_c))\bigr)
 
     with :math:`1 - p_c` computed without a subtraction. Without ``z_loss``, and where no mass is negative, it is at
-    least 0.
+    least 0. For preconditioners, and as the hessian of gradient-boosted trees.
 
     Args:
         x, target, axis, ..., grad_loss: as in `hessian_vector_product`.
@@ -127,7 +136,10 @@ def hessian_diagonal(
         ``out`` if it is given, else a new array. With ``reduction="none"`` each row of it belongs to that row's own
         loss.
 
-    Raises, singular cases and accuracy: as `hessian_vector_product`, with the vector that is 1 at class c and else 0.
+    Raises:
+        LabelError, ArgumentValueError, ArgumentTypeError, EmptyError, KeyboardInterrupt: as `hessian_vector_product`.
+
+    Singular cases and accuracy: as `hessian_vector_product`, with the vector that is 1 at class c and else 0.
 
     Examples:
         >>> import numpy as np
@@ -137,4 +149,10 @@ def hessian_diagonal(
         [[0.104994 0.104994]
          [0.25     0.25    ]]
     """
-    return compute(HESSIAN, False, **locals())
+    if unknown:
+        HESSIAN_DIAGONAL.refuse(unknown)
+    values = (
+        weight, sample_weight, mask, ignore_index, label_smoothing, prior, target_type, reduction, mean_over, empty,
+        z_loss, logit_scale, temperature, temperature_squared, threads, grad_loss,
+    )  # fmt: skip
+    return hessian(HESSIAN_DIAGONAL, values, x=x, target=target, axis=axis, out=out)

@@ -2,78 +2,91 @@
 
 from __future__ import annotations
 
-from typing import Any, SupportsFloat, SupportsIndex
+from typing import Literal, NoReturn, SupportsFloat, SupportsIndex
 
-from ._arrays import ArrayLike, Output
-from ._compute import KL_DIVERGENCE, compute
+from ._accepts import KL_DIVERGENCE, KL_DIVERGENCE_WITH_GRAD
+from ._compute import loss
 from ._targets import SparseTarget
+from ._types import Array, ArrayLike, Loss, Output
 
 __all__ = ["kl_divergence", "kl_divergence_with_grad"]
 
 
+@KL_DIVERGENCE.public
 def kl_divergence(
     x: ArrayLike,
     target: ArrayLike | SparseTarget,
     *,
     axis: SupportsIndex = -1,
-    input_type: str = "logits",
-    target_type: str = "probs",
+    input_type: Literal["logits", "probs", "log_probs"] = "logits",
+    target_type: Literal["probs", "logits", "log_probs"] = "probs",
     temperature: SupportsFloat = 1.0,
     temperature_squared: bool = False,
-    form: str = "generalized",
+    form: Literal["generalized", "plain"] = "generalized",
     sample_weight: ArrayLike | None = None,
     mask: ArrayLike | None = None,
     softcap: SupportsFloat | None = None,
     logit_scale: SupportsFloat = 1.0,
-    reduction: str = "mean",
-    mean_over: str | SupportsFloat = "weight",
-    empty: str = "nan",
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    mean_over: Literal["weight", "count"] | SupportsFloat = "weight",
+    empty: Literal["nan", "zero", "error"] = "nan",
     out: Output | None = None,
     threads: SupportsIndex | None = None,
-) -> Any:
-    r"""Kullback-Leibler divergence of predictions p from target distributions q (Kullback and Leibler, 1951).
+    **unknown: NoReturn,
+) -> Loss:
+    r"""Kullback-Leibler divergence of predictions from target distributions, in nats.
 
-    The loss of a row with sample weight :math:`s` is
+    With predictions :math:`p`, the target distribution :math:`q` and the sample weight :math:`s` of a row the loss of
+    the row is
 
     .. math:: s \sum_c \Bigl(q_c \log \frac{q_c}{p_c} - q_c + p_c\Bigr)
 
-    which for distributions that add up to 1 is the textbook's :math:`s \sum_c q_c \log (q_c / p_c)`. No term of it is
-    below 0, so nothing cancels: it is never below 0, keeps its digits however small it is, and is exactly 0 where p and
-    q are the same; for logits on both sides also where they differ by a constant, if that difference is exact.
+    (Kullback and Leibler, 1951), which for distributions that add up to 1 is :math:`s \sum_c q_c \log (q_c / p_c)`. No
+    term of it is below 0, so nothing cancels: it is never below 0, keeps its digits however small it is, and is exactly
+    0 where p and q are the same; for logits on both sides also where they differ by a constant, if that difference is
+    exact.
 
-    Knowledge distillation (Hinton et al., 2015): a student's logits as ``x``, a teacher's as ``target`` with
-    ``target_type="logits"``, a ``temperature``, and ``temperature_squared=True``.
+    Knowledge distillation (Hinton et al., 2015, arXiv:1503.02531): the logits of a student as ``x``, those of a teacher
+    as ``target`` with ``target_type="logits"``, a ``temperature``, and ``temperature_squared=True``.
 
     Args:
         x: predictions, of the dtypes and kinds of ``x`` in `cross_entropy`, at least one dimension. Any strides.
-        target: distributions, float32 or float64, with the shape of ``x``; or a `SparseTarget`. Labels are refused:
-            of those, the cross-entropy is the divergence.
+        target: distributions, float32 or float64, with the shape of ``x``; or a `SparseTarget`. Labels are refused: of
+            those, the cross-entropy is the divergence.
         axis: the dimension of ``x`` that holds the classes.
         input_type: what ``x`` holds: ``"logits"``, of which the softmax is taken; ``"probs"``, probabilities p as they
             are; or ``"log_probs"``, their logarithms.
         target_type: what ``target`` holds, or the ``probs`` of a `SparseTarget`: ``"probs"``, probabilities q as they
-            are; ``"logits"``, a teacher's, of which the softmax is taken; or ``"log_probs"``.
-        temperature: T above 0; logits of ``x`` (after ``logit_scale`` and ``softcap``) and of the target are
-            divided by it. For logits on one side at least.
-        temperature_squared: multiply loss and gradients by :math:`T^2`, so that their size hardly depends on T.
+            are; ``"logits"``, those of a teacher, of which the softmax is taken; or ``"log_probs"``.
+        temperature: T above 0; logits of ``x`` (after ``logit_scale`` and ``softcap``) and of the target are divided by
+            it. For logits on one side at least.
+        temperature_squared: multiply loss and gradients by :math:`T^2`, as in distillation (Hinton et al., 2015,
+            arXiv:1503.02531), so that their size hardly depends on T.
         form: ``"generalized"``, as above; or ``"plain"``, :math:`s \sum_c q_c \log (q_c / p_c)` as written, also of
-            what does not add up to 1, where it may be below 0.
+            distributions that do not add up to 1, where it may be below 0.
         sample_weight: weights s of the rows, with the shape of ``x`` without ``axis``.
-        mask: booleans or integers, with the shape of ``x`` without ``axis``: rows where it is False or
-            0 count for nothing, whatever they and their targets hold.
-        softcap, logit_scale: as in `cross_entropy`, for logits of ``x``.
+        mask: booleans or integers, with the shape of ``x`` without ``axis``: rows where it is False or 0 count for
+            nothing, whatever they and their targets hold.
+        softcap: c above 0; x becomes :math:`c \tanh(x / c)` before anything else. Infinities stay. For logits.
+        logit_scale: not 0; x is multiplied by it, before ``softcap``; the inverse of a temperature. For logits.
         reduction: ``"mean"``, ``"sum"``, or ``"none"`` for the loss of each row.
         mean_over: what the mean divides by. ``"weight"``: the sum of :math:`s_i`; ``"count"``: the number of rows that
             are not ignored; or a positive number.
         empty: the mean where that divisor is 0. ``"nan"``: NaN; ``"zero"``: 0; ``"error"``: `EmptyError`.
-        out: float32 or float64 array for the result, as in `cross_entropy`.
+        out: float32 or float64 array for the result: of the rows' shape for ``"none"``, of one element otherwise. Of
+            NumPy, or of another package that lets others write to its arrays.
         threads: the most threads to use; None: as many as `get_num_threads` says.
 
     Returns:
         As `cross_entropy`.
 
     Raises:
-        As `cross_entropy`; after an error ``out`` is as it was before the call.
+        LabelError: an IndexError; when a row of a `SparseTarget` names a class twice, or one outside of [0, C).
+        ArgumentValueError, ArgumentTypeError, EmptyError, KeyboardInterrupt: as `cross_entropy`; an
+            ArgumentTypeError, too, when ``target`` holds labels.
+
+    Warns:
+        UserWarning: as `cross_entropy`, for ``x`` and for ``target``.
 
     Singular cases: where q_c = 0 the term is p_c (0 with ``form="plain"``). p_c = 0 < q_c makes the loss inf. NaN, a
     negative probability on either side, and for logits inf or nothing but -inf, make the loss of the row NaN. Ignored
@@ -95,36 +108,44 @@ def kl_divergence(
         >>> print(f"{ce.kl_divergence(student, teacher, **options):.7f}")
         0.0868997
     """
-    return compute(KL_DIVERGENCE, False, **locals())
+    if unknown:
+        KL_DIVERGENCE.refuse(unknown)
+    values = (
+        input_type, target_type, temperature, temperature_squared, form, sample_weight, mask, softcap, logit_scale,
+        reduction, mean_over, empty, threads,
+    )  # fmt: skip
+    return loss(KL_DIVERGENCE, values, x=x, target=target, axis=axis, out=out)
 
 
+@KL_DIVERGENCE_WITH_GRAD.public
 def kl_divergence_with_grad(
     x: ArrayLike,
     target: ArrayLike | SparseTarget,
     *,
     axis: SupportsIndex = -1,
-    input_type: str = "logits",
-    target_type: str = "probs",
+    input_type: Literal["logits", "probs", "log_probs"] = "logits",
+    target_type: Literal["probs", "logits", "log_probs"] = "probs",
     temperature: SupportsFloat = 1.0,
     temperature_squared: bool = False,
-    form: str = "generalized",
+    form: Literal["generalized", "plain"] = "generalized",
     sample_weight: ArrayLike | None = None,
     mask: ArrayLike | None = None,
     softcap: SupportsFloat | None = None,
     logit_scale: SupportsFloat = 1.0,
-    reduction: str = "mean",
-    mean_over: str | SupportsFloat = "weight",
-    empty: str = "nan",
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    mean_over: Literal["weight", "count"] | SupportsFloat = "weight",
+    empty: Literal["nan", "zero", "error"] = "nan",
     out: Output | None = None,
     threads: SupportsIndex | None = None,
     grad_loss: SupportsFloat | ArrayLike = 1.0,
     grad: Output | None = None,
     grad_target: bool | Output = False,
-) -> Any:
-    r"""The loss of `kl_divergence` and its derivatives with respect to ``x``, and if asked for to the target.
+    **unknown: NoReturn,
+) -> tuple[Loss, Array] | tuple[Loss, Array, Array]:
+    r"""The loss of `kl_divergence` and its derivatives with respect to ``x`` and, if asked for, the target.
 
-    With :math:`d_c = \log q_c - \log p_c` and :math:`Q = \sum_c q_c` they are, times s and divided by what the mean
-    divides by:
+    With :math:`d_c = \log q_c - \log p_c` and :math:`Q = \sum_c q_c` they are, times s and divided by the divisor
+    of the mean:
 
     ==================  ==============================  =======================================================
     what it holds       with respect to ``x``           with respect to the target
@@ -139,8 +160,8 @@ def kl_divergence_with_grad(
 
     Args:
         x, target, axis, ..., threads: as in `kl_divergence`.
-        grad_loss: upstream gradient, a number that multiplies the gradients and not the loss; with
-            ``reduction="none"`` also a float32 or float64 array of the rows' shape, a number for each.
+        grad_loss: upstream gradient, a number that multiplies the gradients and not the loss; with ``reduction="none"``
+            also a float32 or float64 array of the rows' shape, a number for each.
         grad: array for the gradient, as in `cross_entropy_with_grad`; ``grad=x`` replaces ``x``.
         grad_target: True: also return the derivative with respect to the target, a new array of its shape, dtype and
             package; or an array of that shape and dtype for it. Not for a `SparseTarget`.
@@ -150,8 +171,9 @@ def kl_divergence_with_grad(
         that of the target. With ``reduction="none"`` each row of them is the gradient of that row's own loss.
 
     Raises:
-        As `kl_divergence`; after an error ``grad`` and ``grad_target`` too are as they were. The exception is Ctrl-C,
-        which leaves them and ``out`` partly written.
+        LabelError, ArgumentValueError, ArgumentTypeError, EmptyError, KeyboardInterrupt: as `kl_divergence`.
+
+        After any of them but KeyboardInterrupt ``out``, ``grad`` and ``grad_target`` are as they were before the call.
 
     Singular cases: the gradients are exactly 0 in ignored rows and in rows of weight 0, and NaN throughout a row whose
     loss is NaN. Where the loss is inf because p_c = 0 < q_c, the gradient stays finite for logits and
@@ -172,4 +194,12 @@ def kl_divergence_with_grad(
         >>> print(grad_target.round(6))
         [[ 0.021312 -0.285541  1.021312]]
     """
-    return compute(KL_DIVERGENCE, True, **locals())
+    if unknown:
+        KL_DIVERGENCE_WITH_GRAD.refuse(unknown)
+    values = (
+        input_type, target_type, temperature, temperature_squared, form, sample_weight, mask, softcap, logit_scale,
+        reduction, mean_over, empty, threads, grad_loss,
+    )  # fmt: skip
+    return loss(
+        KL_DIVERGENCE_WITH_GRAD, values, x=x, target=target, axis=axis, out=out, grad=grad, grad_target=grad_target,
+    )  # fmt: skip

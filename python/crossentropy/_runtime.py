@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import SupportsIndex, TypedDict
 
-from . import _c_api
 from ._arguments import thread_count
+from ._c_api import calls, library
 
 __all__ = ["Info", "get_num_threads", "info", "set_num_threads"]
 
@@ -36,12 +36,12 @@ def info() -> Info:
         True
     """
     return {
-        "version": _c_api.VERSION,
-        "library_version": _c_api.version(),
-        "library": _c_api.LIBRARY_PATH,
-        "isa": _c_api.isa(),
-        "threads": _c_api.get_num_threads(),
-        "build": _c_api.build_info(),
+        "version": library.VERSION,
+        "library_version": calls.version(),
+        "library": library.PATH,
+        "isa": calls.isa(),
+        "threads": calls.get_num_threads(),
+        "build": calls.build_info(),
     }
 
 
@@ -66,9 +66,9 @@ def set_num_threads(count: SupportsIndex | None) -> None:
         1
         >>> ce.set_num_threads(None)
     """
-    _c_api.set_num_threads(0 if count is None else thread_count("count", count))
+    calls.set_num_threads(0 if count is None else thread_count("count", count))
 
 
 def get_num_threads() -> int:
     """The most threads that a call uses now, at least 1; see `set_num_threads`."""
-    return _c_api.get_num_threads()
+    return calls.get_num_threads()

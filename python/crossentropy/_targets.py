@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 
-from . import _arguments, _arrays, _c_api
-from ._arrays import ArrayLike
-from ._c_api import Array
+from . import _arguments, _arrays
+from ._c_api import header
 from ._errors import ArgumentTypeError, ArgumentValueError
+from ._types import Array, ArrayLike
 
 __all__ = ["SparseTarget"]
 
@@ -40,8 +42,8 @@ class SparseTarget:
             cannot be set, as they have been checked together.
 
     Raises:
-        ArgumentValueError: a ValueError; shapes do not fit together, or ``rest`` is unknown.
-        ArgumentTypeError: a TypeError; a dtype or the kind of an argument is not accepted.
+        ArgumentValueError: a ValueError; when shapes do not fit together, or ``rest`` is unknown.
+        ArgumentTypeError: a TypeError; when a dtype or the kind of an argument is not accepted.
 
         What can only be told beside ``x`` is told by the loss: a `LabelError` for a class outside of [0, C) or one that
         a row names twice, an `ArgumentValueError` for shapes and offsets that do not fit.
@@ -63,7 +65,12 @@ class SparseTarget:
     __slots__ = ("_indices", "_offsets", "_probs", "_rest")
 
     def __init__(
-        self, indices: ArrayLike, probs: ArrayLike, *, offsets: ArrayLike | None = None, rest: str = "drop"
+        self,
+        indices: ArrayLike,
+        probs: ArrayLike,
+        *,
+        offsets: ArrayLike | None = None,
+        rest: Literal["drop", "spread", "renormalize"] = "drop",
     ) -> None:
         self._indices = _arrays.integers("indices", indices)
         weights = _arrays.weights("probs", probs)
@@ -82,7 +89,7 @@ class SparseTarget:
                     raise ArgumentValueError(
                         f"{name} has shape {list(array.shape)}, but with offsets it must have one dimension"
                     )
-        self._rest = _arguments.plain_name("rest", rest, _c_api.TARGET_RESTS)
+        self._rest = _arguments.plain_name("rest", rest, header.TARGET_RESTS)
 
     @property
     def indices(self) -> Array:

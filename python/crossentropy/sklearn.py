@@ -13,16 +13,15 @@ from __future__ import annotations
 
 import warnings
 from importlib import import_module
-from typing import Any, SupportsFloat
+from typing import Any, Literal, SupportsFloat
 
 import numpy as np
 
-from . import _arrays
+from . import _arrays, cross_entropy
 from ._arguments import real_number
-from ._arrays import ArrayLike
-from ._c_api import FLOAT16, FLOATS, Array, is_bfloat16
+from ._c_api.header import FLOAT16, FLOATS, is_bfloat16
 from ._errors import ArgumentTypeError, ArgumentValueError
-from ._loss import cross_entropy
+from ._types import Array, ArrayLike
 
 __all__ = ["log_loss", "log_loss_scorer"]
 
@@ -102,6 +101,7 @@ def log_loss(
 
     if p.ndim == 1 and target.ndim == 2:
         p = np.stack([1 - p.astype(np.float64), p], axis=1)
+    input_type: Literal["probs", "log_probs"]
     if p.ndim == 2:
         if abs(np.einsum("ij->i", p) - 1).max() > 1e-8 + machine_epsilon**0.5:
             text = "The y_proba values do not sum to one. Make sure to pass probabilities."

@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 import crossentropy as ce
-from crossentropy import _arrays, _c_api, _dlpack
+from crossentropy import _arrays, _dlpack
+from crossentropy._c_api import header
 
 ROWS, CLASSES = 6, 5
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
@@ -164,7 +165,7 @@ def test_bfloat16_in_a_program_without_ml_dtypes(monkeypatch: pytest.MonkeyPatch
     monkeypatch.delitem(sys.modules, "ml_dtypes")
     loss, grad = ce.cross_entropy_with_grad(BFloat16Exporter(x), LABELS)
     assert loss == expected[0]
-    assert grad.dtype == _c_api.BFLOAT16_BITS
+    assert grad.dtype == header.BFLOAT16_BITS
     assert grad.tobytes() == expected[1].tobytes()
     with pytest.raises(ce.ArgumentTypeError, match="weight has dtype bfloat16, but must be float32 or float64; 16"):
         ce.cross_entropy(x, LABELS, weight=BFloat16Exporter(x[0]))

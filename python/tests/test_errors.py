@@ -457,7 +457,7 @@ IN_MEMORY = MEMORY[:-1].reshape(ROWS, CLASSES)
         ("cross_entropy_with_grad", Y, {"grad": MEMORY[1:].reshape(4, 5)}, ["grad overlaps x"]),
         ("cross_entropy_with_grad", Y, {"grad_loss": np.ones(4)}, ["grad_loss has shape [4], but must be one"]),
         ("cross_entropy_with_grad", Q, {"mean_over": "mass", "grad_target": True}, ['with mean_over "mass"']),
-        ("nll_loss", Y[:2], {}, ["target has shape [2], but x without its class axis has shape [4]"]),
+        ("nll_loss", Y[:2], {}, ["target has shape [2], but log_probs without its class axis has shape [4]"]),
         ("binary_cross_entropy", Y, {}, ["target has shape [4], but x has shape [4, 5]"]),
         ("binary_cross_entropy", Q, {"reduction": "none", "out": np.zeros(4)}, ["out has shape [4], but x has shape"]),
         ("kl_divergence", Y, {}, ["target holds labels", "the KL divergence is the cross-entropy"]),

@@ -26,7 +26,7 @@ def run(program: str) -> str:
 
 AT_ANY_INSTRUCTION = """
 import ctypes, faulthandler, sys, time
-from crossentropy import _c_api
+from crossentropy._c_api import calls, interrupts
 
 faulthandler.dump_traceback_later(240, exit=True)
 
@@ -37,7 +37,7 @@ class Call:
     '''In place of the library's function: takes some time, and less when it is told to stop.'''
 
     def __init__(self):
-        self.cancel, self.begun, self.ended = _c_api._Cancel(), 0, 0
+        self.cancel, self.begun, self.ended = interrupts.Cancel(), 0, 0
 
     def __call__(self):
         self.begun += 1
@@ -48,7 +48,7 @@ class Call:
         self.ended += 1
         return 0
 
-calls, raised, number = [], 0, 0
+made, raised, number = [], 0, 0
 while True:
     number += 1
     events = 0
@@ -66,7 +66,7 @@ while True:
     call = Call()
     sys.settrace(trace)
     try:
-        _c_api._run(call, (), call.cancel)
+        calls.run(call, (), call.cancel)
     except Interrupt:
         raised += 1
         sys.settrace(None)
@@ -75,9 +75,9 @@ while True:
         assert events < number, f'the exception at instruction {number} was lost'
         break
     assert call.begun == call.ended <= 1, f'left at instruction {number} while the call was running'
-    calls.append(call)
-assert all(call.begun == call.ended <= 1 for call in calls), 'a call was made after its end'
-assert any(call.begun == 0 for call in calls) and any(call.begun for call in calls)
+    made.append(call)
+assert all(call.begun == call.ended <= 1 for call in made), 'a call was made after its end'
+assert any(call.begun == 0 for call in made) and any(call.begun for call in made)
 print(raised)
 """
 
@@ -90,7 +90,7 @@ def test_an_exception_at_any_instruction_is_raised_after_the_end(base: str) -> N
 
 TWO_SIGNALS = """
 import faulthandler, signal, threading, time
-from crossentropy import _c_api
+from crossentropy._c_api import calls, interrupts
 
 faulthandler.dump_traceback_later(60, exit=True)
 
@@ -105,7 +105,7 @@ def handler(number, frame):
 
 signal.signal(signal.SIGUSR1, handler)
 signal.signal(signal.SIGUSR2, handler)
-cancel, main, ended = _c_api._Cancel(), threading.main_thread().ident, []
+cancel, main, ended = interrupts.Cancel(), threading.main_thread().ident, []
 
 def call():
     time.sleep(0.05)
@@ -119,7 +119,7 @@ def call():
     return 0
 
 try:
-    _c_api._run(call, (), cancel)
+    calls.run(call, (), cancel)
 except Exception as error:
     print(type(error).__name__, type(error.__context__).__name__, ended)
 """

@@ -20,7 +20,7 @@ import pytest
 
 import crossentropy as ce
 import crossentropy.sklearn
-from crossentropy import _c_api
+from crossentropy._c_api import header
 from crossentropy.sklearn import log_loss
 
 DTYPES = ["float16", ml_dtypes.bfloat16, "float32", "float64"]
@@ -196,7 +196,7 @@ def test_integer_predictions_and_arrays_of_any_package() -> None:
     assert log_loss(Exporter(y), Exporter(p), sample_weight=Exporter(w)) == pytest.approx(expected, rel=1e-13)
     assert log_loss(y, p.T.copy().T, sample_weight=w) == pytest.approx(expected, rel=1e-13)
     p16 = np.asfortranarray(probabilities(3, ml_dtypes.bfloat16))  # and as it comes where ml_dtypes is not loaded
-    assert log_loss(y, p16.view(_c_api.BFLOAT16_BITS)) == log_loss(y, p16)
+    assert log_loss(y, p16.view(header.BFLOAT16_BITS)) == log_loss(y, p16)
     for dtype in (">f8", np.longdouble):
         assert log_loss(y, p.astype(dtype), sample_weight=w) == pytest.approx(expected, rel=1e-13)
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import crossentropy as ce
-from crossentropy import _c_api
+from crossentropy._c_api import functions, header, library
 
 ROOT = Path(__file__).parents[2]
 HEADER = (ROOT / "include" / "crossentropy.h").read_text()
@@ -39,8 +39,8 @@ def test_version_of_the_package() -> None:
 def test_version_of_the_library() -> None:
     assert ce.info()["library_version"] == VERSION
     major, minor, patch = (int(part) for part in VERSION.split("."))
-    assert _c_api._library.ce_version() == major * 10000 + minor * 100 + patch
-    assert f".so.{major}" in _c_api.LIBRARY_NAME
+    assert library.library.ce_version() == major * 10000 + minor * 100 + patch
+    assert f".so.{major}" in library.NAME
 
 
 def test_version_of_the_wheel(tmp_path: Path) -> None:
@@ -51,11 +51,12 @@ def test_version_of_the_wheel(tmp_path: Path) -> None:
     )
     # A copy of what the metadata is made of, because setuptools leaves files where it works.
     source = tmp_path / "source"
-    (source / "python" / "crossentropy" / "torch").mkdir(parents=True)
+    for package in ("_c_api", "torch"):
+        (source / "python" / "crossentropy" / package).mkdir(parents=True)
     (source / "python" / "tests").mkdir()
     for name in ("pyproject.toml", "setup.py", "VERSION", "README.md", "LICENSE"):
         (source / name).write_text((ROOT / name).read_text())
-    packages = ("python/crossentropy/__init__.py", "python/crossentropy/torch/__init__.py")
+    packages = [f"python/crossentropy/{package}__init__.py" for package in ("", "_c_api/", "torch/")]
     for name in ("python/tests/requirements.txt", *packages):
         (source / name).write_text((ROOT / name).read_text())
     subprocess.run([sys.executable, "-c", program], cwd=source, check=True, capture_output=True)
@@ -76,7 +77,7 @@ def declared() -> set[str]:
 
 
 def test_the_library_exports_the_header_and_nothing_else() -> None:
-    path = _c_api._library._name
+    path = library.library._name
     table = subprocess.run(["nm", "-D", "--defined-only", path], capture_output=True, text=True)
     assert table.returncode == 0, table.stderr
     rows = [line.split()[1:] for line in table.stdout.splitlines()]
@@ -86,8 +87,19 @@ def test_the_library_exports_the_header_and_nothing_else() -> None:
 
 
 def test_the_package_knows_no_other_functions() -> None:
-    source = Path(_c_api.__file__).read_text()
+    source = Path(functions.__file__).read_text()
     assert set(re.findall(r'_function\(\s*"(ce_\w+)"', source)) <= declared()
+
+
+def test_few_modules_know_ctypes() -> None:
+    package = Path(ce.__file__).parent
+    known = {
+        str(path.relative_to(package))
+        for path in package.rglob("*.py")
+        if re.search(r"^(import|from) ctypes\b", path.read_text(), re.MULTILINE)
+    }
+    rooms = {f"_c_api/{name}.py" for name in ("library", "header", "functions", "frames", "interrupts")}
+    assert known == {"_dlpack.py", *rooms}
 
 
 # ----------------------------------------------------------------------------------------------
@@ -112,10 +124,10 @@ def answers_of_c(tmp_path: Path, expressions: list[str]) -> list[int]:
 @pytest.mark.parametrize(
     ("name", "structure"),
     [
-        ("ce_tensor", _c_api.Tensor),
-        ("ce_options", _c_api.Options),
-        ("ce_outputs", _c_api.Outputs),
-        ("ce_row_stats", _c_api.RowStats),
+        ("ce_tensor", header.Tensor),
+        ("ce_options", header.Options),
+        ("ce_outputs", header.Outputs),
+        ("ce_row_stats", header.RowStats),
     ],
 )
 def test_structures(tmp_path: Path, name: str, structure: type[ctypes.Structure]) -> None:
@@ -132,7 +144,7 @@ def test_structures(tmp_path: Path, name: str, structure: type[ctypes.Structure]
     assert answers_of_c(tmp_path, expressions) == expected
 
 
-@pytest.mark.parametrize(("name", "dtype"), [("ce_partial", _c_api.PARTIAL), ("ce_accumulator", _c_api.ACCUMULATOR)])
+@pytest.mark.parametrize(("name", "dtype"), [("ce_partial", header.PARTIAL), ("ce_accumulator", header.ACCUMULATOR)])
 def test_records(tmp_path: Path, name: str, dtype: np.dtype[Any]) -> None:
     """Structures that are arrays in NumPy, without padding."""
     body = re.search(rf"typedef struct {name} {{(.*?)}} {name};", HEADER, re.DOTALL)
@@ -150,26 +162,26 @@ def test_records(tmp_path: Path, name: str, dtype: np.dtype[Any]) -> None:
 
 
 def test_constants(tmp_path: Path) -> None:
-    expected = {f"CE_{name}": code for name, code in _c_api.STATUS.items()}
+    expected = {f"CE_{name}": code for name, code in header.STATUS.items()}
     for prefix, names in (
-        ("INPUT", _c_api.INPUT_TYPES),
-        ("REDUCTION", _c_api.REDUCTIONS),
-        ("MEAN_OVER", _c_api.MEAN_OVER),
-        ("EMPTY", _c_api.EMPTY),
-        ("TARGET", _c_api.TARGET_TYPES),
-        ("REST", _c_api.TARGET_RESTS),
-        ("KL", _c_api.KL_FORMS),
+        ("INPUT", header.INPUT_TYPES),
+        ("REDUCTION", header.REDUCTIONS),
+        ("MEAN_OVER", header.MEAN_OVER),
+        ("EMPTY", header.EMPTY),
+        ("TARGET", header.TARGET_TYPES),
+        ("REST", header.TARGET_RESTS),
+        ("KL", header.KL_FORMS),
     ):
         expected.update({f"CE_{prefix}_{name.upper()}": code for name, code in names.items()})
-    expected["CE_MEAN_OVER_DIVISOR"] = _c_api.MEAN_OVER_DIVISOR
-    for dtype, code in _c_api.DTYPES.items():
+    expected["CE_MEAN_OVER_DIVISOR"] = header.MEAN_OVER_DIVISOR
+    for dtype, code in header.DTYPES.items():
         expected[f"CE_{dtype.kind.upper()}{8 * dtype.itemsize}"] = code
-    expected["CE_BF16"] = _c_api.BFLOAT16
+    expected["CE_BF16"] = header.BFLOAT16
     # Every enumerator of the header is known here, so that a new one is not forgotten.
     enumerators = re.findall(r"^\s+(CE_\w+)\s*= \d+", HEADER, re.MULTILINE)
     assert set(enumerators) == set(expected)
-    expected["CE_IGNORE_NONE"] = _c_api.IGNORE_NONE
-    expected["CE_BLOCK"] = _c_api.BLOCK
-    expected["CE_PARTIAL_VERSION"] = _c_api.PARTIAL_VERSION
-    expected["CE_ACCUMULATOR_VERSION"] = _c_api.ACCUMULATOR_VERSION
+    expected["CE_IGNORE_NONE"] = header.IGNORE_NONE
+    expected["CE_BLOCK"] = header.BLOCK
+    expected["CE_PARTIAL_VERSION"] = header.PARTIAL_VERSION
+    expected["CE_ACCUMULATOR_VERSION"] = header.ACCUMULATOR_VERSION
     assert answers_of_c(tmp_path, list(expected)) == list(expected.values())

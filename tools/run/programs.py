@@ -16,7 +16,7 @@ from tools import flatten_vectors, make_vectors
 from tools.run.cases import Array, Case
 
 import crossentropy as ce
-from crossentropy._c_api import EXCEPTIONS
+from crossentropy._c_api.calls import EXCEPTIONS
 
 
 @dataclass

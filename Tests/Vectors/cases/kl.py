@@ -226,7 +226,7 @@ def odd() -> Iterator[Case]:
                  [[1.0, 0.5, 1.0], [-INF, 0.5, 1.0]], [[-INF, 0.25, 1.5], [-INF, 1.0, 0.0]], target_type="logits",
                  kl_form=form, reduction="none")
     for form in FORMS:
-        yield kl(f"impossible_class_of_the_least_mass_{form}", "+infinity, of the smallest probability that there is too.",
+        yield kl(f"impossible_class_of_the_least_mass_{form}", "+infinity, also of the least probability.",
                  [[-INF, 0.5, 1.0]], [[5e-324, 0.25, 0.75]], dtype="f64", kl_form=form, reduction="none",
                  grad_target=[])
     for dtype, (name, value) in itertools.product(DTYPES, (("nan", NAN), ("infinity", INF))):

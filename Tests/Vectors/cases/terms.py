@@ -74,7 +74,7 @@ def confident_terms() -> Iterator[Case]:
         reduction="none",
     )
     yield case(
-        "terms_z_loss_largest_logit", "A derivative near the largest number, and classes of blocks that are nothing beside it.",
+        "terms_z_loss_largest_logit", "A derivative near the largest number, and blocks that are nothing.",
         numbers(170, put=[[5000, 1.7e308]]), [3], shape=[1, 5001], dtype="f64", z_loss=1e-10, reduction="none",
         grad_at=sampled(1, 5001, [3]))
     yield case("terms_single_class", "With one class p is 1: only poly-1's slope and the z-loss are left.",

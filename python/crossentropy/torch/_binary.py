@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, SupportsFloat
+from typing import Any, Literal, NamedTuple, SupportsFloat
 
 import torch
 from torch import Tensor
 from torch.nn import _reduction
 
-from .. import _arguments, _c_api, _messages
-from .._compute import BINARY_CROSS_ENTROPY
+from .. import _arguments, _messages
+from .._accepts import BINARY_CROSS_ENTROPY
+from .._c_api import calls, functions, header
+from .._c_api.frames import Settings
 from .._errors import ArgumentValueError
 from ._operator import (
     Operator,
+    Scalar,
     Tensors,
     check,
     integer,
     mean_over_and_divisor,
     memory,
     name,
-    parse,
     real,
     rounded,
+    settings,
     under_autocast,
     wide,
 )
@@ -40,13 +43,13 @@ def binary_cross_entropy_with_logits(
     weight: Tensor | None = None,
     size_average: bool | None = None,
     reduce: bool | None = None,
-    reduction: str = "mean",
+    reduction: Literal["mean", "sum", "none"] = "mean",
     pos_weight: Tensor | None = None,
     *,
     ignore_index: int | None = -100,
     label_smoothing: float = 0.0,
-    mean_over: str | SupportsFloat = "count",
-    empty: str = "nan",
+    mean_over: Literal["weight", "count"] | SupportsFloat = "count",
+    empty: Literal["nan", "zero", "error"] = "nan",
     focal_gamma: float = 0.0,
     dtype: torch.dtype | None = None,
     threads: int | None = None,
@@ -64,7 +67,8 @@ def binary_cross_entropy_with_logits(
         target: of the shape of ``input``: floating point, any real y; or integer labels, 0 or 1. Targets of 16 bits are
             copied as float32.
         weight: weights of the elements, of a shape that broadcasts to that of ``input``.
-        size_average, reduce: as PyTorch's, which deprecates them in favour of ``reduction``.
+        size_average: with ``reduce`` PyTorch's older way to say ``reduction``, which it deprecates.
+        reduce: see ``size_average``.
         reduction: ``"mean"``, ``"sum"`` or ``"none"``.
         pos_weight: weights of the term of y, of a shape that broadcasts to that of ``input``: for an ``input`` [N, C]
             with a weight for each class [C], for one [N, C, H, W] [C, 1, 1].
@@ -73,7 +77,8 @@ def binary_cross_entropy_with_logits(
         mean_over: what the mean divides by: ``"count"``, as PyTorch does; ``"weight"``; or a positive number. See
             `crossentropy.binary_cross_entropy`.
         empty: the mean where that is 0: ``"nan"``, as in PyTorch, ``"zero"`` or ``"error"``.
-        focal_gamma: as in `crossentropy.binary_cross_entropy`.
+        focal_gamma: :math:`\gamma`, at least 0; the first term is multiplied by :math:`(1 - p)^\gamma`, the second one
+            by :math:`p^\gamma` (Lin et al., 2017, arXiv:1708.02002). For logits.
         dtype: of the result. None: as in PyTorch, which is the dtype of ``target`` (of ``input`` for labels), and
             float32 for 16 bits under `torch.autocast`. The loss is computed in float32 at least, and rounded once.
         threads: the most threads to use; None: as many as `crossentropy.get_num_threads` says, which is independent of
@@ -109,9 +114,9 @@ def binary_cross_entropy_with_logits(
     options = _Options(
         integer("ignore_index", ignore_index),
         real("label_smoothing", label_smoothing),
-        name("reduction", reduction, _c_api.REDUCTIONS),
+        name("reduction", reduction, header.REDUCTIONS),
         *mean_over_and_divisor(mean_over),
-        name("empty", empty, _c_api.EMPTY),
+        name("empty", empty, header.EMPTY),
         integer("threads", threads),
         real("focal_gamma", focal_gamma),
     )
@@ -134,24 +139,29 @@ class BCEWithLogitsLoss(torch.nn.BCEWithLogitsLoss):
         weight: Tensor | None = None,
         size_average: bool | None = None,
         reduce: bool | None = None,
-        reduction: str = "mean",
+        reduction: Literal["mean", "sum", "none"] = "mean",
         pos_weight: Tensor | None = None,
         *,
         ignore_index: int | None = -100,
         label_smoothing: float = 0.0,
-        mean_over: str | SupportsFloat = "count",
-        empty: str = "nan",
+        mean_over: Literal["weight", "count"] | SupportsFloat = "count",
+        empty: Literal["nan", "zero", "error"] = "nan",
         focal_gamma: float = 0.0,
         dtype: torch.dtype | None = None,
         threads: int | None = None,
     ) -> None:
         super().__init__(weight, size_average, reduce, reduction, pos_weight)
-        self.ignore_index, self.label_smoothing, self.focal_gamma = ignore_index, label_smoothing, focal_gamma
-        self.mean_over, self.empty, self.dtype, self.threads = mean_over, empty, dtype, threads
+        self.ignore_index = ignore_index
+        self.label_smoothing = label_smoothing
+        self.mean_over = mean_over
+        self.empty = empty
+        self.focal_gamma = focal_gamma
+        self.dtype = dtype
+        self.threads = threads
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return binary_cross_entropy_with_logits(
-            input, target, self.weight, reduction=self.reduction, pos_weight=self.pos_weight,
+            input, target, weight=self.weight, reduction=self.reduction, pos_weight=self.pos_weight,
             ignore_index=self.ignore_index, label_smoothing=self.label_smoothing, mean_over=self.mean_over,
             empty=self.empty, focal_gamma=self.focal_gamma, dtype=self.dtype, threads=self.threads,
         )  # fmt: skip
@@ -177,7 +187,7 @@ class _Options(NamedTuple):
     label_smoothing: float
     reduction: str
     mean_over: str | None
-    divisor: float | None  # where mean_over is a number
+    divisor: Scalar | None  # where mean_over is a number
     empty: str
     threads: int | None
     focal_gamma: float
@@ -187,10 +197,6 @@ class _Binary(Operator):
     name = "binary_cross_entropy_with_logits"
     weights = ("weight", "pos_weight")
     options = _Options
-    schema = (
-        "int? ignore_index, float label_smoothing, str reduction, str? mean_over, Scalar? divisor, str empty, "
-        "int? threads, float focal_gamma"
-    )
 
     def loss_shape(self, x: Tensor, options: _Options) -> tuple[int, ...]:
         return x.shape
@@ -199,8 +205,8 @@ class _Binary(Operator):
         return d_loss
 
     @staticmethod
-    def parse(options: _Options) -> tuple[Any, ...]:
-        return (*parse(options, "logits", BINARY_CROSS_ENTROPY.mean_over), (0.0, options.focal_gamma, 0.0, 0.0, 1.0))
+    def parse(options: _Options) -> Settings:
+        return settings(BINARY_CROSS_ENTROPY, options)
 
     def compute(self, tensors: Tensors, options: _Options, loss: Tensor, grad: Tensor | None) -> None:
         x, target, weight, pos_weight = tensors
@@ -239,31 +245,22 @@ class _Binary(Operator):
         grad: Tensor | None = None,
     ) -> None:
         """The library's, for which ``weight`` has the shape of x and ``pos_weight`` varies along ``axis`` alone."""
-        choices, numbers, threads, terms = self.parsed(options)
+        view, all_settings = memory("input", x), self.settings(options)
+        if weight is not None:
+            all_settings = {**all_settings, "sample_weight": memory("weight", weight)}
         if pos_weight is not None:
             pos_weight = _floating(pos_weight).reshape(() if pos_weight.numel() == 1 else -1)
-        tensors = _c_api.NO_TENSORS
-        if pos_weight is not None:
-            tensors = _c_api.Tensors(pos_weight=memory("pos_weight", pos_weight))
-        _c_api.loss(
-            _c_api.binary_cross_entropy,
-            memory("input", x),
+            all_settings = {**all_settings, "pos_weight": memory("pos_weight", pos_weight)}
+        calls.loss(
+            functions.binary_cross_entropy,
+            view,
             axis,
             memory("target", wide(target)),
+            all_settings,
             memory("loss", loss),
             None if grad is None else memory("grad", grad),
-            (
-                choices,
-                numbers,
-                None,
-                None if weight is None else memory("weight", weight),
-                threads,
-                terms,
-                tensors,
-                _c_api.NO_MODES,
-            ),
-            _arguments.is_long(x.numel()),
-            _messages.BINARY_TENSORS,
+            interruptible=_arguments.is_long(x.numel()),
+            names=_messages.BINARY_TENSORS,
         )
 
     def formula(self, tensors: Tensors, options: _Options) -> Tensor:

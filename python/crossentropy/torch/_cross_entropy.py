@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, SupportsFloat
+from typing import Any, Literal, NamedTuple, SupportsFloat
 
 import torch
 from torch import Tensor
 from torch.nn import _reduction
 
-from .. import _arguments, _c_api, _messages
+from .. import _arguments, _messages
+from .._accepts import CROSS_ENTROPY
+from .._c_api import calls, functions, header
+from .._c_api.frames import Settings
 from .._errors import ArgumentValueError
 from ._operator import (
     Operator,
+    Scalar,
     Tensors,
     check,
     integer,
     mean_over_and_divisor,
     memory,
     name,
-    parse,
     real,
     rounded,
+    settings,
     under_autocast,
     wide,
 )
@@ -40,12 +44,12 @@ def cross_entropy(
     size_average: bool | None = None,
     ignore_index: int | None = -100,
     reduce: bool | None = None,
-    reduction: str = "mean",
+    reduction: Literal["mean", "sum", "none"] = "mean",
     label_smoothing: float = 0.0,
     *,
     sample_weight: Tensor | None = None,
-    mean_over: str | SupportsFloat = "weight",
-    empty: str = "nan",
+    mean_over: Literal["weight", "mass", "count"] | SupportsFloat = "weight",
+    empty: Literal["nan", "zero", "error"] = "nan",
     z_loss: float = 0.0,
     softcap: float | None = None,
     logit_scale: float = 1.0,
@@ -67,18 +71,26 @@ def cross_entropy(
         target: integer labels, of the shape of ``input`` without C; or distributions, floating point, of the shape of
             ``input``. Distributions of 16 bits are copied as float32.
         weight: weights of the classes, shape [C].
-        size_average, reduce: as PyTorch's, which deprecates them in favour of ``reduction``.
+        size_average: with ``reduce`` PyTorch's older way to say ``reduction``, which it deprecates.
         ignore_index: rows with this label count for nothing; None: every row counts. Labels only.
+        reduce: see ``size_average``.
         reduction: ``"mean"``, ``"sum"`` or ``"none"``.
         label_smoothing: e in [0, 1]; a target distribution q becomes :math:`(1-e)\,q + e/C`.
         sample_weight: weights of the rows, of the shape of ``input`` without C.
         mean_over: what the mean divides by: ``"weight"``, as PyTorch does; ``"mass"``; ``"count"``; or a positive
             number. See `crossentropy.cross_entropy`.
         empty: the mean where that is 0: ``"nan"``, as in PyTorch, ``"zero"`` or ``"error"``.
-        z_loss, softcap, logit_scale, focal_gamma, poly_epsilon: as in `crossentropy.cross_entropy`.
-        dtype: of the result. None: as in PyTorch, which is the dtype of ``input`` (promoted with that of ``weight``
-            and of distributions), and float32 for 16 bits under `torch.autocast`. The loss is computed in float32 at
-            least, and rounded to it once.
+        z_loss: at least 0; adds :math:`z\_loss \cdot lse^2` to the loss of each row, times s alone (Zoph et al., 2022,
+            arXiv:2202.08906; Chowdhery et al., 2022, arXiv:2204.02311). For logits.
+        softcap: c above 0; x becomes :math:`c \tanh(x / c)` before anything else. Infinities stay. For logits.
+        logit_scale: not 0; x is multiplied by it, before ``softcap``; the inverse of a temperature. For logits.
+        focal_gamma: :math:`\gamma`, at least 0; each term of the loss is multiplied by :math:`(1 - p_c)^\gamma`, the
+            focal loss (Lin et al., 2017, arXiv:1708.02002), whose alpha is ``weight`` here. For logits.
+        poly_epsilon: :math:`\epsilon`; adds :math:`\epsilon (1 - p_c)` to each :math:`-\log p_c`, the poly-1 loss (Leng
+            et al., 2022, arXiv:2204.12511); with ``focal_gamma`` before that multiplication. For logits.
+        dtype: of the result. None: as in PyTorch, which is the dtype of ``input`` (promoted with that of ``weight`` and
+            of distributions), and float32 for 16 bits under `torch.autocast`. The loss is computed in float32 at least,
+            and rounded to it once.
         threads: the most threads to use; None: as many as `crossentropy.get_num_threads` says, which is independent of
             `torch.get_num_threads`.
 
@@ -114,11 +126,11 @@ def nll_loss(
     size_average: bool | None = None,
     ignore_index: int | None = -100,
     reduce: bool | None = None,
-    reduction: str = "mean",
+    reduction: Literal["mean", "sum", "none"] = "mean",
     *,
     sample_weight: Tensor | None = None,
-    mean_over: str | SupportsFloat = "weight",
-    empty: str = "nan",
+    mean_over: Literal["weight", "mass", "count"] | SupportsFloat = "weight",
+    empty: Literal["nan", "zero", "error"] = "nan",
     dtype: torch.dtype | None = None,
     threads: int | None = None,
 ) -> Tensor:
@@ -126,7 +138,8 @@ def nll_loss(
 
     Args:
         input: logarithms of probabilities, otherwise as in `cross_entropy`.
-        target, weight, ..., threads: as in `cross_entropy`; distributions are accepted here too.
+        target: as in `cross_entropy`; distributions are accepted here too.
+        weight, size_average, ignore_index, ..., threads: as in `cross_entropy`.
 
     Returns:
         As `cross_entropy`.
@@ -162,11 +175,11 @@ class CrossEntropyLoss(torch.nn.CrossEntropyLoss):
         size_average: bool | None = None,
         ignore_index: int | None = -100,
         reduce: bool | None = None,
-        reduction: str = "mean",
+        reduction: Literal["mean", "sum", "none"] = "mean",
         label_smoothing: float = 0.0,
         *,
-        mean_over: str | SupportsFloat = "weight",
-        empty: str = "nan",
+        mean_over: Literal["weight", "mass", "count"] | SupportsFloat = "weight",
+        empty: Literal["nan", "zero", "error"] = "nan",
         z_loss: float = 0.0,
         softcap: float | None = None,
         logit_scale: float = 1.0,
@@ -176,16 +189,22 @@ class CrossEntropyLoss(torch.nn.CrossEntropyLoss):
         threads: int | None = None,
     ) -> None:
         super().__init__(weight, size_average, ignore_index, reduce, reduction, label_smoothing)
-        self.mean_over, self.empty, self.dtype, self.threads = mean_over, empty, dtype, threads
-        self.z_loss, self.softcap, self.logit_scale = z_loss, softcap, logit_scale
-        self.focal_gamma, self.poly_epsilon = focal_gamma, poly_epsilon
+        self.mean_over = mean_over
+        self.empty = empty
+        self.z_loss = z_loss
+        self.softcap = softcap
+        self.logit_scale = logit_scale
+        self.focal_gamma = focal_gamma
+        self.poly_epsilon = poly_epsilon
+        self.dtype = dtype
+        self.threads = threads
 
     def forward(self, input: Tensor, target: Tensor, *, sample_weight: Tensor | None = None) -> Tensor:
         return cross_entropy(
-            input, target, self.weight, ignore_index=self.ignore_index, reduction=self.reduction,
-            label_smoothing=self.label_smoothing, sample_weight=sample_weight, mean_over=self.mean_over,
-            empty=self.empty, z_loss=self.z_loss, softcap=self.softcap, logit_scale=self.logit_scale,
-            focal_gamma=self.focal_gamma, poly_epsilon=self.poly_epsilon, dtype=self.dtype, threads=self.threads,
+            input, target, sample_weight=sample_weight, weight=self.weight, ignore_index=self.ignore_index,
+            reduction=self.reduction, label_smoothing=self.label_smoothing, mean_over=self.mean_over, empty=self.empty,
+            z_loss=self.z_loss, softcap=self.softcap, logit_scale=self.logit_scale, focal_gamma=self.focal_gamma,
+            poly_epsilon=self.poly_epsilon, dtype=self.dtype, threads=self.threads,
         )  # fmt: skip
 
 
@@ -206,20 +225,23 @@ class NLLLoss(torch.nn.NLLLoss):
         size_average: bool | None = None,
         ignore_index: int | None = -100,
         reduce: bool | None = None,
-        reduction: str = "mean",
+        reduction: Literal["mean", "sum", "none"] = "mean",
         *,
-        mean_over: str | SupportsFloat = "weight",
-        empty: str = "nan",
+        mean_over: Literal["weight", "mass", "count"] | SupportsFloat = "weight",
+        empty: Literal["nan", "zero", "error"] = "nan",
         dtype: torch.dtype | None = None,
         threads: int | None = None,
     ) -> None:
         super().__init__(weight, size_average, ignore_index, reduce, reduction)
-        self.mean_over, self.empty, self.dtype, self.threads = mean_over, empty, dtype, threads
+        self.mean_over = mean_over
+        self.empty = empty
+        self.dtype = dtype
+        self.threads = threads
 
     def forward(self, input: Tensor, target: Tensor, *, sample_weight: Tensor | None = None) -> Tensor:
         return nll_loss(
-            input, target, self.weight, ignore_index=self.ignore_index, reduction=self.reduction,
-            sample_weight=sample_weight, mean_over=self.mean_over, empty=self.empty, dtype=self.dtype,
+            input, target, sample_weight=sample_weight, weight=self.weight, ignore_index=self.ignore_index,
+            reduction=self.reduction, mean_over=self.mean_over, empty=self.empty, dtype=self.dtype,
             threads=self.threads,
         )  # fmt: skip
 
@@ -238,7 +260,7 @@ class _Options(NamedTuple):
     label_smoothing: float
     reduction: str
     mean_over: str | None
-    divisor: float | None  # where mean_over is a number
+    divisor: Scalar | None  # where mean_over is a number
     empty: str
     threads: int | None
     z_loss: float
@@ -288,9 +310,9 @@ def _loss(
         input_type,
         ignore_index,
         real("label_smoothing", label_smoothing),
-        name("reduction", reduction, _c_api.REDUCTIONS),
+        name("reduction", reduction, header.REDUCTIONS),
         *mean_over_and_divisor(mean_over),
-        name("empty", empty, _c_api.EMPTY),
+        name("empty", empty, header.EMPTY),
         integer("threads", threads),
         real("z_loss", z_loss),
         None if softcap is None else real("softcap", softcap),
@@ -319,11 +341,6 @@ class _CrossEntropy(Operator):
     name = "cross_entropy"
     weights = ("weight", "sample_weight")
     options = _Options
-    schema = (
-        "int axis, str input_type, int? ignore_index, float label_smoothing, str reduction, str? mean_over, "
-        "Scalar? divisor, str empty, int? threads, "
-        "float z_loss, float? softcap, float logit_scale, float focal_gamma, float poly_epsilon"
-    )
 
     def loss_shape(self, x: Tensor, options: _Options) -> tuple[int, ...]:
         return x.shape[: options.axis] + x.shape[options.axis + 1 :]
@@ -332,33 +349,27 @@ class _CrossEntropy(Operator):
         return d_loss.unsqueeze(options.axis)
 
     @staticmethod
-    def parse(options: _Options) -> tuple[Any, ...]:
-        terms = options.z_loss, options.focal_gamma, options.poly_epsilon, options.softcap, options.logit_scale
-        return (*parse(options, options.input_type, _c_api.MEAN_OVER), _arguments.terms(*terms))
+    def parse(options: _Options) -> Settings:
+        return settings(CROSS_ENTROPY, options)
 
     def compute(self, tensors: Tensors, options: _Options, loss: Tensor, grad: Tensor | None) -> None:
         x, target, weight, sample_weight = tensors
-        choices, numbers, threads, terms = self.parsed(options)
         # The library takes no targets and weights of 16 bits.
-        _c_api.loss(
-            _c_api.cross_entropy,
-            memory("input", x),
+        view, all_settings = memory("input", x), self.settings(options)
+        if weight is not None:
+            all_settings = {**all_settings, "weight": memory("weight", wide(weight))}
+        if sample_weight is not None:
+            all_settings = {**all_settings, "sample_weight": memory("sample_weight", wide(sample_weight))}
+        calls.loss(
+            functions.cross_entropy,
+            view,
             options.axis,
             memory("target", wide(target)),
+            all_settings,
             memory("loss", loss),
             None if grad is None else memory("grad", grad),
-            (
-                choices,
-                numbers,
-                None if weight is None else memory("weight", wide(weight)),
-                None if sample_weight is None else memory("sample_weight", wide(sample_weight)),
-                threads,
-                terms,
-                _c_api.NO_TENSORS,
-                _c_api.NO_MODES,
-            ),
-            _arguments.is_long(x.numel()),
-            _messages.TENSORS,
+            interruptible=_arguments.is_long(x.numel()),
+            names=_messages.TENSORS,
         )
 
     def formula(self, tensors: Tensors, options: _Options) -> Tensor:

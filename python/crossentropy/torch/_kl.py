@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import _reduction
 
-from .. import _arguments, _c_api, _messages
+from .. import _arguments, _messages
+from .._accepts import KL_DIVERGENCE
+from .._c_api import calls, functions, header
+from .._c_api.frames import Settings
 from .._errors import ArgumentTypeError, ArgumentValueError
-from ._operator import Operator, Tensors, check, integer, memory, name, real, rounded, under_autocast, wide
+from .._torch_accepts import KL_DIV
+from ._operator import Operator, SymInt, Tensors, check, integer, memory, name, real, rounded, under_autocast, wide
 
 __all__ = ["KLDivLoss", "kl_div"]
 
@@ -26,12 +30,12 @@ def kl_div(
     target: Tensor,
     size_average: bool | None = None,
     reduce: bool | None = None,
-    reduction: str = "mean",
+    reduction: Literal["none", "mean", "sum", "batchmean"] = "mean",
     log_target: bool = False,
     *,
     axis: int = -1,
-    input_type: str = "log_probs",
-    target_type: str | None = None,
+    input_type: Literal["logits", "probs", "log_probs"] = "log_probs",
+    target_type: Literal["probs", "logits", "log_probs"] | None = None,
     temperature: float = 1.0,
     temperature_squared: bool = False,
     dtype: torch.dtype | None = None,
@@ -57,7 +61,8 @@ def kl_div(
             Never copied, but for 16 bits that broadcast.
         target: probabilities, floating point, of a shape that broadcasts with that of ``input``, and for logits equals
             it. Targets of 16 bits are copied as float32.
-        size_average, reduce: as PyTorch's, which deprecates them in favour of ``reduction``.
+        size_average: with ``reduce`` PyTorch's older way to say ``reduction``, which it deprecates.
+        reduce: see ``size_average``.
         reduction: ``"mean"``, over all elements, of which there are as many as classes times rows, with PyTorch's
             warning about it; ``"batchmean"``, the sum divided by the first length of ``input``; ``"sum"``; or
             ``"none"``, the loss of each element, for logits on either side that of each row. For the library elements
@@ -68,7 +73,8 @@ def kl_div(
         input_type: what ``input`` holds: ``"log_probs"``, ``"logits"`` or ``"probs"``.
         target_type: what ``target`` holds: ``"probs"``, ``"log_probs"`` or ``"logits"``. None: as ``log_target`` says.
         temperature: T above 0, by which logits of both sides are divided. For logits on one side at least.
-        temperature_squared: multiply the loss by :math:`T^2`, so that its gradients hardly depend on T.
+        temperature_squared: multiply the loss by :math:`T^2` (Hinton et al., 2015, arXiv:1503.02531), so that its
+            gradients hardly depend on T.
         dtype: of the result. None: as in PyTorch, which is what both promote to, and float32 for 16 bits under
             `torch.autocast`. The loss is computed in float32 at least, and rounded once.
         threads: the most threads to use; None: as many as `crossentropy.get_num_threads` says, which is independent of
@@ -101,21 +107,21 @@ def kl_div(
     is_legacy = size_average is not None or reduce is not None
     if is_legacy:
         reduction = _reduction.legacy_get_string(size_average, reduce)
-    reduction = _arguments.plain_name("reduction", reduction, _REDUCTIONS)
-    if reduction == "mean" and not is_legacy and not torch.compiler.is_compiling():  # compilers cannot warn
+    reduced = _arguments.plain_name("reduction", reduction, _REDUCTIONS)
+    if reduced == "mean" and not is_legacy and not torch.compiler.is_compiling():  # compilers cannot warn
         warnings.warn(
             "reduction: 'mean' divides the total loss by both the batch size and the support size. 'batchmean' divides "
             "only by the batch size, and aligns with the KL div math definition.",
             stacklevel=2,
         )
-    input_type = name("input_type", input_type, _c_api.INPUT_TYPES)
+    input_holds = name("input_type", input_type, header.INPUT_TYPES)
     log_target = _arguments.flag("log_target", log_target)
     if target_type is None:
         target_type = "log_probs" if log_target else "probs"
-    target_type = name("target_type", target_type, _c_api.TARGET_TYPES)
-    if log_target and target_type != "log_probs":
-        raise ArgumentValueError(f'target_type is "{target_type}", but log_target says that it is "log_probs"')
-    if input_type == "logits" or target_type == "logits":
+    target_holds = name("target_type", target_type, header.TARGET_TYPES)
+    if log_target and target_holds != "log_probs":
+        raise ArgumentValueError(f'target_type is "{target_holds}", but log_target says that it is "log_probs"')
+    if input_holds == "logits" or target_holds == "logits":
         if input.shape != target.shape:
             raise ArgumentValueError(
                 f"target has shape {list(target.shape)}, but with logits must have that of input, {list(input.shape)}"
@@ -124,21 +130,21 @@ def kl_div(
     else:
         axis = -1
     divisor = 1
-    if reduction == "batchmean" and input.dim() > 0:
+    if reduced == "batchmean" and input.dim() > 0:
         divisor = input.shape[0]
     natural = input.dtype
     if target.dtype != natural or target.shape != input.shape:
         natural = _promoted(input, target)
         input, target = _broadcast(input, target)
-    if reduction == "mean":
+    if reduced == "mean":
         divisor = input.numel()
     options = _Options(
         axis,
-        input_type,
-        target_type,
+        input_holds,
+        target_holds,
         real("temperature", temperature),
         _arguments.flag("temperature_squared", temperature_squared),
-        "none" if reduction == "none" else "mean",
+        "none" if reduced == "none" else "mean",
         divisor,
         integer("threads", threads),
     )
@@ -159,21 +165,25 @@ class KLDivLoss(torch.nn.KLDivLoss):
         self,
         size_average: bool | None = None,
         reduce: bool | None = None,
-        reduction: str = "mean",
+        reduction: Literal["none", "mean", "sum", "batchmean"] = "mean",
         log_target: bool = False,
         *,
         axis: int = -1,
-        input_type: str = "log_probs",
-        target_type: str | None = None,
+        input_type: Literal["logits", "probs", "log_probs"] = "log_probs",
+        target_type: Literal["probs", "logits", "log_probs"] | None = None,
         temperature: float = 1.0,
         temperature_squared: bool = False,
         dtype: torch.dtype | None = None,
         threads: int | None = None,
     ) -> None:
         super().__init__(size_average, reduce, reduction, log_target)
-        self.axis, self.input_type, self.target_type = axis, input_type, target_type
-        self.temperature, self.temperature_squared = temperature, temperature_squared
-        self.dtype, self.threads = dtype, threads
+        self.axis = axis
+        self.input_type = input_type
+        self.target_type = target_type
+        self.temperature = temperature
+        self.temperature_squared = temperature_squared
+        self.dtype = dtype
+        self.threads = threads
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return kl_div(
@@ -183,7 +193,7 @@ class KLDivLoss(torch.nn.KLDivLoss):
         )  # fmt: skip
 
 
-_REDUCTIONS = {"none": 0, "mean": 1, "sum": 2, "batchmean": 3}
+_REDUCTIONS = next(option.names for option in KL_DIV.positional if option.name == "reduction")
 
 
 def _below_0(axis: int, dimensions: int) -> int:
@@ -228,7 +238,7 @@ class _Options(NamedTuple):
     temperature: float
     temperature_squared: bool
     reduction: str  # "none", or "mean", the sum over a divisor
-    divisor: int
+    divisor: SymInt
     threads: int | None
 
     @property
@@ -241,10 +251,6 @@ class _KL(Operator):
     name = "kl_div"
     weights = ()
     options = _Options
-    schema = (
-        "int axis, str input_type, str target_type, float temperature, bool temperature_squared, str reduction, "
-        "SymInt divisor, int? threads"
-    )
 
     def loss_shape(self, x: Tensor, options: _Options) -> tuple[int, ...]:
         if not options.has_logits:
@@ -256,28 +262,12 @@ class _KL(Operator):
         return d_loss.unsqueeze(options.axis) if options.has_logits else d_loss
 
     @staticmethod
-    def parse(options: _Options) -> tuple[Any, ...]:
-        divides = options.reduction == "mean" and options.divisor > 0
-        choices = (
-            _arguments.choice("input_type", options.input_type, _c_api.INPUT_TYPES),
-            _c_api.REDUCTIONS[options.reduction],
-            _c_api.MEAN_OVER_DIVISOR if divides else 0,
-            0,
-        )
-        numbers = (_c_api.IGNORE_NONE, 0.0, float(options.divisor) if divides else 0.0, 0.0, 1.0)
-        modes = (
-            _arguments.choice("target_type", options.target_type, _c_api.TARGET_TYPES),
-            0,
-            _arguments.temperature(options.temperature),
-            int(options.temperature_squared),
-            _c_api.KL_FORMS["plain"],
-        )
-        return (
-            choices,
-            numbers,
-            0 if options.threads is None else _arguments.thread_count("threads", options.threads),
-            modes,
-        )
+    def parse(options: _Options) -> Settings:
+        values = options._asdict()
+        divisor = values.pop("divisor")
+        if options.reduction == "mean" and divisor > 0:
+            values["mean_over"] = float(divisor)
+        return {**KL_DIVERGENCE.named_settings(values), "kl_form": header.KL_FORMS["plain"]}
 
     def compute(self, tensors: Tensors, options: _Options, loss: Tensor, grad: Tensor | None) -> None:
         x, target = tensors
@@ -298,7 +288,6 @@ class _KL(Operator):
         grad: Tensor | None,
         grad_target: Tensor | None,
     ) -> None:
-        choices, numbers, threads, modes = self.parsed(options)
         if x.numel() == 0:
             loss.fill_(torch.nan if options.reduction == "mean" and options.divisor == 0 else 0)
             return
@@ -308,25 +297,23 @@ class _KL(Operator):
             if tensor is None:
                 return None
             by_element = not options.has_logits and options.reduction == "none"
-            if by_element and tensor.dim() >= _c_api.MAX_NDIM:
-                limit = f'at most {_c_api.MAX_NDIM - 1} are accepted with reduction="none" and without logits'
+            if by_element and tensor.dim() >= header.MAX_NDIM:
+                limit = f'at most {header.MAX_NDIM - 1} are accepted with reduction="none" and without logits'
                 raise ArgumentValueError(f"{argument} has {tensor.dim()} dimensions, but {limit}")
             return memory(argument, tensor.unsqueeze(-1) if by_element or tensor.dim() == 0 else tensor)
 
         view = seen("input", x)
-        tensors = _c_api.NO_TENSORS
-        if grad_target is not None:
-            tensors = _c_api.Tensors(grad_target=seen("grad_target", grad_target))
-        _c_api.loss(
-            _c_api.kl_divergence,
+        calls.loss(
+            functions.kl_divergence,
             view,
             len(view.shape) + options.axis,
             seen("target", target),
+            self.settings(options),
             memory("loss", loss),
             seen("grad", grad),
-            (choices, numbers, None, None, threads, _c_api.NO_TERMS, tensors, modes),
-            _arguments.is_long(x.numel()),
-            _messages.TENSORS,
+            seen("grad_target", grad_target),
+            interruptible=_arguments.is_long(x.numel()),
+            names=_messages.TENSORS,
         )
 
     def formula(self, tensors: Tensors, options: _Options) -> Tensor:

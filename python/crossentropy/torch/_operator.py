@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from functools import lru_cache, partial
 from typing import Any, ClassVar, SupportsFloat, SupportsIndex
 
@@ -11,14 +12,19 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from .. import _arguments, _c_api
+from .. import _arguments
+from .._c_api import header
+from .._c_api.frames import Memory, Settings
 from .._errors import ArgumentTypeError, ArgumentValueError
+from .._function import Function
 
 HALVES = (torch.float16, torch.bfloat16)
 _DTYPES = (torch.float32, torch.float64, *HALVES)
 
-# Options of a loss: a named tuple with a `reduction`, in the order of the operator's schema; numbers are floats.
+# Options of a loss: a named tuple with a `reduction`, whose annotations are the types of the operator's schema.
 Options = Any
+Scalar = float  # in a schema, a float that may depend on a length that a compiler leaves open
+SymInt = int  # likewise
 # x, target and the loss's weights, each a tensor or None.
 Tensors = tuple[Any, ...]
 
@@ -64,24 +70,24 @@ def wide(tensor: Tensor) -> Tensor:
     return tensor.float() if tensor.dtype in HALVES else tensor
 
 
-def memory(name: str, tensor: Tensor) -> _c_api.Memory:
+def memory(name: str, tensor: Tensor) -> Memory:
     """The tensor's memory, a third of what NumPy's view of it would cost."""
     dtype = _NUMBERS.get(tensor.dtype)
     if dtype is None:
         given, accepted = str(tensor.dtype)[6:], "floating point or integers" if name == "target" else "floating point"
         raise ArgumentTypeError(f"{name} has dtype {given}, but must be {accepted}")
-    if tensor.dim() > _c_api.MAX_NDIM:
-        given, accepted = f"{tensor.dim()} dimensions", f"at most {_c_api.MAX_NDIM} are accepted"
+    if tensor.dim() > header.MAX_NDIM:
+        given, accepted = f"{tensor.dim()} dimensions", f"at most {header.MAX_NDIM} are accepted"
         raise ArgumentValueError(f"{name} has {given}, but {accepted}")
     if tensor.is_neg():  # a view with the signs yet to be changed
         tensor = tensor.resolve_neg()
     strides = None if tensor.is_contiguous() else tensor.stride()
-    return _c_api.Memory(tensor.data_ptr(), dtype, tensor.shape, strides, tensor)
+    return Memory(tensor.data_ptr(), dtype, tensor.shape, strides, tensor)
 
 
 _NUMBERS = {
-    **{getattr(torch, str(dtype)): number for dtype, number in _c_api.DTYPES.items()},
-    torch.bfloat16: _c_api.BFLOAT16,
+    **{getattr(torch, str(dtype)): number for dtype, number in header.DTYPES.items()},
+    torch.bfloat16: header.BFLOAT16,
 }
 
 
@@ -98,8 +104,8 @@ def integer(name: str, value: SupportsIndex | None) -> int | None:
     return value if value is None or value.__class__ is int else _arguments.integer(name, value)
 
 
-def name(option: str, value: str, accepted: dict[str, int], other: str = "") -> str:
-    """A plain string, which a schema takes and `parse` will check, of any kind of string."""
+def name(option: str, value: str, accepted: Mapping[str, int], other: str = "") -> str:
+    """A plain string, which a schema takes and `settings` will check, of any kind of string."""
     return value if value.__class__ is str else _arguments.plain_name(option, value, accepted, other)
 
 
@@ -107,7 +113,7 @@ def mean_over_and_divisor(mean_over: str | SupportsFloat) -> tuple[str | None, f
     """A name or a number; the other one is None, as a schema has no unions. Numbers stay as they are: one that depends
     on a length that a compiler leaves open would be fixed by its conversion."""
     if isinstance(mean_over, str):
-        return name("mean_over", mean_over, _c_api.MEAN_OVER, " or a number above 0"), None
+        return name("mean_over", mean_over, header.MEAN_OVER, " or a number above 0"), None
     if isinstance(mean_over, _NUMBERS_OF_COMPILERS) and -(2**63) <= mean_over < 2**63:
         return None, mean_over
     return None, real("mean_over", mean_over)
@@ -116,20 +122,13 @@ def mean_over_and_divisor(mean_over: str | SupportsFloat) -> tuple[str | None, f
 _NUMBERS_OF_COMPILERS = (int, float, torch.SymInt, torch.SymFloat)
 
 
-def parse(options: Options, input_type: str, mean_over: dict[str, int]) -> tuple[Any, Any, int]:
-    """The choices, numbers and threads that `_c_api.loss` takes, of options that all losses have."""
-    if options.mean_over is None:
-        over, divisor = _c_api.MEAN_OVER_DIVISOR, _arguments.divisor(options.divisor)
-    else:
-        over, divisor = _arguments.choice("mean_over", options.mean_over, mean_over, " or a number above 0"), 0.0
-    choices = (
-        _c_api.INPUT_TYPES[input_type],
-        _arguments.choice("reduction", options.reduction, _c_api.REDUCTIONS),
-        over,
-        _arguments.choice("empty", options.empty, _c_api.EMPTY),
-    )
-    numbers = (_arguments.ignore_index(options.ignore_index), options.label_smoothing, divisor, 0.0, 1.0)
-    return choices, numbers, 0 if options.threads is None else _arguments.thread_count("threads", options.threads)
+def settings(function: Function, options: Options) -> Settings:
+    """The library's options for those of an operator, which are named as in ``function``. A ``divisor`` is what the
+    mean is over where ``mean_over`` does not say."""
+    values = options._asdict()
+    if values.get("mean_over") is None and "divisor" in values:
+        values["mean_over"] = values["divisor"]
+    return function.named_settings(values)
 
 
 # ----------------------------------------------------------------------------------------------
@@ -148,7 +147,6 @@ class Operator(ABC):
     name: ClassVar[str]
     weights: ClassVar[tuple[str, ...]]
     options: ClassVar[type[Any]]
-    schema: ClassVar[str]  # of the options
 
     @abstractmethod
     def loss_shape(self, x: Tensor, options: Options) -> tuple[int, ...]:
@@ -163,7 +161,7 @@ class Operator(ABC):
         does not compute them, or no better."""
         return None
 
-    def parsed(self, options: Options) -> tuple[Any, ...]:
+    def settings(self, options: Options) -> Settings:
         """What `parse` makes of them, remembered, as few options are used many times."""
         try:
             return self._remembered(options)
@@ -172,7 +170,7 @@ class Operator(ABC):
 
     @staticmethod
     @abstractmethod
-    def parse(options: Options) -> tuple[Any, ...]:
+    def parse(options: Options) -> Settings:
         """The options in the form that the library takes."""
 
     @abstractmethod
@@ -195,7 +193,7 @@ class Operator(ABC):
         weights = "".join(f"Tensor? {each}, " for each in self.weights)
         torch.library.define(
             name,
-            f"(Tensor x, Tensor target, {weights}bool with_grad, {self.schema}) -> (Tensor, Tensor)",
+            f"(Tensor x, Tensor target, {weights}bool with_grad, {_schema(self.options)}) -> (Tensor, Tensor)",
             tags=(torch.Tag.pt2_compliant_tag,),
         )
         torch.library.impl(name, "cpu", self._on_cpu)
@@ -329,6 +327,12 @@ class Operator(ABC):
         ]  # fmt: skip
         losses, grads = zip(*results)
         return (torch.stack(losses), torch.stack(grads)), (0, 0)
+
+
+def _schema(options: type[Any]) -> str:
+    """Of an operator that takes them one by one."""
+    types = {name: str(getattr(each, "__forward_arg__", each)) for name, each in options.__annotations__.items()}
+    return ", ".join(f"{each.replace(' | None', '?')} {name}" for name, each in types.items())
 
 
 def _computed_in(x: Tensor, target: Tensor) -> torch.dtype:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import _thread
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from ctypes import c_int32
+from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 
 
-class Flag(Protocol):
-    value: int
+class Cancel(c_int32):
+    """The flag that ends a call; and what the library has in use until it has seen the flag."""
+
+    def __init__(self, *kept: Any) -> None:
+        c_int32.__init__(self, 0)  # super() has Python 3.11 refuse the class, for what ctypes makes of it
+        self.kept = kept
 
 
-def run(call: Callable[[], Result], cancel: Flag) -> Result:
+def run(call: Callable[[], Result], cancel: Cancel) -> Result:
     """The result of ``call``, which is made in another thread: Python runs signal handlers in the main thread, and only
     while that executes Python code or waits for a lock.
 
