@@ -38,11 +38,12 @@ func crossEntropy(
     try run(try checkedProblem(mode, input, classAxis, target, options, outputs, vector, names, &storage))
 }
 
-func run(_ problem: Problem) throws(CallError) {
+func run(_ problem: consuming Problem) throws(CallError) {
+    let classes = problem.classes
     do throws(LossFailure) {
         try withUnsafePointer(to: problem) { problem throws(LossFailure) in try Problem.run(problem) }
     } catch {
-        throw CallError(error, classes: problem.classes)
+        throw CallError(error, classes: classes)
     }
 }
 

@@ -1,3 +1,5 @@
+import Shims
+
 /// An exact sum of doubles: the same result for any order and any split, rounded once.
 ///
 /// A fixed-point number wide enough for every double (bit 0 is worth 2^-1074), in limbs of 32 bits kept in 64, so
@@ -22,6 +24,11 @@ public struct ExactSum: ~Copyable {
     private var usesLimbs = false
 
     public init() {}
+
+    /// Makes memory a sum of nothing. Of such a sum all bits are 0.
+    static func clear(_ place: UnsafeMutablePointer<ExactSum>) {
+        memset(place, 0, MemoryLayout<ExactSum>.size)
+    }
 
     @inline(never)
     public init(copying other: borrowing ExactSum) {

@@ -6,7 +6,7 @@ extension Problem {
         var divisor = try problem.pointee.scanTargets()
         if problem.pointee.isMeanOverDistributionMass { divisor = try sumMass(problem, divisor) }
         let isEmpty = try problem.pointee.settings.isEmptyMean(divisor)
-        if problem.pointee.outputs.statistics != nil { try problem.pointee.runForStatistics() }
+        if problem.pointee.outputs.statistics != nil { try runForStatistics(problem) }
         try runLosses(problem, divisor, isEmpty: isEmpty)
     }
 
@@ -68,23 +68,24 @@ extension Problem {
 
     /// Where the loss looks at the target mass of all classes, a pass of its own; before a gradient may take the input's place.
     @inline(never)
-    private func runForStatistics() throws(LossFailure) {
-        if Plan(for: self, threads: 1).isOfGroups { return }  // which have them from the loss's own pass
-        var problem = self
-        problem.mode = .softmax
-        problem.settings.labelSmoothing = 0
-        problem.settings.reduction = .none
-        problem.settings.squaresTemperature = false
-        problem.gradLosses = nil
-        problem.outputs.loss = nil
-        problem.outputs.grad = nil
-        problem.outputs.targetGrad = nil
-        problem.sparse = nil
-        problem.settings.targetType = .probs
-        problem.prior = nil
-        if !isIndexTarget { problem.withoutTarget() }
-        try withUnsafePointer(to: problem) { problem throws(LossFailure) in
-            try Problem.runLosses(problem, MeanDivisor(1), isEmpty: false)
+    private static func runForStatistics(_ problem: UnsafePointer<Problem>) throws(LossFailure) {
+        if Plan(for: problem.pointee, threads: 1).isOfGroups { return }  // which have them from the loss's own pass
+        var settings = problem.pointee.settings
+        settings.reduction = .none
+        settings.labelSmoothing = 0
+        settings.squaresTemperature = false
+        settings.targetType = .probs
+        var statistics = Problem(
+            .softmax, settings, classes: problem.pointee.classes, rows: problem.pointee.rows,
+            input: problem.pointee.input, target: problem.pointee.target)
+        if !problem.pointee.isIndexTarget { statistics.withoutTarget() }
+        statistics.ignoreIndices = problem.pointee.ignoreIndices
+        statistics.weight = problem.pointee.weight
+        statistics.sampleWeight = problem.pointee.sampleWeight
+        statistics.mask = problem.pointee.mask
+        statistics.outputs.statistics = problem.pointee.outputs.statistics
+        try withUnsafePointer(to: statistics) { statistics throws(LossFailure) in
+            try runLosses(statistics, MeanDivisor(1), isEmpty: false)
         }
     }
 

@@ -27,7 +27,7 @@ package struct Plan {
     ///   - threads: The most that the call may use; 0: the process's number, looked up only where there is work for several.
     ///   - forced: `rows`, `columns` or `shared`, for calls that can take that route.
     @inline(never)
-    package init(for problem: Problem, threads allowed: Int, forced: Route? = Route.forced) {
+    package init(for problem: borrowing Problem, threads allowed: Int, forced: Route? = Route.forced) {
         let computesInDoubles =
             problem.input.dtype == .f64 || problem.settings.transform.applies != 0 || problem.mode.isOfPairs
         let needsMass = !problem.isIndexTarget || problem.settings.labelSmoothing != 0 || problem.mode.isOfPairs
@@ -84,34 +84,34 @@ package struct Plan {
     // MARK: The reasons
 
     /// Short rows, and rows that are neighbours in memory while their classes are not.
-    private static func suitsColumns(_ problem: Problem) -> Bool {
+    private static func suitsColumns(_ problem: borrowing Problem) -> Bool {
         problem.classes <= CROSSENTROPY_COLUMN_CLASSES
             || (problem.input.classStride != 1 && problem.rows.step.input == 1)
     }
 
     /// Too few rows to give every thread its own, and long enough ones to be shared.
-    private static func suitsSharing(_ problem: Problem, threads: Int) -> Bool {
+    private static func suitsSharing(_ problem: borrowing Problem, threads: Int) -> Bool {
         threads > 1 && problem.classes >= 1 << 17
             && (problem.rows.count < threads || (problem.rows.count < 4 * threads && problem.classes >= 1 << 20))
     }
 
     /// As many as there are 2^16 elements, for which a thread is worth being woken.
-    private static func usefulThreads(_ problem: Problem) -> Int {
+    private static func usefulThreads(_ problem: borrowing Problem) -> Int {
         let (elements, overflow) = problem.rows.count.multipliedReportingOverflow(by: problem.classes)
         return overflow ? maxThreads : elements >> 16
     }
 
     /// Targets that are not probabilities of all classes, divergences, and derivatives beside the gradient.
-    private static func isOfPairs(_ problem: Problem) -> Bool {
+    private static func isOfPairs(_ problem: borrowing Problem) -> Bool {
         problem.mode.isOfPairs || problem.outputs.targetGrad != nil || writesTarget(problem)
     }
 
-    private static func writesTarget(_ problem: Problem) -> Bool {
+    private static func writesTarget(_ problem: borrowing Problem) -> Bool {
         problem.sparse != nil || problem.settings.targetType != .probs
     }
 
     /// A divergence of f32 (or 16-bit) logits on both sides, scaled by powers of two at most.
-    private static func isDivergenceOfSingles(_ problem: Problem) -> Bool {
+    private static func isDivergenceOfSingles(_ problem: borrowing Problem) -> Bool {
         problem.mode == .divergence && problem.settings.inputType == .logits && problem.settings.targetType == .logits
             && problem.sparse == nil
             && problem.outputs.targetGrad == nil && problem.input.dtype != .f64 && problem.target.dtype == .f32
@@ -120,7 +120,7 @@ package struct Plan {
             && (1 / problem.settings.temperature).isSmallPowerOfTwo
     }
 
-    private static func keptBytes(_ problem: Problem, rows: Int, inDoubles: Bool) -> Int {
+    private static func keptBytes(_ problem: borrowing Problem, rows: Int, inDoubles: Bool) -> Int {
         guard let grad = problem.outputs.grad else { return 0 }
         let isNative = grad.dtype.format(inDoubles: inDoubles) == CROSSENTROPY_NATIVE
         if isNative && grad.classStride == 1 && problem.settings.transform.applies == 0 { return 0 }

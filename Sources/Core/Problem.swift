@@ -14,7 +14,7 @@ public enum LossFailure: Error {
 
 /// What a call over rows asks for: checked views of the caller's memory, and settings. Whoever computes it is given a pointer, through
 /// which nothing is changed.
-public struct Problem {
+public struct Problem: ~Copyable {
     public var mode: Mode
     public var settings: Settings
     public var classes: Int

@@ -16,24 +16,24 @@ struct RowFacts {
     /// (0), or has a label that is no class (NaN): labels were checked, but the caller's memory may have changed since.
     @inline(__always)
     func read(_ count: Int, labels: UnsafeMutablePointer<Int64>, isCounted: UnsafeMutablePointer<Double>) {
-        let size = Int(CROSSENTROPY_GROUP)
-        let problem = problem.pointee
-        let hasLabels = problem.hasTarget && problem.isIndexTarget
-        let classes = UInt64(problem.classes)
-        let ignores = problem.settings.ignoreIndex != nil
-        let ignored = problem.settings.ignoreIndex ?? 0
-        for i in 0..<size { labels[i] = 0 }
+        let hasLabels = problem.pointee.hasTarget && problem.pointee.isIndexTarget
+        let classes = UInt64(problem.pointee.classes)
+        let ignores = problem.pointee.settings.ignoreIndex != nil
+        let ignored = problem.pointee.settings.ignoreIndex ?? 0
+        for i in 0..<Int(CROSSENTROPY_GROUP) { (labels[i], isCounted[i]) = (0, 0) }
         if hasLabels {
-            problem.target.copyLabels(at: first.target, count, problem.rows.step.target, to: labels)
+            problem.pointee.target.copyLabels(at: first.target, count, problem.pointee.rows.step.target, to: labels)
         }
-        for i in 0..<size {
+        for i in 0..<(problem.pointee.hasTarget ? count : 0) {
             let label = labels[i]
-            let isIgnored = i >= count || !problem.hasTarget || (hasLabels && ignores && label == ignored)
             let isIndex = UInt64(bitPattern: label) < classes
+            let isIgnored = hasLabels && ignores && label == ignored
             isCounted[i] = isIgnored ? 0 : isIndex ? 1 : .nan
             labels[i] = isIndex ? label : 0
         }
-        if problem.mask != nil || problem.ignoreIndices != nil { leaveOut(count, isCounted, hasLabels: hasLabels) }
+        if problem.pointee.mask != nil || problem.pointee.ignoreIndices != nil {
+            leaveOut(count, isCounted, hasLabels: hasLabels)
+        }
     }
 
     /// Rows that a mask or one of several ignored labels leaves out.
@@ -52,10 +52,13 @@ struct RowFacts {
     /// Of one row: the sample weight, the weight of the label's class, and the row's own upstream gradient.
     @inline(__always)
     func weights(_ i: Int, label: Int64) -> (sample: Double, ofClass: Double, upstream: Double) {
-        let problem = problem.pointee
-        let s = problem.sampleWeight?.double(at: first.sampleWeight + i * problem.rows.step.sampleWeight) ?? 1
-        let w = problem.isIndexTarget ? problem.weight.map { $0.double(at: Int(label) * $0.classStride) } ?? 1 : 1
-        let g = problem.gradLosses?.double(at: first.gradLoss + i * problem.rows.step.gradLoss) ?? 1
+        let s =
+            problem.pointee.sampleWeight?.double(at: first.sampleWeight + i * problem.pointee.rows.step.sampleWeight)
+            ?? 1
+        let w =
+            problem.pointee.isIndexTarget
+            ? problem.pointee.weight.map { $0.double(at: Int(label) * $0.classStride) } ?? 1 : 1
+        let g = problem.pointee.gradLosses?.double(at: first.gradLoss + i * problem.pointee.rows.step.gradLoss) ?? 1
         return (s, w, g)
     }
 

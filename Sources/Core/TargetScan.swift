@@ -2,7 +2,9 @@ import Shims
 
 extension Problem {
     /// Checks every label, and finds what the losses will be divided by (1 where they are not).
-    func scanTargets() throws(LossFailure) -> MeanDivisor {
+    /// - Parameter limit: What labels are below; `nil`: the number of classes.
+    func scanTargets(below limit: Int? = nil) throws(LossFailure) -> MeanDivisor {
+        let classes = limit ?? self.classes
         if !hasTarget { return MeanDivisor(1) }
         let classSet = sparse == nil ? nil : ClassSet(classes)
         if sparse != nil && classSet == nil { throw .outOfMemory }
@@ -15,7 +17,9 @@ extension Problem {
             return meanDivisor(counting: rows.count)
         }
         // The usual case quickly; if a label is bad, the other way finds out which.
-        if !addsWeights && mask == nil && ignoreIndices == nil && sparse == nil, let counted = countedRows() {
+        if !addsWeights && mask == nil && ignoreIndices == nil && sparse == nil,
+            let counted = countedRows(below: classes)
+        {
             return meanDivisor(counting: counted)
         }
 
@@ -54,7 +58,7 @@ extension Problem {
     }
 
     /// How many rows are not ignored; `nil` if a label is out of range, or the call was cancelled.
-    private func countedRows() -> Int? {
+    private func countedRows(below classes: Int) -> Int? {
         let step = rows.step.target
         var counted = 0
         var isGood = true

@@ -122,7 +122,7 @@ struct Workspace {
 
     /// No sums yet.
     func reset() {
-        for i in 0..<threads { slot(i).sum.initialize(to: ExactSum()) }
+        for i in 0..<threads { ExactSum.clear(slot(i).sum) }
     }
 
     /// The sum of all threads' sums, which becomes the first one's.
@@ -138,7 +138,8 @@ struct Workspace {
     /// Divides the class weights by a power of two, the exponent of which is returned, if the largest is near an end of the range; and
     /// the exponent that would bring the largest near 1. The z-loss is divided by it too, as it is added to what they weigh. None
     /// of them may get near the other end.
-    private static func normalize(_ weights: UnsafeMutablePointer<Double>, for problem: Problem) -> (Int, Int) {
+    private static func normalize(_ weights: UnsafeMutablePointer<Double>, for problem: borrowing Problem) -> (Int, Int)
+    {
         var largest = 0.0
         var least = Double.infinity
         problem.settings.forEachPart(of: problem.classes) { part in

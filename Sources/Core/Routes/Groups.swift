@@ -21,23 +21,24 @@ struct Groups {
 
     /// What is the same for all groups.
     private func fillInCommon(_ inDoubles: Bool) {
-        let problem = problem.pointee
-        group.pointee.classes = Int64(problem.classesPerRow)
-        group.pointee.input_stride = Int64(problem.input.classStride)
-        group.pointee.input_row_stride = Int64(problem.rows.step.input)
-        group.pointee.mode = problem.mode.rawValue
-        group.pointee.wants_statistics = problem.outputs.statistics?.wanted(hasTarget: problem.hasTarget) ?? 0
+        group.pointee.classes = Int64(problem.pointee.classesPerRow)
+        group.pointee.input_stride = Int64(problem.pointee.input.classStride)
+        group.pointee.input_row_stride = Int64(problem.pointee.rows.step.input)
+        group.pointee.mode = problem.pointee.mode.rawValue
+        group.pointee.wants_statistics =
+            problem.pointee.outputs.statistics?.wanted(hasTarget: problem.pointee.hasTarget) ?? 0
         group.pointee.by_columns = plan.pointee.isByColumns ? 1 : 0
-        group.pointee.input_format = problem.input.dtype.format(inDoubles: inDoubles)
-        group.pointee.grad_format = problem.outputs.grad?.dtype.format(inDoubles: inDoubles) ?? CROSSENTROPY_NATIVE
-        group.pointee.grad_stride = Int64(problem.outputs.grad?.classStride ?? 0)
-        group.pointee.grad_row_stride = Int64(problem.rows.step.grad)
+        group.pointee.input_format = problem.pointee.input.dtype.format(inDoubles: inDoubles)
+        group.pointee.grad_format =
+            problem.pointee.outputs.grad?.dtype.format(inDoubles: inDoubles) ?? CROSSENTROPY_NATIVE
+        group.pointee.grad_stride = Int64(problem.pointee.outputs.grad?.classStride ?? 0)
+        group.pointee.grad_row_stride = Int64(problem.pointee.rows.step.grad)
         // Short rows lie one after the other, neighbours class by class.
-        let apart = problem.rows.step.input == 1 ? problem.input.classStride : Int(CROSSENTROPY_GROUP)
-        group.pointee.upcoming_stride = Int64(apart &* problem.input.dtype.size)
-        group.pointee.terms = problem.settings.terms
-        group.pointee.transform = problem.settings.transform
-        group.pointee.cancel = problem.settings.cancel
+        let apart = problem.pointee.rows.step.input == 1 ? problem.pointee.input.classStride : Int(CROSSENTROPY_GROUP)
+        group.pointee.upcoming_stride = Int64(apart &* problem.pointee.input.dtype.size)
+        group.pointee.terms = problem.pointee.settings.terms
+        group.pointee.transform = problem.pointee.settings.transform
+        group.pointee.cancel = problem.pointee.settings.cancel
         group.pointee.scratch = slot.scratch
         group.pointee.blocks = slot.blocks
         group.pointee.kept = plan.pointee.keptBytes == 0 ? nil : slot.extra
@@ -85,7 +86,6 @@ struct Groups {
     /// Fills in what differs from group to group.
     @inline(never)
     func prepare(_ count: Int, _ first: RowOffsets) {
-        let size = Int(CROSSENTROPY_GROUP)
         let scales = pass.pointee.scales
         let facts = RowFacts(problem, first)
         let labels = shim_group_labels(group)!
@@ -97,13 +97,13 @@ struct Groups {
         let factor = scales.gradFactor
         facts.read(count, labels: labels, isCounted: isCounted)
         // Without weights, which is the usual case.
-        for i in 0..<size {
-            let isIndex = isCounted[i] == isCounted[i]
-            lossScale[i] = isIndex ? 1 : .nan
-            gradScale[i] = isIndex ? factor : .nan
+        for i in 0..<Int(CROSSENTROPY_GROUP) {
+            lossScale[i] = 1
+            gradScale[i] = factor
             sampleWeight[i] = 1
             gradWeight[i] = factor
         }
+        for i in 0..<count where isCounted[i] != isCounted[i] { (lossScale[i], gradScale[i]) = (.nan, .nan) }
         group.pointee.has_powers = 0
         if problem.pointee.weight != nil || problem.pointee.sampleWeight != nil || problem.pointee.gradLosses != nil
             || !scales.areOnes

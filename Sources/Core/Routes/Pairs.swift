@@ -22,7 +22,7 @@ struct Pairs {
     private static let leastSingleDivergence = 0x1p-21
 
     /// Room for the arrays of a row; true if that is more than there can be.
-    static func bytes(for problem: Problem) -> (Int, Bool) {
+    static func bytes(for problem: borrowing Problem) -> (Int, Bool) {
         let (bytes, overflow) = rowLength(problem.classes).multipliedReportingOverflow(
             by: 5 * MemoryLayout<Double>.size)
         return (bytes, overflow || bytes > Int.max / 512)  // for each of the threads
@@ -39,38 +39,37 @@ struct Pairs {
         _ weight: UnsafePointer<Double>?
     ) {
         self.problem = problem
-        let problem = problem.pointee
         let table = withUnsafeMutablePointer(to: &Processor.state.pointee.kernels) { $0 }
         kernels = table.pointee.pair
         scatter = shim_binary_kernels(table, 1).pointee.scatter
         scatterSingles = shim_binary_kernels(table, 0).pointee.scatter
         fill = shim_fill_kernel(table, 1)
         usesSingles = plan.usesSinglePairs
-        let length = Self.rowLength(problem.classes)
+        let length = Self.rowLength(problem.pointee.classes)
         let rows = memory.bindMemory(to: Double.self, capacity: 5 * length)
         dense = rows
 
-        pair.classes = Int64(problem.classes)
+        pair.classes = Int64(problem.pointee.classes)
         pair.weight = weight
-        pair.keep = 1 - problem.settings.labelSmoothing
-        pair.is_plain = problem.mode == .divergence && problem.settings.isPlainDivergence ? 1 : 0
-        pair.cancel = problem.settings.cancel
-        pair.prediction.cancel = problem.settings.cancel
-        pair.target.cancel = problem.settings.cancel
-        pair.prediction.stride = Int64(problem.input.classStride)
-        pair.prediction.format = problem.input.dtype.format(inDoubles: true)
-        pair.prediction.kind = problem.settings.inputType.rawValue
-        pair.prediction.transform = problem.settings.transform
-        pair.prediction.clip_low = problem.settings.clipLow
-        pair.prediction.clip_high = problem.settings.clipHigh
+        pair.keep = 1 - problem.pointee.settings.labelSmoothing
+        pair.is_plain = problem.pointee.mode == .divergence && problem.pointee.settings.isPlainDivergence ? 1 : 0
+        pair.cancel = problem.pointee.settings.cancel
+        pair.prediction.cancel = problem.pointee.settings.cancel
+        pair.target.cancel = problem.pointee.settings.cancel
+        pair.prediction.stride = Int64(problem.pointee.input.classStride)
+        pair.prediction.format = problem.pointee.input.dtype.format(inDoubles: true)
+        pair.prediction.kind = problem.pointee.settings.inputType.rawValue
+        pair.prediction.transform = problem.pointee.settings.transform
+        pair.prediction.clip_low = problem.pointee.settings.clipLow
+        pair.prediction.clip_high = problem.pointee.settings.clipHigh
         pair.prediction.values = rows + length
         pair.prediction.logs = rows + 2 * length
         pair.target.clip_low = -.infinity
         pair.target.clip_high = .infinity
         pair.target.values = rows + 3 * length
         pair.target.logs = rows + 4 * length
-        if problem.settings.temperature != 1 && problem.settings.targetType == .logits {
-            pair.target.transform = crossentropy_transform(scale: 1 / problem.settings.temperature, softcap: 0)
+        if problem.pointee.settings.temperature != 1 && problem.pointee.settings.targetType == .logits {
+            pair.target.transform = crossentropy_transform(scale: 1 / problem.pointee.settings.temperature, softcap: 0)
         }
     }
 

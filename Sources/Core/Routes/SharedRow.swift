@@ -45,11 +45,11 @@ struct SharedRow {
     }
 
     private static func forEachBlock(_ groups: Groups, _ kernel: crossentropy_block_kernel) {
-        let problem = groups.problem.pointee
-        let blocks = (problem.classes + Int(CROSSENTROPY_BLOCK) - 1) / Int(CROSSENTROPY_BLOCK)
+        let problem = groups.problem
+        let blocks = (problem.pointee.classes + Int(CROSSENTROPY_BLOCK) - 1) / Int(CROSSENTROPY_BLOCK)
         let workspace = groups.pass.pointee.workspace
         var row = SharedRow(
-            pieces: Pieces(count: blocks, length: blocksPerPiece, cancel: problem.settings.cancel),
+            pieces: Pieces(count: blocks, length: blocksPerPiece, cancel: problem.pointee.settings.cancel),
             group: UnsafePointer(groups.group), workspace: workspace, kernel: kernel)
         ThreadPool.run(threads: workspace.threads, { SharedRow.work($0!) }, &row)
     }

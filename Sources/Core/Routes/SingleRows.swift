@@ -16,40 +16,43 @@ struct SingleRows {
     init(_ pass: UnsafePointer<RowPass>, _ slot: Workspace.Slot) {
         self.pass = pass
         self.slot = slot
-        let problem = pass.pointee.problem.pointee
+        let problem = pass.pointee.problem
         let plan = pass.pointee.plan.pointee
         let workspace = pass.pointee.workspace
         let kernels = withUnsafePointer(to: &Processor.state.pointee.kernels) { $0 }
         let inDoubles = plan.computesInDoubles
         let type: Int32 = inDoubles ? 1 : 0
         if case .mass = pass.pointee.purpose { isOfMass = true } else { isOfMass = false }
-        if isOfMass || problem.mode.isOfPairs {
+        if isOfMass || problem.pointee.mode.isOfPairs {
             kernel = kernels.pointee.total_mass
         } else if plan.needsMass {
-            kernel = shim_mass_kernel(kernels, problem.settings.inputType.rawValue, type)
+            kernel = shim_mass_kernel(kernels, problem.pointee.settings.inputType.rawValue, type)
         } else {
-            kernel = shim_index_kernel(kernels, problem.settings.inputType.rawValue, type)
+            kernel = shim_index_kernel(kernels, problem.pointee.settings.inputType.rawValue, type)
         }
-        row.classes = Int64(problem.classes)
-        row.input_stride = Int64(problem.input.classStride)
-        row.input_format = problem.input.dtype.format(inDoubles: inDoubles)
-        row.target_stride = Int64(problem.target.classStride)
-        row.target_is_f64 = problem.target.dtype == .f64 ? 1 : 0
-        row.grad_stride = Int64(problem.outputs.grad?.classStride ?? 0)
-        row.grad_format = problem.outputs.grad?.dtype.format(inDoubles: inDoubles) ?? CROSSENTROPY_NATIVE
+        row.classes = Int64(problem.pointee.classes)
+        row.input_stride = Int64(problem.pointee.input.classStride)
+        row.input_format = problem.pointee.input.dtype.format(inDoubles: inDoubles)
+        row.target_stride = Int64(problem.pointee.target.classStride)
+        row.target_is_f64 = problem.pointee.target.dtype == .f64 ? 1 : 0
+        row.grad_stride = Int64(problem.pointee.outputs.grad?.classStride ?? 0)
+        row.grad_format = problem.pointee.outputs.grad?.dtype.format(inDoubles: inDoubles) ?? CROSSENTROPY_NATIVE
         if let weights = workspace.classWeights { row.weight = UnsafePointer(weights) }
         row.keep = 1
         if !isOfMass {
-            row.keep = 1 - problem.settings.labelSmoothing
-            row.spread = problem.prior == nil ? problem.settings.labelSmoothing / Double(problem.classes) : 0
+            row.keep = 1 - problem.pointee.settings.labelSmoothing
+            row.spread =
+                problem.pointee.prior == nil
+                ? problem.pointee.settings.labelSmoothing / Double(problem.pointee.classes) : 0
             if let priors = workspace.priors { row.prior = UnsafePointer(priors) }
         }
-        row.terms = problem.settings.terms
-        row.terms.z_loss = ScaledNumber(problem.settings.terms.z_loss).shifted(by: -workspace.weightExponent).value
-        row.transform = problem.settings.transform
-        row.clip_low = problem.settings.clipLow
-        row.clip_high = problem.settings.clipHigh
-        row.cancel = problem.settings.cancel
+        row.terms = problem.pointee.settings.terms
+        row.terms.z_loss =
+            ScaledNumber(problem.pointee.settings.terms.z_loss).shifted(by: -workspace.weightExponent).value
+        row.transform = problem.pointee.settings.transform
+        row.clip_low = problem.pointee.settings.clipLow
+        row.clip_high = problem.pointee.settings.clipHigh
+        row.cancel = problem.pointee.settings.cancel
         row.scratch = slot.scratch
         row.blocks = slot.blocks
         pairs = plan.route == .pairs ? Pairs(pass.pointee.problem, plan, slot.extra, row.weight) : nil

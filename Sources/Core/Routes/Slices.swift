@@ -16,9 +16,7 @@ extension Problem {
         throws(LossFailure)
     {
         // Which labels are too large is not known yet.
-        var scan = problem.pointee
-        scan.classes = .max
-        _ = try scan.scanTargets()
+        _ = try problem.pointee.scanTargets(below: .max)
         try runSlices(problem, partials, RowScales(loss: ScaledNumber(1), exponent: 0, grad: nil))
     }
 
@@ -125,26 +123,25 @@ struct Slices {
     @inline(never)
     @_optimize(size)
     private func compute(_ place: Problem.Partials, _ offsets: RowOffsets) {
-        let problem = problem.pointee
-        let first = problem.slice!.lowerBound
-        let label = problem.target.label(at: offsets.target)
-        let isIgnored = problem.isIgnored(label)
+        let first = problem.pointee.slice!.lowerBound
+        let label = problem.pointee.target.label(at: offsets.target)
+        let isIgnored = problem.pointee.isIgnored(label)
         var partial = crossentropy_partial(
-            dtype: problem.input.dtype, label: isIgnored ? Problem.ignoredLabel : label.value,
-            transform: problem.settings.transform)
-        partial.cover(first: first, count: problem.classes)
+            dtype: problem.pointee.input.dtype, label: isIgnored ? Problem.ignoredLabel : label.value,
+            transform: problem.pointee.settings.transform)
+        partial.cover(first: first, count: problem.pointee.classes)
         if !isIgnored {
             group.pointee.rows = 1
-            group.pointee.input = UnsafeRawPointer(problem.input.element(offsets.input))
+            group.pointee.input = UnsafeRawPointer(problem.pointee.input.element(offsets.input))
             shim_group_labels(group)![0] = label.value &- Int64(first)
             kernels.read(group)
-            if problem.slice!.contains(Int(label.value)) {
+            if problem.pointee.slice!.contains(Int(label.value)) {
                 partial.has_target = 1
                 partial.target = shim_group_target(group)![0]
             }
             var sum = crossentropy_block_sum()
-            for block in 0..<(problem.classes + Int(CROSSENTROPY_BLOCK) - 1) / Int(CROSSENTROPY_BLOCK) {
-                if problem.settings.isCancelled { return }
+            for block in 0..<(problem.pointee.classes + Int(CROSSENTROPY_BLOCK) - 1) / Int(CROSSENTROPY_BLOCK) {
+                if problem.pointee.settings.isCancelled { return }
                 sum.max = partial.max
                 kernels.sum(group, 0, Int64(block), &sum)
                 partial.add(sum, first: first)

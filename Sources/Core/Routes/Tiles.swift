@@ -10,17 +10,17 @@ package struct RowTile {
     var stride: Int { rows + Int(CROSSENTROPY_GROUP) }
 
     /// `nil` where there is no need of one, or too many classes for one to stay near the core.
-    init?(for problem: Problem) {
+    init?(for problem: borrowing Problem) {
         guard problem.rows.step.input == 1, problem.input.classStride != 1 else { return nil }
         let most = (1 << 18) / problem.input.dtype.size / max(1, problem.classes) - Int(CROSSENTROPY_GROUP)
         rows = min(1024, most) & ~(Int(CROSSENTROPY_GROUP) - 1)
         if rows < 2 * Int(CROSSENTROPY_GROUP) { return nil }
     }
 
-    func bytes(_ problem: Problem) -> Int { problem.classes * stride * problem.input.dtype.size }
+    func bytes(_ problem: borrowing Problem) -> Int { problem.classes * stride * problem.input.dtype.size }
 
     /// Whether gradients can take the places of the logits that they are of.
-    func holdsGradients(_ problem: Problem) -> Bool {
+    func holdsGradients(_ problem: borrowing Problem) -> Bool {
         problem.rows.step.grad == 1 && problem.outputs.grad != nil && problem.outputs.grad!.dtype == problem.input.dtype
     }
 
@@ -46,15 +46,14 @@ extension Groups {
     /// Groups of rows whose classes lie far apart, from a copy.
     @inline(never)
     func run(_ tile: RowTile, _ row: Int, _ count: Int, _ first: RowOffsets) {
-        let problem = problem.pointee
-        let size = problem.input.dtype.size
-        let holdsGradients = pass.pointee.scales.hasGradients && tile.holdsGradients(problem)
+        let size = problem.pointee.input.dtype.size
+        let holdsGradients = pass.pointee.scales.hasGradients && tile.holdsGradients(problem.pointee)
         group.pointee.input_stride = Int64(tile.stride)
         if holdsGradients { group.pointee.grad_stride = Int64(tile.stride) }
-        tile.read(problem.input, first.input, count, classes: problem.classes, to: slot.extra)
+        tile.read(problem.pointee.input, first.input, count, classes: problem.pointee.classes, to: slot.extra)
         for start in stride(from: 0, to: count, by: Int(CROSSENTROPY_GROUP)) {
             let rows = min(Int(CROSSENTROPY_GROUP), count - start)
-            let offsets = first + problem.rows.step * start
+            let offsets = first + problem.pointee.rows.step * start
             prepare(rows, offsets)
             group.pointee.input = UnsafeRawPointer(slot.extra + start * size)
             group.pointee.upcoming = group.pointee.input  // `read` has asked for what comes next
@@ -63,7 +62,8 @@ extension Groups {
             finish(row + start, rows, offsets)
         }
         if holdsGradients {
-            tile.write(slot.extra, to: problem.outputs.grad!, first.grad, count, classes: problem.classes)
+            tile.write(
+                slot.extra, to: problem.pointee.outputs.grad!, first.grad, count, classes: problem.pointee.classes)
         }
     }
 }
