@@ -49,7 +49,7 @@ func logitsMass<T: Element>(_ row: crossentropy_row, _: T.Type) -> Double {
     if loss != loss || !(totalMass.magnitude < .infinity) {
         row.fillGradient(with: T.nan)
     } else if let writer = row.writer(T.self) {
-        writeDifferences(row, stats, slopes + zScale[0], writer)
+        writeDifferences(row, stats, slopes, zScale[0], writer)
     }
     return loss
 }
@@ -111,12 +111,13 @@ private func addDistance(
     distances += (a * (DoubleLanes(repeating: top) - x)).replacing(with: zero, where: a .== zero)
 }
 
-/// Gradient `grad_scale (A p_c - a_c)` for every class, A = sum a_c; with terms, a_c b_c instead of a_c, and A with what the
-/// z-loss adds.
+/// Gradient `grad_scale ((A + z) p_c - a_c)` for every class, A = sum a_c and z what the z-loss adds; with terms, a_c b_c instead of
+/// a_c.
 @inline(__always)
 private func writeDifferences<T: Element>(
-    _ row: crossentropy_row, _ stats: LogSumExp, _ totalMass: Double, _ writer: BlockWriter<T>
+    _ row: crossentropy_row, _ stats: LogSumExp, _ slopes: Double, _ zScale: Double, _ writer: BlockWriter<T>
 ) {
+    let totalMass = slopes + zScale
     let max = T(stats.max[0])
     let rest = stats.rest[0]
     let reference = T.expReference(T.splat(max))
@@ -142,7 +143,7 @@ private func writeDifferences<T: Element>(
         let x = shifted(block, count, by: T.get(0, of: reference.shift), reader.scratch)
         let g = writer.block(start)
         // The largest element's probability is close to 1 in a confident row, so its difference is written as
-        // (A - a_k) - A rest / (1 + rest) there. Looked for now, because g may be x.
+        // (A - a_k) + z - (A + z) rest / (1 + rest) there. Looked for now, because g may be x.
         let largest =
             largestIsWritten || rest >= 1 || max == -.infinity
             ? nil : firstIndex(of: max - T.get(0, of: reference.shift), x, count)
@@ -154,7 +155,7 @@ private func writeDifferences<T: Element>(
             T.storeTail(T.narrow(p.fusedAdding(loadMass(mass, i), minusScale) * power), g, i, n)
         }
         if let largest {
-            let difference = (totalMass - mass[largest]) - totalMass * (rest / (1 + rest))
+            let difference = (slopes - mass[largest]) + zScale - totalMass * (rest / (1 + rest))
             T.store(T(scale * difference * rowPower + 0), g, largest)
             largestIsWritten = true
         }
