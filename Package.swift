@@ -35,7 +35,7 @@ func kernels(_ name: String, march: String?, optimization: String = "-Ounchecked
         settings.append(.unsafeFlags(["-Xcc", "-march=\(march)"]))  // sets the module's own target too
     }
     return .target(
-        name: name, dependencies: ["Shims"], swiftSettings: settings,
+        name: name, dependencies: ["KernelABI", "Shims"], swiftSettings: settings,
         linkerSettings: [.linkedLibrary("m")])  // fma, where the processor has no such instruction
 }
 
@@ -54,14 +54,15 @@ var products: [Product] = [.library(name: "CrossEntropy", targets: ["CrossEntrop
 var targets: [Target] =
     kernelTargets + [
         .systemLibrary(name: "CCrossEntropy", path: "include"),
+        .target(name: "KernelABI"),
         .target(
-            name: "Shims",
+            name: "Shims", dependencies: ["KernelABI"],
             // Thread-local storage without __tls_get_addr, see Shims.c.
             cSettings: [.unsafeFlags(["-mtls-dialect=gnu2"])]
         ),
-        .target(name: "Core", dependencies: ["Shims"] + kernelDependencies, swiftSettings: common),
+        .target(name: "Core", dependencies: ["KernelABI", "Shims"] + kernelDependencies, swiftSettings: common),
         .target(
-            name: "CABI", dependencies: ["CCrossEntropy", "Shims", "Core"], exclude: ["exports.map"],
+            name: "CABI", dependencies: ["CCrossEntropy", "KernelABI", "Shims", "Core"], exclude: ["exports.map"],
             swiftSettings: common),
     ]
 
@@ -86,11 +87,11 @@ if embedded {
         .target(name: "VectorCases", dependencies: ["CrossEntropy"], path: "Tests/VectorCases"),
         .executableTarget(
             name: "crossentropy-vectors", dependencies: ["VectorCases"], path: "Tests/SwiftConsumer"),
-        .target(name: "KernelSweep", dependencies: ["Shims"] + kernelDependencies, path: "Tests/KernelSweep"),
+        .target(name: "KernelSweep", dependencies: ["KernelABI", "Shims"] + kernelDependencies, path: "Tests/KernelSweep"),
         .executableTarget(
             name: "crossentropy-exhaustive", dependencies: ["KernelSweep"], path: "Tests/Exhaustive"),
-        .testTarget(name: "KernelTests", dependencies: ["Shims", "KernelSweep"] + kernelDependencies),
-        .testTarget(name: "CoreTests", dependencies: ["Core", "Shims"]),
+        .testTarget(name: "KernelTests", dependencies: ["KernelABI", "Shims", "KernelSweep"] + kernelDependencies),
+        .testTarget(name: "CoreTests", dependencies: ["Core", "KernelABI", "Shims"]),
         .testTarget(name: "CABITests", dependencies: ["CABI", "CCrossEntropy"]),
         .testTarget(name: "CrossEntropyTests", dependencies: ["CrossEntropy", "VectorCases"]),
     ]

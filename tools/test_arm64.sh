@@ -27,13 +27,13 @@ module() { # its name, then more flags
     shift
     "${SWIFT:-swift}c" -target aarch64-none-none-elf -enable-experimental-feature Embedded -wmo -parse-as-library \
         -enforce-exclusivity=unchecked -swift-version 6 -package-name crossentropy -Xcc -isystem -Xcc $root/include \
-        -I include -I Sources/Shims/include -I $out -module-name "$name" "$@" \
+        -I include -I Sources/KernelABI/include -I Sources/Shims/include -I $out -module-name "$name" "$@" \
         -emit-module-path $out/"$name".swiftmodule -c Sources/"$name"/*.swift -o $out/"$name".o
 }
 module Kernels -Ounchecked -DCROSSENTROPY_KERNELS
 module Core -O
 module CABI -O
-aarch64-linux-gnu-gcc -O2 -fPIC -ISources/Shims/include -c Sources/Shims/Shims.c -o $out/Shims.o
+aarch64-linux-gnu-gcc -O2 -fPIC -ISources/KernelABI/include -ISources/Shims/include -c Sources/Shims/Shims.c -o $out/Shims.o
 aarch64-linux-gnu-gcc -shared $out/{Kernels,Core,CABI,Shims}.o -o $library -lm \
     -Wl,--version-script=Sources/CABI/exports.map,-soname=libcrossentropy.so.0,-z,nodelete,-z,defs,-z,text,-z,relro,-z,now \
     -Wl,--gc-sections,--strip-all

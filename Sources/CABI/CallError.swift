@@ -1,5 +1,6 @@
 import CCrossEntropy
 import Core
+import KernelABI
 import Shims
 
 /// A call's failure: its status, after the text has gone to where ce_last_error_message finds it.

@@ -3,6 +3,7 @@
 // because the names are those of the header.
 import CCrossEntropy
 import Core
+import KernelABI
 import Shims
 
 // The functions of crossentropy.h. `@implementation` makes the compiler hold each of them to its declaration there.

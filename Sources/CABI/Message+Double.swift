@@ -1,3 +1,4 @@
+import KernelABI
 import Shims
 
 extension Message {

@@ -1,5 +1,6 @@
 import CCrossEntropy
 import Core
+import KernelABI
 import Shims
 
 /// The size of ce_options in release 0.1.0, the first: the smallest that is accepted, for ever.

@@ -3,7 +3,7 @@
 // because the names are those of the header.
 import CCrossEntropy
 import Core
-import Shims
+import KernelABI
 
 // Partial statistics: everything is checked here, as for the loss of whole rows.
 
@@ -230,7 +230,7 @@ private func core(_ partials: UnsafePointer<ce_partial>?, _ view: TensorView) ->
 
 /// The labels that the statistics hold.
 private func labels(_ partials: UnsafePointer<ce_partial>?, _ view: TensorView) -> Operand {
-    Operand(data: partials.map { shim_partial_label(core($0)) } ?? view.data, dtype: .i64)
+    Operand(data: partials.map { crossentropy_partial_label(core($0)) } ?? view.data, dtype: .i64)
 }
 
 /// Which classes the input holds.
@@ -333,7 +333,7 @@ private func checkComplete(
     let mayBeComplete = statistics[0].classes == Int64(classes)
     let cover = mayBeComplete ? crossentropy_partial.cover(classes: classes, cancel) : 0
     for row in 0..<rows {
-        if row % 256 == 0 && shim_is_cancelled(cancel) { throw CallError(.cancelled, classes: classes) }
+        if row % 256 == 0 && crossentropy_is_cancelled(cancel) { throw CallError(.cancelled, classes: classes) }
         try check(statistics, row, "partials")
         if mayBeComplete && statistics[row].isComplete(classes: classes, cover: cover) { continue }
         throw CallError(CE_ERROR_PARTIAL) {
@@ -357,7 +357,7 @@ private func checkSettings(
     _ partials: Problem.Partials, _ rows: Int, _ dtype: DType, _ cancel: UnsafeMutablePointer<crossentropy_cancel>?
 ) throws(CallError) {
     for row in 0..<rows {
-        if row % 256 == 0 && shim_is_cancelled(cancel) { throw CallError(.cancelled, classes: 0) }
+        if row % 256 == 0 && crossentropy_is_cancelled(cancel) { throw CallError(.cancelled, classes: 0) }
         if (partials[row].dtype == DType.f64.rawValue) != (dtype == .f64) {
             throw CallError(CE_ERROR_PARTIAL) {
                 $0.text("statistics in ")

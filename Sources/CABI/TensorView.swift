@@ -1,5 +1,6 @@
 import CCrossEntropy
 import Core
+import KernelABI
 import Shims
 
 /// A checked view of the caller's memory: lengths are not negative, and no offset overflows.

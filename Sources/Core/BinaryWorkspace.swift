@@ -1,3 +1,4 @@
+import KernelABI
 import Shims
 
 /// The memory that a call needs beside the caller's: a share for each thread, from malloc, so that running out of it is

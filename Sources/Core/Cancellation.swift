@@ -1,13 +1,13 @@
-import Shims
+import KernelABI
 
-// How a call ends early. The kernels ask once per block (see shim_is_cancelled); here are the loops of Core, which ask as often.
+// How a call ends early. The kernels ask once per block (see crossentropy_is_cancelled); here are the loops of Core, which ask as often.
 
 extension Settings {
     /// Whether the caller's flag is set, or was when someone asked before.
-    @inline(__always) var isCancelled: Bool { shim_is_cancelled(cancel) }
+    @inline(__always) var isCancelled: Bool { crossentropy_is_cancelled(cancel) }
 
     /// Whether a loop may have ended early.
-    var wasCancelled: Bool { shim_was_cancelled(cancel) }
+    var wasCancelled: Bool { crossentropy_was_cancelled(cancel) }
 
     /// Elements or rows that are gone through between two looks at the caller's flag.
     static var part: Int { 1 << 14 }

@@ -1,4 +1,4 @@
-import Shims
+import KernelABI
 
 /// A length, and the distance in elements of a step along it.
 public struct TensorDimension {

@@ -1,4 +1,4 @@
-import Shims
+import KernelABI
 
 /// Element types, with the codes of crossentropy.h.
 public enum DType: Int32 {

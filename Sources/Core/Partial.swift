@@ -1,4 +1,4 @@
-import Shims
+import KernelABI
 
 // Statistics of a row over some of its blocks. They are functions of the set of blocks, not of the order in which these came:
 // the largest logit and its first class are, and so is the sum of all exponentials but that one's, because it is an integer.
@@ -111,7 +111,7 @@ extension crossentropy_partial {
         top = 0
         top_exponent = 0
         sum_exponent = 0
-        let limbs = shim_partial_limbs(&self)!
+        let limbs = crossentropy_partial_limbs(&self)!
         for i in 0..<Self.limbCount { limbs[i] = 0 }
     }
 
@@ -139,7 +139,7 @@ extension crossentropy_partial {
         if start <= sum_exponent { return }
         // Both are multiples of 32, and may be far apart.
         let distance = UInt64(bitPattern: start &- sum_exponent) >> 5
-        let limbs = shim_partial_limbs(&self)!
+        let limbs = crossentropy_partial_limbs(&self)!
         let dropped = Int(min(distance, UInt64(Self.limbCount)))
         for i in 0..<Self.limbCount - dropped { limbs[i] = limbs[i + dropped] }
         for i in Self.limbCount - dropped..<Self.limbCount { limbs[i] = 0 }
@@ -164,14 +164,14 @@ extension crossentropy_partial {
     }
 
     private mutating func addDigit(_ digit: UInt64, _ place: Int) {
-        if place >= 0 && place < Self.limbCount { shim_partial_limbs(&self)![place] &+= digit }
+        if place >= 0 && place < Self.limbCount { crossentropy_partial_limbs(&self)![place] &+= digit }
     }
 
     @inline(never)
     private mutating func add(_ other: crossentropy_partial) {
         var other = other
-        let from = shim_partial_limbs(&other)!
-        let limbs = shim_partial_limbs(&self)!
+        let from = crossentropy_partial_limbs(&other)!
+        let limbs = crossentropy_partial_limbs(&self)!
         // The window is not below the other's.
         let dropped = Int(min(UInt64(bitPattern: sum_exponent &- other.sum_exponent) >> 5, UInt64(Self.limbCount)))
         for i in 0..<Self.limbCount - dropped { limbs[i] &+= from[i + dropped] }
@@ -182,7 +182,7 @@ extension crossentropy_partial {
     @_optimize(size)
     func total() -> (value: Double, exponent: Int64) {
         var copy = self
-        let limbs = shim_partial_limbs(&copy)!
+        let limbs = crossentropy_partial_limbs(&copy)!
         var carry: UInt64 = 0
         var top = -1
         for i in 0..<Self.limbCount {
@@ -240,7 +240,7 @@ extension crossentropy_partial {
         let blocks = (classes - 1) / Int(CROSSENTROPY_BLOCK) + 1
         var sum: UInt64 = 0
         var first = 0
-        while first < blocks && !shim_is_cancelled(cancel) {
+        while first < blocks && !crossentropy_is_cancelled(cancel) {
             let end = min(blocks, first + Settings.part)
             sum &+= cover(blocks: first..<end)
             first = end

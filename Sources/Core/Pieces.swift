@@ -1,3 +1,4 @@
+import KernelABI
 import Shims
 
 /// Work that the threads of a call share: pieces of it, which each thread claims one after the other until none is left.
@@ -22,7 +23,7 @@ struct Pieces {
 extension UnsafeMutablePointer<Pieces> {
     /// The next piece that no thread has claimed; `nil` where none is left, or the call is cancelled or stopped.
     func next() -> Range<Int>? {
-        if shim_load_i32(&pointee.isStopped) != 0 || shim_is_cancelled(pointee.cancel) { return nil }
+        if shim_load_i32(&pointee.isStopped) != 0 || crossentropy_is_cancelled(pointee.cancel) { return nil }
         let piece = Int(shim_fetch_add_i64(&pointee.claimed, 1))
         let (first, overflow) = piece.multipliedReportingOverflow(by: pointee.length)
         if overflow || first >= pointee.count { return nil }

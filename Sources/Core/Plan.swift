@@ -1,4 +1,4 @@
-import Shims
+import KernelABI
 
 /// How a call is computed. Every decision that follows from what was asked is made here, once, and all that comes later reads it.
 ///

@@ -1,9 +1,15 @@
+import KernelABI
 import Shims
 
 /// What was found out about the processor and the environment, once per process.
 public enum Processor {
     static var state: UnsafeMutablePointer<crossentropy_process> {
         crossentropy_process_state { Processor.fill($0!) }
+    }
+
+    /// Those of the instruction set that was chosen.
+    static var kernels: UnsafeMutablePointer<crossentropy_kernels> {
+        withUnsafeMutablePointer(to: &state.pointee.kernels) { $0 }
     }
 
     /// The name of the instruction set that the kernels use; static.

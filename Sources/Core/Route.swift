@@ -1,3 +1,4 @@
+import KernelABI
 import Shims
 
 /// The ways through a call's rows.

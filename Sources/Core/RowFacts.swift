@@ -1,4 +1,4 @@
-import Shims
+import KernelABI
 
 /// Who of up to 16 neighbouring rows counts, and with what weights.
 struct RowFacts {

@@ -1,4 +1,4 @@
-import Shims
+import KernelABI
 
 /// A pass over the rows of a call: what its threads share. Each claims pieces of the rows and goes through them on the plan's route.
 struct RowPass {
@@ -81,7 +81,7 @@ struct RowPass {
         if case .mass = purpose { return }
         guard let grad = problem.pointee.outputs.grad else { return }
         let inDoubles = plan.pointee.computesInDoubles
-        let fill = shim_fill_kernel(&Processor.state.pointee.kernels, inDoubles ? 1 : 0)!
+        let fill = crossentropy_get_fill_kernel(Processor.kernels, inDoubles ? 1 : 0)!
         problem.pointee.settings.forEachPart(of: problem.pointee.classesPerRow) { part in
             fill(
                 grad.element(offsets.grad + part.lowerBound * grad.classStride), Int64(part.count),

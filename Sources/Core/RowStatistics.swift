@@ -1,4 +1,4 @@
-import Shims
+import KernelABI
 
 /// Where what a row tells beside its loss is to go: memory for one number a row each, of any alignment, or `nil`. Rows are numbered
 /// as in `RowSpace`.
@@ -33,11 +33,11 @@ public struct RowStatistics {
                 place.storeBytes(of: number, toByteOffset: (first + i) * 8, as: Int64.self)
             }
         }
-        copy(shim_group_lse(&group), to: lse)
-        copy(shim_group_largest(&group), to: largest)
-        copy(shim_group_argmax(&group), to: argmax)
-        copy(shim_group_entropy(&group), to: entropy)
-        copy(shim_group_target_prob(&group), to: targetProb)
-        copy(shim_group_target_rank(&group), to: targetRank)
+        copy(crossentropy_group_lse(&group), to: lse)
+        copy(crossentropy_group_largest(&group), to: largest)
+        copy(crossentropy_group_argmax(&group), to: argmax)
+        copy(crossentropy_group_entropy(&group), to: entropy)
+        copy(crossentropy_group_target_prob(&group), to: targetProb)
+        copy(crossentropy_group_target_rank(&group), to: targetRank)
     }
 }

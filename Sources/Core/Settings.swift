@@ -1,4 +1,4 @@
-import Shims
+import KernelABI
 
 public enum InputType: Int32 { case logits, probs, logProbs }
 /// What a target that is not of labels holds.

@@ -1,3 +1,4 @@
+import KernelABI
 import Shims
 
 public let maxThreads = 256

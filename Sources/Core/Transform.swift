@@ -1,4 +1,4 @@
-import Shims
+import KernelABI
 
 extension crossentropy_transform {
     /// Of logits that are multiplied by a scale, and capped unless `softcap` is 0.

@@ -1,3 +1,4 @@
+import KernelABI
 import Shims
 
 /// The memory that a call needs beside the caller's: O(threads + classes), from the stack where that is little, else from malloc, so
@@ -22,9 +23,9 @@ struct Workspace {
         let sum: UnsafeMutablePointer<ExactSum>
         /// Up to 16 rows, in their own memory as it is large.
         let group: UnsafeMutablePointer<crossentropy_group>
-        /// shim_scratch_bytes
+        /// crossentropy_scratch_bytes
         let scratch: UnsafeMutableRawPointer
-        /// shim_blocks_bytes
+        /// crossentropy_blocks_bytes
         let blocks: UnsafeMutableRawPointer
         /// A `RowTile`, or exponentials that cannot wait in the gradient's memory, or the arrays of `Pairs`: no call needs two.
         let extra: UnsafeMutableRawPointer
@@ -60,8 +61,9 @@ struct Workspace {
         let byColumns: Int32 = plan.pointee.isByColumns ? 1 : 0
         threads = plan.pointee.threads
         scratchBytes = Int(
-            shim_scratch_bytes(Int64(classes), byColumns, problem.pointee.settings.transform.applies == 0 ? 0 : 1))
-        blocksBytes = Int(shim_blocks_bytes(Int64(classes), byColumns))
+            crossentropy_scratch_bytes(
+                Int64(classes), byColumns, problem.pointee.settings.transform.applies == 0 ? 0 : 1))
+        blocksBytes = Int(crossentropy_blocks_bytes(Int64(classes), byColumns))
         let (pairBytes, isTooLong) = plan.pointee.route == .pairs ? Pairs.bytes(for: problem.pointee) : (0, false)
         if isTooLong { return nil }
         let extraBytes = (plan.pointee.tile?.bytes(problem.pointee) ?? plan.pointee.keptBytes) + pairBytes

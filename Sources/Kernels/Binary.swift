@@ -1,4 +1,4 @@
-import Shims
+import KernelABI
 
 // Binary cross-entropy of a block of elements with masses a and b (see BinaryMass.swift):
 //

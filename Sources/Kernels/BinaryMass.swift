@@ -1,4 +1,4 @@
-import Shims
+import KernelABI
 
 // What the terms of a binary cross-entropy are multiplied by: for an element with target y, smoothed to
 // y' = (1 - e) y + e / 2, sample weight s, class weight w and positive weight v

@@ -1,4 +1,4 @@
-import Shims
+import KernelABI
 
 /// Binary cross-entropy of f32 logits without weights, in f32 from end to end. 1 if the sums are exact, else 0.
 ///

@@ -1,3 +1,4 @@
+import KernelABI
 import Shims
 
 /// Classes per block. Blocks begin at multiples of it, counted from the row's first class, whatever thread or
@@ -143,7 +144,7 @@ typealias CancelPointer = UnsafeMutablePointer<crossentropy_cancel>
 @inline(__always)
 func forEachBlock(_ classes: Int, _ cancel: CancelPointer?, _ body: (Int, Int) -> Void) {
     var start = 0
-    while start < classes && !shim_is_cancelled(cancel) {
+    while start < classes && !crossentropy_is_cancelled(cancel) {
         let count = classes &- start < blockSize ? classes &- start : blockSize
         body(start, count)
         start &+= blockSize
@@ -163,7 +164,7 @@ func largest<T: Element>(ofRow x: UnsafeRawPointer, _ classes: Int, _ cancel: Ca
 /// The first class that holds `value`; `nil` if none does.
 func firstIndex<T: Element>(of value: T, inRow x: UnsafeRawPointer, _ classes: Int, _ cancel: CancelPointer?) -> Int? {
     var start = 0
-    while start < classes && !shim_is_cancelled(cancel) {
+    while start < classes && !crossentropy_is_cancelled(cancel) {
         let count = classes &- start < blockSize ? classes &- start : blockSize
         if let i = firstIndex(of: value, x + start &* MemoryLayout<T>.size, count) { return start &+ i }
         start &+= blockSize

@@ -1,4 +1,4 @@
-import Shims
+import KernelABI
 
 /// The probability of the largest class of rows in which it is nearly 1.
 ///

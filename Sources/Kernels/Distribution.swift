@@ -1,4 +1,4 @@
-import Shims
+import KernelABI
 
 // A row as a distribution in f64: probabilities and their logarithms, whatever it holds. The arrays are filled up to whole vectors
 // with classes of probability 0, so loops over them need no tail.

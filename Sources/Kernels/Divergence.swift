@@ -1,4 +1,4 @@
-import Shims
+import KernelABI
 
 // The Kullback-Leibler divergence of two distributions of a row, in its generalised form (Csiszar, 1991):
 //
@@ -11,8 +11,8 @@ typealias PairPointer = UnsafeMutablePointer<crossentropy_pair>
 
 extension UnsafeMutablePointer<crossentropy_pair> {
     @inline(__always) var classes: Int { Int(pointee.classes) }
-    @inline(__always) var prediction: DistributionPointer { shim_prediction(self) }
-    @inline(__always) var target: DistributionPointer { shim_target(self) }
+    @inline(__always) var prediction: DistributionPointer { crossentropy_prediction(self) }
+    @inline(__always) var target: DistributionPointer { crossentropy_target(self) }
     /// Logits on both sides add up to 1 whatever they are, and the generalised form of them cannot cancel.
     @inline(__always) var isPlain: Bool {
         pointee.is_plain != 0

@@ -1,4 +1,4 @@
-import Shims
+import KernelABI
 
 // The arrays of a crossentropy_group, which Swift sees as tuples.
 

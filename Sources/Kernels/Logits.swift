@@ -1,4 +1,4 @@
-import Shims
+import KernelABI
 
 // Cross-entropy of logits with class indices, row by row: loss = w_y (lse - z_y), gradient w_y (p_c - [c = y]).
 //
@@ -9,7 +9,7 @@ func logitsGroup<T: Element>(_ group: GroupPointer, _: T.Type) {
     let blocks = blockCount(group)
     begin(group, T.self)
     sumBlocks(group, 0, blocks, T.self)
-    if blocks > 1 && shim_was_cancelled(group.pointee.cancel) { return }
+    if blocks > 1 && crossentropy_was_cancelled(group.pointee.cancel) { return }
     finish(group, T.self)
     if group.pointee.grad != nil { writeBlocks(group, 0, blocks, T.self) }
 }
@@ -35,7 +35,7 @@ func sumBlocks<T: Element>(_ group: GroupPointer, _ first: Int, _ count: Int, _:
         let reader = reader(group, row, T.self)
         var best = -T.infinity
         for i in first..<first &+ count {
-            if i > 0 && shim_is_cancelled(group.pointee.cancel) { return }
+            if i > 0 && crossentropy_is_cancelled(group.pointee.cancel) { return }
             let (start, size) = extent(group, i)
             let x = reader.block(start, size)
             let block: BlockSum<T>
@@ -86,7 +86,7 @@ func writeBlocks<T: Element>(_ group: GroupPointer, _ first: Int, _ count: Int, 
     while i < first &+ count {
         let factors = table[i / laneCount].factors(stats, group)
         repeat {
-            if i > 0 && shim_is_cancelled(group.pointee.cancel) { return }
+            if i > 0 && crossentropy_is_cancelled(group.pointee.cancel) { return }
             let reference = table.reference(i / laneCount, i % laneCount)
             let kept = kept(group, 0, i &* blockSize, T.self)
             writeBlock(group, 0, i, factors.lane(i % laneCount), certainty, kept: kept, reference: reference)

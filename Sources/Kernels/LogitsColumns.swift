@@ -1,3 +1,4 @@
+import KernelABI
 import Shims
 
 /// Cross-entropy of up to 16 rows of logits with class indices, class by class, with a row in each lane: for short rows, and
@@ -28,7 +29,7 @@ func logitsColumns<T: Element>(_ group: GroupPointer, _: T.Type) {
         forEachBlock(group.classes, group.pointee.cancel) { start, count in
             table[start / blockSize] = sum(panel, start, count)
         }
-        if shim_was_cancelled(group.pointee.cancel) { return }
+        if crossentropy_was_cancelled(group.pointee.cancel) { return }
         let stats = table.ofRows((group.classes &+ blockSize &- 1) / blockSize)
         finish(group, stats)
         if group.pointee.wants_statistics != 0 { finishStatistics(group, stats, table) }

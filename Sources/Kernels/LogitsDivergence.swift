@@ -1,3 +1,4 @@
+import KernelABI
 import Shims
 
 // The divergence of f32 logits from f32 logits, and its gradient p - q: the same sum as in Divergence.swift, with exponentials in

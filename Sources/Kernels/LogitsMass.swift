@@ -1,4 +1,4 @@
-import Shims
+import KernelABI
 
 /// Cross-entropy of a row of logits with target mass a_c: loss = sum a_c (lse - z_c), which is
 /// sum a_c (m - z_c) + (sum a_c) log1p(rest).
@@ -34,7 +34,7 @@ func logitsMass<T: Element>(_ row: crossentropy_row, _: T.Type) -> Double {
         if blockMass != 0 { distance.add(blockMass * (finite(max) - top)) }
         masses.add(blockMass)
     }
-    if shim_was_cancelled(row.cancel) { return .nan }
+    if crossentropy_was_cancelled(row.cancel) { return .nan }
     let totalMass = masses.value
     let stats = table.ofRow(blocks)
     if stats.isUndefined[0] {

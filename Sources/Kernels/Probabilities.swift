@@ -1,4 +1,4 @@
-import Shims
+import KernelABI
 
 // Cross-entropy of a row that already holds probabilities, loss = -sum a_c log(p_c), or their logarithms,
 // loss = -sum a_c x_c. Only classes with target mass are looked at.

@@ -1,4 +1,4 @@
-import Shims
+import KernelABI
 
 // Rows of which a call has a slice of the classes: what the blocks of the slice come to, by themselves, and the gradient once
 // the whole row is known. The sums of blocks are stated in absolute powers of two, so that Core can add them exactly.
@@ -122,7 +122,7 @@ func writeSlice<T: Element>(_ group: GroupPointer, _: T.Type) {
     for row in 0..<group.rows {
         let max = T(get(&group.pointee.max, row))
         for block in 0..<blockCount(group) {
-            if shim_is_cancelled(group.pointee.cancel) { return }
+            if crossentropy_is_cancelled(group.pointee.cancel) { return }
             writeBlock(group, row, block, factors.lane(row), certainty, kept: nil, reference: max)
         }
     }

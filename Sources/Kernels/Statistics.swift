@@ -1,4 +1,4 @@
-import Shims
+import KernelABI
 
 // What a row can tell beside its loss, from the same look at it: entropy, the first class of the largest logit, and the rank
 // of the target.

@@ -1,4 +1,4 @@
-import Shims
+import KernelABI
 
 // Statistics of rows that are computed class by class, with a row in each lane: the same as row by row, with the same bits. They
 // are looks of their own at a block that lies near, of which the one for the entropy makes the exponentials once more.

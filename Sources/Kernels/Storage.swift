@@ -1,4 +1,4 @@
-import Shims
+import KernelABI
 
 /// How the numbers of an input or a gradient lie in memory: as the kernel's own type, or as a narrower one. These are widened
 /// exactly and rounded to nearest, ties to even; from f64 to 16 bits by way of f32.

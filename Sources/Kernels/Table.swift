@@ -1,4 +1,4 @@
-import Shims
+import KernelABI
 
 // The one door of this module: a table of C functions, filled on request. The same file is part of each kernel
 // module; only the name of the door differs. It may be called, and the kernels used, only on a processor that has
@@ -19,21 +19,21 @@ private func fillTable(_ table: UnsafeMutablePointer<crossentropy_kernels>) {
     let logits: Int32 = 0
     let f32: Int32 = 0
     let f64: Int32 = 1
-    shim_set_row_kernels(table, logits, f32, nil) { logitsMass($0!.pointee, Float.self) }
-    shim_set_row_kernels(table, logits, f64, nil) { logitsMass($0!.pointee, Double.self) }
-    shim_set_group_kernel(table, f32) { logitsGroup($0!, Float.self) }
-    shim_set_group_kernel(table, f64) { logitsGroup($0!, Double.self) }
-    shim_set_long_row_kernels(
+    crossentropy_set_row_kernels(table, logits, f32, nil) { logitsMass($0!.pointee, Float.self) }
+    crossentropy_set_row_kernels(table, logits, f64, nil) { logitsMass($0!.pointee, Double.self) }
+    crossentropy_set_group_kernel(table, f32) { logitsGroup($0!, Float.self) }
+    crossentropy_set_group_kernel(table, f64) { logitsGroup($0!, Double.self) }
+    crossentropy_set_long_row_kernels(
         table, f32, { begin($0!, Float.self) }, { sumBlocks($0!, Int($1), Int($2), Float.self) },
         { finish($0!, Float.self) }, { writeBlocks($0!, Int($1), Int($2), Float.self) })
-    shim_set_long_row_kernels(
+    crossentropy_set_long_row_kernels(
         table, f64, { begin($0!, Double.self) }, { sumBlocks($0!, Int($1), Int($2), Double.self) },
         { finish($0!, Double.self) }, { writeBlocks($0!, Int($1), Int($2), Double.self) })
-    shim_binary_kernels(table, f32).pointee.plain = { binaryPlain($0!.pointee, Int($1)) }
-    shim_binary_kernels(table, f32).pointee.loss = { binaryLogits($0!.pointee, Int($1)) }
-    shim_set_slice_kernels(
+    crossentropy_get_binary_kernels(table, f32).pointee.plain = { binaryPlain($0!.pointee, Int($1)) }
+    crossentropy_get_binary_kernels(table, f32).pointee.loss = { binaryLogits($0!.pointee, Int($1)) }
+    crossentropy_set_slice_kernels(
         table, f32, { sliceBlock($0!, Int($1), Int($2), $3!, Float.self) }, { writeSlice($0!, Float.self) })
-    shim_set_slice_kernels(
+    crossentropy_set_slice_kernels(
         table, f64, { sliceBlock($0!, Int($1), Int($2), $3!, Double.self) }, { writeSlice($0!, Double.self) })
     table.pointee.pair.single_divergence = { logitsDivergence($0!) }
     table.pointee.pair.single_divergence_grad = { logitsDivergenceGradient($0!) }
@@ -56,25 +56,25 @@ private func fillTable(_ table: UnsafeMutablePointer<crossentropy_kernels>) {
         let logProbs: Int32 = 2
         let f32: Int32 = 0
         let f64: Int32 = 1
-        shim_set_row_kernels(
+        crossentropy_set_row_kernels(
             table, probs, f32, { probsIndex($0!.pointee, Float.self) }, { probsMass($0!.pointee, Float.self) })
-        shim_set_row_kernels(
+        crossentropy_set_row_kernels(
             table, probs, f64, { probsIndex($0!.pointee, Double.self) }, { probsMass($0!.pointee, Double.self) })
-        shim_set_row_kernels(
+        crossentropy_set_row_kernels(
             table, logProbs, f32, { logProbsIndex($0!.pointee, Float.self) }, { logProbsMass($0!.pointee, Float.self) })
-        shim_set_row_kernels(
+        crossentropy_set_row_kernels(
             table, logProbs, f64, { logProbsIndex($0!.pointee, Double.self) },
             { logProbsMass($0!.pointee, Double.self) })
-        shim_set_fill_kernel(table, f32) { row, count, stride, format, value in
+        crossentropy_set_fill_kernel(table, f32) { row, count, stride, format, value in
             Storage<Float>(format: format).fill(row!, Int(stride), Int(count), with: Float(value))
         }
-        shim_set_fill_kernel(table, f64) { row, count, stride, format, value in
+        crossentropy_set_fill_kernel(table, f64) { row, count, stride, format, value in
             Storage<Double>(format: format).fill(row!, Int(stride), Int(count), with: value)
         }
         table.pointee.total_mass = { totalMass($0!.pointee) }
         fillBinary(table)
         fillPair(table)
-        shim_set_slice_read_kernels(
+        crossentropy_set_slice_read_kernels(
             table, { readSliceTargets($0!, Float.self) }, { readSliceTargets($0!, Double.self) })
         table.pointee.slice_rest = { sliceRest($0, $1, $2) }
         table.pointee.slice_finish = { group in
@@ -96,8 +96,8 @@ private func fillTable(_ table: UnsafeMutablePointer<crossentropy_kernels>) {
     }
 
     private func fillBinary(_ table: UnsafeMutablePointer<crossentropy_kernels>) {
-        let singles = shim_binary_kernels(table, 0)!
-        let doubles = shim_binary_kernels(table, 1)!
+        let singles = crossentropy_get_binary_kernels(table, 0)!
+        let doubles = crossentropy_get_binary_kernels(table, 1)!
         singles.pointee.gather = { Storage<Float>(format: $1).gather($0!, Int($2), Int($3), Int($4), $5!) }
         doubles.pointee.gather = { Storage<Double>(format: $1).gather($0!, Int($2), Int($3), Int($4), $5!) }
         singles.pointee.scatter = { Storage<Float>(format: $3).scatter($0!, Int($1), $2!, Int($4), Int($5)) }

@@ -1,3 +1,4 @@
+import KernelABI
 import Shims
 
 /// The target mass a_c = w_c ((1 - e) q_c + e u_c) of a block of classes, in f64, u_c being 1 / C or a prior, written to scratch

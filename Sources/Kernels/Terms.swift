@@ -1,4 +1,4 @@
-import Shims
+import KernelABI
 
 // What a loss can have beside -log p: focal weighting and the polynomial term of poly-1, both functions of the probability p
 // of a class, and the z-loss, a function of lse. With v = 1 - p, a class with target mass 1 contributes

@@ -1,4 +1,4 @@
-import Shims
+import KernelABI
 
 // Logits that are scaled or capped before anything else: z = c tanh(s x / c), or s x where there is no cap.
 //

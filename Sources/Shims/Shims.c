@@ -1,4 +1,4 @@
-#include "CrossEntropyShims.h"
+#include "Shims.h"
 
 // What has an identity, and so cannot be inline.
 

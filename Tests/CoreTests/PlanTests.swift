@@ -1,5 +1,5 @@
 import Core
-import Shims
+import KernelABI
 import Testing
 
 /// A call that is planned and not run: its memory is never read.

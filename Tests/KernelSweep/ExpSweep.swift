@@ -1,5 +1,5 @@
 import Foundation
-import Shims
+import KernelABI
 
 /// The worst error of the exponential in f32 over a set of inputs, against libm's in f64.
 public struct ExpSweep: Sendable {

@@ -1,5 +1,5 @@
 import Foundation
-import Shims
+import KernelABI
 
 /// The kernel tables that this machine can run, by name.
 public enum KernelTables {

@@ -1,5 +1,5 @@
 import KernelSweep
-import Shims
+import KernelABI
 import Testing
 
 /// What a group of rows gives, each row's loss and gradient, taken row by row or class by class. `strides`: from class to
@@ -17,9 +17,9 @@ func runGroup<T: BinaryFloatingPoint>(
     }
     var g = x
     let isColumns: Int32 = byColumns ? 1 : 0
-    let scratchBytes = shim_scratch_bytes(Int64(classes), isColumns, 0)
+    let scratchBytes = crossentropy_scratch_bytes(Int64(classes), isColumns, 0)
     let scratch = UnsafeMutableRawPointer.allocate(
-        byteCount: scratchBytes + shim_blocks_bytes(Int64(classes), isColumns), alignment: 128)
+        byteCount: scratchBytes + crossentropy_blocks_bytes(Int64(classes), isColumns), alignment: 128)
     defer { scratch.deallocate() }
     var group = crossentropy_group()
     group.classes = Int64(classes)
@@ -32,23 +32,23 @@ func runGroup<T: BinaryFloatingPoint>(
     group.scratch = scratch
     group.blocks = scratch + scratchBytes
     for (r, row) in rows.enumerated() {
-        shim_group_labels(&group)[r] = Int64(row.label)
-        shim_group_is_counted(&group)[r] = 1
-        shim_group_loss_scale(&group)[r] = 1
-        shim_group_grad_scale(&group)[r] = row.gradScale
+        crossentropy_group_labels(&group)[r] = Int64(row.label)
+        crossentropy_group_is_counted(&group)[r] = 1
+        crossentropy_group_loss_scale(&group)[r] = 1
+        crossentropy_group_grad_scale(&group)[r] = row.gradScale
     }
     x.withUnsafeMutableBytes { x in
         g.withUnsafeMutableBytes { g in
             group.input = UnsafeRawPointer(x.baseAddress!)
             group.upcoming = group.input
             group.grad = isInPlace ? x.baseAddress! : g.baseAddress!
-            shim_group_kernel(&table, T.self == Double.self ? 1 : 0)!(&group)
+            crossentropy_get_group_kernel(&table, T.self == Double.self ? 1 : 0)!(&group)
         }
     }
     let written = isInPlace ? x : g
     return rows.indices.map { r in
         Row<T>.Result(
-            loss: shim_group_loss(&group)[r].bitPattern,
+            loss: crossentropy_group_loss(&group)[r].bitPattern,
             grad: (0..<classes).map { Double(written[place(r, $0)]).bitPattern })
     }
 }

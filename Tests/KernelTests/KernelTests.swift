@@ -1,6 +1,6 @@
 import Foundation
 import KernelSweep
-import Shims
+import KernelABI
 import Testing
 
 /// Sizes around the lane count and the block size.
@@ -129,7 +129,7 @@ private func checkSameBits<T: BinaryFloatingPoint>(_: T.Type) {
         var table = table
         for (count, stride) in [(1, 1), (17, 1), (40, 3)] {
             var memory = [Float](repeating: 7, count: count * stride + 1)
-            shim_fill_kernel(&table, 0)!(&memory, Int64(count), Int64(stride), CROSSENTROPY_NATIVE, 2)
+            crossentropy_get_fill_kernel(&table, 0)!(&memory, Int64(count), Int64(stride), CROSSENTROPY_NATIVE, 2)
             for i in memory.indices {
                 #expect(memory[i] == (i < count * stride && i % stride == 0 ? 2 : 7), "\(name) \(count) \(stride) \(i)")
             }

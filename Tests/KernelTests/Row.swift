@@ -1,4 +1,4 @@
-import Shims
+import KernelABI
 
 /// A row for the kernels, with memory of its own.
 final class Row<T: BinaryFloatingPoint> {
@@ -56,16 +56,16 @@ final class Row<T: BinaryFloatingPoint> {
         row.grad_scale = gradScale
         row.grad_power = 1
         let scratch = UnsafeMutableRawPointer.allocate(
-            byteCount: shim_scratch_bytes(row.classes, 0, 0) + shim_blocks_bytes(row.classes, 0), alignment: 128)
+            byteCount: crossentropy_scratch_bytes(row.classes, 0, 0) + crossentropy_blocks_bytes(row.classes, 0), alignment: 128)
         defer { scratch.deallocate() }
         row.scratch = scratch
-        row.blocks = scratch + shim_scratch_bytes(row.classes, 0, 0)
+        row.blocks = scratch + crossentropy_scratch_bytes(row.classes, 0, 0)
         let isMass = target != nil || weight != nil || smoothing != 0
         if kind == 0 && !isMass {
             return runGroup([self], table, byColumns: false, strides: (stride, classes * stride), isInPlace: isInPlace)[
                 0]
         }
-        let kernel = isMass ? shim_mass_kernel(&table, kind, type)! : shim_index_kernel(&table, kind, type)!
+        let kernel = isMass ? crossentropy_get_mass_kernel(&table, kind, type)! : crossentropy_get_index_kernel(&table, kind, type)!
         let loss = x.withUnsafeMutableBytes { x in
             g.withUnsafeMutableBytes { g in
                 (q ?? []).withUnsafeBytes { q in

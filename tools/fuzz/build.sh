@@ -32,7 +32,7 @@ if ! "$SWIFT" build -c release --scratch-path "$scratch" "${swift_flags[@]}" --t
     cat "$log" >&2
     exit 1
 fi
-modules=("$scratch"/release/{CABI,Core,Shims}.build/*.o)
+modules=("$scratch"/release/{CABI,Core,Shims,KernelABI}.build/*.o)
 for module in "$scratch"/release/Kernels*.build; do
     [ "$(basename "$module")" = KernelSweep.build ] || [ "$(basename "$module")" = KernelTests.build ] || modules+=("$module"/*.o)
 done

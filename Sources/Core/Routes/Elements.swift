@@ -1,3 +1,4 @@
+import KernelABI
 import Shims
 
 /// A pass over the elements of a binary cross-entropy: what its threads share.
@@ -79,9 +80,9 @@ struct Elements {
         slot = pass.pointee.workspace.slot(number)
         inDoubles = problem.computesInDoubles
         elementSize = inDoubles ? 8 : 4
-        let table = withUnsafeMutablePointer(to: &Processor.state.pointee.kernels) { $0 }
-        kernels = shim_binary_kernels(table, inDoubles ? 1 : 0).pointee
-        doubles = shim_binary_kernels(table, 1).pointee
+        let table = Processor.kernels
+        kernels = crossentropy_get_binary_kernels(table, inDoubles ? 1 : 0).pointee
+        doubles = crossentropy_get_binary_kernels(table, 1).pointee
         readLabels = table.pointee.binary_labels
         sum = table.pointee.sum_exactly
         let labels = problem.target.operand.dtype

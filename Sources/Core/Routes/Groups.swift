@@ -1,4 +1,4 @@
-import Shims
+import KernelABI
 
 /// Logits with labels, up to 16 rows to a kernel: a thread's way through them.
 struct Groups {
@@ -15,7 +15,7 @@ struct Groups {
         self.pass = pass
         self.slot = slot
         let inDoubles = pass.pointee.plan.pointee.computesInDoubles
-        kernel = shim_group_kernel(&Processor.state.pointee.kernels, inDoubles ? 1 : 0)
+        kernel = crossentropy_get_group_kernel(Processor.kernels, inDoubles ? 1 : 0)
         fillInCommon(inDoubles)
     }
 
@@ -70,9 +70,9 @@ struct Groups {
 
     /// Stores the losses of a finished group, or adds them up.
     func keepLosses(_ count: Int, _ first: RowOffsets) {
-        let losses = shim_group_loss(group)!
+        let losses = crossentropy_group_loss(group)!
         if group.pointee.has_powers != 0 {
-            for i in 0..<count { losses[i] *= shim_group_loss_power(group)![i] }
+            for i in 0..<count { losses[i] *= crossentropy_group_loss_power(group)![i] }
         }
         if pass.pointee.storesLosses {
             guard let loss = problem.pointee.outputs.loss else { return }
@@ -88,12 +88,12 @@ struct Groups {
     func prepare(_ count: Int, _ first: RowOffsets) {
         let scales = pass.pointee.scales
         let facts = RowFacts(problem, first)
-        let labels = shim_group_labels(group)!
-        let isCounted = shim_group_is_counted(group)!
-        let lossScale = shim_group_loss_scale(group)!
-        let gradScale = shim_group_grad_scale(group)!
-        let sampleWeight = shim_group_sample_weight(group)!
-        let gradWeight = shim_group_grad_weight(group)!
+        let labels = crossentropy_group_labels(group)!
+        let isCounted = crossentropy_group_is_counted(group)!
+        let lossScale = crossentropy_group_loss_scale(group)!
+        let gradScale = crossentropy_group_grad_scale(group)!
+        let sampleWeight = crossentropy_group_sample_weight(group)!
+        let gradWeight = crossentropy_group_grad_weight(group)!
         let factor = scales.gradFactor
         facts.read(count, labels: labels, isCounted: isCounted)
         // Without weights, which is the usual case.
@@ -121,14 +121,14 @@ struct Groups {
     @inline(never)
     private func scale(_ count: Int, _ facts: RowFacts) {
         let scales = pass.pointee.scales
-        let labels = shim_group_labels(group)!
-        let isCounted = shim_group_is_counted(group)!
-        let lossScale = shim_group_loss_scale(group)!
-        let gradScale = shim_group_grad_scale(group)!
-        let sampleWeight = shim_group_sample_weight(group)!
-        let gradWeight = shim_group_grad_weight(group)!
-        let lossPower = shim_group_loss_power(group)!
-        let gradPower = shim_group_grad_power(group)!
+        let labels = crossentropy_group_labels(group)!
+        let isCounted = crossentropy_group_is_counted(group)!
+        let lossScale = crossentropy_group_loss_scale(group)!
+        let gradScale = crossentropy_group_grad_scale(group)!
+        let sampleWeight = crossentropy_group_sample_weight(group)!
+        let gradWeight = crossentropy_group_grad_weight(group)!
+        let lossPower = crossentropy_group_loss_power(group)!
+        let gradPower = crossentropy_group_grad_power(group)!
         for i in 0..<Int(CROSSENTROPY_GROUP) { (lossPower[i], gradPower[i]) = (1, 1) }
         for i in 0..<count where isCounted[i] != 0 {
             let (s, w, g) = facts.weights(i, label: labels[i])

@@ -1,4 +1,4 @@
-import Shims
+import KernelABI
 
 /// A thread's rows as distributions in f64: targets that are not probabilities of all classes, divergences, derivatives with respect
 /// to the target, and second derivatives.
@@ -39,11 +39,11 @@ struct Pairs {
         _ weight: UnsafePointer<Double>?
     ) {
         self.problem = problem
-        let table = withUnsafeMutablePointer(to: &Processor.state.pointee.kernels) { $0 }
+        let table = Processor.kernels
         kernels = table.pointee.pair
-        scatter = shim_binary_kernels(table, 1).pointee.scatter
-        scatterSingles = shim_binary_kernels(table, 0).pointee.scatter
-        fill = shim_fill_kernel(table, 1)
+        scatter = crossentropy_get_binary_kernels(table, 1).pointee.scatter
+        scatterSingles = crossentropy_get_binary_kernels(table, 0).pointee.scatter
+        fill = crossentropy_get_fill_kernel(table, 1)
         usesSingles = plan.usesSinglePairs
         let length = Self.rowLength(problem.pointee.classes)
         let rows = memory.bindMemory(to: Double.self, capacity: 5 * length)

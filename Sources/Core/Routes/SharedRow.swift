@@ -1,4 +1,4 @@
-import Shims
+import KernelABI
 
 /// One long row that several threads work on, a few blocks at a time. The blocks are those that a single thread would make, and what they
 /// come to is merged in their order, so the bits are the same.
@@ -28,7 +28,7 @@ struct SharedRow {
     @inline(never)
     private static func run(_ groups: Groups, _ row: Int, _ offsets: RowOffsets) {
         let inDoubles = groups.pass.pointee.plan.pointee.computesInDoubles
-        let kernels = shim_long_row_kernels(&Processor.state.pointee.kernels, inDoubles ? 1 : 0).pointee
+        let kernels = crossentropy_get_long_row_kernels(Processor.kernels, inDoubles ? 1 : 0).pointee
         let group = groups.group
         groups.prepare(1, offsets)
         kernels.begin(group)

@@ -1,4 +1,4 @@
-import Shims
+import KernelABI
 
 /// Rows that go to a kernel one by one, probabilities or such as may have target mass in every class: a thread's way through them.
 struct SingleRows {
@@ -19,16 +19,16 @@ struct SingleRows {
         let problem = pass.pointee.problem
         let plan = pass.pointee.plan.pointee
         let workspace = pass.pointee.workspace
-        let kernels = withUnsafePointer(to: &Processor.state.pointee.kernels) { $0 }
+        let kernels = Processor.kernels
         let inDoubles = plan.computesInDoubles
         let type: Int32 = inDoubles ? 1 : 0
         if case .mass = pass.pointee.purpose { isOfMass = true } else { isOfMass = false }
         if isOfMass || problem.pointee.mode.isOfPairs {
             kernel = kernels.pointee.total_mass
         } else if plan.needsMass {
-            kernel = shim_mass_kernel(kernels, problem.pointee.settings.inputType.rawValue, type)
+            kernel = crossentropy_get_mass_kernel(kernels, problem.pointee.settings.inputType.rawValue, type)
         } else {
-            kernel = shim_index_kernel(kernels, problem.pointee.settings.inputType.rawValue, type)
+            kernel = crossentropy_get_index_kernel(kernels, problem.pointee.settings.inputType.rawValue, type)
         }
         row.classes = Int64(problem.pointee.classes)
         row.input_stride = Int64(problem.pointee.input.classStride)
@@ -72,8 +72,8 @@ struct SingleRows {
     /// Up to 16 neighbouring rows.
     private mutating func run(_ first: Int, _ firstOffsets: RowOffsets, _ count: Int) {
         let facts = RowFacts(problem, firstOffsets)
-        let labels = shim_group_labels(slot.group)!
-        let isCounted = shim_group_is_counted(slot.group)!
+        let labels = crossentropy_group_labels(slot.group)!
+        let isCounted = crossentropy_group_is_counted(slot.group)!
         facts.read(count, labels: labels, isCounted: isCounted)
         for i in 0..<count {
             if problem.pointee.settings.isCancelled { return }

@@ -1,4 +1,4 @@
-import Shims
+import KernelABI
 
 // Losses of logits with class indices, of which every call sees a slice of the classes: statistics of the slice, and from the
 // statistics of all classes the loss, and the gradient of the slice.
@@ -73,10 +73,10 @@ extension Groups {
     @inline(never)
     @_optimize(size)
     fileprivate func complete(_ count: Int, _ partials: Problem.Partials) {
-        let kernels = withUnsafePointer(to: &Processor.state.pointee.kernels) { $0 }
-        let target = shim_group_target(group)!
-        let max = shim_group_max(group)!
-        let rest = shim_group_rest(group)!
+        let kernels = Processor.kernels
+        let target = crossentropy_group_target(group)!
+        let max = crossentropy_group_max(group)!
+        let rest = crossentropy_group_rest(group)!
         for i in 0..<Int(CROSSENTROPY_GROUP) {
             (target[i], max[i], rest[i]) = (0, 0, 0)
             if i >= count { continue }
@@ -99,7 +99,7 @@ struct Slices {
     init(_ pass: UnsafePointer<RowPass>, _ slot: Workspace.Slot) {
         groups = Groups(pass, slot)
         let inDoubles = pass.pointee.plan.pointee.computesInDoubles
-        kernels = shim_slice_kernels(&Processor.state.pointee.kernels, inDoubles ? 1 : 0).pointee
+        kernels = crossentropy_get_slice_kernels(Processor.kernels, inDoubles ? 1 : 0).pointee
     }
 
     private var problem: UnsafePointer<Problem> { groups.problem }
@@ -133,11 +133,11 @@ struct Slices {
         if !isIgnored {
             group.pointee.rows = 1
             group.pointee.input = UnsafeRawPointer(problem.pointee.input.element(offsets.input))
-            shim_group_labels(group)![0] = label.value &- Int64(first)
+            crossentropy_group_labels(group)![0] = label.value &- Int64(first)
             kernels.read(group)
             if problem.pointee.slice!.contains(Int(label.value)) {
                 partial.has_target = 1
-                partial.target = shim_group_target(group)![0]
+                partial.target = crossentropy_group_target(group)![0]
             }
             var sum = crossentropy_block_sum()
             for block in 0..<(problem.pointee.classes + Int(CROSSENTROPY_BLOCK) - 1) / Int(CROSSENTROPY_BLOCK) {
@@ -157,7 +157,7 @@ struct Slices {
         groups.prepare(count, offsets)
         // From here on counted from the slice's first class.
         let first = Int64(problem.pointee.slice!.lowerBound)
-        for i in 0..<count { shim_group_labels(group)![i] -= first }
+        for i in 0..<count { crossentropy_group_labels(group)![i] -= first }
         kernels.read(group)
         groups.complete(count, partials)
         kernels.grad(group)

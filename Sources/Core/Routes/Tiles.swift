@@ -1,3 +1,4 @@
+import KernelABI
 import Shims
 
 /// A copy of some neighbouring rows whose classes lie far apart, such as pixels of a picture with one plane per class.

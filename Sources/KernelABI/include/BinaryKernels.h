@@ -1,9 +1,8 @@
-// The part of the wall between Core and the kernel modules that is binary cross-entropy's: see CrossEntropyShims.h,
-// which includes this file.
+// The part of the wall between Core and the kernel modules that is binary cross-entropy's.
 #ifndef CROSSENTROPY_BINARY_KERNELS_H
 #define CROSSENTROPY_BINARY_KERNELS_H
 
-#include <stdint.h>
+#include "Numbers.h"
 
 // Elements per block: what a kernel is given at a time. Small enough that nine arrays of doubles stay near the core.
 #define CROSSENTROPY_ELEMENTS 1024

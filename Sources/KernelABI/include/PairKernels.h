@@ -1,9 +1,9 @@
 // The part of the wall between Core and the kernel modules that looks at a row's prediction and its target as two
-// distributions, in f64: see CrossEntropyShims.h, which includes this file.
+// distributions, in f64.
 #ifndef CROSSENTROPY_PAIR_KERNELS_H
 #define CROSSENTROPY_PAIR_KERNELS_H
 
-#include <stdint.h>
+#include "Numbers.h"
 
 // What numbers are, with the codes of InputType; or just numbers.
 #define CROSSENTROPY_LOGITS    0
@@ -71,7 +71,7 @@ typedef struct crossentropy_pair_kernels {
     crossentropy_pair_kernel       hessian_diagonal;  // likewise
 } crossentropy_pair_kernels;
 
-static inline crossentropy_distribution *shim_prediction(crossentropy_pair *pair) { return &pair->prediction; }
-static inline crossentropy_distribution *shim_target(crossentropy_pair *pair) { return &pair->target; }
+static inline crossentropy_distribution *crossentropy_prediction(crossentropy_pair *pair) { return &pair->prediction; }
+static inline crossentropy_distribution *crossentropy_target(crossentropy_pair *pair) { return &pair->target; }
 
 #endif
