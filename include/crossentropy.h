@@ -137,7 +137,8 @@ CE_API const char *ce_isa(void);
 enum {
     CE_OK                  = 0,
     CE_ERROR_NULL_POINTER  = 1,  /* a required pointer is NULL (data may be NULL if it is empty) */
-    CE_ERROR_OPTIONS_SIZE  = 2,  /* a struct's size is below the first release's, or no release's */
+    CE_ERROR_OPTIONS_SIZE  = 2,  /* a struct's size is below the first release's or no multiple of
+                                    8, or it sets a field that this release does not have */
     CE_ERROR_DTYPE         = 3,  /* an unknown dtype, or one not accepted in this place */
     CE_ERROR_SHAPE         = 4,  /* dimensions, axis or lengths that do not fit together; no
                                     class */
@@ -301,10 +302,11 @@ enum {
 
 /* ce_options: append-only. With `size` the caller states how much of the struct the caller knows:
  * fields behind that have their defaults, and nothing behind it is read. In fields that come later
- * 0 will mean what was done before the field existed. sizeof(ce_options) is a multiple of 8 in
- * every release, and a field ends there; any other size is CE_ERROR_OPTIONS_SIZE, lest half a field
- * is read or a whole one passed over. So it is with the other structs that have a size, ce_outputs
- * and ce_row_stats.
+ * 0 will mean what was done before the field existed: a struct larger than the library's own is
+ * accepted if every byte behind the library's last field is 0. CE_ERROR_OPTIONS_SIZE: a byte there
+ * is not 0; or the size is below the first release's, above 4096, or no multiple of 8, where in
+ * every release a field ends. The same holds for the other structs with a size, ce_outputs and
+ * ce_row_stats.
  *
  * Pointers are NULL by default: not given. "One for each row" is the shape of the input without its
  * class axis. */
@@ -470,10 +472,9 @@ struct ce_options {
  * Execution. cancel is looked at every few milliseconds at least, also inside a long row and while
  * labels are checked; once it has been seen, it may be set back. */
 
-/* ce_options_init: writes the defaults into the first `size` bytes of *options; pass
- * sizeof(ce_options).
- * Returns CE_OK, CE_ERROR_NULL_POINTER or CE_ERROR_OPTIONS_SIZE (below the first release's, or no
- * multiple of 8); then nothing was written. */
+/* ce_options_init: writes the defaults into the first `size` bytes of *options, 0 into fields that
+ * the library does not have; pass sizeof(ce_options).
+ * Returns CE_OK or: NULL_POINTER, OPTIONS_SIZE; then nothing was written. */
 CE_API int32_t ce_options_init(ce_options *options, size_t size);
 
 /* ---------------------------------------------------------------------------------------------

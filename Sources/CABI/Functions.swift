@@ -12,7 +12,9 @@ import Shims
 public func ce_version() -> Int32 { CE_VERSION_MAJOR * 10000 + CE_VERSION_MINOR * 100 + CE_VERSION_PATCH }
 
 @implementation @_cdecl("ce_version_string")
-public func ce_version_string() -> UnsafePointer<CChar>? { cString("0.1.0") }
+public func ce_version_string() -> UnsafePointer<CChar>? { cString(release) }
+
+var release: StaticString { "0.1.0" }
 
 @implementation @_cdecl("ce_build_info")
 public func ce_build_info() -> UnsafePointer<CChar>? {
@@ -36,7 +38,7 @@ public func ce_status_string(_ status: Int32) -> UnsafePointer<CChar>? {
         switch Int(status) {
         case CE_OK: "ok"
         case CE_ERROR_NULL_POINTER: "required pointer is NULL"
-        case CE_ERROR_OPTIONS_SIZE: "size of a struct is no release's"
+        case CE_ERROR_OPTIONS_SIZE: "size or later fields of a struct not accepted"
         case CE_ERROR_DTYPE: "dtype not accepted"
         case CE_ERROR_SHAPE: "shapes do not fit together"
         case CE_ERROR_OVERFLOW: "size does not fit into 63 bits"
@@ -59,7 +61,7 @@ public func ce_last_error_message() -> UnsafePointer<CChar>? { UnsafePointer(cro
 public func ce_options_init(_ options: UnsafeMutablePointer<ce_options>?, _ size: Int) -> Int32 {
     status("ce_options_init") { () throws(CallError) in
         guard let options else { throw nullPointer("options") }
-        try checkSize(UInt64(bitPattern: Int64(size)), "size", first: firstOptionsSize, "")
+        try checkSize(UInt64(bitPattern: Int64(size)), "size", first: firstOptionsSize)
         var defaults = defaultOptions()
         let known = min(size, MemoryLayout<ce_options>.size)
         defaults.size = UInt64(size)

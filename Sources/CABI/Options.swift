@@ -22,23 +22,57 @@ func defaultOptions() -> ce_options {
 func readOptions(_ pointer: UnsafePointer<ce_options>?) throws(CallError) -> ce_options {
     var options = defaultOptions()
     guard let pointer else { return options }
-    let size = UnsafeRawPointer(pointer).loadUnaligned(as: UInt64.self)
-    try checkSize(size, "options.size", first: firstOptionsSize, " (ce_options_init fills the struct)")
-    memcpy(&options, pointer, min(Int(clamping: size), MemoryLayout<ce_options>.size))
+    try read(pointer, over: &options, "options", first: firstOptionsSize, " (ce_options_init fills the struct)")
     return options
 }
 
+/// Copies a caller's struct over `known`, as many bytes as both have. What the caller has beyond those must be 0, which in later
+/// fields is what was done before they existed: a field that is set and not obeyed would be a wrong result.
+func read<Known>(
+    _ caller: UnsafePointer<Known>, over known: inout Known, _ name: StaticString, first: Int, _ hint: StaticString = ""
+) throws(CallError) {
+    let caller = UnsafeRawPointer(caller)
+    let size = caller.loadUnaligned(as: UInt64.self)
+    try checkSize(size, name, ".size", first: first, hint)
+    withUnsafeMutableBytes(of: &known) { _ = memcpy($0.baseAddress!, caller, min(Int(size), $0.count)) }
+    try checkLaterFields(caller, Int(size), MemoryLayout<Known>.size, name)
+}
+
+private func checkLaterFields(
+    _ caller: UnsafeRawPointer, _ size: Int, _ known: Int, _ name: StaticString
+) throws(CallError) {
+    for offset in stride(from: known, to: size, by: 8)
+    where caller.loadUnaligned(fromByteOffset: offset, as: UInt64.self) != 0 {
+        throw CallError(CE_ERROR_OPTIONS_SIZE) {
+            $0.text(name)
+            $0.text(" sets a field that release ")
+            $0.text(release)
+            $0.text(" does not have: there the struct ends at byte ")
+            $0.number(known)
+        }
+    }
+}
+
+/// The largest size of a struct. It bounds what is read of one that was never filled, whose size may be any number.
+private let largestSize = 4096
+
 /// Throws unless so many bytes can be a struct of some release: at least as many as in the first, and as many as end with a
 /// field. All structs are aligned to 8 bytes, and where one ends at a multiple of that, so does a field.
-func checkSize(_ size: UInt64, _ name: StaticString, first: Int, _ hint: StaticString) throws(CallError) {
-    if size >= first && size % 8 == 0 { return }
+func checkSize(
+    _ size: UInt64, _ name: StaticString, _ member: StaticString = "", first: Int, _ hint: StaticString = ""
+) throws(CallError) {
+    if size >= first && size <= largestSize && size % 8 == 0 { return }
     throw CallError(CE_ERROR_OPTIONS_SIZE) {
         $0.text(name)
+        $0.text(member)
         $0.text(" is ")
         $0.number(unsigned: size)
         if size < first {
             $0.text("; the smallest is ")
             $0.number(first)
+        } else if size > largestSize {
+            $0.text("; the largest is ")
+            $0.number(largestSize)
         } else {
             $0.text("; the size of every version of the struct is a multiple of 8")
         }

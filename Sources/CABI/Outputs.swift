@@ -8,10 +8,8 @@ private let firstOutputsSize = 40
 /// The outputs of a call, of which there is at least one: as many as the caller's version knows, and none of the rest.
 func readOutputs(_ pointer: UnsafePointer<ce_outputs>?) throws(CallError) -> ce_outputs {
     guard let pointer else { throw nothingToCompute("outputs is NULL") }
-    let size = UnsafeRawPointer(pointer).loadUnaligned(as: UInt64.self)
-    try checkSize(size, "outputs.size", first: firstOutputsSize, "")
     var outputs = ce_outputs()
-    memcpy(&outputs, pointer, min(Int(clamping: size), MemoryLayout<ce_outputs>.size))
+    try read(pointer, over: &outputs, "outputs", first: firstOutputsSize)
     if outputs.loss == nil && outputs.grad == nil && outputs.grad_target == nil && outputs.row_stats == nil {
         throw nothingToCompute("loss, grad and all other outputs are NULL")
     }

@@ -80,10 +80,9 @@ private func checkedProblem(
 func checkedStatistics(
     _ stats: UnsafePointer<ce_row_stats>, isOutput: Bool, rows: Int, _ storage: inout CallStorage
 ) throws(CallError) -> RowStatistics {
-    let size = UnsafeRawPointer(stats).loadUnaligned(as: UInt64.self)
     let name: StaticString = isOutput ? "row_stats" : "stats"
-    try checkSize(size, isOutput ? "row_stats.size" : "stats.size", first: firstRowStatsSize, "")
-    let places = UnsafeRawPointer(stats).loadUnaligned(as: ce_row_stats.self)
+    var places = ce_row_stats()
+    try read(stats, over: &places, name, first: firstRowStatsSize)
     let dimensions = try storage.nextTensor(1)
     dimensions[0].length = rows
     dimensions[0].stride = 1

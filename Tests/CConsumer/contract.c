@@ -242,6 +242,7 @@ static void options_sizes(void) {
         memset(&room, FILL, sizeof room);
         CHECK(ce_options_init(&room.known, size) == want);
         CHECK(want == CE_OK || is_fill(&room, sizeof room));
+        memset(&room, 0, sizeof room);
         CHECK(ce_options_init(&room.known, sizeof(ce_options)) == CE_OK);
         memset((unsigned char *)&room + (size + 7) / 8 * 8, FILL, sizeof room - (size + 7) / 8 * 8);
         room.known.size = size;
@@ -284,12 +285,13 @@ static void outputs_sizes(void) {
     } room;
     small  p = small_problem();
     size_t size;
-    /* Of a size that is no version's nothing else is read; of a later version's struct what this one knows. */
+    /* Of a size that is no version's nothing else is read. */
     for (size = 0; size <= sizeof room; size++) {
         const int is_good = size >= sizeof(ce_outputs) && size % 8 == 0;
         memset(&room, FILL, sizeof room);
         room.known.size = size;
         if (is_good) {
+            memset((unsigned char *)&room + sizeof(ce_outputs), 0, size - sizeof(ce_outputs));
             room.known.loss = &p.one_loss;
             room.known.grad = room.known.grad_target = NULL;
             room.known.row_stats = NULL;
@@ -298,6 +300,71 @@ static void outputs_sizes(void) {
         CHECK(ce_cross_entropy(&p.input, -1, &p.labels, NULL, &room.known) == (is_good ? CE_OK : CE_ERROR_OPTIONS_SIZE));
         CHECK(is_good ? loss_is_right() : nothing_written());
         CHECK(is_good || strstr(ce_last_error_message(), "outputs.size") != NULL);
+    }
+}
+
+/* A call with one of its structs `more` bytes longer than this library's, of which byte `set` is not 0 (-1: none). */
+enum { OPTIONS, OUTPUTS_STRUCT, ROW_STATS, ALONE_STATS, STRUCTS, LATER = 64 };
+
+static int32_t with_later_fields(int which, size_t more, int set) {
+    struct {
+        ce_options    known;
+        unsigned char later[LATER];
+    } options;
+    struct {
+        ce_outputs    known;
+        unsigned char later[LATER];
+    } outputs;
+    struct {
+        ce_row_stats  known;
+        unsigned char later[LATER];
+    } stats;
+    small          p = small_problem();
+    unsigned char *later = which == OPTIONS ? options.later : which == OUTPUTS_STRUCT ? outputs.later : stats.later;
+    memset(&options, 0, sizeof options);
+    memset(&outputs, 0, sizeof outputs);
+    memset(&stats, 0, sizeof stats);
+    ce_options_init(&options.known, sizeof(ce_options));
+    options.known.size += which == OPTIONS ? more : 0;
+    outputs.known.size = sizeof(ce_outputs) + (which == OUTPUTS_STRUCT ? more : 0);
+    outputs.known.loss = &p.one_loss;
+    outputs.known.grad = &p.grad;
+    outputs.known.row_stats = &stats.known;
+    stats.known.size = sizeof(ce_row_stats) + (which >= ROW_STATS ? more : 0);
+    memset(later + more, FILL, LATER - more); /* which the size leaves out */
+    if (set >= 0)
+        later[set] = 1;
+    return which == ALONE_STATS ? ce_compute_row_stats(&p.input, -1, &p.labels, &options.known, &stats.known)
+                                : ce_cross_entropy(&p.input, -1, &p.labels, &options.known, &outputs.known);
+}
+
+/* What a later release's caller leaves at 0 is done as before it could be said; what it sets is refused, wherever it lies. */
+static void later_fields(void) {
+    static const char *const names[STRUCTS] = {"options sets a field", "outputs sets a field", "row_stats sets a field",
+                                               "stats sets a field"};
+    int    which, set;
+    size_t more;
+    for (which = 0; which < STRUCTS; which++)
+        for (more = 8; more <= LATER; more += 8) {
+            CHECK(with_later_fields(which, more, -1) == CE_OK);
+            CHECK(which == ALONE_STATS || loss_is_right());
+            for (set = 0; set < (int)more; set++) {
+                CHECK(with_later_fields(which, more, set) == CE_ERROR_OPTIONS_SIZE && nothing_written());
+                CHECK(strstr(ce_last_error_message(), names[which]) != NULL);
+            }
+        }
+}
+
+/* A struct that was never filled may have any size: not so much is read of it, nor written by ce_options_init. */
+static void huge_sizes(void) {
+    static const uint64_t huge[] = {4104, (uint64_t)1 << 32, (uint64_t)1 << 63, UINT64_MAX - 7};
+    small                 p = small_problem();
+    size_t                i;
+    for (i = 0; i < sizeof huge / sizeof huge[0]; i++) {
+        p.options.size = huge[i];
+        CHECK(mean(&p) == CE_ERROR_OPTIONS_SIZE && nothing_written());
+        CHECK(strstr(ce_last_error_message(), "the largest is 4096") != NULL);
+        CHECK(ce_options_init(&p.options, (size_t)huge[i]) == CE_ERROR_OPTIONS_SIZE && p.options.size == huge[i]);
     }
 }
 
@@ -1789,6 +1856,8 @@ int main(int argc, char **argv) {
     options_sizes();
     cleared_options();
     outputs_sizes();
+    later_fields();
+    huge_sizes();
     null_in_plain_calls();
     sizes_in_plain_calls();
     null_in_tensors();

@@ -381,12 +381,39 @@ static void spoil_others(const function *f) {
         expect(f, &a, CE_ERROR_NULL_POINTER, "options", "absence");
         make(&a, f), a.size = sizeof(ce_options) - 8;
         expect(f, &a, CE_ERROR_OPTIONS_SIZE, "size", "small value");
+        make(&a, f), a.size = (size_t)1 << 40;
+        expect(f, &a, CE_ERROR_OPTIONS_SIZE, "size", "huge value");
         make(&a, f), a.size = sizeof(ce_options) + 4;
         expect(f, &a, CE_ERROR_OPTIONS_SIZE, "size", "a value that ends inside a field");
     }
     if (f->run == set_num_threads) {
         make(&a, f), a.count = -1;
         expect(f, &a, CE_ERROR_OPTION, "count", "negative value");
+    }
+}
+
+/* Fields of later releases ----------------------------------------------------------------------------------------- */
+
+static void later_field_is_named(void) {
+    static const float   logits[2] = {0, 0};
+    static const int64_t label[1] = {0};
+    struct {
+        ce_options known;
+        uint64_t   later[2];
+    } options;
+    float loss;
+    char  want[128];
+    memset(&options, 0, sizeof options);
+    ce_options_init(&options.known, sizeof options);
+    options.later[1] = 1;
+    sprintf(want, "ce_cross_entropy_f32: options sets a field that release %s does not have: there the struct ends at byte %d",
+            ce_version_string(), (int)sizeof(ce_options));
+    if (ce_cross_entropy_f32(logits, label, 1, 2, &options.known, &loss, NULL) == CE_ERROR_OPTIONS_SIZE &&
+        strcmp(ce_last_error_message(), want) == 0) {
+        passed++;
+    } else {
+        failed++;
+        printf("FAIL: \"%s\" instead of \"%s\"\n", ce_last_error_message(), want);
     }
 }
 
@@ -488,6 +515,7 @@ int main(void) {
         if (seen == 0 && status != CE_ERROR_OUT_OF_MEMORY)
             failed++, printf("FAIL: no call ended with status %d\n", status);
     }
+    later_field_is_named();
     numbers_in_locales();
     success_leaves_the_message();
     printf("%ld passed, %ld failed\n", passed, failed);

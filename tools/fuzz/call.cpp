@@ -1,5 +1,6 @@
 #include "call.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "report.h"
@@ -66,11 +67,11 @@ void Call::run() {
     const ce_options *o = nullptr;
     if (has_options) {
         // As many bytes as the size says, so that a look behind them is found.
-        const size_t size = options.size < first_options_size ? sizeof(uint64_t)
-                            : options.size > sizeof options   ? sizeof options
-                                                              : static_cast<size_t>(options.size);
+        const size_t size = options.size < first_options_size ? sizeof(uint64_t) : static_cast<size_t>(options.size);
         const Block block = memory::take(size, true, 0);
-        memcpy(block.base, &options, size);
+        memset(block.base, 0, size);
+        memcpy(block.base, &options, std::min(size, sizeof options));
+        if (sets_later_field) block.base[size - 1] = 1;
         o = reinterpret_cast<const ce_options *>(block.base);
     }
     for (Tensor &tensor : tensors) {

@@ -65,6 +65,7 @@ struct Call {
     Tensor tensors[ROLES];
     ce_options options = plain_options();  // the values; pointers are filled in
     bool has_options = false;
+    bool sets_later_field = false;  // the last byte of options that are larger than ours is not 0
     bool has_row_stats = false;
     int32_t cancel = 0;
     bool is_cancellable = false;

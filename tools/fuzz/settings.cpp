@@ -182,10 +182,11 @@ void drop_row_stats(Call &call) {
     for (int role = LSE; role <= TARGET_RANK; role++) call[static_cast<Role>(role)] = Tensor();
 }
 
-/// Has the caller's options be of so many bytes. Those of a later release are as good as ours.
-void resize(Call &call, unsigned size) {
+/// Has the caller's options be of so many bytes. Those of a later release are as good as ours while what it added is 0.
+void resize(Call &call, unsigned size, Bytes &bytes) {
     call.options.size = size;
-    if (size < first_options_size || size % 8 != 0) call.expect(CE_ERROR_OPTIONS_SIZE);
+    call.sets_later_field = size > sizeof call.options && bytes.one_in(2);
+    if (size < first_options_size || size % 8 != 0 || call.sets_later_field) call.expect(CE_ERROR_OPTIONS_SIZE);
 }
 
 /// Takes an option back, or says that it will be refused.
@@ -307,7 +308,7 @@ void decode_options(Call &call, Bytes &bytes) {
     if (has_threads) call.options.threads = static_cast<int32_t>(bytes.below(4));
     call.has_options =
         has_threads || count > 0 || input_type || target_type || target_rest || call[TARGET_PROBS].present;
-    if (is_resized && call.has_options) resize(call, bytes.byte());
+    if (is_resized && call.has_options) resize(call, bytes.byte(), bytes);
     refuse(call, !is_strict);
     if (call.is_invalid) make_invalid(call, bytes);
 }
