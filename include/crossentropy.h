@@ -37,47 +37,52 @@ extern "C" {
  *     int64_t labels[2]    = {2, 0};
  *     if (ce_cross_entropy_f64(&logits[0][0], labels, 2, 3, NULL, &loss, NULL) != CE_OK)
  *         fprintf(stderr, "%s\n", ce_last_error_message());
- *     printf("%.7f\n", loss);                                                   // 0.8178187
+ *     else printf("%.7f\n", loss);                                              // 0.8178187
  *
  * Promises
  *
  *  - Exact. The largest logit stays out of the sum, so that a confident row's loss keeps its
  *    relative accuracy down to the smallest normal number: logits {80, 0} with label 0 give
- *    1.8049e-35, not 0. Bounds against the exact real result for the given inputs: a row's loss
- *    within 2 units in the last place (f32) where it is >= 2^-4 and within a relative 1e-6
- *    wherever it is a normal number, also as a sum of many that are not; f64: within 1e-13, and
- *    half of 2^-1074 for each 4096 classes. Gradient elements for labels: f32 within 1e-6 at the
- *    label and wherever the probability is >= 1e-6, within 5e-6 elsewhere; f64 within 1e-13.
- *    Where a gradient is a difference p - q of a probability and a target
- *    probability (distributions, label smoothing), the same bounds hold relative to the larger
- *    of the two. A probability below 2^-126 (f32) or 2^-1022 (f64) of the largest may become 0 in
- *    a gradient; in the loss it counts.
+ *    1.8049e-35, not 0. All bounds are relative to the exact real result for the given inputs, and
+ *    go by the dtype of the input (f16 and bf16 as f32); an output of a narrower dtype is rounded
+ *    to it besides. A row's loss: f32 within 2 units in the last place of f32 where it is >= 2^-4,
+ *    and within 1e-6 wherever it is a normal number, also where it is a sum of terms that are not;
+ *    f64 within 1e-13, plus 2^-1075 for each 4096 classes. Gradient elements for labels: f32 within
+ *    1e-6 at the label and wherever the probability is >= 1e-6, within 5e-6 elsewhere; f64 within
+ *    1e-13. Where a gradient is a difference p - q of a probability and a target probability
+ *    (distributions, label smoothing), the same bounds hold relative to the larger of the two. A
+ *    probability below 2^-126 (f32) or 2^-1022 (f64) of the largest may become 0 in a gradient; in
+ *    the loss it counts.
  *  - Reproducible. The same bits for any number of threads, split of the batch, memory layout,
  *    alignment and instruction set. Rounding mode and flush-to-zero settings of the calling thread
  *    change nothing, and are found as they were when the call returns.
  *  - All or nothing. Every argument is checked before the first output is written. After any
  *    status but CE_OK nothing was written, except after CE_ERROR_CANCELLED.
  *  - At home in any process. No signal handlers, no exit hooks, no output, no changes of the
- *    environment, no abort. No thread before a call is large enough for one; none at all with
+ *    environment; no abort, except where a check (see Hardened) finds the library itself at fault.
+ *    The library starts no thread before a call is large enough to use one, and none for calls with
  *    threads = 1. Safe after fork(), in the child too. Calls from several threads may run at the
  *    same time, as long as none writes what another one reads or writes. 64 kB of stack suffice.
+ *    All memory is the caller's: after a call has returned none of its pointers is used, or freed.
  *  - Hardened. Symbols are bound when the library is loaded, and its tables of addresses are
  *    read-only from then on (full RELRO); stack and data are not executable; there is no search
- *    path for other libraries. What checks and plans a call is compiled with stack protectors and
- *    with checks of overflow and bounds, which stop the process where the library itself is at
- *    fault. The arithmetic on rows has neither, since they would cost short rows more than the
- *    work. In their place: all lengths, strides and addresses, labels, and classes and offsets of
- *    sparse targets are checked before it is given them; its scratch memory is allocated from the
- *    sizes that bound its loops; and on the stack it has no arrays, but vectors of 16 numbers, of
- *    which it copies at most 15 whatever the length that it is told. Memory that a tensor says is
+ *    path for other libraries. The code that checks and plans a call is compiled with stack
+ *    protectors and with checks of overflow and bounds, which stop the process where the library
+ *    itself is at fault. The arithmetic on rows has neither, since they would cost short rows more
+ *    than the work. In their place: all lengths, strides and addresses, labels, and classes and
+ *    offsets of sparse targets are checked before it is given them; its scratch memory is allocated
+ *    from the sizes that bound its loops; and on the stack it has no arrays: parts of vectors of 16
+ *    numbers are copied there, at most 15 numbers whatever the length. Memory that a tensor says is
  *    there, and is not, no library can check.
  *
  * Odd cases, the same in every language
  *
- *  - No row counts (empty batch, every row ignored, weights that add up to 0) and the reduction is
- *    mean: option `empty` decides between NaN (default), 0 and CE_ERROR_EMPTY. The sum is 0.
- *  - An ignored row, or one whose weight is 0, contributes nothing; its loss and gradient are 0,
- *    whatever it holds, NaN included.
+ *  - The mean's divisor is 0 (empty batch, every row ignored, or with mean_over WEIGHT or MASS
+ *    weights that add up to 0): option `empty` decides between NaN (default), 0 and CE_ERROR_EMPTY.
+ *    The sum of no rows is 0.
+ *  - An ignored row, or one whose sample weight is 0, has loss 0 and gradient 0, whatever it holds,
+ *    NaN included. So has a row whose label has class weight 0, unless z_loss or label_smoothing is
+ *    set.
  *  - A label outside [0, C) that is not ignored: CE_ERROR_LABEL; the message names row and label.
  *  - A logit of -infinity is an impossible class: its probability is 0. If it has target mass the
  *    loss is +infinity, and the gradient stays finite: probability minus target mass, as always.
@@ -87,8 +92,9 @@ extern "C" {
  *    that row are NaN, and of no other row. Whatever the input holds: a row whose loss is NaN has a
  *    gradient of NaN in every class.
  *  - Distributions that do not add up to 1, or are negative, are computed as written.
- *  - What of a row is beyond the largest f64 (a -log p, the loss, weighted or not, a derivative
- *    that is not yet weighted) may be infinite, and NaN times 0; so may a mean of such losses.
+ *  - A value of a row beyond the largest f64 (-log p, the loss before or after weighting, a
+ *    derivative before weighting) may become infinite, and NaN if it is then multiplied by 0. A
+ *    mean of such losses may be infinite or NaN, too.
  * ------------------------------------------------------------------------------------------- */
 
 #if defined(_WIN32)
@@ -101,8 +107,9 @@ extern "C" {
  * Version
  *
  * Releases of one major version are compatible: symbols and status codes are never removed or
- * reused, structs only grow at their end. The number in the library's name (.so.0) is the major
- * version.
+ * reused; structs with a `size` only grow at their end; ce_tensor never changes; the layout of
+ * ce_partial and ce_accumulator changes only with their version. The number in the library's name
+ * (.so.0) is the major version.
  * ------------------------------------------------------------------------------------------- */
 
 #define CE_VERSION_MAJOR 0
@@ -131,7 +138,8 @@ CE_API const char *ce_isa(void);
 /* ---------------------------------------------------------------------------------------------
  * Status
  *
- * Functions that can fail return an int32_t: CE_OK or one of the others. Values are never reused.
+ * Functions that can fail return a status: CE_OK or one of the others. (The int32_t of ce_version
+ * and ce_get_num_threads is none.) Lists of what a function returns leave out the prefix CE_ERROR_.
  * ------------------------------------------------------------------------------------------- */
 
 enum {
@@ -140,17 +148,17 @@ enum {
     CE_ERROR_OPTIONS_SIZE  = 2,  /* a struct's size is below the first release's or no multiple of
                                     8, or it sets a field that this release does not have */
     CE_ERROR_DTYPE         = 3,  /* an unknown dtype, or one not accepted in this place */
-    CE_ERROR_SHAPE         = 4,  /* dimensions, axis or lengths that do not fit together; no
-                                    class */
+    CE_ERROR_SHAPE         = 4,  /* dimensions, axis or lengths that do not fit together, or 0
+                                    classes */
     CE_ERROR_OVERFLOW      = 5,  /* sizes or strides whose product does not fit into 63 bits */
     CE_ERROR_OVERLAP       = 6,  /* an output overlaps an input, another output, or itself */
-    CE_ERROR_LABEL         = 7,  /* a label outside [0, C) that is not ignore_index; or named
-                                    twice */
-    CE_ERROR_OPTION        = 8,  /* an option's value is unknown or outside its range */
-    CE_ERROR_EMPTY         = 9,  /* no row counts, and empty = CE_EMPTY_ERROR */
+    CE_ERROR_LABEL         = 7,  /* a label outside [0, C) that is not ignored, or a class named
+                                    twice in a row of a sparse target */
+    CE_ERROR_OPTION        = 8,  /* an option that is not taken, or whose value is out of range */
+    CE_ERROR_EMPTY         = 9,  /* the divisor of the mean is 0, and empty = CE_EMPTY_ERROR */
     CE_ERROR_OUT_OF_MEMORY = 10, /* scratch memory of O(rows + classes) could not be had */
     CE_ERROR_CANCELLED     = 11, /* the cancel flag was set; outputs hold unspecified values */
-    CE_ERROR_PARTIAL       = 12  /* statistics that do not fit together, or are none */
+    CE_ERROR_PARTIAL       = 12  /* statistics that do not fit together, or are not statistics */
 };
 
 /* ce_status_string: what a status means in general, "label out of range" for instance.
@@ -174,15 +182,16 @@ CE_API const char *ce_last_error_message(void);
  * ce_cross_entropy_f32, ce_cross_entropy_f64: the loss of `rows` rows of `classes` logits each, one
  * row after the other without gaps, against labels; and the gradient, in the same pass.
  *
- *   logits   rows x classes numbers (what they hold can be changed: input_type)
+ *   logits   rows x classes numbers: logits, unless options.input_type says otherwise
  *   labels   rows class indices, each in [0, classes) or equal to ignore_index (-100)
  *   options  NULL for the defaults: the mean of the rows' losses. See Options, below
- *   loss     1 number, or `rows` numbers with CE_REDUCTION_NONE; may be NULL if grad is not
+ *   loss     1 number, or `rows` numbers with CE_REDUCTION_NONE; or NULL
  *   grad     rows x classes numbers, or NULL: the derivative of the loss (NONE: of each row's loss)
- *            with respect to the logits, times grad_loss. It may be the same pointer as logits,
- *            which are then replaced
+ *            with respect to the logits, times grad_loss and, with NONE, grad_losses. It may be the
+ *            same pointer as logits, which are then replaced
  *
- * logits, labels and grad may be NULL if rows is 0. No pointer needs any alignment.
+ * logits and labels may be NULL if rows is 0. At least one of loss and grad is not NULL, also then.
+ * None of these four needs any alignment.
  * Returns CE_OK or: NULL_POINTER, OPTIONS_SIZE, DTYPE, SHAPE (rows < 0, classes < 1, length of a
  * weight), OVERFLOW, OVERLAP, LABEL, OPTION, EMPTY, OUT_OF_MEMORY, CANCELLED.
  * ------------------------------------------------------------------------------------------- */
@@ -199,8 +208,10 @@ CE_API int32_t ce_cross_entropy_f64(const double *logits, const int64_t *labels,
 /* ---------------------------------------------------------------------------------------------
  * Tensors
  *
- * A tensor is a view of the caller's memory: nothing is copied; any strides (for inputs also
- * negative and 0), any alignment.
+ * A tensor is a view of the caller's memory: nothing is copied. Any strides, negative ones too, and
+ * any alignment. A stride of 0 is for inputs, where it repeats an element; what is asked of the
+ * strides of an output stands under Outputs. Structs, shape, strides and cancel are aligned as C
+ * has it.
  * ------------------------------------------------------------------------------------------- */
 
 enum {
@@ -238,6 +249,8 @@ typedef struct ce_tensor {
  *     ce_options options;
  *     ce_options_init(&options, sizeof options);
  *     options.label_smoothing = 0.1;
+ *
+ * A struct of zeros will not do: a logit_scale or temperature of 0 is refused.
  *
  * Below: the values that fields can have, the struct, which field goes with which function, and
  * what is too long for a comment beside a field.
@@ -286,9 +299,10 @@ enum {
  * do not count. */
 enum {
     CE_MEAN_OVER_WEIGHT  = 0, /* labels: sum of s_i w_{y_i}; distributions, sparse: sum of s_i */
-    CE_MEAN_OVER_MASS    = 1, /* sum of s_i w_c q_ic over rows and classes, q before smoothing; so
-                                 labels and the same labels as one-hot distributions agree */
-    CE_MEAN_OVER_COUNT   = 2, /* number of rows not ignored */
+    CE_MEAN_OVER_MASS    = 1, /* sum of s_i w_c q_ic over rows and classes, q after target_rest and
+                                 before smoothing; so labels and the same labels as one-hot
+                                 distributions agree */
+    CE_MEAN_OVER_COUNT   = 2, /* number of rows not ignored, those of weight 0 included */
     CE_MEAN_OVER_DIVISOR = 3  /* the number in mean_divisor: gradient accumulation, several
                                  machines */
 };
@@ -313,26 +327,28 @@ enum {
 struct ce_options {
     uint64_t size;                   /* sizeof(ce_options) of the caller; set by ce_options_init */
 
-    /* Input: what its numbers are, and what is done to them before the softmax */
+    /* Input: what its numbers are, and what is done to them first */
     int32_t          input_type;     /* CE_INPUT_*; default LOGITS */
     int32_t          reserved_input; /* 0 */
     double           clip;           /* eps in [0, 0.5): probabilities are clamped to [eps, 1 - eps]
                                         in f64; default 0: they are not */
     double           logit_scale;    /* k, finite, not 0: logits x become k x; default 1 */
-    double           softcap;        /* c, finite, >= 0: those become c tanh(k x / c); default 0:
-                                        they do not */
-    double           temperature;    /* T, finite, > 0: those, and logits of the target, are divided
-                                        by T; default 1 */
+    double           softcap;        /* c, finite, >= 0: k x becomes c tanh(k x / c); default 0: no
+                                        cap */
+    double           temperature;    /* T, finite, > 0: divides the result, and a teacher's logits;
+                                        default 1 */
 
     /* Target: what it holds, which rows are ignored, how it is smoothed */
     int32_t          target_type;    /* CE_TARGET_*; default PROBS */
     int32_t          target_rest;    /* CE_REST_*, of a sparse target; default DROP */
     const ce_tensor *target_probs;   /* makes the target sparse: the probability of each class that
                                         it names. f32 or f64, the target's shape */
-    const ce_tensor *target_offsets; /* where each row of a sparse target begins, if rows name
-                                        different numbers of classes. i64, contiguous, [rows + 1] */
-    int64_t          ignore_index;   /* rows with this label are ignored, as are entries of sparse
-                                        targets; default -100; CE_IGNORE_NONE: none */
+    const ce_tensor *target_offsets; /* where each row of a sparse target begins, counted in
+                                        entries of target, if rows name different numbers of
+                                        classes. i64, contiguous, [rows + 1] */
+    int64_t          ignore_index;   /* rows with this label, and entries of sparse targets with
+                                        this class, are ignored; default -100; CE_IGNORE_NONE: none.
+                                        Unsigned labels never equal a negative value */
     const ce_tensor *ignore_indices; /* more such labels. i64, contiguous, one dimension */
     double           label_smoothing; /* e in [0, 1]: q becomes (1 - e) q + e / C; default 0 */
     const ce_tensor *prior;          /* what is mixed in instead of 1 / C. f32 or f64, [C] */
@@ -367,20 +383,25 @@ struct ce_options {
                                         f32 or f64, one for each row */
 
     /* Execution */
-    int32_t          threads;        /* the most to use, the calling one included, >= 0; default 0:
-                                        as ce_get_num_threads says */
+    int32_t          threads;        /* the most to use, the calling one included, >= 0; more than
+                                        CE_MAX_THREADS counts as that; default 0: as
+                                        ce_get_num_threads says */
     int32_t          reserved_execution; /* 0 */
-    const volatile int32_t *cancel;  /* when another thread sets it to other than 0, the call ends
-                                        with CE_ERROR_CANCELLED */
+    const volatile int32_t *cancel;  /* the call ends with CE_ERROR_CANCELLED soon after this is not
+                                        0, at once if it is so already. Any thread may set it */
 };
 
 /* Which option goes with which function (x), and with which input: P, PROBS alone; L, LOGITS alone.
- * Any other that is not at its default is refused, with CE_ERROR_OPTION: no option goes unheeded.
- * (An ignore_index of CE_IGNORE_NONE is taken everywhere; mean_divisor is a part of mean_over.) The
- * functions: `loss`, ce_cross_entropy, ce_cross_entropy_f32 and _f64; `kl`, ce_kl_divergence;
+ * Any other that is not at its default is refused with CE_ERROR_OPTION. (An ignore_index of
+ * CE_IGNORE_NONE is taken everywhere; mean_divisor is a part of mean_over.) Taken without effect:
+ * mean_over and empty where reduction is not MEAN; prior where label_smoothing is 0; ignore_index
+ * where the target is not of integers; grad_loss and grad_losses where there is no gradient; in a
+ * partial function those that only another one uses.
+ *
+ * The functions: `loss`, ce_cross_entropy, ce_cross_entropy_f32 and _f64; `kl`, ce_kl_divergence;
  * `second`, ce_hessian_vector_product and ce_hessian_diagonal; `binary`, ce_binary_cross_entropy;
  * `softmax`, ce_softmax, ce_log_softmax and ce_logsumexp; `stats`, ce_compute_row_stats; `partial`,
- * ce_partial_compute, _loss and _grad, which all take what one of them needs.
+ * ce_partial_compute, _loss and _grad.
  *
  *                        input  loss  kl  second  binary  softmax  stats  partial
  *   Input
@@ -420,9 +441,9 @@ struct ce_options {
  *     cancel                     x    x     x       x        x       x       x
  *
  * Input. For PROBS and LOG_PROBS only classes with target mass (w_c q_c != 0) are looked at. The
- * gradient is with respect to the input as given: -w q / x for PROBS, and 0 where clip changes x;
- * -w q for LOG_PROBS. A probability of 0 with target mass gives a loss of +infinity and a gradient
- * of -infinity; a negative one gives NaN.
+ * gradient is with respect to the input as given: -s_i w_c q_c / x_c for PROBS, and 0 where clip
+ * changes x_c; -s_i w_c q_c for LOG_PROBS. A probability of 0 with target mass gives a loss of
+ * +infinity and a gradient of -infinity; a negative one gives NaN.
  *
  * logit_scale, softcap and temperature come first, in this order: z is what they make of the input
  * x, computed in f64 for every dtype and within 6 units in its last place, 1.4e-15; the promised
@@ -441,13 +462,13 @@ struct ce_options {
  *                   of which RENORMALIZE makes probabilities). The input's shape, but for the class
  *                   axis, whose length K >= 0 is the target's own; or with target_offsets one
  *                   dimension each: row i, rows counted with the last dimension fastest, names
- *                   target[target_offsets[i]] to target[target_offsets[i + 1] - 1]. An entry whose
- *                   class is ignored is left out; a row without entries is ignored. A class twice
- *                   in a row is CE_ERROR_LABEL
+ *                   target[target_offsets[i]] to target[target_offsets[i + 1] - 1]. Offsets do not
+ *                   decrease and lie in [0, length of target]; entries that no row names are not
+ *                   looked at. An entry whose class is ignored is left out; a row without entries
+ *                   is ignored. A class twice in a row is CE_ERROR_LABEL
  *
  * ignore_index and ignore_indices are for labels and for sparse targets; label_smoothing is for
- * labels and for distributions. A prior need not add up to 1; without label_smoothing it is checked
- * and not used.
+ * labels and for distributions. A prior need not add up to 1.
  *
  * SPREAD: probabilities that were rounded seldom add up to 1 exactly. What is left is 0 where their
  * sum is above 1 by less than 2^-16, or below 1 by less than K 2^-23 for target_probs of f32, K
@@ -470,7 +491,8 @@ struct ce_options {
  * the largest logit m.
  *
  * Execution. cancel is looked at every few milliseconds at least, also inside a long row and while
- * labels are checked; once it has been seen, it may be set back. */
+ * labels are checked; once it has been seen, it may be set back. After CE_ERROR_CANCELLED outputs,
+ * and an input that is replaced in place, hold unspecified values. */
 
 /* ce_options_init: writes the defaults into the first `size` bytes of *options, 0 into fields that
  * the library does not have; pass sizeof(ce_options).
@@ -484,8 +506,9 @@ CE_API int32_t ce_options_init(ce_options *options, size_t size);
  *
  *     ce_outputs outputs = {.size = sizeof outputs, .loss = &loss, .grad = &grad};
  *
- * A member that is NULL is not wanted. If all of them are, or the pointer to the outputs is, then
- * there is nothing to compute: CE_ERROR_NULL_POINTER.
+ * A member that is NULL is not wanted, so none may be left without a value: begin with such a line,
+ * or in C++ before C++20 with `ce_outputs outputs = {}`. If all of them are NULL, or the pointer to
+ * the outputs is, then there is nothing to compute: CE_ERROR_NULL_POINTER.
  *
  * Outputs may not overlap inputs nor each other, except that grad may be the input itself (same
  * data, same strides), which is then replaced. Distinct elements of an output lie at distinct
@@ -520,14 +543,15 @@ typedef struct ce_outputs {
  *
  * grad in f16 and bf16 is the gradient in f32, rounded to nearest, ties to even.
  *
- * grad_target of ce_cross_entropy: w_c (1 - e) f_c for probabilities, where f_c is lse - z_c (for
- * PROBS and LOG_PROBS -log x_c and -x_c); for log-probabilities that times q_c; for teacher logits
- * q_c / T (u_c - sum(q u)) with u that of probabilities. All as the loss is weighted and reduced. A
- * row that is ignored, or whose weight is 0, has 0; one whose loss is NaN, or with teacher logits
- * +infinity, has NaN, and so may a row in which an f_c is beyond the largest f64. Where q_c = 0,
- * f_c may be +infinity. The loss of f32 logits may differ in its last bit from that of a call
- * without grad_target. Refused with focal_gamma, poly_epsilon, mean_over MASS (whose divisor
- * depends on the target), labels and sparse targets. */
+ * grad_target of ce_cross_entropy: for probabilities u_c = w_c (1 - e) f_c, where f_c is lse - z_c
+ * (for PROBS and LOG_PROBS -log x_c and -x_c) and e is label_smoothing; for log-probabilities
+ * q_c u_c; for teacher logits (q_c / T) (u_c - sum(q u)). All of it times s_i, grad_loss and
+ * grad_losses (and temperature_squared's T^2), and divided as the mean is. A row that is ignored,
+ * or whose sample weight is 0, has 0; one whose loss is NaN, or with teacher logits +infinity, has
+ * NaN, and so may a row in which an f_c is beyond the largest f64. Where q_c = 0, f_c may be
+ * +infinity. The loss of f32 logits may differ in its last bit from that of a call without
+ * grad_target. Refused with focal_gamma, poly_epsilon, mean_over MASS (whose divisor depends on the
+ * target), labels and sparse targets. */
 
 /* ---------------------------------------------------------------------------------------------
  * The general call
@@ -543,14 +567,14 @@ typedef struct ce_outputs {
  *   options     NULL for the defaults
  *   outputs     the loss, gradients and statistics that are wanted: see Outputs
  *
- * Rows of f32 logits, their labels as i32, and the mean loss as f64:
+ * float logits[rows][classes], their labels, int32_t labels[rows], and double mean for the loss:
  *
  *     int64_t    shape[2] = {rows, classes};
  *     ce_tensor  input    = {logits, CE_F32, 2, shape, NULL};
  *     ce_tensor  target   = {labels, CE_I32, 1, shape, NULL};
  *     ce_tensor  loss     = {&mean, CE_F64, 0, NULL, NULL};
  *     ce_outputs outputs  = {.size = sizeof outputs, .loss = &loss};
- *     status = ce_cross_entropy(&input, -1, &target, NULL, &outputs);
+ *     int32_t    status   = ce_cross_entropy(&input, -1, &target, NULL, &outputs);
  *
  * Returns what ce_cross_entropy_f32 returns.
  * ------------------------------------------------------------------------------------------- */
@@ -577,16 +601,17 @@ CE_API int32_t ce_cross_entropy(const ce_tensor *input, int32_t class_axis, cons
  *   options  NULL for the defaults. mean_over is WEIGHT, COUNT or DIVISOR; MASS is refused.
  *            temperature with temperature_squared: distillation (Hinton et al., 2015)
  *
- * Gradient, with Q = sum(q): for logits s_i / T (Q p_c - q_c), for log-probabilities p_c - q_c, for
- * probabilities 1 - q_c / p_c; PLAIN: -q_c and -q_c / p_c. With respect to the target: for
- * probabilities d_c, for log-probabilities q_c d_c, for teacher logits q_c / T (d_c - sum(q d));
- * PLAIN: d_c + 1 and q_c (d_c + 1).
+ * Gradient, all of it times s_i, with Q = sum(q): for logits (Q p_c - q_c) / T, for
+ * log-probabilities p_c - q_c, for probabilities 1 - q_c / p_c; PLAIN has the same for logits, but
+ * -q_c and -q_c / p_c. With respect to the target: for logits (q_c / T) (d_c - sum(q d)), for
+ * log-probabilities q_c d_c, for probabilities d_c; PLAIN has the same for logits, but
+ * q_c (d_c + 1) and d_c + 1.
  *
  * Exact: a row is within 1e-13 of its value with f64 on either side, else within 1e-6 of it; and
- * beside that it is off by no more than if each d_c was off by a rounding of the logarithms, e_c =
- * 1e-15 (1 + the larger of |log q_c| and |log p_c|): by the sum of min(q_c, |q_c - p_c|) e_c +
- * min(q_c, p_c) e_c^2. For distributions that add up to 1 that is below e sqrt(2 value) + e^2 with
- * the largest e_c as e.
+ * beside that it is off by no more than if each d_c was off by a rounding of the logarithms, r_c =
+ * 1e-15 (1 + the larger of |log q_c| and |log p_c|): by the sum of min(q_c, |q_c - p_c|) r_c +
+ * min(q_c, p_c) r_c^2. For distributions that add up to 1 that is below r sqrt(2 value) + r^2 with
+ * the largest r_c as r.
  * PLAIN, of other than logits from logits: 1e-13 or 1e-6 of sum |q_c d_c|, and 1e-15 sum of
  * q_c (1 + |log q_c| + |log p_c|). Then it is rounded to the dtype of the loss. Gradients within
  * 1e-13, or 1e-6, of the larger of p_c and q_c (f64 logits of magnitude 100 and more: as many times
@@ -611,9 +636,9 @@ CE_API int32_t ce_kl_divergence(const ce_tensor *input, int32_t class_axis, cons
  *
  * ce_hessian_vector_product: H v for the Hessian H of ce_cross_entropy's loss with respect to the
  * logits, without H. ce_hessian_diagonal: the diagonal of H. With target mass a_c = w_c q_c, A =
- * sum(a), and m = sum(p v), for each row
+ * sum(a), and b = sum(p v), for each row
  *
- *     (H v)_c = s_i (A p_c (v_c - m) + 2 z_loss p_c (m + lse (v_c - m)))
+ *     (H v)_c = s_i (A p_c (v_c - b) + 2 z_loss p_c (b + lse (v_c - b)))
  *     H_cc    = s_i (A p_c (1 - p_c) + 2 z_loss p_c (p_c + lse (1 - p_c)))
  *
  * as the loss is reduced, times grad_loss and grad_losses. With logit_scale k and temperature T,
@@ -626,11 +651,11 @@ CE_API int32_t ce_kl_divergence(const ce_tensor *input, int32_t class_axis, cons
  *            or the vector itself
  *
  * Exact: computed in f64; within 1e-6 (f32, f16 and bf16 input) or 1e-13 (f64; logits of magnitude
- * 100 and more as in ce_kl_divergence) of |A| p_c (|v_c - v_k| + sum(p |v - v_k|)) for the class k
+ * 100 and more as in ce_kl_divergence) of |A| p_c (|v_c - v_j| + sum(p |v - v_j|)) for the class j
  * of the largest logit, and likewise for z_loss; p below 2^-1022 of the largest may count as 0. NaN
- * or infinite where that, but for p_c, v_c - v_k or 2 z_loss lse is beyond the largest f64. Ignored
- * rows and rows of weight 0 have 0; rows with NaN or +infinity among their logits, or nothing but
- * -infinity, and such whose target mass adds up to NaN, have NaN.
+ * or infinite where that, but for p_c, v_c - v_j or 2 z_loss lse is beyond the largest f64. Ignored
+ * rows and rows of sample weight 0 have 0; rows with NaN or +infinity among their logits, or
+ * nothing but -infinity, and such whose target mass adds up to NaN, have NaN.
  *
  * Return what ce_cross_entropy returns.
  * ------------------------------------------------------------------------------------------- */
@@ -645,7 +670,8 @@ CE_API int32_t ce_hessian_diagonal(const ce_tensor *input, int32_t class_axis,
 /* ---------------------------------------------------------------------------------------------
  * Softmax, log-sum-exp, and what a row tells beside its loss
  *
- * All of them take logits of the dtypes, shapes and strides of ce_cross_entropy's input. Accuracy,
+ * All of them take logits of the dtypes, shapes and strides of ce_cross_entropy's input. z is these
+ * after logit_scale, softcap and temperature; p is its softmax, m its largest. Accuracy,
  * reproducibility and errors are those of the loss: probabilities within a
  * relative 1e-6 (f32, f16, bf16 input; 5e-6 below 1e-6) or 1e-13 (f64), their logarithms, lse and
  * entropy within 1e-6 and 1e-13 relative to the larger of their parts (m - z_c and log(sum exp(z -
@@ -673,22 +699,23 @@ CE_API int32_t ce_log_softmax(const ce_tensor *input, int32_t class_axis, const 
 CE_API int32_t ce_logsumexp(const ce_tensor *input, int32_t class_axis, const ce_options *options,
                             const ce_tensor *output);
 
-/* ce_row_stats: where a number for each row is to go; each pointer NULL, or room for as many
- * numbers as there are rows, in row-major order of the input's shape without the class axis. p is
- * the softmax of the logits. Rows with +infinity, or with nothing but -infinity, have lse, max and
- * argmax, and NaN and -1 for the rest; other rows with NaN have NaN and -1 throughout. */
+/* ce_row_stats: each pointer is NULL or has room for one number per row, of any alignment, in
+ * row-major order of the input's shape without the class axis. If all are NULL, nothing is
+ * computed, also where they are the only output: CE_OK. Rows with +infinity, or with nothing but
+ * -infinity, have lse, max and argmax, and NaN and -1 for the rest; other rows with NaN have NaN
+ * and -1 throughout. */
 struct ce_row_stats {
     uint64_t size;        /* sizeof(ce_row_stats) of the caller */
     double  *lse;         /* log(sum of exp(z_c)) */
-    double  *max;         /* the largest logit; a zero is +0 */
-    int64_t *argmax;      /* the class of the largest logit, the first of several */
+    double  *max;         /* the largest z_c; a zero is +0 */
+    int64_t *argmax;      /* its class, the first of several; 0 in a row of nothing but -infinity
+                             (where ce_partial has -1) */
     double  *entropy;     /* -sum(p log p), in nats, from 0 to log(classes) */
     double  *target_prob; /* p of the label; NaN where there is no label, in rows that are ignored,
-                             and in a call for a loss where a weight is 0, but for a class weight
-                             beside z_loss */
+                             and in a call for a loss where s_i is 0, or w_y and z_loss are 0 */
     int64_t *target_rank; /* how many classes are ahead of the label's: those of larger logits, and
                              of equal ones those of lower index. 0: the prediction is right; below
-                             k: among the k best. -1 where target_prob is NaN */
+                             n: among the n best. -1 where target_prob is NaN */
 };
 
 /* ce_compute_row_stats: these alone, in one pass. For those of the rows of a loss, see
@@ -759,12 +786,11 @@ CE_API int32_t ce_binary_cross_entropy(const ce_tensor *input, int32_t class_axi
  * Partial statistics: classes that are not all in one place
  *
  * A row whose classes are split over files, processes or machines: each part of the classes, a
- * slice, becomes statistics of some 400 bytes a row (ce_partial_compute). Those of different slices
- * are merged (ce_partial_merge), and what has come together of all classes gives the loss
- * (ce_partial_loss) and, where each slice is, its gradient (ce_partial_grad). Logits with class
- * indices:
+ * slice, becomes statistics of 408 bytes a row (ce_partial_compute). Those of different slices are
+ * merged (ce_partial_merge). Statistics of all classes give the loss (ce_partial_loss) and each
+ * slice's gradient (ce_partial_grad). Rows of 131072 logits, in two tensors, with their labels:
  *
- *     ce_partial *low = ..., *high = ...;                                    // one for each row
+ *     ce_partial *low = malloc(rows * sizeof *low), *high = malloc(rows * sizeof *high);
  *     ce_partial_compute(&logits_low,  -1, 0,     &labels, NULL, low);       // classes 0 to 65535
  *     ce_partial_compute(&logits_high, -1, 65536, &labels, NULL, high);      // and the others
  *     ce_partial_merge(low, high, rows);
@@ -781,14 +807,15 @@ CE_API int32_t ce_binary_cross_entropy(const ce_tensor *input, int32_t class_axi
  * integer: exact, but for what is below 2^-1088 of the largest exponential. The largest one stays
  * out.
  *
- * What is decided when statistics are computed: ignore_index, softcap, logit_scale. What
- * afterwards: weight, sample_weight, reduction, mean_over, mean_divisor, empty, grad_loss, z_loss,
- * focal_gamma, poly_epsilon. Each function takes the same ce_options, and looks at its own of
- * these, and at threads and cancel.
+ * Each function takes the same ce_options. Used by ce_partial_compute alone: ignore_index,
+ * logit_scale, softcap. The statistics keep the last two, and ce_partial_loss and ce_partial_grad
+ * use those, not the ones in their options. Used by these two: weight, sample_weight, reduction,
+ * mean_over, mean_divisor, empty, grad_loss, z_loss, focal_gamma, poly_epsilon. By all three:
+ * threads, cancel. The others, such as temperature, label_smoothing and mask, are refused.
  * ------------------------------------------------------------------------------------------- */
 
-/* Classes per block: slices begin at multiples of it. Of every slice but the last, the length is
-   one too. */
+/* Classes per block. Slices begin at multiples of it; the length of every slice but the last is a
+   multiple of it too. */
 #define CE_BLOCK 4096
 
 #define CE_PARTIAL_VERSION 1
@@ -810,7 +837,7 @@ typedef struct ce_partial {
     uint64_t cover;        /* tells sets of blocks apart */
     double   logit_scale;  /* as in the options; 1: none */
     double   softcap;      /* 0: none */
-    double   max;          /* the largest logit (scaled and capped); a zero is +0 */
+    double   max;          /* the largest z_c, as in ce_row_stats; a zero is +0 */
     int64_t  argmax;       /* its class, the first of equal ones; -1: there is nothing but
                               -infinity */
     double   target;       /* the label's logit; 0 if it has not been seen */
@@ -831,7 +858,8 @@ typedef struct ce_partial {
  *                slice: the input's shape without the class axis. At least 0, or equal to
  *                ignore_index
  *   options      NULL for the defaults
- *   partials     one for each row, in the order of the rows, last dimension fastest
+ *   partials     one for each row, in the order of the rows, last dimension fastest; may be NULL
+ *                if there are none
  *
  * Returns CE_OK or: NULL_POINTER, OPTIONS_SIZE, DTYPE, SHAPE (first_class too), OVERFLOW, OVERLAP,
  * LABEL (a negative one; too large ones are found when the number of classes is known), OPTION,
@@ -841,25 +869,25 @@ CE_API int32_t ce_partial_compute(const ce_tensor *input, int32_t class_axis, in
                                   ce_partial *partials);
 
 /* ce_partial_merge: into[i] becomes the statistics of its classes and from[i]'s, for each of `rows`
- * rows.
+ * rows. Both may be NULL if rows is 0.
  *
- * Returns CE_OK or: NULL_POINTER, SHAPE (rows < 0), OVERLAP (`into` and `from` share memory),
- * PARTIAL: something that is not statistics, of different labels, dtypes, softcap or logit_scale,
- * or of the same classes, as far as their number or the label tells (all of it is found by
- * ce_partial_loss). Nothing has been merged then. */
+ * Returns CE_OK or: NULL_POINTER, SHAPE (rows < 0), OVERFLOW, OVERLAP (`into` and `from` share
+ * memory), PARTIAL: not statistics; different labels, dtypes, softcap or logit_scale; or classes in
+ * common, as far as counts and the label show it (ce_partial_loss finds every case). Nothing has
+ * been merged then. */
 CE_API int32_t ce_partial_merge(ce_partial *into, const ce_partial *from, int64_t rows);
 
 /* ce_partial_loss: the loss from statistics of all classes.
  *
- *   partials  `rows` of them
+ *   partials  `rows` of them; may be NULL if rows is 0
  *   classes   C, the number of classes, or 0: those that the first row's statistics have seen, from
  *             class 0 on. It is safer to give it, as a missing last slice goes unnoticed otherwise
  *   options   NULL for the defaults; weight has shape [C], sample_weight has shape [rows]
  *   loss      f32 or f64: one number, or with CE_REDUCTION_NONE shape [rows]
  *
  * Returns CE_OK or: NULL_POINTER, OPTIONS_SIZE, DTYPE, SHAPE, OVERFLOW, OVERLAP, LABEL (not below
- * C), OPTION, EMPTY, OUT_OF_MEMORY, PARTIAL (not each of the C classes exactly once; the message
- * names the row). */
+ * C), OPTION, EMPTY, OUT_OF_MEMORY, CANCELLED, PARTIAL (not each of the C classes exactly once; the
+ * message names the row). */
 CE_API int32_t ce_partial_loss(const ce_partial *partials, int64_t rows, int64_t classes,
                                const ce_options *options, const ce_tensor *loss);
 
@@ -873,7 +901,7 @@ CE_API int32_t ce_partial_loss(const ce_partial *partials, int64_t rows, int64_t
  *   grad      as in ce_cross_entropy: the input's shape and dtype (for f16 and bf16 also f32); may
  *             be the input
  *
- * Returns what ce_partial_loss returns, or CANCELLED. */
+ * Returns what ce_partial_loss returns. */
 CE_API int32_t ce_partial_grad(const ce_tensor *input, int32_t class_axis, int64_t first_class,
                                const ce_partial *partials, int64_t classes,
                                const ce_options *options, const ce_tensor *grad);
@@ -898,8 +926,8 @@ typedef struct ce_accumulator {
     int64_t  rows;           /* rows added, but for those of weight 0 */
     int64_t  judged;         /* those of them that were said to be correct or not */
     int64_t  correct;        /* those of them that were correct */
-    uint32_t loss_special;   /* 0: finite; 1: +infinity, 2: -infinity, 3: NaN */
-    uint32_t weight_special;
+    uint32_t loss_special;   /* sum of the losses. 0: finite; 1: +infinity, 2: -infinity, 3: NaN */
+    uint32_t weight_special; /* likewise of the sum of the weights */
     uint32_t loss[CE_ACCUMULATOR_WORDS];   /* sum of the losses in units of 2^-1074: two's
                                               complement, low words first */
     uint32_t weight[CE_ACCUMULATOR_WORDS]; /* sum of the weights */
@@ -912,7 +940,8 @@ CE_API int32_t ce_accumulator_init(ce_accumulator *accumulator);
  *
  *   loss     f32 or f64, any shape: each row's loss, weighted, as CE_REDUCTION_NONE gives it
  *   weight   f32 or f64, the same shape: what each row's loss was weighted with (s_i w_{y_i}), 0
- *            for ignored rows; a row of weight 0 does not count, whatever its loss is. NULL: all 1
+ *            for ignored rows; a row of weight 0 does not count, whatever its loss is. With
+ *            distributions and sparse targets s_i. NULL: all 1, which counts ignored rows too
  *   correct  an integer dtype, the same shape: not 0 for a row that was predicted correctly; NULL:
  *            not known
  *
@@ -927,8 +956,8 @@ CE_API int32_t ce_accumulator_merge(ce_accumulator *into, const ce_accumulator *
 
 /* ce_accumulator_result: what has come together; each pointer may be NULL.
  *
- *   mean    the sum of the losses divided by the sum of the weights; NaN if that is 0 and so is the
- *           other
+ *   mean    the sum of the losses divided by the sum of the weights; NaN if both are 0, infinite if
+ *           only that of the weights is
  *   sum     the sum of the losses
  *   weight  the sum of the weights; without weights the number of rows
  *

@@ -45,7 +45,7 @@ public func ce_status_string(_ status: Int32) -> UnsafePointer<CChar>? {
         case CE_ERROR_OVERLAP: "output overlaps other memory of the call"
         case CE_ERROR_LABEL: "label out of range"
         case CE_ERROR_OPTION: "option out of range"
-        case CE_ERROR_EMPTY: "no row counts"
+        case CE_ERROR_EMPTY: "divisor of the mean is 0"
         case CE_ERROR_OUT_OF_MEMORY: "out of memory"
         case CE_ERROR_CANCELLED: "cancelled"
         case CE_ERROR_PARTIAL: "statistics that do not fit together"

@@ -15,13 +15,13 @@ public struct CrossEntropyError: Error, Equatable, CustomStringConvertible {
         case overlap
         /// A label outside `0 ..< classes` that is not ignored.
         case label
-        /// An option outside its range.
+        /// An option that the call does not take, or whose value is out of range.
         case option
-        /// No row counts, and the policy for that is ``EmptyPolicy/error``.
+        /// The divisor of the mean is 0, and the policy for that is ``EmptyPolicy/error``.
         case empty
         case outOfMemory
         case cancelled
-        /// Partial statistics or accumulators that do not fit together, or are none.
+        /// Partial statistics or accumulators that do not fit together, or bytes that are neither.
         case partial
     }
 

@@ -20,15 +20,17 @@ public enum Reduction: Int32, Sendable {
 public enum MeanOver: Equatable, Sendable {
     /// Labels: Σ s w[y]; distributions: Σ s. As PyTorch does.
     case weight
-    /// Σ s w q over rows and classes: labels and the same labels as one-hot distributions agree.
+    /// Σ s w q over rows and classes, with q after ``TargetRest`` and before smoothing: labels and the same labels as one-hot
+    /// distributions agree.
     case mass
-    /// The number of rows that are not ignored.
+    /// The number of rows that are not ignored, those of weight 0 included.
     case count
     /// A number of your own, finite and above 0: for gradient accumulation, or several machines.
     case divisor(Double)
 }
 
-/// The mean where no row counts: an empty batch, every row ignored, or weights that add up to 0.
+/// The mean where its divisor is 0: an empty batch, every row ignored, or with ``MeanOver/weight`` and ``MeanOver/mass`` weights
+/// that add up to 0.
 public enum EmptyPolicy: Int32, Sendable {
     /// NaN; gradients of ignored rows are still 0.
     case nan
@@ -57,7 +59,7 @@ public enum EmptyPolicy: Int32, Sendable {
 ///
 /// Odd cases: a row with NaN or +infinity among its logits, or nothing but -infinity, has a loss and gradient of NaN; a
 /// logit of -infinity is an impossible class, and the loss is +infinity if it has target mass; classes with `w q = 0` and
-/// rows that are ignored or have weight 0 contribute nothing, whatever they hold.
+/// rows that are ignored or have the sample weight 0 add nothing to the loss, whatever they hold.
 public struct CrossEntropyLoss: Sendable {
     /// What the input holds.
     public var inputType = InputType.logits
@@ -67,7 +69,7 @@ public struct CrossEntropyLoss: Sendable {
     public var reduction = Reduction.mean
     /// What the mean divides by.
     public var meanOver = MeanOver.weight
-    /// The mean where no row counts.
+    /// The mean where its divisor is 0.
     public var empty = EmptyPolicy.nan
     /// Rows with this label contribute nothing; `nil`: no label is ignored. Labels only, not distributions. Of a
     /// ``SparseTarget`` it ignores entries.
@@ -91,7 +93,7 @@ public struct CrossEntropyLoss: Sendable {
     public var focalGamma = 0.0
     /// ε: adds ε (1 - p) to each -log p, the poly-1 loss; with ``focalGamma`` before that multiplication.
     public var polyEpsilon = 0.0
-    /// c > 0: logits x become c tanh(x / c) before anything else; infinities stay. `nil`: as they are.
+    /// c > 0: logits x, after ``logitScale``, become c tanh(x / c); infinities stay. `nil`: as they are.
     public var softcap: Double?
     /// Logits are multiplied by it, before ``softcap``. Not 0.
     public var logitScale = 1.0

@@ -49,11 +49,11 @@ public struct KLDivergence: Sendable {
     /// What the mean divides by: the sum of the sample weights (``MeanOver/weight``), the number of rows that are not ignored
     /// (``MeanOver/count``) or a number. ``MeanOver/mass`` is refused.
     public var meanOver = MeanOver.weight
-    /// The mean where no row counts.
+    /// The mean where its divisor is 0.
     public var empty = EmptyPolicy.nan
     /// Entries of a ``SparseTarget`` with this class are left out; `nil`: none is.
     public var ignoreIndex: Int64? = -100
-    /// c > 0: logits x become c tanh(x / c); infinities stay. `nil`: as they are. Only for ``InputType/logits``.
+    /// c > 0: logits x, after ``logitScale``, become c tanh(x / c); infinities stay. `nil`: as they are. Only for ``InputType/logits``.
     public var softcap: Double?
     /// Logits are multiplied by it, before ``softcap``. Not 0. Only for ``InputType/logits``.
     public var logitScale = 1.0
@@ -82,10 +82,10 @@ public struct KLDivergence: Sendable {
 
     /// The general call: views of any shape and strides, into the caller's memory.
     ///
-    /// The gradient of a row of weight s, with Q = Σ q: for logits s (Q p - q) / T; for logarithms of probabilities p - q; for
-    /// probabilities 1 - q / p; with ``Form/plain`` the latter two are -q and -q / p. With respect to the target: for
-    /// probabilities d; for their logarithms q d; for a teacher's logits q / T (d - Σ q d); with ``Form/plain`` d + 1 and
-    /// q (d + 1).
+    /// The gradient of a row, all of it times its weight, with Q = Σ q: for logits (Q p - q) / T; for logarithms of probabilities
+    /// p - q; for probabilities 1 - q / p; with ``Form/plain`` the latter two are -q and -q / p. With respect to the target: for a
+    /// teacher's logits (q / T) (d - Σ q d); for logarithms q d; for probabilities d; with ``Form/plain`` the latter two are
+    /// q (d + 1) and d + 1.
     ///
     /// - Parameters:
     ///   - input: `Float`, `Double` or a 16-bit format, at least one dimension.

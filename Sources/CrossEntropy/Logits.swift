@@ -10,7 +10,7 @@ import CCrossEntropy
 /// NaN or +infinity, or nothing but -infinity, have probabilities of NaN. All functions throw ``CrossEntropyError``; then
 /// nothing has been written.
 public struct Logits: Sendable {
-    /// c > 0: logits x become c tanh(x / c) before anything else; infinities stay. `nil`: as they are.
+    /// c > 0: logits x, after ``logitScale``, become c tanh(x / c); infinities stay. `nil`: as they are.
     public var softcap: Double?
     /// Logits are multiplied by it, before ``softcap``; 1 / temperature. Not 0.
     public var scale = 1.0

@@ -40,7 +40,7 @@ public struct LossAccumulator: Sendable, Equatable {
     /// - Parameters:
     ///   - losses: Each row's loss, weighted, as `perRow` gives it.
     ///   - weights: What each loss was weighted with, 0 for ignored rows; a row of weight 0 does not count, whatever its loss
-    ///     is. `nil`: all 1.
+    ///     is. `nil`: all 1, which counts ignored rows too.
     ///   - correct: Whether each row was predicted correctly; `nil`: not known.
     /// - Throws: ``CrossEntropyError`` if there are not as many of each. Nothing has been added then.
     public mutating func add<Scalar: LossScalar>(

@@ -15,7 +15,7 @@ import CCrossEntropy
 /// Merging is associative and commutative to the bit, so loss and gradient are the same bits for any slices, order and
 /// grouping. Values that are equal are equal bytes.
 public struct PartialStatistics: Sendable, Equatable {
-    /// Slices begin at multiples of this many classes, and all but the last are as long as one.
+    /// Slices begin at multiples of this many classes, and the length of all but the last is a multiple of it, too.
     public static let block = Int(CE_BLOCK)
 
     /// The records of all rows, as C has them in its arrays of `ce_partial`.

@@ -728,12 +728,15 @@ static void interleaved(void) {
 static void misaligned(void) {
     unsigned char room[8][96];
     float         want[ROWS], want_grad[COUNT];
+    double        want_lse[ROWS];
+    int64_t       want_rank[ROWS];
+    ce_row_stats  stats = {sizeof(ce_row_stats), want_lse, NULL, NULL, NULL, NULL, want_rank};
     int           shift;
     small         p = small_problem();
     p.options.weight = &p.weight;
     p.options.sample_weight = &p.sample_weight;
     p.options.reduction = CE_REDUCTION_NONE;
-    CHECK(ce_cross_entropy(&p.input, -1, &p.labels, &p.options, OUTPUTS(&p.losses, &p.grad)) == CE_OK);
+    CHECK(ce_cross_entropy(&p.input, -1, &p.labels, &p.options, ALL_OUTPUTS(&p.losses, &p.grad, NULL, &stats)) == CE_OK);
     memcpy(want, loss, sizeof loss);
     memcpy(want_grad, grad, sizeof grad);
     for (shift = 1; shift < 16; shift++) {
@@ -744,9 +747,13 @@ static void misaligned(void) {
         p.sample_weight.data = memcpy(room[3] + shift, SAMPLE_WEIGHT, sizeof SAMPLE_WEIGHT);
         p.losses.data = room[4] + shift;
         p.grad.data = room[5] + shift;
-        CHECK(ce_cross_entropy(&p.input, -1, &p.labels, &p.options, OUTPUTS(&p.losses, &p.grad)) == CE_OK);
+        stats.lse = (double *)(void *)(room[6] + shift);
+        stats.target_rank = (int64_t *)(void *)(room[7] + shift);
+        CHECK(ce_cross_entropy(&p.input, -1, &p.labels, &p.options, ALL_OUTPUTS(&p.losses, &p.grad, NULL, &stats)) == CE_OK);
         CHECK(memcmp(room[4] + shift, want, sizeof want) == 0);
         CHECK(memcmp(room[5] + shift, want_grad, sizeof want_grad) == 0);
+        CHECK(memcmp(room[6] + shift, want_lse, sizeof want_lse) == 0);
+        CHECK(memcmp(room[7] + shift, want_rank, sizeof want_rank) == 0);
         CHECK(is_fill(room[4], (size_t)shift));
         CHECK(is_fill(room[4] + shift + sizeof want, sizeof room[4] - (size_t)shift - sizeof want));
         CHECK(is_fill(room[5], (size_t)shift));
@@ -1343,6 +1350,7 @@ static void statistics_arguments(void) {
     CHECK(ce_compute_row_stats(&p.input, -1, NULL, NULL, &stats) == CE_ERROR_OPTIONS_SIZE); /* its size is 0 */
     stats.size = sizeof stats;
     CHECK(ce_compute_row_stats(&p.input, -1, &p.labels, NULL, &stats) == CE_OK);
+    CHECK(ce_cross_entropy(&p.input, -1, &p.labels, NULL, ALL_OUTPUTS(NULL, NULL, NULL, &stats)) == CE_OK);
     stats.lse = numbers;
     stats.max = numbers + ROWS / 2;
     stats.target_rank = ranks;

@@ -26,7 +26,7 @@ class ArgumentValueError(CrossEntropyError, ValueError):
 
 
 class EmptyError(ArgumentValueError):
-    """No row counts, so that there is no mean, and ``empty="error"`` asked to be told."""
+    """The divisor of the mean is 0, so that there is no mean, and ``empty="error"`` asked to be told."""
 
 
 class LabelError(CrossEntropyError, IndexError):

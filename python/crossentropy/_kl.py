@@ -67,7 +67,7 @@ def kl_divergence(
         sample_weight: weights s of the rows, with the shape of ``x`` without ``axis``.
         mask: booleans or integers, with the shape of ``x`` without ``axis``: rows where it is False or 0 count for
             nothing, whatever they and their targets hold.
-        softcap: c above 0; x becomes :math:`c \tanh(x / c)` before anything else. Infinities stay. For logits.
+        softcap: c above 0; x, after ``logit_scale``, becomes :math:`c \tanh(x / c)`. Infinities stay. For logits.
         logit_scale: not 0; x is multiplied by it, before ``softcap``; the inverse of a temperature. For logits.
         reduction: ``"mean"``, ``"sum"``, or ``"none"`` for the loss of each row.
         mean_over: what the mean divides by. ``"weight"``: the sum of :math:`s_i`; ``"count"``: the number of rows that

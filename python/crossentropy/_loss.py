@@ -81,12 +81,13 @@ def cross_entropy(
             :math:`q = e^t`.
         reduction: ``"mean"``, ``"sum"``, or ``"none"`` for the loss of each row.
         mean_over: what the mean divides by. ``"weight"``: the sum of :math:`s_i w_{y_i}` for labels, of :math:`s_i` for
-            distributions; ``"mass"``: the sum of :math:`s_i w_c q_{ic}` before smoothing; ``"count"``: the number of
-            rows that are not ignored; or a positive number.
+            distributions; ``"mass"``: the sum of :math:`s_i w_c q_{ic}`, with q after the ``rest`` of a `SparseTarget`
+            and before smoothing; ``"count"``: the number of rows that are not ignored, those of weight 0 included; or a
+            positive number.
         empty: the mean where that divisor is 0. ``"nan"``: NaN; ``"zero"``: 0; ``"error"``: `EmptyError`.
         z_loss: at least 0; adds :math:`z\_loss \cdot lse^2` to the loss of each row, times s alone (Zoph et al., 2022,
             arXiv:2202.08906; Chowdhery et al., 2022, arXiv:2204.02311). For logits.
-        softcap: c above 0; x becomes :math:`c \tanh(x / c)` before anything else. Infinities stay. For logits.
+        softcap: c above 0; x, after ``logit_scale``, becomes :math:`c \tanh(x / c)`. Infinities stay. For logits.
         logit_scale: not 0; x is multiplied by it, before ``softcap``; the inverse of a temperature. For logits.
         focal_gamma: :math:`\gamma`, at least 0; each term of the loss is multiplied by :math:`(1 - p_c)^\gamma`, the
             focal loss (Lin et al., 2017, arXiv:1708.02002), whose alpha is ``weight`` here. For logits.
@@ -116,7 +117,7 @@ def cross_entropy(
             contradicts another one, or ``out`` is read-only or overlaps an input.
         ArgumentTypeError: a TypeError; when a dtype, the kind of an argument or its name is not accepted, an array is
             not on the CPU, or its package does not share it (torch, if it requires a gradient).
-        EmptyError: a ValueError; when no row counts, and ``empty="error"``.
+        EmptyError: a ValueError; when the divisor of the mean is 0, and ``empty="error"``.
         KeyboardInterrupt: at once, when Ctrl-C is pressed during a long call in the main thread.
 
         After any of them but KeyboardInterrupt ``out`` is as it was before the call.

@@ -172,7 +172,7 @@ SOFTCAP = Option(
     "softcap",
     "SupportsFloat | None",
     None,
-    r"c above 0; x becomes :math:`c \tanh(x / c)` before anything else. Infinities stay. For logits.",
+    r"c above 0; x, after ``logit_scale``, becomes :math:`c \tanh(x / c)`. Infinities stay. For logits.",
     "softcap",
     convert.softcap,
 )
@@ -257,8 +257,9 @@ MEAN_OVER = Option(
     "Names | SupportsFloat",
     "weight",
     'what the mean divides by. ``"weight"``: the sum of :math:`s_i w_{y_i}` for labels, of :math:`s_i` for '
-    'distributions; ``"mass"``: the sum of :math:`s_i w_c q_{ic}` before smoothing; ``"count"``: the number of rows '
-    "that are not ignored; or a positive number.",
+    'distributions; ``"mass"``: the sum of :math:`s_i w_c q_{ic}`, with q after the ``rest`` of a `SparseTarget` and '
+    'before smoothing; ``"count"``: the number of rows that are not ignored, those of weight 0 included; or a positive '
+    "number.",
     "mean_over",
     convert.mean_over,
     header.MEAN_OVER,
@@ -333,7 +334,7 @@ FIRST_CLASS = Option(
     "first_class",
     "SupportsIndex",
     0,
-    "a multiple of 4096, the library's block of classes. So the length of every slice but the last is one, too.",
+    "a multiple of 4096, the library's block of classes. So is the length of every slice but the last.",
 )
 CLASSES = Option(
     "classes",

@@ -41,12 +41,11 @@ def partial_statistics(
             the rows.
         target: labels, of any integer dtype, counted from class 0 whatever the slice; the shape of ``x`` without
             ``axis``. The label may be in any slice.
-        first_class: a multiple of 4096, the library's block of classes. So the length of every slice but the last is
-            one, too.
+        first_class: a multiple of 4096, the library's block of classes. So is the length of every slice but the last.
         axis: the dimension of ``x`` that holds the classes.
         ignore_index: rows with this label are ignored; None: no label is.
-        softcap: c above 0; x becomes :math:`c \tanh(x / c)` before anything else. Infinities stay. For logits. The same
-            for all slices.
+        softcap: c above 0; x, after ``logit_scale``, becomes :math:`c \tanh(x / c)`. Infinities stay. For logits. The
+            same for all slices.
         logit_scale: not 0; x is multiplied by it, before ``softcap``; the inverse of a temperature. For logits. The
             same for all slices.
         threads: the most threads to use; None: as many as `get_num_threads` says.
@@ -196,7 +195,7 @@ class PartialStatistics:
             ArgumentValueError: a ValueError; when not each class has been seen exactly once, or an option is out of
                 range.
             ArgumentTypeError: a TypeError; when a dtype, the kind of an argument or its name is not accepted.
-            EmptyError: a ValueError; when no row counts, and ``empty="error"``.
+            EmptyError: a ValueError; when the divisor of the mean is 0, and ``empty="error"``.
         """
         if unknown:
             PARTIAL_LOSS.refuse(unknown)

@@ -34,7 +34,7 @@ def softmax(
     Args:
         x: logits, of the dtypes and kinds of ``x`` in `cross_entropy`; at least one dimension.
         axis: the dimension of ``x`` that holds the classes.
-        softcap: c above 0; x becomes :math:`c \tanh(x / c)` before anything else. Infinities stay. For logits.
+        softcap: c above 0; x, after ``logit_scale``, becomes :math:`c \tanh(x / c)`. Infinities stay. For logits.
         logit_scale: not 0; x is multiplied by it, before ``softcap``; the inverse of a temperature. For logits.
         out: array for the result, of the shape and dtype of ``x``; for 16 bits also float32. ``out=x`` replaces ``x``;
             any other overlap is an error. None: a new array, of the dtype of ``x``.
@@ -158,8 +158,8 @@ class RowStats(NamedTuple):
     entropy: Array
     """-sum(p log p) in nats, from 0 to log(C)."""
     target_prob: Array
-    """The probability of the label; NaN without labels, in rows that are ignored and in calls for a loss where a weight
-    is 0."""
+    """The probability of the label; NaN without labels, in rows that are ignored and in calls for a loss where the
+    sample weight is 0, or the weight of the label and ``z_loss``."""
     target_rank: Array
     """How many classes are ahead of the label's: those of larger logits, and of equal ones those of lower index; -1
     where ``target_prob`` is NaN."""

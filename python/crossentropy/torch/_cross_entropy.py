@@ -82,7 +82,7 @@ def cross_entropy(
         empty: the mean where that is 0: ``"nan"``, as in PyTorch, ``"zero"`` or ``"error"``.
         z_loss: at least 0; adds :math:`z\_loss \cdot lse^2` to the loss of each row, times s alone (Zoph et al., 2022,
             arXiv:2202.08906; Chowdhery et al., 2022, arXiv:2204.02311). For logits.
-        softcap: c above 0; x becomes :math:`c \tanh(x / c)` before anything else. Infinities stay. For logits.
+        softcap: c above 0; x, after ``logit_scale``, becomes :math:`c \tanh(x / c)`. Infinities stay. For logits.
         logit_scale: not 0; x is multiplied by it, before ``softcap``; the inverse of a temperature. For logits.
         focal_gamma: :math:`\gamma`, at least 0; each term of the loss is multiplied by :math:`(1 - p_c)^\gamma`, the
             focal loss (Lin et al., 2017, arXiv:1708.02002), whose alpha is ``weight`` here. For logits.
