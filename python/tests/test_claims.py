@@ -68,3 +68,23 @@ def test_what_would_refute_a_claim_exists(document: str, vectors: list[str], sou
         names = re.findall("`([^`]+)`", cell)
         assert names, cell
         assert [name for name in names if not exists(name, vectors, sources)] == [], cell
+
+
+def without_comments(code: str) -> str:
+    return " ".join(re.sub("//.*", "", code).split())
+
+
+def test_examples_of_the_header_are_compiled() -> None:
+    header = (ROOT / "include/crossentropy.h").read_text(encoding="utf-8")
+    blocks = re.findall(r"(?<=^ \*\n)(?: \*     .*\n)+", header, re.MULTILINE)
+    examples = [block.replace(" *     ", "") for block in blocks if ";" in block]
+    assert [example.splitlines()[0].split("(")[0].split("=")[0].strip() for example in examples] == [
+        "double  logits[2][3]",
+        "ce_options options;",
+        "ce_outputs outputs",
+        "int64_t    shape[2]",
+        "ce_partial *low",
+    ]
+    program = without_comments((ROOT / "Tests/CConsumer/example.c").read_text(encoding="utf-8"))
+    for example in examples:
+        assert without_comments(example) in program, example
