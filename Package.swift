@@ -87,7 +87,8 @@ if embedded {
         .target(name: "VectorCases", dependencies: ["CrossEntropy"], path: "Tests/VectorCases"),
         .executableTarget(
             name: "crossentropy-vectors", dependencies: ["VectorCases"], path: "Tests/SwiftConsumer"),
-        .target(name: "KernelSweep", dependencies: ["KernelABI", "Shims"] + kernelDependencies, path: "Tests/KernelSweep"),
+        .target(
+            name: "KernelSweep", dependencies: ["KernelABI", "Shims"] + kernelDependencies, path: "Tests/KernelSweep"),
         .executableTarget(
             name: "crossentropy-exhaustive", dependencies: ["KernelSweep"], path: "Tests/Exhaustive"),
         .testTarget(name: "KernelTests", dependencies: ["KernelABI", "Shims", "KernelSweep"] + kernelDependencies),

@@ -56,7 +56,8 @@ final class Row<T: BinaryFloatingPoint> {
         row.grad_scale = gradScale
         row.grad_power = 1
         let scratch = UnsafeMutableRawPointer.allocate(
-            byteCount: crossentropy_scratch_bytes(row.classes, 0, 0) + crossentropy_blocks_bytes(row.classes, 0), alignment: 128)
+            byteCount: crossentropy_scratch_bytes(row.classes, 0, 0) + crossentropy_blocks_bytes(row.classes, 0),
+            alignment: 128)
         defer { scratch.deallocate() }
         row.scratch = scratch
         row.blocks = scratch + crossentropy_scratch_bytes(row.classes, 0, 0)
@@ -65,7 +66,9 @@ final class Row<T: BinaryFloatingPoint> {
             return runGroup([self], table, byColumns: false, strides: (stride, classes * stride), isInPlace: isInPlace)[
                 0]
         }
-        let kernel = isMass ? crossentropy_get_mass_kernel(&table, kind, type)! : crossentropy_get_index_kernel(&table, kind, type)!
+        let kernel =
+            isMass
+            ? crossentropy_get_mass_kernel(&table, kind, type)! : crossentropy_get_index_kernel(&table, kind, type)!
         let loss = x.withUnsafeMutableBytes { x in
             g.withUnsafeMutableBytes { g in
                 (q ?? []).withUnsafeBytes { q in

@@ -50,6 +50,7 @@ RowResult logits_row(const Call &call, const std::vector<Real> &x, const Masses 
         if (std::isfinite(z[c])) made.longest = std::max(made.longest, softmax.minus_log(z[c]));
         made.loss += terms[c].f;
         made.magnitude += terms[c].f_size;
+        (terms[c].f < 0 ? made.has_negative : made.has_positive) = true;
         total += terms[c].b;
         total_size += terms[c].b_size;
     }

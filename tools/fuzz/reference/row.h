@@ -7,6 +7,7 @@
 struct RowResult {
     bool counts = false;    // it is not ignored, and its weight is not 0
     bool is_vague = false;  // a target mass that may become 0 meets an impossible class
+    bool has_positive = false, has_negative = false;  // terms of the loss
     Real loss = 0;
     // Of the loss times a scale: `wide` times the dtype's bound of `magnitude`, and `apart` times the scale.
     bool is_rounded_to_f32 = false;  // two units in the last place of f32 where the loss is large
@@ -26,7 +27,8 @@ struct RowResult {
     }
     /// Parts that overflow either way.
     bool may_be_undefined() const {
-        return (overflows() && (std::isinf(loss) || std::fabs(loss) < magnitude)) || steepest > most;
+        const bool is_mixed = (has_positive && has_negative) || std::fabs(loss) < magnitude;
+        return (overflows() && (std::isinf(loss) || is_mixed)) || steepest > most;
     }
     void make_undefined(size_t classes);
 };
