@@ -72,7 +72,7 @@ build/vectors.txt: Tests/Vectors/vectors.json tools/flatten_vectors.py
 C_FLAGS   = -std=c99 -Wall -Wextra -pedantic -Werror -O1 -Iinclude
 CXX_FLAGS = -std=c++17 -Wall -Wextra -pedantic -Werror -Iinclude
 C_LIBS    = $(LIBRARY) -Wl,-rpath,$(CURDIR)/$(dir $(LIBRARY)) -lm -ldl -pthread
-CONSUMERS = vectors accepts contract loading example hashes binary partial pairs statistics messages cancel
+CONSUMERS = vectors accepts contract loading example hashes binary partial pairs halves statistics messages cancel
 
 define compile_with
 build/$(1)/%: Tests/CConsumer/%.c $(wildcard Tests/CConsumer/*.h) include/crossentropy.h $(LIBRARY)

@@ -212,13 +212,17 @@ CE_API int32_t ce_cross_entropy_f64(const double *logits, const int64_t *labels,
  * any alignment. A stride of 0 is for inputs, where it repeats an element; what is asked of the
  * strides of an output stands under Outputs. Structs, shape, strides and cancel are aligned as C
  * has it.
+ *
+ * "Floats" are f32, f64, f16 or bf16, each tensor as it likes. f16 and bf16 are widened exactly:
+ * results are, bit for bit, those of the same numbers given as f32, and so are the bounds. All that
+ * is read or written may have 16 bits, but losses and lse that are written: they are f32 or f64.
  * ------------------------------------------------------------------------------------------- */
 
 enum {
     CE_F32 = 1, /* IEEE binary32 */
     CE_F64 = 2, /* IEEE binary64 */
-    CE_F16 = 3, /* IEEE binary16; input and grad only */
-    CE_BF16 = 4, /* the upper half of a binary32; input and grad only */
+    CE_F16 = 3, /* IEEE binary16 */
+    CE_BF16 = 4, /* the upper half of a binary32 */
     CE_I8  = 16, /* integers, signed */
     CE_I16 = 17,
     CE_I32 = 18,
@@ -263,7 +267,7 @@ enum {
     CE_INPUT_LOG_PROBS = 2  /* logarithms of probabilities: loss = -sum(w q x), "nll_loss" */
 };
 
-/* target_type: what a target of f32 or f64 holds, or target_probs of a sparse one. */
+/* target_type: what a target of floats holds, or target_probs of a sparse one. */
 enum {
     CE_TARGET_PROBS     = 0, /* probabilities q, as they are */
     CE_TARGET_LOGITS    = 1, /* a teacher's logits t: q = softmax(t) */
@@ -342,7 +346,7 @@ struct ce_options {
     int32_t          target_type;    /* CE_TARGET_*; default PROBS */
     int32_t          target_rest;    /* CE_REST_*, of a sparse target; default DROP */
     const ce_tensor *target_probs;   /* makes the target sparse: the probability of each class that
-                                        it names. f32 or f64, the target's shape */
+                                        it names. Floats, the target's shape */
     const ce_tensor *target_offsets; /* where each row of a sparse target begins, counted in
                                         entries of target, if rows name different numbers of
                                         classes. i64, contiguous, [rows + 1] */
@@ -351,14 +355,14 @@ struct ce_options {
                                         Unsigned labels never equal a negative value */
     const ce_tensor *ignore_indices; /* more such labels. i64, contiguous, one dimension */
     double           label_smoothing; /* e in [0, 1]: q becomes (1 - e) q + e / C; default 0 */
-    const ce_tensor *prior;          /* what is mixed in instead of 1 / C. f32 or f64, [C] */
+    const ce_tensor *prior;          /* what is mixed in instead of 1 / C. Floats, [C] */
 
     /* Weights */
-    const ce_tensor *weight;         /* w of the classes. f32 or f64, [C] */
-    const ce_tensor *sample_weight;  /* s of the rows. f32 or f64, one for each row */
+    const ce_tensor *weight;         /* w of the classes. Floats, [C] */
+    const ce_tensor *sample_weight;  /* s of the rows. Floats, one for each row */
     const ce_tensor *mask;           /* rows where it is 0 are ignored, whatever their target. Any
                                         integers, one for each row */
-    const ce_tensor *pos_weight;     /* v of the positive class. f32 or f64, [C], or one number */
+    const ce_tensor *pos_weight;     /* v of the positive class. Floats, [C], or one number */
 
     /* Terms: what the loss of a row is made of */
     double           z_loss;         /* finite, >= 0: s_i z_loss lse^2 is added; default 0 */
@@ -380,7 +384,7 @@ struct ce_options {
     double           grad_loss;      /* upstream gradient: gradients are multiplied by it, the loss
                                         is not. Any number; default 1 */
     const ce_tensor *grad_losses;    /* upstream gradient of each row's loss, with reduction NONE.
-                                        f32 or f64, one for each row */
+                                        Floats, one for each row */
 
     /* Execution */
     int32_t          threads;        /* the most to use, the calling one included, >= 0; more than
@@ -455,8 +459,8 @@ struct ce_options {
  * Target. What target, target_probs and target_type can be:
  *
  *   labels          target of integers. The input's shape without the class axis
- *   distributions   target of f32 or f64: probabilities, a teacher's logits or log-probabilities.
- *                   The input's shape
+ *   distributions   target of floats: probabilities, a teacher's logits or log-probabilities. The
+ *                   input's shape
  *   sparse          target of integers, and target_probs of the same shape: the K classes that a
  *                   row names, and their probabilities (or their logarithms; or a teacher's logits,
  *                   of which RENORMALIZE makes probabilities). The input's shape, but for the class
@@ -473,7 +477,8 @@ struct ce_options {
  * SPREAD: probabilities that were rounded seldom add up to 1 exactly. What is left is 0 where their
  * sum is above 1 by less than 2^-16, or below 1 by less than K 2^-23 for target_probs of f32, K
  * 2^-52 for f64, and 2^-16 for many of f32: a unit in the last place of 1 for each of the K classes
- * that the row names. Every other sum is computed as written, without a rounding of its own.
+ * that the row names. (f16 and bf16 count as f32: sums of theirs are further from 1, and what they
+ * leave is spread.) Every other sum is computed as written, without a rounding of its own.
  *
  * A sum that RENORMALIZE divides by and that is 0 makes the row NaN. A row of teacher logits with
  * NaN or +infinity, or nothing but -infinity, is NaN.
@@ -527,7 +532,8 @@ typedef struct ce_outputs {
                                         grad_loss and grad_losses. The input's shape, and its dtype
                                         (for f16 and bf16 also f32) */
     const ce_tensor    *grad_target; /* likewise with respect to a target of distributions, as they
-                                        were given. The target's shape and dtype */
+                                        were given. The target's shape, and its dtype (for f16 and
+                                        bf16 also f32) */
     const ce_row_stats *row_stats;   /* statistics of each row; with distributions or label
                                         smoothing they take one more pass */
 } ce_outputs;
@@ -541,7 +547,7 @@ typedef struct ce_outputs {
  *     grad_target                x    x     -
  *     row_stats            L     x    -     -
  *
- * grad in f16 and bf16 is the gradient in f32, rounded to nearest, ties to even.
+ * grad and grad_target in f16 and bf16 are the gradients in f32, rounded to nearest, ties to even.
  *
  * grad_target of ce_cross_entropy: for probabilities u_c = w_c (1 - e) f_c, where f_c is lse - z_c
  * (for PROBS and LOG_PROBS -log x_c and -x_c) and e is label_smoothing; for log-probabilities
@@ -558,12 +564,11 @@ typedef struct ce_outputs {
  *
  * ce_cross_entropy: the loss of tensors, its gradients, and statistics of the rows.
  *
- *   input       f32, f64, f16 or bf16, at least one dimension. f16 and bf16 are widened exactly and
- *               computed as f32, with the bounds of f32 input
+ *   input       floats, at least one dimension
  *   class_axis  which dimension of the input holds the classes; -1 is the last, -2 the one before.
  *               The others, in their order, are the rows
- *   target      labels (integers, the input's shape without the class axis), distributions (f32 or
- *               f64, the input's shape), or sparse: see Options
+ *   target      labels (integers, the input's shape without the class axis), distributions (floats,
+ *               the input's shape), or sparse: see Options
  *   options     NULL for the defaults
  *   outputs     the loss, gradients and statistics that are wanted: see Outputs
  *
@@ -646,7 +651,7 @@ CE_API int32_t ce_kl_divergence(const ce_tensor *input, int32_t class_axis, cons
  * Without z_loss it is positive semi-definite, and its diagonal at least 0.
  *
  *   input, class_axis, target, options   as in ce_cross_entropy, of logits alone
- *   vector   f32, f64, f16 or bf16, the shape of input
+ *   vector   floats, the shape of input
  *   output   the input's shape, and its dtype (for f16 and bf16 input also f32); may be the input
  *            or the vector itself
  *
@@ -744,13 +749,13 @@ CE_API int32_t ce_compute_row_stats(const ce_tensor *input, int32_t class_axis,
  * e) y + e / 2; with focal_gamma the first term is multiplied by (1 - p)^gamma, the second one by
  * p^gamma.
  *
- *   input       f32, f64, f16 or bf16, at least one dimension, as in ce_cross_entropy; logits or,
- *               with input_type PROBS, probabilities p (`clip` is accepted; the gradient is then s
- *               w ((1 - y) / (1 - p) - v y / p)). LOG_PROBS are refused
+ *   input       floats, at least one dimension, as in ce_cross_entropy; logits or, with input_type
+ *               PROBS, probabilities p (`clip` is accepted; the gradient is then s w ((1 - y) / (1 -
+ *               p) - v y / p)). LOG_PROBS are refused
  *   class_axis  which dimension of the input the class and positive weights belong to; -1 is the
  *               last. Without these, it is only checked. Its length may be 0
  *   target      the input's shape. An integer dtype: labels, 0 or 1, or ignore_index, each at its
- *               element. f32 or f64: any real y, computed as written
+ *               element. Floats: any real y, computed as written
  *   options     NULL for the defaults. sample_weight: the input's shape (a stride of 0 repeats one
  *               along a dimension). mean_over WEIGHT: sum of s w over elements that are not
  *               ignored, without v; COUNT: their number; MASS is refused
@@ -938,8 +943,8 @@ CE_API int32_t ce_accumulator_init(ce_accumulator *accumulator);
 
 /* ce_accumulator_add: adds rows.
  *
- *   loss     f32 or f64, any shape: each row's loss, weighted, as CE_REDUCTION_NONE gives it
- *   weight   f32 or f64, the same shape: what each row's loss was weighted with (s_i w_{y_i}), 0
+ *   loss     floats, any shape: each row's loss, weighted, as CE_REDUCTION_NONE gives it
+ *   weight   floats, the same shape: what each row's loss was weighted with (s_i w_{y_i}), 0
  *            for ignored rows; a row of weight 0 does not count, whatever its loss is. With
  *            distributions and sparse targets s_i. NULL: all 1, which counts ignored rows too
  *   correct  an integer dtype, the same shape: not 0 for a row that was predicted correctly; NULL:

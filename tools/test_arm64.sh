@@ -37,7 +37,7 @@ aarch64-linux-gnu-gcc -O2 -fPIC -ISources/KernelABI/include -ISources/Shims/incl
 aarch64-linux-gnu-gcc -shared $out/{Kernels,Core,CABI,Shims}.o -o $library -lm \
     -Wl,--version-script=Sources/CABI/exports.map,-soname=libcrossentropy.so.0,-z,nodelete,-z,defs,-z,text,-z,relro,-z,now \
     -Wl,--gc-sections,--strip-all
-for program in example vectors contract hashes binary partial pairs statistics messages; do
+for program in example vectors contract hashes binary partial pairs halves statistics messages; do
     aarch64-linux-gnu-gcc -std=c99 -Wall -Wextra -pedantic -Werror -O2 -Iinclude Tests/CConsumer/$program.c \
         -o $out/$program $library '-Wl,-rpath,$ORIGIN' -lm -pthread
 done
@@ -85,6 +85,7 @@ tests "vectors" emulated $out/vectors "$flat" --results $out/results.txt
 same "vectors: every result with the bits of $(uname -m)" cmp $out/results.txt $out/host-results.txt
 tests "partial" emulated $out/partial "$lists/partial.txt"
 tests "pairs" emulated $out/pairs "$lists/pairs.txt"
+tests "halves" emulated $out/halves
 tests "messages" emulated $out/messages
 tests "hashes" emulated $out/hashes "$lists/hashes.txt" --quick
 tests "hashes of binary cross-entropy" emulated $out/binary "$lists/binary.txt" --quick

@@ -32,6 +32,7 @@ for compiler in "${compilers[@]}"; do
     check "$compiler: partial" build/$compiler/partial Tests/Hashes/partial.txt
     check "$compiler: messages" env LOCPATH=build/locales build/$compiler/messages
     check "$compiler: pairs" build/$compiler/pairs Tests/Hashes/pairs.txt
+    check "$compiler: halves" build/$compiler/halves
     check "$compiler: cancel" build/$compiler/cancel
 done
 check "hashes" build/gcc/hashes Tests/Hashes/hashes.txt
@@ -43,6 +44,7 @@ for isa in avx2 baseline; do
     check "$isa: vectors" env CROSSENTROPY_ISA=$isa build/gcc/vectors build/vectors.txt
     check "$isa: partial" env CROSSENTROPY_ISA=$isa build/gcc/partial Tests/Hashes/partial.txt
     check "$isa: pairs" env CROSSENTROPY_ISA=$isa build/gcc/pairs Tests/Hashes/pairs.txt
+    check "$isa: halves" env CROSSENTROPY_ISA=$isa build/gcc/halves
     check "$isa: hashes" env CROSSENTROPY_ISA=$isa build/gcc/hashes Tests/Hashes/hashes.txt $quick
     check "$isa: hashes of binary cross-entropy" env CROSSENTROPY_ISA=$isa build/gcc/binary Tests/Hashes/binary.txt $quick
     check "$isa: hashes of statistics" env CROSSENTROPY_ISA=$isa build/gcc/statistics Tests/Hashes/statistics.txt $quick

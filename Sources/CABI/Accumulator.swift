@@ -113,14 +113,11 @@ private func add(
     _ weight: UnsafePointer<ce_tensor>?, _ correct: UnsafePointer<ce_tensor>?, _ storage: inout CallStorage
 ) throws(CallError) {
     var sums = Sums(try valid(UnsafePointer(accumulator), "accumulator"))
-    let loss = try view(loss, "loss", .single, &storage)
-    let weight = try optionalView(weight, "weight", .single, &storage)
-    let correct = try optionalView(correct, "correct", .integerOrSingle, &storage)
+    let loss = try view(loss, "loss", .floating, &storage)
+    let weight = try optionalView(weight, "weight", .floating, &storage)
+    let correct = try optionalView(correct, "correct", .integer, &storage)
     if let weight { try checkShape(weight, "weight", equals: loss, "loss") }
-    if let correct {
-        try checkShape(correct, "correct", equals: loss, "loss")
-        if correct.dtype.isFloatingPoint { throw CallError(CE_ERROR_DTYPE) { $0.text("correct must be integers") } }
-    }
+    if let correct { try checkShape(correct, "correct", equals: loss, "loss") }
     let own = Int(bitPattern: accumulator)..<Int(bitPattern: accumulator) + MemoryLayout<ce_accumulator>.size
     try checkApart(own, loss, "loss")
     try checkApart(own, weight, "weight")

@@ -25,13 +25,13 @@ private func checkedProblem(
     _ input: UnsafePointer<ce_tensor>?, _ classAxis: Int32, _ target: UnsafePointer<ce_tensor>?,
     _ options: ce_options, _ outputs: ce_outputs, _ storage: inout CallStorage
 ) throws(CallError) -> BinaryProblem {
-    let input = try view(input, "input", .singleOrHalf, &storage, as: .replaceable)
-    let target = try view(target, "target", .integerOrSingle, &storage)
-    let weight = try optionalView(options.weight, "weight", .single, &storage)
-    let positiveWeight = try optionalView(options.pos_weight, "pos_weight", .single, &storage)
-    let sampleWeight = try optionalView(options.sample_weight, "sample_weight", .single, &storage)
+    let input = try view(input, "input", .floating, &storage, as: .replaceable)
+    let target = try view(target, "target", .any, &storage)
+    let weight = try optionalView(options.weight, "weight", .floating, &storage)
+    let positiveWeight = try optionalView(options.pos_weight, "pos_weight", .floating, &storage)
+    let sampleWeight = try optionalView(options.sample_weight, "sample_weight", .floating, &storage)
     let loss = try optionalView(outputs.loss, "loss", .single, &storage, as: .output)
-    let grad = try optionalView(outputs.grad, "grad", .singleOrHalf, &storage, as: .replacing)
+    let grad = try optionalView(outputs.grad, "grad", .floating, &storage, as: .replacing)
 
     // Shapes
     let axis = try checkedAxis(classAxis, of: input)

@@ -53,23 +53,23 @@ private func checkedProblem(
     _ storage: inout CallStorage
 ) throws(CallError) -> Problem {
     let isHessian = mode == .hessianVector || mode == .hessianDiagonal
-    let input = try view(input, names.input, .singleOrHalf, &storage, as: .replaceable)
+    let input = try view(input, names.input, .floating, &storage, as: .replaceable)
     let axis = try checkedClassAxis(classAxis, of: input)
     let classes = input.length(axis)
     let target = try Target(target, options, input, axis, names, &storage)
-    let weight = try optionalView(options.weight, "weight", .single, &storage)
-    let prior = try optionalView(options.prior, "prior", .single, &storage)
-    let sampleWeight = try optionalView(options.sample_weight, "sample_weight", .single, &storage)
+    let weight = try optionalView(options.weight, "weight", .floating, &storage)
+    let prior = try optionalView(options.prior, "prior", .floating, &storage)
+    let sampleWeight = try optionalView(options.sample_weight, "sample_weight", .floating, &storage)
     let mask = try optionalView(options.mask, "mask", .integer, &storage)
     let ignored = try optionalView(options.ignore_indices, "ignore_indices", .integer, &storage)
-    let gradLosses = try optionalView(options.grad_losses, "grad_losses", .single, &storage)
-    let vector = mode == .hessianVector ? try view(vector, "vector", .singleOrHalf, &storage, as: .replaceable) : nil
+    let gradLosses = try optionalView(options.grad_losses, "grad_losses", .floating, &storage)
+    let vector = mode == .hessianVector ? try view(vector, "vector", .floating, &storage, as: .replaceable) : nil
     let loss = try optionalView(outputs.loss, "loss", .single, &storage, as: .output)
     let grad =
         isHessian
-        ? try view(outputs.grad, names.grad, .singleOrHalf, &storage, as: .replacing)
-        : try optionalView(outputs.grad, names.grad, .singleOrHalf, &storage, as: .replacing)
-    let targetGrad = try optionalView(outputs.grad_target, "grad_target", .single, &storage, as: .output)
+        ? try view(outputs.grad, names.grad, .floating, &storage, as: .replacing)
+        : try optionalView(outputs.grad, names.grad, .floating, &storage, as: .replacing)
+    let targetGrad = try optionalView(outputs.grad_target, "grad_target", .floating, &storage, as: .output)
 
     // Shapes
     try checkWeight(weight, "weight", classes)

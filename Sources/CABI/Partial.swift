@@ -13,8 +13,8 @@ public func ce_partial_compute(
     _ options: UnsafePointer<ce_options>?, _ partials: UnsafeMutablePointer<ce_partial>?
 ) -> Int32 {
     checked("ce_partial_compute") { storage throws(CallError) in
-        let input = try view(input, "input", .singleOrHalf, &storage, as: .replaceable)
-        let target = try view(target, "target", .integerOrSingle, &storage)
+        let input = try view(input, "input", .floating, &storage, as: .replaceable)
+        let target = try view(target, "target", .any, &storage)
         if target.dtype.isFloatingPoint {
             throw CallError(CE_ERROR_DTYPE) {
                 $0.text("target must be integers: partial statistics are of class indices")
@@ -105,8 +105,8 @@ public func ce_partial_loss(
         let rows = try rowCount(rows)
         let statistics = try view(partials, "partials", rows, &storage, as: .input)
         let options = try readOptions(options)
-        let weight = try optionalView(options.weight, "weight", .single, &storage)
-        let sampleWeight = try optionalView(options.sample_weight, "sample_weight", .single, &storage)
+        let weight = try optionalView(options.weight, "weight", .floating, &storage)
+        let sampleWeight = try optionalView(options.sample_weight, "sample_weight", .floating, &storage)
         let loss = try view(loss, "loss", .single, &storage, as: .output)
         let classes = try checkComplete(partials, rows, classes, storage.cancel(options))
         var settings = try Settings(options, of: .partial, storage)
@@ -146,11 +146,11 @@ public func ce_partial_grad(
     _ grad: UnsafePointer<ce_tensor>?
 ) -> Int32 {
     checked("ce_partial_grad") { storage throws(CallError) in
-        let input = try view(input, "input", .singleOrHalf, &storage, as: .replaceable)
+        let input = try view(input, "input", .floating, &storage, as: .replaceable)
         let options = try readOptions(options)
-        let weight = try optionalView(options.weight, "weight", .single, &storage)
-        let sampleWeight = try optionalView(options.sample_weight, "sample_weight", .single, &storage)
-        let grad = try view(grad, "grad", .singleOrHalf, &storage, as: .replacing)
+        let weight = try optionalView(options.weight, "weight", .floating, &storage)
+        let sampleWeight = try optionalView(options.sample_weight, "sample_weight", .floating, &storage)
+        let grad = try view(grad, "grad", .floating, &storage, as: .replacing)
         let slice = try Slice(input, class_axis, first_class)
         let rows = input.count(without: slice.axis)
         let statistics = try view(partials, "partials", rows, &storage, as: .input)
@@ -300,7 +300,7 @@ private func view(
         var tensor = ce_tensor(
             data: UnsafeMutableRawPointer(mutating: partials), dtype: DType.i64.rawValue, ndim: 1, shape: length,
             strides: nil)
-        return try view(&tensor, name, .integerOrSingle, &storage, as: role)
+        return try view(&tensor, name, .any, &storage, as: role)
     }
 }
 

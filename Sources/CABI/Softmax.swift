@@ -29,13 +29,13 @@ private func checkedProblem(
     _ mode: Mode, _ input: UnsafePointer<ce_tensor>?, _ classAxis: Int32, _ labels: UnsafePointer<ce_tensor>?,
     _ options: ce_options, _ output: LogitsOutput, _ storage: inout CallStorage
 ) throws(CallError) -> Problem {
-    let input = try view(input, "input", .singleOrHalf, &storage, as: .replaceable)
+    let input = try view(input, "input", .floating, &storage, as: .replaceable)
     let labels = try optionalView(labels, "labels", .integer, &storage)
     var perRow: TensorView?
     var perClass: TensorView?
     switch output {
     case .perRow(let output): perRow = try view(output, "output", .single, &storage, as: .output)
-    case .perClass(let output): perClass = try view(output, "output", .singleOrHalf, &storage, as: .replacing)
+    case .perClass(let output): perClass = try view(output, "output", .floating, &storage, as: .replacing)
     case .statistics: break
     }
 

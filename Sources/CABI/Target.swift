@@ -19,8 +19,8 @@ struct Target {
         _ names: ArgumentNames, _ storage: inout CallStorage
     ) throws(CallError) {
         self.axis = axis
-        view = try CABI.view(target, names.target, .integerOrSingle, &storage)
-        probs = try optionalView(options.target_probs, "target_probs", .single, &storage)
+        view = try CABI.view(target, names.target, .any, &storage)
+        probs = try optionalView(options.target_probs, "target_probs", .floating, &storage)
         offsets = try optionalView(options.target_offsets, "target_offsets", .integer, &storage)
         guard let probs else {
             kind = view.dtype.isFloatingPoint ? .distributions : .labels
@@ -203,9 +203,6 @@ extension Settings {
         try refuse(
             "grad_target", isGiven: reduction == .mean && meanOver == .mass,
             "not computed with mean_over MASS, whose divisor depends on the target; take WEIGHT or COUNT")
-        try checkShape(grad, "grad_target", equals: target.view, "target")
-        if grad.dtype != target.view.dtype {
-            throw CallError(CE_ERROR_DTYPE) { $0.text("grad_target must have the dtype of target") }
-        }
+        try checkLikeInput(grad, "grad_target", target.view, "target")
     }
 }

@@ -4,10 +4,11 @@ import Core
 // From a ce_tensor, which may hold anything, to a TensorView that the rest can rely on.
 
 enum AcceptedTypes {
-    case single  // f32 or f64
-    case singleOrHalf
-    case integerOrSingle
+    /// Losses and lse, which are written in f32 or f64 whatever they are of.
+    case single
+    case floating
     case integer
+    case any
 }
 
 /// `nil` if the pointer is NULL.
@@ -34,18 +35,18 @@ func view(
     let isAccepted =
         switch accepted {
         case .single: dtype.isFloatingPoint && !dtype.isHalf
-        case .singleOrHalf: dtype.isFloatingPoint
-        case .integerOrSingle: !dtype.isHalf
+        case .floating: dtype.isFloatingPoint
         case .integer: !dtype.isFloatingPoint
+        case .any: true
         }
     if !isAccepted {
         throw CallError(CE_ERROR_DTYPE) {
             $0.text(name)
             switch accepted {
             case .single: $0.text(" must be f32 or f64")
-            case .singleOrHalf: $0.text(" must be f32, f64, f16 or bf16")
-            case .integerOrSingle: $0.text(" must be integers, f32 or f64")
+            case .floating: $0.text(" must be f32, f64, f16 or bf16")
             case .integer: $0.text(" must be integers")
+            case .any: break
             }
         }
     }

@@ -61,9 +61,22 @@ public struct Operand {
 extension Operand {
     /// A floating-point element. Any alignment.
     func double(at offset: Int) -> Double {
-        dtype == .f64
-            ? data.loadUnaligned(fromByteOffset: offset * 8, as: Double.self)
-            : Double(data.loadUnaligned(fromByteOffset: offset * 4, as: Float.self))
+        switch dtype {
+        case .f64: data.loadUnaligned(fromByteOffset: offset * 8, as: Double.self)
+        case .f32: Double(data.loadUnaligned(fromByteOffset: offset * 4, as: Float.self))
+        default: half(at: offset)
+        }
+    }
+
+    /// An element of 16 bits, widened exactly.
+    private func half(at offset: Int) -> Double {
+        let bits = UInt32(data.loadUnaligned(fromByteOffset: offset * 2, as: UInt16.self))
+        if dtype == .bf16 { return Double(Float(bitPattern: bits << 16)) }
+        // The exponent of f16 is 112 too small in f32's place; subnormals come out right because the product is exact.
+        let shifted = (bits & 0x7FFF) << 13
+        let isFinite = shifted < 0x7C00 << 13
+        let magnitude = isFinite ? Float(bitPattern: shifted) * 0x1p112 : Float(bitPattern: shifted | 0x7F80_0000)
+        return Double(bits & 0x8000 == 0 ? magnitude : -magnitude)
     }
 
     /// Writes a loss: one kind of NaN, and no -0.

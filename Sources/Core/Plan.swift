@@ -12,7 +12,7 @@ package struct Plan {
     package let needsMass: Bool
     /// Whether the kernels are given another target than the caller's.
     let writesTarget: Bool
-    /// Divergences: f32 logits on both sides need no copy in f64.
+    /// Divergences: f32 (or 16-bit) logits on both sides need no copy in f64.
     let usesSinglePairs: Bool
     package let threads: Int
     /// Rows that a kernel is given at a time.
@@ -114,7 +114,7 @@ package struct Plan {
     private static func isDivergenceOfSingles(_ problem: borrowing Problem) -> Bool {
         problem.mode == .divergence && problem.settings.inputType == .logits && problem.settings.targetType == .logits
             && problem.sparse == nil
-            && problem.outputs.targetGrad == nil && problem.input.dtype != .f64 && problem.target.dtype == .f32
+            && problem.outputs.targetGrad == nil && problem.input.dtype != .f64 && problem.target.dtype != .f64
             && problem.settings.transform.softcap == 0
             && (problem.settings.transform.applies == 0 || problem.settings.transform.logit_scale.isSmallPowerOfTwo)
             && (1 / problem.settings.temperature).isSmallPowerOfTwo

@@ -2,15 +2,15 @@ import KernelABI
 import Shims
 
 /// The target mass a_c = w_c ((1 - e) q_c + e u_c) of a block of classes, in f64, u_c being 1 / C or a prior, written to scratch
-/// space and padded with zeros to whole vectors. Distributions of either type and any stride, smoothed labels and class
-/// weights all become this one array, so there is one kernel for all of them.
+/// space and padded with zeros to whole vectors. Distributions of any format and stride, smoothed labels and class weights all
+/// become this one array, so there is one kernel for all of them.
 @inline(never)
 func stageMass(_ row: crossentropy_row, _ start: Int, _ count: Int, into a: UnsafeMutablePointer<Double>) {
     if let target = row.target {
-        if row.target_is_f64 != 0 {
-            stageDistribution(row, target, start, count, into: a, Double.self)
-        } else {
-            stageDistribution(row, target, start, count, into: a, Float.self)
+        switch row.target_format {
+        case CROSSENTROPY_NATIVE: stageDistribution(row, target, start, count, into: a, Double.self)
+        case CROSSENTROPY_F32: stageDistribution(row, target, start, count, into: a, Float.self)
+        default: stageHalves(row, target, start, count, into: a)
         }
     } else {
         for i in 0..<count { a[i] = row.spread }
@@ -54,6 +54,20 @@ private func stageDistribution<T: Element>(
     } else {
         for i in 0..<count { a[i] = keep * Double(T.load(target, (start &+ i) &* stride)) + spread }
     }
+}
+
+/// Distributions of 16 bits, widened where the mass is to be.
+@inline(never)
+private func stageHalves(
+    _ row: crossentropy_row, _ target: UnsafeRawPointer, _ start: Int, _ count: Int,
+    into a: UnsafeMutablePointer<Double>
+) {
+    let stride = Int(row.target_stride)
+    let storage = Storage<Double>(format: row.target_format)
+    storage.gather(target, start &* stride, stride, count, UnsafeMutableRawPointer(a))
+    let keep = row.keep
+    let spread = row.spread
+    for i in 0..<count { a[i] = keep * a[i] + spread }
 }
 
 @inline(__always)

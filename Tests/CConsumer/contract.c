@@ -1115,7 +1115,7 @@ static void halves_are_rounded(void) {
             }
 }
 
-/* Only input and gradient may be of 16 bits; and a gradient in f32 does not fit in the place of the input. */
+/* A loss has no 16 bits, nor has a gradient of wider input; and one in f32 does not fit in the place of the input. */
 static void halves_in_their_places(void) {
     static const int64_t shape[2] = {ROWS, CLASSES};
     uint16_t             room[3 * COUNT];
@@ -1125,12 +1125,6 @@ static void halves_in_their_places(void) {
         const int32_t   half = HALVES[kind];
         small           p = small_problem(), q;
         const ce_tensor input = tensor(room, half, 2, shape, NULL);
-        q = p, q.labels = tensor(room, half, 2, shape, NULL);
-        CHECK(mean(&q) == CE_ERROR_DTYPE && strstr(ce_last_error_message(), "target") != NULL);
-        q = p, q.weight.dtype = half, q.options.weight = &q.weight;
-        CHECK(mean(&q) == CE_ERROR_DTYPE && strstr(ce_last_error_message(), "weight") != NULL);
-        q = p, q.sample_weight.dtype = half, q.options.sample_weight = &q.sample_weight;
-        CHECK(mean(&q) == CE_ERROR_DTYPE && strstr(ce_last_error_message(), "sample_weight") != NULL);
         q = p, q.one_loss.dtype = half;
         CHECK(mean(&q) == CE_ERROR_DTYPE && strstr(ce_last_error_message(), "loss") != NULL);
         q = p, q.grad.dtype = half;

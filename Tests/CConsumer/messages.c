@@ -129,6 +129,16 @@ static void expect(const function *f, arguments *a, int32_t wanted, const char *
 
 /* Each tensor in turn --------------------------------------------------------------------------------------------- */
 
+/* A dtype that a tensor may not have: losses are written as f32 or f64, and what is no label may be any float. */
+static int32_t other_dtype(const function *f, int tensor) {
+    switch (tensor) {
+    case TARGET: case LABELS: case MASK: case IGNORE_INDICES: case TARGET_OFFSETS: case CORRECT: return CE_F16;
+    case LOSS: return f->run == accumulator_add ? CE_I32 : CE_BF16;
+    case OUTPUT: return f->run == logsumexp ? CE_F16 : CE_I32;
+    default: return CE_I32;
+    }
+}
+
 static void spoil_tensors(const function *f) {
     static const int64_t odd[2] = {5, 7}, huge[2] = {INT64_MAX, 2}, negative[2] = {2, -3};
     arguments            a;
@@ -147,8 +157,9 @@ static void spoil_tensors(const function *f) {
         expect(f, &a, CE_ERROR_NULL_POINTER, name, "no shape");
         make(&a, f), a.tensor[i].dtype = 99;
         expect(f, &a, CE_ERROR_DTYPE, name, "unknown dtype");
-        make(&a, f), a.tensor[i].dtype = i == INPUT || i == VECTOR || i == GRAD || i == OUTPUT ? CE_I32 : CE_F16;
-        expect(f, &a, CE_ERROR_DTYPE, name, "dtype");
+        make(&a, f), a.tensor[i].dtype = other_dtype(f, i);
+        if (i != TARGET || f->run == partial_compute) /* which is alone in that a target may not be of any dtype */
+            expect(f, &a, CE_ERROR_DTYPE, name, "dtype");
         make(&a, f), a.tensor[i].ndim = -1;
         expect(f, &a, CE_ERROR_SHAPE, name, "-1 dimensions");
         make(&a, f), a.tensor[i].ndim = CE_MAX_NDIM + 1;

@@ -559,8 +559,8 @@ static void make_outputs(const test_case *test, outcome *made, layout where) {
     make_tensor(&made->loss, test->loss_dtype, ndim, shape, where);
     make_tensor(&made->grad, test->grad_dtype, test->inputs[INPUT].view.ndim, test->inputs[INPUT].shape, where);
     /* Integers have no derivative, and are to be refused for that, not for its dtype. */
-    make_tensor(&made->target_grad, is_float(target->view.dtype) ? target->view.dtype : CE_F32, target->view.ndim,
-                target->shape, where);
+    make_tensor(&made->target_grad, target->view.dtype < CE_I8 ? target->view.dtype : CE_F32, target->view.ndim, target->shape,
+                where);
 }
 
 static int grad_fits(const test_case *test) {

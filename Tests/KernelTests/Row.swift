@@ -45,7 +45,7 @@ final class Row<T: BinaryFloatingPoint> {
         row.input_stride = Int64(stride)
         row.target_stride = Int64(stride)
         row.grad_stride = Int64(stride)
-        row.target_is_f64 = type
+        row.target_format = type == 1 ? CROSSENTROPY_NATIVE : CROSSENTROPY_F32
         row.label = Int64(label)
         row.keep = 1 - smoothing
         row.spread = smoothing / Double(classes)

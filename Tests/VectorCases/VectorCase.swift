@@ -198,7 +198,7 @@ public struct VectorCase {
             logits.ignoreIndex = ignored as? String == "none" ? nil : Int64(integerText(ignored))
         }
         let input = Storage(fields, "x", dtypeKey: "dtype", shapeKey: "shape")!
-        let isIndexed = !["f32", "f64"].contains(fields["target_dtype"] as! String)
+        let isIndexed = !["f32", "f64", "f16", "bf16"].contains(fields["target_dtype"] as! String)
         let labels = isIndexed ? Storage(fields, "target") : nil
         let axis = (fields["class_axis"] as? NSNumber)?.intValue ?? -1
         func differs(_ name: String, _ got: [Double]) -> String? {

@@ -142,7 +142,7 @@ def kind(case: Case) -> str:
         return "KL divergence" if case.function == "kl_divergence" else "second derivatives"
     if "input_type" in options:
         return {"probs": "probabilities", "log_probs": "log-probabilities"}[options["input_type"]]
-    if case.fields["target_dtype"] in ("f32", "f64") or "target_probs" in case.fields:
+    if case.fields["target_dtype"][0] not in "iu" or "target_probs" in case.fields:
         return "distributions"
     if "label_smoothing" in options:
         return "label smoothing"

@@ -7,7 +7,7 @@ from typing import Any
 
 from mpmath import mp, mpf
 
-from .exact import accuracy, exact
+from .exact import FORMATS, accuracy, exact
 from .reduction import Reduction
 
 
@@ -69,7 +69,7 @@ def expected(case: dict[str, Any]) -> dict[str, Any]:
     s = exact(case, "sample_weight_") if "sample_weight" in case else [mpf(1)] * count
     v = v * classes if len(v) == 1 else v
     smooth = mpf(options.get("label_smoothing", 0))
-    indexed = case["target_dtype"] not in ("f32", "f64")
+    indexed = case["target_dtype"] not in FORMATS
     elements: list[Element | None] = []
     scales: list[mpf] = []
     divisor = mpf(0)

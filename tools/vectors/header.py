@@ -55,7 +55,7 @@ HEADER: dict[str, Any] = {
         "row-major order",
         "x": "the input's numbers, or a generator",
         "target": "class indices (an integer target_dtype: i8 to i64, u8 to u64) or distributions "
-        "(f32, f64), with target_shape, and target_strides and target_offset like the input's. Of binary_cross_entropy "
+        "(floats), with target_shape, and target_strides and target_offset like the input's. Of binary_cross_entropy "
         "labels 0 and 1, or real numbers, for each element of the input",
         "target_probs": "makes the target sparse: target holds the classes that a row names, target_probs, of "
         "target_shape, their probabilities (or what target_type says), with *_dtype, *_shape, *_strides, *_offset",

@@ -8,7 +8,7 @@ from typing import Any
 from mpmath import mp, mpf
 
 from .cross_entropy import transformed, unsureness
-from .exact import accuracy, exact, layout, powers, ulp
+from .exact import FORMATS, accuracy, exact, layout, powers, ulp
 from .reduction import fields as pair_fields
 from .text import Raw
 
@@ -68,7 +68,7 @@ def statistics(case: dict[str, Any]) -> dict[str, Any]:
     if options.get("input_type", "logits") != "logits" or math.prod(shape) > 12000 or has_others:
         return {}
     places, x = layout(case), exact(case, "")
-    indexed = case["target_dtype"] not in ("f32", "f64")
+    indexed = case["target_dtype"] not in FORMATS
     labels = [int(label) for label in exact(case, "target_")] if indexed else [None] * len(places.starts)
     rows = []
     for i, label in enumerate(labels):

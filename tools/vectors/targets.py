@@ -6,7 +6,7 @@ from typing import Any
 
 from mpmath import mp, mpf
 
-from .exact import Layout, exact, layout
+from .exact import FORMATS, Layout, exact, layout
 
 
 class Target:
@@ -129,7 +129,7 @@ def targets(case: dict[str, Any]) -> list[Target | None]:
             assert all(0 <= label < rows.classes for label in labels), case["name"]
             named, dtype = [probs[place] for place in kept], case["target_probs_dtype"]
             made.append(sparse(labels, named, rows.classes, dtype, options) if kept else None)
-        elif case["target_dtype"] in ("f32", "f64"):
+        elif case["target_dtype"] in FORMATS:
             made.append(distribution([values[place] for place in rows.places(i)], options))
         else:
             label = int(values[i])

@@ -235,7 +235,7 @@ struct Pairs {
     private mutating func divergenceOfSingles(_ row: crossentropy_row) -> Double? {
         pair.target.data = row.target
         pair.target.stride = Int64(problem.pointee.target.classStride)
-        pair.target.format = CROSSENTROPY_F32
+        pair.target.format = problem.pointee.target.dtype.format(inDoubles: true)
         let divergence = kernels.single_divergence(&pair)
         if divergence < Self.leastSingleDivergence || divergence == .infinity { return nil }
         // Scaled logits may be too large for f32.

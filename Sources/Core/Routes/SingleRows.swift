@@ -34,7 +34,7 @@ struct SingleRows {
         row.input_stride = Int64(problem.pointee.input.classStride)
         row.input_format = problem.pointee.input.dtype.format(inDoubles: inDoubles)
         row.target_stride = Int64(problem.pointee.target.classStride)
-        row.target_is_f64 = problem.pointee.target.dtype == .f64 ? 1 : 0
+        row.target_format = problem.pointee.target.dtype.format(inDoubles: true)
         row.grad_stride = Int64(problem.pointee.outputs.grad?.classStride ?? 0)
         row.grad_format = problem.pointee.outputs.grad?.dtype.format(inDoubles: inDoubles) ?? CROSSENTROPY_NATIVE
         if let weights = workspace.classWeights { row.weight = UnsafePointer(weights) }
@@ -58,7 +58,7 @@ struct SingleRows {
         pairs = plan.route == .pairs ? Pairs(pass.pointee.problem, plan, slot.extra, row.weight) : nil
         if plan.writesTarget {
             row.target_stride = 1
-            row.target_is_f64 = 1
+            row.target_format = CROSSENTROPY_NATIVE
         }
     }
 

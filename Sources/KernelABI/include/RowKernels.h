@@ -14,7 +14,7 @@ typedef struct crossentropy_row {
     int64_t       label;         // index kernels: the target class, in [0, classes)
     const void   *target;        // mass kernels: the distribution q, or NULL for a class index
     int64_t       target_stride;
-    int32_t       target_is_f64; // type of q
+    int32_t       target_format; // CROSSENTROPY_NATIVE ..., of kernels for f64
     const double *weight;        // mass kernels: class weights, contiguous, or NULL
     double        keep;          // 1 - label_smoothing
     double        spread;        // label_smoothing / classes, or 0 where there is a prior

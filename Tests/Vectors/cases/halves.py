@@ -1,10 +1,12 @@
-"""Inputs of 16 bits, f16 and bf16: computed as the f32 numbers that they are, gradients rounded at the end."""
+"""Numbers of 16 bits, f16 and bf16: computed as the f32 numbers that they are, gradients rounded at the end."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
-from .case import HALVES, INF, NAN, ROWS, TARGETS, Case, case, numbers, sampled
+from .case import HALVES, INF, INPUT_TYPES, NAN, ROWS, TARGETS, Case, case, numbers, sampled
+from .kl import HOLDS, kl
 
 # The cases are tables, which one argument a line would hide:
 # fmt: off
@@ -154,3 +156,106 @@ def ranges() -> Iterator[Case]:
             weight=[1 + ulp / 2, 1 + 3 * ulp / 2, 1 + ulp / 2 + 2.0**-20, 1 + 3 * ulp / 2 - 2.0**-20],
             reduction="none",
         )
+
+
+# What is not the input, of 16 bits: beside input of the same dtype, and wider.
+
+CLASS_WEIGHT, ROW_WEIGHT, PRIOR = [0.3, 1.7, 0.9], [0.5, 3.0, 1.25], [0.1, 0.6, 0.3]
+
+
+def targets() -> Iterator[Case]:
+    for half, dtype in itertools.product(HALVES, ("f32", "f64", *HALVES)):
+        of = f"{half}_target_of_{dtype}"
+        yield case(
+            of, "Probabilities of 16 bits, smoothed, with their derivative.", ROWS["logits"], TARGETS["distribution"],
+            dtype=dtype, target_dtype=half, label_smoothing=0.1, weight=CLASS_WEIGHT, reduction="none", grad_target=[],
+        )
+        for q in ("logits", "log_probs"):
+            yield case(
+                f"{of}_teacher_{q}", "A teacher of 16 bits, with its derivative.", ROWS["logits"], HOLDS[q],
+                dtype=dtype, target_dtype=half, target_type=q, temperature=1.5, reduction="none", grad_target=[],
+            )
+        for q in HOLDS:
+            yield kl(
+                f"{of}_{q}", "A divergence from a target of 16 bits, with its derivative.", ROWS["logits"], HOLDS[q],
+                dtype=dtype, target_dtype=half, target_type=q, reduction="none", grad_target=[],
+            )
+        yield kl(
+            f"{of}_student", "Logits from logits.", ROWS["logits"], HOLDS["logits"], dtype=dtype, target_dtype=half,
+            target_type="logits", temperature=2.0, temperature_squared=1,
+        )
+    for half, input_type in itertools.product(HALVES, INPUT_TYPES[1:]):
+        yield case(
+            f"{half}_target_for_{input_type}", "For other input than logits.", ROWS[input_type],
+            TARGETS["distribution"], input_type=input_type, target_dtype=half, reduction="none", grad_target=[],
+        )
+        yield kl(
+            f"{half}_target_for_{input_type}", "For other input than logits.", ROWS[input_type], HOLDS["probs"],
+            input_type=input_type, target_dtype=half, kl_form="plain", reduction="none", grad_target=[],
+        )
+    for half, rest in itertools.product(HALVES, ("drop", "spread", "renormalize")):
+        yield case(
+            f"{half}_sparse_{rest}", "Named classes' probabilities of 16 bits, of which few add up to 1.",
+            ROWS["logits"], [[2, 0], [0, 1], [1, -100]], target_dtype="i32", target_rest=rest, reduction="none",
+            target_probs=[[0.6, 0.3], [0.5, 0.5], [0.9, 0.1]], target_probs_dtype=half,
+        )
+    yield kl(
+        "f16_sparse", "A divergence from them.", ROWS["logits"], [[2, 0], [0, 1], [1, -100]], target_dtype="i32",
+        target_probs=[[-0.6, -1.3], [-0.5, -0.9], [-0.1, -4.5]], target_probs_dtype="f16", target_type="log_probs",
+        target_rest="spread",
+    )
+    for half in HALVES:
+        yield case(
+            f"{half}_target_strided", "Blocks of a target that lies backwards.", numbers(74),
+            numbers(75, **SPREAD[half]), shape=[2, 4200], target_dtype=half, target_shape=[2, 4200],
+            target_strides=[-4200, -1], target_offset=8399, grad_at=[0, 4096, 8399],
+        )
+        yield case(
+            f"{half}_target_axis_0", "The classes on the first axis.", numbers(76), numbers(77, **SPREAD[half]),
+            shape=[5, 3], class_axis=0, target_dtype=half, target_shape=[5, 3], mean_over="mass",
+        )
+    yield case(
+        "f16_target_odd", "NaN, the largest number, a subnormal one and -0 in a target.",
+        [*ROWS["logits"], ROWS["logits"][0]],
+        [[NAN, 0.5, 0.5], [65504.0, 0.0, 0.0], [2.0**-24, 1.0, 0.0], [-0.0, 1.0, 0.0]],
+        target_dtype="f16", reduction="none",
+    )
+
+
+def weights() -> Iterator[Case]:
+    for half, dtype in itertools.product(HALVES, ("f32", "f64", *HALVES)):
+        weighted = {
+            "weight": CLASS_WEIGHT, "weight_dtype": half, "sample_weight": ROW_WEIGHT, "sample_weight_dtype": half,
+        }
+        of = f"{half}_weights_of_{dtype}"
+        yield case(f"{of}_labels", "Weights of classes and rows of 16 bits.", ROWS["logits"], [2, 0, 1], dtype=dtype,
+                   **weighted)
+        yield case(f"{of}_prior", "And a prior, and an upstream gradient for each row.", ROWS["logits"], [2, 0, 1],
+                   dtype=dtype, label_smoothing=0.2, prior=PRIOR, prior_dtype=half, grad_losses=[0.3, -1.7, 2.0],
+                   grad_losses_dtype=half, reduction="none", **weighted)
+        yield case(f"{of}_distributions", "With distributions, whose mass they are part of.", ROWS["logits"],
+                   TARGETS["distribution"], dtype=dtype, mean_over="mass", **weighted)
+        yield case(f"{of}_diagonal", "Second derivatives.", ROWS["logits"], TARGETS["distribution"], dtype=dtype,
+                   target_dtype=half, loss_function="hessian_diagonal", **weighted)
+    yield case("f16_weights_subnormal", "Weights below the normal numbers of f16.", ROWS["logits"], [2, 0, 1],
+               weight=[2.0**-24, 3 * 2.0**-24, 2.0**-14], weight_dtype="f16", reduction="none")
+    yield case("bf16_weights_at_the_ends", "Weights near the ends of f32's range, whose product is not.",
+               ROWS["logits"], [2, 0, 1], weight=[2.0**-133, 2.0**-120, 3.0**60], weight_dtype="bf16",
+               sample_weight=[3.0**-60, 2.0**110, 1.5**200], sample_weight_dtype="bf16", loss_dtype="f64")
+
+
+def binary() -> Iterator[Case]:
+    x = [[0.3, -1.2, 2.1], [1.5, 0.0, -0.7]]
+    soft, ones = [[0.9, 0.2, 0.5], [0.0, 1.0, 0.3]], [[1, 0, 1], [0, 1, 0]]
+    for half, dtype in itertools.product(HALVES, ("f32", "f64", *HALVES)):
+        of = f"binary_{half}_of_{dtype}"
+        weighted = {
+            "weight": CLASS_WEIGHT, "pos_weight": [2.5, 0.5, 4.0], "sample_weight": [[0.5, 2.0, 1.25], [1.0, 0.0, 3.0]],
+            **dict.fromkeys(("weight_dtype", "pos_weight_dtype", "sample_weight_dtype"), half),
+        }
+        yield case(f"{of}_soft", "A target of 16 bits.", x, soft, loss_function="binary_cross_entropy", dtype=dtype,
+                   target_dtype=half, reduction="none")
+        yield case(f"{of}_weights", "Weights of 16 bits.", x, ones, loss_function="binary_cross_entropy", dtype=dtype,
+                   **weighted)
+        yield case(f"{of}_probs", "Both, of probabilities.", [[0.2, 0.3, 0.5], [0.7, 0.25, 0.1]], soft,
+                   loss_function="binary_cross_entropy", dtype=dtype, target_dtype=half, input_type="probs", **weighted)

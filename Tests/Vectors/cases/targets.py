@@ -308,7 +308,8 @@ def errors() -> Iterator[Case]:
     yield bad("kl_form", "Cross-entropy has one form.", "OPTION", ["kl_form", "KL divergence"], kl_form="plain",
               level="c")
     yield bad("prior_shape", "A prior for each class.", "SHAPE", ["prior"], prior=[0.5, 0.5], label_smoothing=0.1)
-    yield bad("prior_dtype", "Of floats.", "DTYPE", ["prior"], prior=[0, 1, 0], prior_dtype="i32", label_smoothing=0.1)
+    yield bad("prior_dtype", "Of floats.", "DTYPE", ["prior"], prior=[0, 1, 0], prior_dtype="i32", label_smoothing=0.1,
+              level="c")
     for name, options in {"focal_gamma": {"focal_gamma": 2.0}, "poly_epsilon": {"poly_epsilon": 1.0},
                           "mean_over": {"mean_over": "mass"}}.items():
         yield bad(f"grad_target_{name}", "The derivative by the target is not to be had with it.", "OPTION",
@@ -337,7 +338,7 @@ def errors() -> Iterator[Case]:
                  label_smoothing=0.1)
     yield sparse("probs_dtype", "The probabilities are floats.", "DTYPE", ["target_probs"],
                  target_probs=[[1, 0, 0]] * 3,
-                 target_probs_dtype="i32")
+                 target_probs_dtype="i32", level="c")
     yield sparse("probs_shape", "As many probabilities as classes.", "SHAPE", ["target_probs"],
                  target_probs=[[0.5, 0.25]] * 3)
     yield sparse("rows", "As many rows as the input.", "SHAPE", ["target"], target=CLASSES[:2],
