@@ -749,16 +749,18 @@ CE_API int32_t ce_compute_row_stats(const ce_tensor *input, int32_t class_axis,
  * e) y + e / 2; with focal_gamma the first term is multiplied by (1 - p)^gamma, the second one by
  * p^gamma.
  *
- *   input       floats, at least one dimension, as in ce_cross_entropy; logits or, with input_type
- *               PROBS, probabilities p (`clip` is accepted; the gradient is then s w ((1 - y) / (1 -
- *               p) - v y / p)). LOG_PROBS are refused
+ *   input       floats, any number of dimensions; logits or, with input_type PROBS, probabilities p
+ *               (`clip` is accepted; the gradient is then s w ((1 - y) / (1 - p) - v y / p)).
+ *               LOG_PROBS are refused
  *   class_axis  which dimension of the input the class and positive weights belong to; -1 is the
- *               last. Without these, it is only checked. Its length may be 0
+ *               last. Without these, it is only checked. Its length may be 0; a single number, an
+ *               input without dimensions, is of one class, and its axis is -1 or 0
  *   target      the input's shape. An integer dtype: labels, 0 or 1, or ignore_index, each at its
  *               element. Floats: any real y, computed as written
- *   options     NULL for the defaults. sample_weight: the input's shape (a stride of 0 repeats one
- *               along a dimension). mean_over WEIGHT: sum of s w over elements that are not
- *               ignored, without v; COUNT: their number; MASS is refused
+ *   options     NULL for the defaults. weight and pos_weight: one number for each class; or one for
+ *               all of them, of no dimension or one. sample_weight: the input's shape (a stride of
+ *               0 repeats one along a dimension). mean_over WEIGHT: sum of s w over elements that
+ *               are not ignored, without v; COUNT: their number; MASS is refused
  *   outputs     loss and grad as in ce_cross_entropy, but with NONE the loss has the input's shape
  *
  * Exact: loss and gradient of each element are within a relative 1e-6 (f32, f16 and bf16 input) or

@@ -34,16 +34,13 @@ private func checkedProblem(
     let grad = try optionalView(outputs.grad, "grad", .floating, &storage, as: .replacing)
 
     // Shapes
-    let axis = try checkedAxis(classAxis, of: input)
-    let classes = input.length(axis)
+    // A single number is of one class, on axis 0.
+    let isSingle = input.ndim == 0 && (classAxis == 0 || classAxis == -1)
+    let axis = isSingle ? 0 : try checkedAxis(classAxis, of: input)
+    let classes = isSingle ? 1 : input.length(axis)
     try checkShape(target, "target", equals: input, "input")
-    if let weight, weight.ndim != 1 || weight.length(0) != classes {
-        throw weightShape(weight, "weight", classes, "")
-    }
-    let isForAll = positiveWeight.map { $0.count() == 1 && $0.ndim <= 1 } ?? false
-    if let positiveWeight, !isForAll, positiveWeight.ndim != 1 || positiveWeight.length(0) != classes {
-        throw weightShape(positiveWeight, "pos_weight", classes, ", and one number would serve them all")
-    }
+    let weightStride = try classStride(weight, "weight", classes)
+    let positiveStride = try classStride(positiveWeight, "pos_weight", classes)
     if let sampleWeight { try checkShape(sampleWeight, "sample_weight", equals: input, "input") }
     if let grad { try checkLikeInput(grad, "grad", input, "input") }
 
@@ -69,8 +66,8 @@ private func checkedProblem(
     numbers.setContiguous(like: input)
     var problem = BinaryProblem(
         settings: settings, input: order.walk(input), target: order.walk(target), numbering: order.walk(numbers))
-    problem.weight = weight.map { order.walk($0, along: axis, $0.stride(0)) }
-    problem.positiveWeight = positiveWeight.map { order.walk($0, along: axis, isForAll ? 0 : $0.stride(0)) }
+    problem.weight = weight.map { order.walk($0, along: axis, weightStride) }
+    problem.positiveWeight = positiveWeight.map { order.walk($0, along: axis, positiveStride) }
     problem.sampleWeight = sampleWeight.map { order.walk($0) }
     problem.loss = loss.map { keepsLosses ? order.walk($0) : order.walk($0, along: axis, 0) }
     problem.grad = grad.map { order.walk($0) }
@@ -148,17 +145,19 @@ private func checkBinary(_ settings: Settings) throws(CallError) {
     }
 }
 
-private func weightShape(
-    _ weight: TensorView, _ name: StaticString, _ classes: Int, _ hint: StaticString
-) -> CallError {
-    CallError(CE_ERROR_SHAPE) {
+/// From the weight of a class to that of the next: 0 where one number is that of all. Throws unless there is one for each, or one.
+private func classStride(_ weight: TensorView?, _ name: StaticString, _ classes: Int) throws(CallError) -> Int {
+    guard let weight, weight.ndim > 1 || weight.count() != 1 else { return 0 }
+    if weight.ndim == 1 && weight.length(0) == classes { return weight.stride(0) }
+    throw CallError(CE_ERROR_SHAPE) {
         $0.text(name)
         $0.text(" has shape ")
         $0.shape(weight)
-        $0.text(", but there are ")
+        $0.text(", but there ")
+        $0.text(classes == 1 ? "is " : "are ")
         $0.number(classes)
-        $0.text(" classes")
-        $0.text(hint)
+        $0.text(classes == 1 ? " class" : " classes")
+        $0.text(", and one number would serve them all")
     }
 }
 

@@ -61,13 +61,14 @@ class Element:
 def expected(case: dict[str, Any]) -> dict[str, Any]:
     """The fields that say what the case must give."""
     options = case["options"]
-    shape, axis = case["shape"], case.get("class_axis", -1) % len(case["shape"])
+    shape = case["shape"] or [1]  # a single number is of one class
+    axis = case.get("class_axis", -1) % len(shape)
     count, inner, classes = math.prod(shape), math.prod(shape[axis + 1 :]), shape[axis]
     x, target = exact(case, ""), exact(case, "target_")
     w = exact(case, "weight_") if "weight" in case else [mpf(1)] * classes
     v = exact(case, "pos_weight_") if "pos_weight" in case else [mpf(1)]
     s = exact(case, "sample_weight_") if "sample_weight" in case else [mpf(1)] * count
-    v = v * classes if len(v) == 1 else v
+    w, v = w * classes if len(w) == 1 else w, v * classes if len(v) == 1 else v
     smooth = mpf(options.get("label_smoothing", 0))
     indexed = case["target_dtype"] not in FORMATS
     elements: list[Element | None] = []

@@ -35,6 +35,12 @@ def ordinary() -> Iterator[Case]:
         yield binary(f"labels_{integer}", "Each integer type.", LOGITS, LABELS, target_dtype=integer)
     yield binary("one_dimension", "Two classes told by one number a row: the only axis is the rows'.",
                  [0.4, -2.0, 3.0], [1, 1, 0])
+    for axis, (kind, target) in itertools.product((-1, 0), (("label", 1), ("soft", 0.25))):
+        yield binary(f"single_{kind}_axis_{axis}".replace("-", "minus_"), "A single number, of one class.", 0.75,
+                     target, class_axis=axis)
+    yield binary("single_weights", "And its weights.", -0.5, 1, weight=2.0, pos_weight=[3.0], sample_weight=0.75,
+                 reduction="none")
+    yield binary("single_sum_f16", "In 16 bits.", -0.5, 0.25, dtype="f16", target_dtype="f16", reduction="sum")
     yield binary("f64_target", "A target in f64 for an f32 input keeps the digits of 1 - y.",
                  [[9.0, -9.0, 1.0]], [[0.9999999999, 1e-12, 0.25]], target_dtype="f64", reduction="none")
     yield binary("f32_target", "And the other way round.", LOGITS, SOFT, dtype="f64", target_dtype="f32")
@@ -52,6 +58,8 @@ def weights() -> Iterator[Case]:
         "pos_weight": {"pos_weight": POS_WEIGHT},
         "pos_weight_one": {"pos_weight": [3.0]},
         "pos_weight_scalar": {"pos_weight": 0.25},
+        "weight_one": {"weight": [3.0]},
+        "weight_scalar": {"weight": 0.25},
         "sample_weight": {"sample_weight": SAMPLE_WEIGHT},
         "all": {"weight": WEIGHT, "pos_weight": POS_WEIGHT, "sample_weight": SAMPLE_WEIGHT, "label_smoothing": 0.125},
     }
@@ -236,6 +244,12 @@ def errors() -> Iterator[Case]:
     yield refused("sample_weight_shape", "Weights of the elements, not of rows.", "SHAPE", ["sample_weight", "[4]"],
                   sample_weight=[1.0, 2.0, 3.0, 4.0])
     yield refused("axis", "An axis that there is not.", "SHAPE", ["axis", "2"], class_axis=2)
+    yield refused("single_axis", "An axis that a single number does not have either.", "SHAPE", ["axis", "1"], x=0.5,
+                  target=1, class_axis=1)
+    yield refused("single_weights", "A single number is of one class.", "SHAPE", ["weight", "[2]", "1 class"], x=0.5,
+                  target=1, weight=[1.0, 2.0])
+    yield refused("weight_of_two_dimensions", "A weight has one dimension, or none.", "SHAPE", ["weight", "[1, 1]"],
+                  weight=[[1.0]])
     yield refused("log_probs", "Logarithms of p alone do not do.", "OPTION", ["input_type"], input_type="log_probs")
     yield refused("mass", "All elements have the mass 1.", "OPTION", ["mean_over"], mean_over="mass")
     yield refused("focal_probs", "Focal weighting is for logits.", "OPTION", ["focal_gamma", "logits", "probabilities"],
