@@ -36,7 +36,7 @@ public struct BinaryCrossEntropyLoss: Sendable {
     public var ignoreIndex: Int64? = -100
     /// e in 0...1: y becomes (1 - e) y + e / 2.
     public var labelSmoothing = 0.0
-    /// w, one for each class; `nil`: all 1.
+    /// w, one for each class, or a single one for all classes; `nil`: all 1.
     public var classWeights: [Double]?
     /// v, one for each class, or a single one for all classes; `nil`: all 1.
     public var positiveWeights: [Double]?
@@ -70,10 +70,10 @@ public struct BinaryCrossEntropyLoss: Sendable {
     /// The general call: views of any shape and strides, into the caller's memory.
     ///
     /// - Parameters:
-    ///   - input: `Float`, `Double` or a 16-bit format, at least one dimension.
+    ///   - input: `Float`, `Double` or a 16-bit format, of any number of dimensions.
     ///   - classAxis: Which dimension of the input class and positive weights belong to; -1 is the last.
     ///   - target: Labels 0 and 1 of an integer type, or any real numbers, with the shape of the input.
-    ///   - classWeight: A weight for each class, in place of ``classWeights``.
+    ///   - classWeight: A weight for each class, or one number, in place of ``classWeights``.
     ///   - positiveWeight: A positive weight for each class, or one number, in place of ``positiveWeights``.
     ///   - sampleWeight: A weight for each element, with the shape of the input; a stride of 0 repeats one.
     ///   - gradLoss: Upstream gradient: multiplies the gradient.

@@ -67,7 +67,7 @@ extension CrossEntropyLoss {
     /// - Parameters:
     ///   - input: Logits: `Float`, `Double` or a 16-bit format, at least one dimension.
     ///   - classAxis: Which dimension of the input holds the classes; -1 is the last. The others are the rows.
-    ///   - target: Class indices, with the shape of the input without the class axis; or distributions, `Float` or `Double` with
+    ///   - target: Class indices, with the shape of the input without the class axis; or distributions, of any format with
     ///     the shape of the input; or the class indices of a sparse target.
     ///   - targetProbs: Makes the target sparse, as in the loss.
     ///   - targetOffsets: Where each row's part of a sparse target begins.

@@ -183,8 +183,8 @@ public struct CrossEntropyLoss: Sendable {
     /// - Parameters:
     ///   - input: `Float`, `Double` or a 16-bit format, at least one dimension.
     ///   - classAxis: Which dimension of the input holds the classes; -1 is the last. The others are the rows.
-    ///   - target: Class indices, with the shape of the input without the class axis; or distributions, `Float` or `Double` with
-    ///     the shape of the input; or the class indices of a sparse target.
+    ///   - target: Class indices, with the shape of the input without the class axis; or distributions, of any floating-point
+    ///     format with the shape of the input; or the class indices of a sparse target.
     ///   - targetProbs: Makes the target sparse: the probability of each class that it names, or what ``targetType`` says, with
     ///     the shape of the target. That is the input's but for the length of the class axis, or with `targetOffsets` one
     ///     dimension.
@@ -203,8 +203,8 @@ public struct CrossEntropyLoss: Sendable {
     ///   - keepingRows: Each row's loss is stored, and the gradient is that of each row's own loss.
     ///   - gradient: Of the input's shape and type (for 16-bit input also `Float`), or `nil`. It may be the input itself,
     ///     which is then replaced.
-    ///   - targetGradient: The gradient with respect to distributions, of their shape and type, or `nil`; what it is:
-    ///     ``withGradients(_:distributions:classes:sampleWeights:)``.
+    ///   - targetGradient: The gradient with respect to distributions, of their shape and type (for 16 bits also `Float`), or
+    ///     `nil`; what it is: ``withGradients(_:distributions:classes:sampleWeights:)``.
     ///   - wantsStatistics: Whether the rows' statistics are returned, from the same pass (with distributions and label smoothing
     ///     from one more). For logits.
     /// - Returns: A number for each row, in row-major order of the input's shape without the class axis; `nil` if they are not

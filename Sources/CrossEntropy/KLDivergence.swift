@@ -90,7 +90,7 @@ public struct KLDivergence: Sendable {
     /// - Parameters:
     ///   - input: `Float`, `Double` or a 16-bit format, at least one dimension.
     ///   - classAxis: Which dimension of the input holds the classes; -1 is the last. The others are the rows.
-    ///   - target: Distributions, `Float` or `Double` with the shape of the input, or the class indices of a sparse target.
+    ///   - target: Distributions, of any format with the shape of the input, or the class indices of a sparse target.
     ///     Labels are refused: their divergence is the cross-entropy.
     ///   - targetProbs: Makes the target sparse: the probability of each class that it names, or what ``targetType`` says, with
     ///     the shape of the target. That is the input's but for the length of the class axis, or with `targetOffsets` one
@@ -107,7 +107,7 @@ public struct KLDivergence: Sendable {
     ///   - keepingRows: Each row's loss is stored, and the gradients are those of each row's own loss.
     ///   - gradient: Of the input's shape and type (for 16-bit input also `Float`), or `nil`. It may be the input itself,
     ///     which is then replaced.
-    ///   - targetGradient: The gradient with respect to distributions, of their shape and type, or `nil`.
+    ///   - targetGradient: The gradient with respect to distributions, of their shape and type (for 16 bits also `Float`), or `nil`.
     /// - Throws: ``CrossEntropyError``; then nothing has been written.
     public func evaluate(
         _ input: TensorView, classAxis: Int = -1, target: TensorView, targetProbs: TensorView? = nil,

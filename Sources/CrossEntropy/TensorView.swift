@@ -37,7 +37,7 @@ public struct TensorView {
             data: UnsafeMutableRawPointer(mutating: labels), dtype: Label.dtype, shape: shape, strides: strides)
     }
 
-    /// The 16-bit formats that an input and its gradient may have. They are computed as `Float`.
+    /// The 16-bit formats that all numbers may have but losses. They are computed as the `Float`s that they are.
     public enum HalfFormat: Int32, Sendable {
         /// IEEE binary16.
         case float16 = 3

@@ -85,6 +85,58 @@ private let predictions = [0.1, 0.4, 0.5, 0.8, 0.1, 0.1]
     }
 }
 
+/// Targets, weights and the target's gradient, beside an input of `Float`.
+@Test func halfPrecisionOfTargets() throws {
+    let predictions: [Float] = [0.5, -1, 2, 1, 0, -0.25]
+    let target: [Float] = [0.75, 0.25, 0, 0.125, 0.5, 0.375]
+    let weights: [Float] = [0.5, 2, 1.25]
+    let bits = target.map { UInt16($0.bitPattern >> 16) }  // exactly, as bfloat16
+    let weightBits: [UInt16] = [0x3800, 0x4000, 0x3D00]  // as float16
+    var gradient = [UInt16](repeating: 0, count: 6)
+    var value: [Float] = [0]
+    try predictions.withUnsafeBufferPointer { predictions in
+        try bits.withUnsafeBufferPointer { bits in
+            try weightBits.withUnsafeBufferPointer { weights in
+                try gradient.withUnsafeMutableBufferPointer { gradient in
+                    try value.withUnsafeMutableBufferPointer { value in
+                        try CrossEntropyLoss().evaluate(
+                            TensorView(reading: predictions.baseAddress!, shape: [2, 3]),
+                            target: TensorView(reading: bits.baseAddress!, .bfloat16, shape: [2, 3]),
+                            classWeight: TensorView(reading: weights.baseAddress!, .float16, shape: [3]),
+                            loss: TensorView(writing: value.baseAddress!, shape: []),
+                            targetGradient: TensorView(writing: gradient.baseAddress!, .bfloat16, shape: [2, 3]))
+                    }
+                }
+            }
+        }
+    }
+    let single = try CrossEntropyLoss(classWeights: weights.map(Double.init)).withGradients(
+        predictions, distributions: target, classes: 3)
+    #expect(value[0] == single.loss)
+    for (half, whole) in zip(gradient, single.targetGradient) {
+        #expect(abs(Float(bitPattern: UInt32(half) << 16) - whole) <= abs(whole) / 256)
+    }
+}
+
+@Test func binaryOfOneNumber() throws {
+    var value = [0.0]
+    try [0.5].withUnsafeBufferPointer { x in
+        try [1].withUnsafeBufferPointer { label in
+            try value.withUnsafeMutableBufferPointer { value in
+                try BinaryCrossEntropyLoss(classWeights: [3]).evaluate(
+                    TensorView(reading: x.baseAddress!, shape: []),
+                    target: TensorView(labels: label.baseAddress!, shape: []),
+                    loss: TensorView(writing: value.baseAddress!, shape: []))
+            }
+        }
+    }
+    #expect(value[0] == (try BinaryCrossEntropyLoss(classWeights: [3])([0.5], labels: [1])))
+    let many = BinaryCrossEntropyLoss(classWeights: [3])
+    let each = BinaryCrossEntropyLoss(classWeights: [3, 3])
+    let x = [0.5, -1, 2, 0]
+    #expect(try many(x, labels: [1, 0, 0, 1], classes: 2) == each(x, labels: [1, 0, 0, 1], classes: 2))
+}
+
 @Test func binary() throws {
     let loss = BinaryCrossEntropyLoss()
     let value = try loss([2.0, -1.0, 0.5], labels: [1, 0, 1])
