@@ -56,7 +56,7 @@ void check_results(const Call &call, const Expected &expected) {
 
 void check_invariants(const Call &call) {
     const Tensor &loss = call[LOSS], &grad = call[GRAD];
-    const Real classes = static_cast<Real>(call[INPUT].shape[static_cast<size_t>(call.axis)]);
+    const Real classes = static_cast<Real>(length_of(call[INPUT].shape, call.axis));
     if (call.function == SOFTMAX) {
         for (size_t i = 0; i < grad.count(); i++) {
             const Real p = grad.get(i);
@@ -125,7 +125,7 @@ size_t moved(const Tensor &tensor, int axis, size_t i) {
 
 Lengths class_last(const Lengths &shape, int axis) {
     Lengths result = without(shape, axis);
-    result.push_back(shape[static_cast<size_t>(axis)]);
+    if (!shape.empty()) result.push_back(shape[static_cast<size_t>(axis)]);
     return result;
 }
 

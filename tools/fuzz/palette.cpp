@@ -201,6 +201,9 @@ void fill_weights(Tensor &tensor, Bytes &bytes, bool wild) {
         // The product of a row's weights and its upstream gradient is a number; the ends of the range have vectors.
         if (std::isfinite(value) && value != 0)
             value = std::copysign(std::min(std::max(std::fabs(value), 1e-100L), 1e100L), value);
+        // Nor is it to become one of those in f16.
+        if (tensor.dtype == CE_F16 && std::isfinite(value) && value != 0)
+            value = std::copysign(std::min(std::max(std::fabs(value), smallest_of(CE_F16)), largest_of(CE_F16)), value);
         tensor.set(i, value);
     }
 }

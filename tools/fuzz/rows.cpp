@@ -15,17 +15,12 @@ const int32_t most_classes[] = {65536, 65535, 65537, 32768, 100003};
 const int32_t row_counts[] = {1, 2, 3, 16, 17, 4, 5, 15, 33, 32, 7, 64, 100, 129, 1000, 0, 1, 2};
 
 const int32_t float_types[] = {CE_F32, CE_F64, CE_BF16, CE_F16};
-const int32_t single_types[] = {CE_F32, CE_F64};
+const int32_t single_types[] = {CE_F32, CE_F64};  // of losses
 const int32_t label_types[] = {CE_I64, CE_I32, CE_U8, CE_I16, CE_U16, CE_I8, CE_U32, CE_U64};
 
 void make(Tensor &tensor, int32_t dtype, const Lengths &shape, Bytes &bytes, bool output) {
     tensor.make(dtype, shape, Arrangement::decode(bytes, shape, size_of(dtype), output));
     tensor.output = output;
-}
-
-/// A dtype that a gradient of this input may have.
-int32_t grad_type(Bytes &bytes, int32_t dtype) {
-    return (dtype == CE_F16 || dtype == CE_BF16) && bytes.one_in(2) ? CE_F32 : dtype;
 }
 
 void make_grad(Call &call, Bytes &bytes) {
@@ -56,7 +51,7 @@ void make_grad(Call &call, Bytes &bytes) {
 void fill_sparse(Call &call, Bytes &bytes, int64_t entries) {
     const Tensor &input = call[INPUT];
     const int64_t classes = input.shape[static_cast<size_t>(call.axis)];
-    const int32_t dtype = bytes.pick(label_types), probs_dtype = bytes.pick(single_types);
+    const int32_t dtype = bytes.pick(label_types), probs_dtype = bytes.pick(float_types);
     const bool is_list = bytes.one_in(4), twice = bytes.one_in(32), outside = bytes.one_in(32);
     const int64_t rows = product(without(input.shape, call.axis));
     Lengths shape = input.shape;
@@ -133,7 +128,7 @@ void make_target(Call &call, Bytes &bytes) {
         if (o.target_type == CE_TARGET_LOGITS) o.target_rest = CE_REST_RENORMALIZE;
         return fill_sparse(call, bytes, std::min(bytes.pick(counts), std::min<int64_t>(classes, 100)));
     }
-    make(call[TARGET], bytes.pick(single_types), input.shape, bytes, false);
+    make(call[TARGET], bytes.pick(float_types), input.shape, bytes, false);
     if (o.target_type == CE_TARGET_LOGITS) {
         if (bytes.one_in(4) && call[TARGET].count() > 0) {  // the student's own logits, moved a little
             Random random(bytes.word());
@@ -290,9 +285,13 @@ void decode_binary_call(Call &call, Bytes &bytes) {
     static const int32_t input_types[] = {0, 0, 0, CE_INPUT_PROBS};
     call.options.input_type = bytes.pick(input_types);
     decode_input(call, bytes);
+    if (call[INPUT].shape == Lengths{1} && bytes.one_in(2)) {  // a single number is of one class
+        call[INPUT].shape.clear();
+        call[INPUT].strides.clear();
+    }
     Tensor &target = call[TARGET];
     const bool is_labels = bytes.one_in(2);
-    make(target, is_labels ? bytes.pick(label_types) : bytes.pick(single_types), call[INPUT].shape, bytes, false);
+    make(target, is_labels ? bytes.pick(label_types) : bytes.pick(float_types), call[INPUT].shape, bytes, false);
     if (is_labels)
         fill_labels(target, 2, -100, bytes.one_in(32), bytes);
     else if (bytes.one_in(4))
@@ -336,6 +335,7 @@ void corrupt(Call &call, Bytes &bytes) {
             break;
         case 3:                                                               // one dimension more
             if (call.function == ROW_STATS && !call[TARGET].present) return;  // nothing that would not fit to it
+            if ((role == WEIGHT || role == POS_WEIGHT) && tensor.shape.empty()) return;  // there may be two classes
             tensor.wrong_ndim = static_cast<int32_t>(tensor.shape.size()) + 1;
             tensor.shape.push_back(2);
             tensor.strides.push_back(1);

@@ -9,15 +9,22 @@ namespace {
 const double infinity = std::numeric_limits<double>::infinity();
 
 void make_floats(Call &call, Role role, const Lengths &shape, Bytes &bytes) {
-    const int32_t dtype = bytes.one_in(2) ? CE_F64 : CE_F32;
+    static const int32_t types[] = {CE_F32, CE_F64, CE_F16, CE_BF16};
+    const int32_t dtype = bytes.pick(types);
     call[role].make(dtype, shape, Arrangement::decode(bytes, shape, size_of(dtype), false));
+}
+
+/// A weight for each class, or in binary cross-entropy one for all.
+Lengths class_weights(const Call &call, const Lengths &per_class, Bytes &bytes) {
+    if (call.function != BINARY || !bytes.one_in(3)) return per_class;
+    return bytes.one_in(2) ? Lengths{} : Lengths{1};
 }
 
 /// Draws one option.
 void decode_one(Call &call, Bytes &bytes) {
     ce_options &o = call.options;
     const Lengths &shape = call[INPUT].shape;
-    const Lengths per_class = {shape[static_cast<size_t>(call.axis)]};
+    const Lengths per_class = {length_of(shape, call.axis)};
     const Lengths per_row = call.function == BINARY ? shape : without(shape, call.axis);
     const int32_t integers[] = {CE_I64, CE_I32, CE_U8, CE_I8, CE_I16, CE_U16, CE_U32, CE_U64};
     switch (bytes.below(27)) {
@@ -36,7 +43,7 @@ void decode_one(Call &call, Bytes &bytes) {
             break;
         }
         case 5:
-            make_floats(call, WEIGHT, per_class, bytes);
+            make_floats(call, WEIGHT, class_weights(call, per_class, bytes), bytes);
             fill_weights(call[WEIGHT], bytes, bytes.one_in(16));
             break;
         case 6:
@@ -95,12 +102,10 @@ void decode_one(Call &call, Bytes &bytes) {
             make_floats(call, GRAD_LOSSES, per_row, bytes);
             fill_weights(call[GRAD_LOSSES], bytes, bytes.one_in(16));
             break;
-        case 18: {
-            make_floats(call, POS_WEIGHT, bytes.one_in(3) ? (bytes.one_in(2) ? Lengths{} : Lengths{1}) : per_class,
-                        bytes);
+        case 18:
+            make_floats(call, POS_WEIGHT, class_weights(call, per_class, bytes), bytes);
             fill_weights(call[POS_WEIGHT], bytes, false);
             break;
-        }
         case 19:
             make_floats(call, PRIOR, per_class, bytes);
             fill_probabilities(call[PRIOR], 0, bytes);
@@ -132,7 +137,8 @@ void decode_one(Call &call, Bytes &bytes) {
         case 23:
             if (call[TARGET].present) {
                 const Tensor &target = call[TARGET];
-                const int32_t dtype = is_float(target.dtype) ? target.dtype : CE_F64;  // of others it is refused
+                // Of others it is refused.
+                const int32_t dtype = is_float(target.dtype) ? grad_type(bytes, target.dtype) : CE_F64;
                 call[GRAD_TARGET].make(dtype, target.shape,
                                        Arrangement::decode(bytes, target.shape, size_of(dtype), true));
                 call[GRAD_TARGET].output = true;

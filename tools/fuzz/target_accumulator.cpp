@@ -76,14 +76,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     }
     bool is_exact = true;
     for (unsigned n = 1 + bytes.below(4); n > 0; n--) {
-        static const int32_t singles[] = {CE_F32, CE_F64};
+        static const int32_t floats[] = {CE_F32, CE_F64, CE_BF16, CE_F16};
         static const int32_t integers[] = {CE_I64, CE_I8, CE_U8, CE_I32};
         static const int64_t lengths[] = {1, 2, 3, 17, 0, 100, 1000};
         Lengths shape;
         for (unsigned d = bytes.below(3); d > 0; d--)
             shape.push_back(bytes.pick(lengths) % (shape.empty() ? 10000 : 8));
         Tensor loss, weight, correct;
-        const int32_t loss_type = bytes.pick(singles), weight_type = bytes.pick(singles),
+        const int32_t loss_type = bytes.pick(floats), weight_type = bytes.pick(floats),
                       correct_type = bytes.pick(integers);
         loss.make(loss_type, shape, Arrangement::decode(bytes, shape, size_of(loss_type), false));
         fill_numbers(loss, bytes);

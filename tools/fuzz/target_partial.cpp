@@ -62,24 +62,24 @@ void decode(Whole &whole, Bytes &bytes) {
     static const double upstream[] = {1, -2, 1e-3, 0};
     o.grad_loss = bytes.pick(upstream);
     o.threads = static_cast<int32_t>(bytes.below(4));
-    static const int32_t singles[] = {CE_F32, CE_F64};
     if (bytes.one_in(3)) {
         const Lengths classes = {whole.classes};
-        const int32_t type = bytes.pick(singles);
+        const int32_t type = bytes.pick(types);
         call[WEIGHT].make(type, classes, Arrangement::decode(bytes, classes, size_of(type), false));
         fill_weights(call[WEIGHT], bytes, false);
     }
     if (bytes.one_in(3)) {
-        const int32_t type = bytes.pick(singles);
+        const int32_t type = bytes.pick(types);
         call[SAMPLE_WEIGHT].make(type, rows, Arrangement::decode(bytes, rows, size_of(type), false));
         fill_weights(call[SAMPLE_WEIGHT], bytes, false);
     }
     const Lengths loss_shape = o.reduction == CE_REDUCTION_NONE ? rows : Lengths{};
+    static const int32_t singles[] = {CE_F32, CE_F64};
     const int32_t loss_type = bytes.pick(singles);
     call[LOSS].make(loss_type, loss_shape, Arrangement::decode(bytes, loss_shape, size_of(loss_type), true));
     call[LOSS].output = true;
-    const int32_t grad_type = (dtype == CE_F16 || dtype == CE_BF16) && bytes.one_in(2) ? CE_F32 : dtype;
-    call[GRAD].make(grad_type, shape, Arrangement::decode(bytes, shape, size_of(grad_type), true));
+    const int32_t type_of_grad = grad_type(bytes, dtype);
+    call[GRAD].make(type_of_grad, shape, Arrangement::decode(bytes, shape, size_of(type_of_grad), true));
     call[GRAD].output = true;
 }
 

@@ -11,8 +11,14 @@ int64_t product(const Lengths &lengths) {
 
 Lengths without(const Lengths &shape, int axis) {
     Lengths others = shape;
-    others.erase(others.begin() + axis);
+    if (!others.empty()) others.erase(others.begin() + axis);
     return others;
+}
+
+int64_t length_of(const Lengths &shape, int axis) { return shape.empty() ? 1 : shape[static_cast<size_t>(axis)]; }
+
+int32_t grad_type(Bytes &bytes, int32_t dtype) {
+    return (dtype == CE_F16 || dtype == CE_BF16) && bytes.one_in(2) ? CE_F32 : dtype;
 }
 
 Arrangement Arrangement::contiguous(const Lengths &shape) {
@@ -148,7 +154,7 @@ bool Tensor::gaps_are_untouched() const {
     return block.size == 0 || memcmp(block.base, after.data(), block.size) == 0;
 }
 
-Rows::Rows(const Lengths &shape, int axis) : outer(1), classes(shape[static_cast<size_t>(axis)]), step(1) {
+Rows::Rows(const Lengths &shape, int axis) : outer(1), classes(length_of(shape, axis)), step(1) {
     for (size_t d = 0; d < shape.size(); d++) {
         if (static_cast<int>(d) < axis) outer *= shape[d];
         if (static_cast<int>(d) > axis) step *= shape[d];

@@ -62,6 +62,12 @@ struct Tensor {
     bool gaps_are_untouched() const;
 };
 
+/// Along the axis; a single number is of one class.
+int64_t length_of(const Lengths &shape, int axis);
+
+/// A dtype that a gradient with respect to a tensor of this one may have.
+int32_t grad_type(Bytes &bytes, int32_t dtype);
+
 /// Where the classes of the rows of a tensor in row-major order are.
 struct Rows {
     int64_t outer, classes, step;
@@ -73,5 +79,5 @@ struct Rows {
     }
 };
 
-/// A shape without one of its dimensions.
+/// A shape without one of its dimensions, if it has any.
 Lengths without(const Lengths &shape, int axis);

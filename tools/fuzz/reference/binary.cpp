@@ -59,6 +59,9 @@ RowResult element(const Call &call, Real x, Real a, Real b) {
     return made;
 }
 
+/// A class's weight, which may be that of all.
+Real of_class(const Tensor &weight, size_t c) { return weight.present ? weight.get(weight.count() == 1 ? 0 : c) : 1; }
+
 }  // namespace
 
 Expected expected_binary_call(Call &call) {
@@ -84,9 +87,8 @@ Expected expected_binary_call(Call &call) {
         const bool is_ignored = is_labels && call.ignores(y);
         if (is_labels && !is_ignored && y != 0 && y != 1) call.expect(CE_ERROR_LABEL);
         const Real weight = (call[SAMPLE_WEIGHT].present ? call[SAMPLE_WEIGHT].get(i) : 1) *
-                            (call[WEIGHT].present ? call[WEIGHT].get(c) : 1);
-        const Real positive =
-            call[POS_WEIGHT].present ? call[POS_WEIGHT].get(call[POS_WEIGHT].count() == 1 ? 0 : c) : 1;
+                            of_class(call[WEIGHT], c);
+        const Real positive = of_class(call[POS_WEIGHT], c);
         scales[i] = weight;
         if (!is_ignored && o.mean_over == CE_MEAN_OVER_WEIGHT) divisor.add(weight);
         if (!is_ignored && o.mean_over == CE_MEAN_OVER_COUNT) divisor.add(1);
