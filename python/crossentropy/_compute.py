@@ -42,7 +42,7 @@ def loss(
     settings = function.settings(values)
     labels, settings = _target(target, settings)
     if settings is not function.fixed:
-        _check_together(function, settings, x)
+        settings = _together(function, settings, x)
 
     target_gradient = None
     if grad_target is True:
@@ -106,7 +106,7 @@ def hessian(
     given, x = x, _arrays.predictions(x)
     axis = _arguments.axis(axis, x.ndim)
     labels, settings = _target(target, function.settings(values))
-    _check_together(function, settings, x)
+    settings = _together(function, settings, x)
     factor = None if vector is None else _arrays.vector(vector)
     output = np.empty_like(x) if out is None else _arrays.output("out", out, halves=True)
     interruptible = _arguments.is_long(max(x.size, labels.size))
@@ -129,14 +129,16 @@ def _target(target: ArrayLike | SparseTarget, settings: Any) -> tuple[Array, Any
     return target.indices, {**settings, **added}
 
 
-def _check_together(function: Function, settings: Any, x: Array) -> None:
-    """Options that depend on others, or on the shape of ``x``."""
+def _together(function: Function, settings: Any, x: Array) -> Any:
+    """The settings, with options that depend on others, or on the shape of ``x``. They are not changed themselves, as
+    the next call may have the same ones."""
     if "grad_losses" in settings and (function.per_element or settings.get("reduction") != _NONE):
         otherwise = "" if function.per_element else ' unless reduction is "none"'
         shape = list(settings["grad_losses"].shape)
         raise ArgumentValueError(f"grad_loss has shape {shape}, but must be one number{otherwise}")
     if function.per_element and "sample_weight" in settings:
-        settings["sample_weight"] = _broadcast(settings["sample_weight"], x)
+        return {**settings, "sample_weight": _broadcast(settings["sample_weight"], x)}
+    return settings
 
 
 def _broadcast(sample_weight: Array, x: Array) -> Array:

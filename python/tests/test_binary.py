@@ -228,6 +228,14 @@ def test_errors_say_what_is_wrong(arguments: dict[str, Any], error: type[Excepti
         ce.binary_cross_entropy(**{"x": X, "target": Y, **arguments})
 
 
+def test_one_sample_weight_is_for_any_shape() -> None:
+    """A call with the options of the last one has the same object, and another x."""
+    for shape in ((2, 3), (4,), (3, 1)):
+        x, y = np.full(shape, 0.5), np.ones(shape)
+        got = ce.binary_cross_entropy(x, y, sample_weight=2.0, reduction="sum")
+        assert got == ce.binary_cross_entropy(x, y, sample_weight=np.full(shape, 2.0), reduction="sum")
+
+
 def test_a_bad_label_is_named_in_the_order_of_the_shape() -> None:
     y = np.zeros((300, 500), np.int16)
     y[7, 11], y[250, 3] = 5, -1
