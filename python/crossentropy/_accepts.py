@@ -116,8 +116,8 @@ HESSIAN_VECTOR_PRODUCT = Function(
         ),
         THREADS,
         GRAD_LOSS.but(
-            'a factor of the loss, and so of the result; with ``reduction="none"`` also a float32 or float64 array of '
-            "the rows' shape, a number for each."
+            'a factor of the loss, and so of the result; with ``reduction="none"`` also an array of numbers of the '
+            "rows' shape, one for each."
         ),
     ),
     body="hessian",
@@ -150,11 +150,13 @@ HESSIAN_DIAGONAL = Function(
 BINARY_CROSS_ENTROPY = Function(
     "binary_cross_entropy",
     (
-        X.but("logits or probabilities, of the dtypes and kinds of ``x`` in `cross_entropy`, at least one dimension. "
-              "Any strides."),
+        X.but(
+            "logits or probabilities, of the dtypes and kinds of ``x`` in `cross_entropy`, of any number of dimensions "
+            "and any strides; one number, too."
+        ),
         TARGET.but(
-            "of the shape of ``x``. An integer array makes it labels, 0 or 1; a float32 or float64 array any real y, "
-            "used as it is.",
+            "of the shape of ``x``. An array of integers or booleans makes it labels, 0 or 1; a floating-point array "
+            "any real y, used as it is.",
             annotation="ArrayLike",
         ),
     ),
@@ -166,7 +168,7 @@ BINARY_CROSS_ENTROPY = Function(
             'what ``x`` holds: ``"logits"``, any real numbers; or ``"probs"``, probabilities p.',
             names=_without(header.INPUT_TYPES, "log_probs"),
         ),
-        WEIGHT,
+        WEIGHT.but("weights w of the classes, shape [C]; or one number for all classes."),
         POS_WEIGHT,
         SAMPLE_WEIGHT.but("weights s of the elements: of the shape of ``x``, or one that broadcasts to it."),
         IGNORE_INDEX.but(
@@ -227,8 +229,8 @@ KL_DIVERGENCE = Function(
     (
         X.but("predictions, of the dtypes and kinds of ``x`` in `cross_entropy`, at least one dimension. Any strides."),
         TARGET.but(
-            "distributions, float32 or float64, with the shape of ``x``; or a `SparseTarget`. Labels are refused: of "
-            "those, the cross-entropy is the divergence."
+            "distributions, of any floating-point dtype, with the shape of ``x``; or a `SparseTarget`. Labels are "
+            "refused: of those, the cross-entropy is the divergence."
         ),
     ),
     (
@@ -271,7 +273,7 @@ KL_DIVERGENCE_WITH_GRAD = Function(
         GRAD.but("array for the gradient, as in `cross_entropy_with_grad`; ``grad=x`` replaces ``x``."),
         GRAD_TARGET.but(
             "True: also return the derivative with respect to the target, a new array of its shape, dtype and package; "
-            "or an array of that shape and dtype for it. Not for a `SparseTarget`."
+            "or an array of that shape and dtype (for 16 bits also float32) for it. Not for a `SparseTarget`."
         ),
     ),
     body="loss",

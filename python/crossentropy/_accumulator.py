@@ -51,8 +51,8 @@ class Accumulator:
         """Adds rows.
 
         Args:
-            losses: float32 or float64, any shape: each row's loss, weighted, as ``reduction="none"`` gives it.
-            weight: float32 or float64, of the same shape: what each loss was weighted with (for labels, sample weight
+            losses: numbers, any shape: each row's loss, weighted, as ``reduction="none"`` gives it.
+            weight: numbers, of the same shape: what each loss was weighted with (for labels, sample weight
                 times class weight), 0 for ignored rows; a row of weight 0 does not count, whatever its loss is. None:
                 all 1.
             correct: bool or integers, of the same shape: whether each row was predicted correctly. None: not known.
@@ -65,7 +65,7 @@ class Accumulator:
         """
         array = _arrays.weights("losses", losses)
         if array is None:
-            raise ArgumentTypeError("losses must be float32 or float64, not None")
+            raise ArgumentTypeError("losses must be an array of numbers, not None")
         judged = None
         if correct is not None:
             judged = _arrays.as_array("correct", correct)

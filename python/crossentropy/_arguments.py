@@ -24,15 +24,17 @@ def is_long(size: int) -> bool:
     return size >= INTERRUPTIBLE_FROM and threading.current_thread() is threading.main_thread()
 
 
-def axis(axis: SupportsIndex, ndim: int, of: str = "x") -> int:
-    if ndim == 0:
+def axis(axis: SupportsIndex, ndim: int, of: str = "x", of_elements: bool = False) -> int:
+    """A position from 0 on. ``of_elements``: the argument may be a single number, which is of one class."""
+    if ndim == 0 and not of_elements:
         raise ArgumentValueError(f"{of} has no dimension, but must have one, the classes, at least")
     number = axis if axis.__class__ is int else integer("axis", axis)
-    if not -ndim <= number < ndim:
+    count = ndim or 1
+    if not -count <= number < count:
         raise ArgumentValueError(
-            f"axis {number} is out of range: {of} has {ndim} dimension{'s' * (ndim > 1)} ({-ndim} to {ndim - 1})"
+            f"axis {number} is out of range: {of} has {ndim} dimension{'s' * (ndim != 1)} ({-count} to {count - 1})"
         )
-    return number % ndim
+    return number % count
 
 
 def choice(name: str, value: Any, accepted: Mapping[str, int], other: str = "") -> int:

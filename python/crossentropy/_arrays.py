@@ -16,12 +16,11 @@ import numpy as np
 
 from . import _dlpack, _hints
 from ._arguments import real_number
-from ._c_api.header import DTYPES, FLOATS, INTEGERS, is_bfloat16, is_half
+from ._c_api.header import DTYPES, FLOATS, is_bfloat16, is_half
 from ._errors import ArgumentTypeError, ArgumentValueError
 from ._types import Array, ArrayLike
 
-_TARGETS = {*FLOATS, *INTEGERS}
-_WITH_HALVES = "float32, float64, float16 or bfloat16"
+_FLOATING = "float32, float64, float16 or bfloat16"
 
 # DLPack's numbers of devices whose memory the CPU cannot read.
 _DEVICES = {2: "CUDA", 4: "OpenCL", 7: "Vulkan", 8: "Metal", 10: "ROCm", 14: "oneAPI", 15: "WebGPU"}
@@ -32,9 +31,9 @@ def predictions(x: ArrayLike, name: str = "x") -> Array:
     if type(x) is np.ndarray and x.dtype in FLOATS and x.flags.c_contiguous:
         return x  # as most are, and there is nothing more to ask
     array = as_array(name, x)
-    if array.dtype not in FLOATS and not is_half(array.dtype):
+    if not _is_floating(array.dtype):
         hint = f" (predictions must be floating point): {name}.astype(float)" if array.dtype.kind in "iub" else ""
-        raise _wrong_dtype(name, array, _WITH_HALVES, hint)
+        raise _wrong_dtype(name, array, _FLOATING, hint)
     return _in_place(name, array)
 
 
@@ -43,22 +42,24 @@ def vector(value: ArrayLike) -> Array:
     array = as_array("vector", value)
     if array.dtype.kind in "iu" and not _is_array(value):
         return array.astype(np.float64)
-    if array.dtype not in FLOATS and not is_half(array.dtype):
-        raise _wrong_dtype("vector", array, _WITH_HALVES)
+    if not _is_floating(array.dtype):
+        raise _wrong_dtype("vector", array, _FLOATING)
     return _in_place("vector", array)
 
 
-def target(value: ArrayLike) -> Array:
-    """Labels of any integer dtype, or a distribution as float32 or float64."""
-    if type(value) is np.ndarray and value.dtype in _TARGETS and value.flags.c_contiguous:
+def target(value: ArrayLike, of_elements: bool = False) -> Array:
+    """Labels of any integer dtype, ``of_elements`` booleans too; or floating point, which is no label."""
+    if type(value) is np.ndarray and value.dtype in DTYPES and value.flags.c_contiguous:
         return value
     array = as_array("target", value)
     if array.size == 0 and not _is_array(value):
         return array.astype(np.int64)  # An empty list has no dtype to tell labels by.
-    if array.dtype in FLOATS:
+    if _is_floating(array.dtype):
         return _in_place("target", array)
+    if of_elements and array.dtype == np.bool_:
+        return _native(array.view(np.uint8))
     if array.dtype.kind not in "iu":
-        accepted = "integers (labels), or float32 or float64 (distributions)"
+        accepted = f"integers (labels), or {_FLOATING} (distributions)"
         raise _wrong_dtype("target", array, accepted, _hints.of_labels("target", array))
     return _native(array)
 
@@ -74,14 +75,15 @@ def integers(name: str, value: ArrayLike) -> Array:
 
 
 def weights(name: str, value: ArrayLike | None) -> Array | None:
-    """Weights as float32 or float64; a list of any real numbers becomes float64."""
+    """Weights of any floating-point dtype; integers and booleans become float64."""
     if value is None:
         return None
     array = as_array(name, value)
-    if array.dtype.kind in "iu" and not _is_array(value):
+    if array.dtype.kind in "iub":
         return array.astype(np.float64)
-    if array.dtype.kind != "f" or array.dtype.newbyteorder("=") not in FLOATS:
-        raise _wrong_dtype(name, array, "float32 or float64", _hints.of_weights(name, value))
+    if not _is_floating(array.dtype.newbyteorder("=")):
+        accepted = "float32, float64, float16, bfloat16, integers or booleans"
+        raise _wrong_dtype(name, array, accepted, _hints.of_weights(name, value))
     return _native(array)
 
 
@@ -110,7 +112,8 @@ def output(name: str, value: Any, halves: bool = False) -> Array:
     be of 16 bits."""
     array = value if type(value) is np.ndarray else _writable(name, value)
     if array.dtype not in FLOATS and not (halves and is_half(array.dtype)):
-        raise _wrong_dtype(name, array, _WITH_HALVES if halves else "float32 or float64")
+        hint = " (16 bits are for inputs and gradients)" if is_half(array.dtype) else ""
+        raise _wrong_dtype(name, array, _FLOATING if halves else "float32 or float64", hint)
     if not array.flags.writeable:
         raise ArgumentValueError(f"{name} is read-only; it must be writable")
     return _in_place(name, array)
@@ -213,6 +216,11 @@ def _is_array(value: Any) -> bool:
     return hasattr(value, "dtype") or hasattr(value, "__dlpack__")
 
 
+def _is_floating(dtype: np.dtype[Any]) -> bool:
+    """Whether the library reads it as floating point."""
+    return dtype in FLOATS or is_half(dtype)
+
+
 def _masked(value: Any) -> bool:
     return isinstance(value, np.ma.MaskedArray)
 
@@ -237,14 +245,12 @@ def _in_place(name: str, array: Array) -> Array:
 def _native(array: Array) -> Array:
     """``array``, or a copy of it where its bytes or strides are not the library's. Labels and
     weights may be copied: they are small beside x."""
-    if array.dtype in DTYPES and _strides_fit(array):
+    if (array.dtype in DTYPES or is_bfloat16(array.dtype)) and _strides_fit(array):
         return array
     return array.astype(array.dtype.newbyteorder("="), order="C")
 
 
 def _wrong_dtype(name: str, array: Array, accepted: str, hint: str = "") -> ArgumentTypeError:
-    if is_half(array.dtype):
-        hint += "; 16 bits are for predictions and results of their shape"
     if not array.dtype.isnative:
         hint += f"; its bytes are swapped: {name}.astype({name}.dtype.newbyteorder('=')) helps"
     given = "bfloat16" if is_bfloat16(array.dtype) else array.dtype

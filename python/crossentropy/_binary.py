@@ -44,13 +44,13 @@ def binary_cross_entropy(
     one number tells apart.
 
     Args:
-        x: logits or probabilities, of the dtypes and kinds of ``x`` in `cross_entropy`, at least one dimension. Any
-            strides.
-        target: of the shape of ``x``. An integer array makes it labels, 0 or 1; a float32 or float64 array any real y,
-            used as it is.
+        x: logits or probabilities, of the dtypes and kinds of ``x`` in `cross_entropy`, of any number of dimensions and
+            any strides; one number, too.
+        target: of the shape of ``x``. An array of integers or booleans makes it labels, 0 or 1; a floating-point array
+            any real y, used as it is.
         axis: the dimension of ``x`` that runs over the C classes; only ``weight`` and ``pos_weight`` need it.
         input_type: what ``x`` holds: ``"logits"``, any real numbers; or ``"probs"``, probabilities p.
-        weight: weights w of the classes, shape [C].
+        weight: weights w of the classes, shape [C]; or one number for all classes.
         pos_weight: weights v of the classes' positive term, shape [C]; or one number for all classes.
         sample_weight: weights s of the elements: of the shape of ``x``, or one that broadcasts to it.
         ignore_index: elements with this label count for nothing, whatever they hold; None: all count. Labels only.

@@ -38,25 +38,25 @@ def loss(
         x = _arrays.predictions(x, function.first)
     except ArgumentTypeError as error:
         raise ArgumentTypeError(f"{error}{_hints.if_swapped(function, given, target)}") from error.__cause__
-    axis = _arguments.axis(axis, x.ndim, function.first)
+    axis = _arguments.axis(axis, x.ndim, function.first, function.per_element)
     settings = function.settings(values)
-    labels, settings = _target(target, settings)
+    labels, settings = _target(function, target, settings)
     if settings is not function.fixed:
         settings = _together(function, settings, x)
 
     target_gradient = None
     if grad_target is True:
         # Of labels there is none, as the library will say.
-        target_gradient = np.empty_like(labels, labels.dtype if labels.dtype in header.FLOATS else np.float64)
+        target_gradient = np.empty_like(labels, np.float64 if labels.dtype.kind in "iu" else labels.dtype)
     elif grad_target is not False:
-        target_gradient = _arrays.output("grad_target", grad_target)
+        target_gradient = _arrays.output("grad_target", grad_target, halves=True)
     stats = None
     if row_stats is not False and _arguments.flag("row_stats", row_stats):
         stats = empty_row_stats(x, axis)
     result: Array | None = None  # a scalar
     if out is not None:
         result = _arrays.output("out", out)
-    elif settings.get("reduction") == _NONE and (x.ndim > 1 or function.per_element):
+    elif settings.get("reduction") == _NONE and x.ndim >= (1 if function.per_element else 2):
         shape = x.shape if function.per_element else x.shape[:axis] + x.shape[axis + 1 :]
         result = np.empty(shape, x.dtype if x.dtype in header.FLOATS else np.float32)
     gradient: Any = None
@@ -105,7 +105,7 @@ def hessian(
     """The product of the Hessian with a ``vector``, or without one its diagonal."""
     given, x = x, _arrays.predictions(x)
     axis = _arguments.axis(axis, x.ndim)
-    labels, settings = _target(target, function.settings(values))
+    labels, settings = _target(function, target, function.settings(values))
     settings = _together(function, settings, x)
     factor = None if vector is None else _arrays.vector(vector)
     output = np.empty_like(x) if out is None else _arrays.output("out", out, halves=True)
@@ -119,10 +119,10 @@ def hessian(
     return output if given is x else _arrays.like(given, output)
 
 
-def _target(target: ArrayLike | SparseTarget, settings: Any) -> tuple[Array, Any]:
+def _target(function: Function, target: ArrayLike | SparseTarget, settings: Any) -> tuple[Array, Any]:
     """Labels or distributions, and the settings, which a sparse target adds to."""
     if not isinstance(target, SparseTarget):
-        return _arrays.target(target), settings
+        return _arrays.target(target, function.per_element), settings
     added = {"target_probs": target.probs, "target_rest": header.TARGET_RESTS[target.rest]}
     if target.offsets is not None:
         added["target_offsets"] = target.offsets

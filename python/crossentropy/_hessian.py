@@ -57,8 +57,8 @@ def hessian_vector_product(
         out: array for the result, of the shape and dtype of ``x``; for float16 and bfloat16 ``x`` also float32.
             ``out=x`` and ``out=vector`` replace these; any other overlap is an error. None: a new array, of the dtype
             and the package of ``x``.
-        grad_loss: a factor of the loss, and so of the result; with ``reduction="none"`` also a float32 or float64 array
-            of the rows' shape, a number for each.
+        grad_loss: a factor of the loss, and so of the result; with ``reduction="none"`` also an array of numbers of the
+            rows' shape, one for each.
 
     Returns:
         ``out`` if it is given, else a new array. With ``reduction="none"`` each row of it is the product with the

@@ -216,6 +216,8 @@ def _of_target(function: Function, x: Array, target: Array, axis: int, rows: tup
         labels = "numpy.nan_to_num(target, nan=-100).astype(int)" if missing.any() else "target.astype(int)"
         ignored = ", and ignore_index=-100 leaves out what was NaN" if missing.any() else ""
         return f". {target.dtype} makes it distributions; labels are integers: {labels}{ignored}"
+    if header.is_bfloat16(target.dtype):  # with which NumPy may not compute
+        return _of_ones("target", shape, x.shape)
     if shape == x.shape and target.size and (target >= 0).all() and (target.sum(axis) == 1).all():
         return f". If it is one-hot: target.argmax({axis}) are labels, target.astype(float) distributions"
     others = [each for each in range(x.ndim) if each != axis and x.shape[:each] + x.shape[each + 1 :] == shape]

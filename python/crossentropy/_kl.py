@@ -51,8 +51,8 @@ def kl_divergence(
 
     Args:
         x: predictions, of the dtypes and kinds of ``x`` in `cross_entropy`, at least one dimension. Any strides.
-        target: distributions, float32 or float64, with the shape of ``x``; or a `SparseTarget`. Labels are refused: of
-            those, the cross-entropy is the divergence.
+        target: distributions, of any floating-point dtype, with the shape of ``x``; or a `SparseTarget`. Labels are
+            refused: of those, the cross-entropy is the divergence.
         axis: the dimension of ``x`` that holds the classes.
         input_type: what ``x`` holds: ``"logits"``, of which the softmax is taken; ``"probs"``, probabilities p as they
             are; or ``"log_probs"``, their logarithms.
@@ -161,10 +161,10 @@ def kl_divergence_with_grad(
     Args:
         x, target, axis, ..., threads: as in `kl_divergence`.
         grad_loss: upstream gradient, a number that multiplies the gradients and not the loss; with ``reduction="none"``
-            also a float32 or float64 array of the rows' shape, a number for each.
+            also an array of numbers of the rows' shape, one for each.
         grad: array for the gradient, as in `cross_entropy_with_grad`; ``grad=x`` replaces ``x``.
         grad_target: True: also return the derivative with respect to the target, a new array of its shape, dtype and
-            package; or an array of that shape and dtype for it. Not for a `SparseTarget`.
+            package; or an array of that shape and dtype (for 16 bits also float32) for it. Not for a `SparseTarget`.
 
     Returns:
         A tuple of the loss as from `kl_divergence`, the gradient (``grad`` if it is given), and with ``grad_target``

@@ -60,22 +60,22 @@ def cross_entropy(
             them: memory that ``__dlpack__``, ``__array_interface__`` or the buffer protocol gives access to is read
             where it lies; lists, and objects that have ``__array__`` alone, are copied.
         target: labels, distributions or a `SparseTarget`. Integers are labels in [0, C), with the shape of ``x``
-            without ``axis``. float32 or float64 are distributions q, with the shape of ``x``; they are used as they
-            are, also when they do not add up to 1. A `SparseTarget` names the classes of each row that have any
-            probability.
+            without ``axis``. Floating point, of a dtype of its own, makes them distributions q, with the shape of
+            ``x``; they are used as they are, also when they do not add up to 1. A `SparseTarget` names the classes of
+            each row that have any probability.
         axis: the dimension of ``x`` that holds the classes.
         input_type: what ``x`` holds. ``"logits"``: any real numbers; ``"probs"``: probabilities, so that the loss of a
             row is :math:`-s \sum w_c q_c \log x_c`; ``"log_probs"``: their logarithms, so that it is
             :math:`-s \sum w_c q_c x_c`.
-        weight: weights w of the classes, shape [C].
+        weight: weights w of the classes, shape [C]. Weights may be of any floating-point dtype, integers or booleans.
         sample_weight: weights s of the rows, with the shape of ``x`` without ``axis``.
         mask: booleans or integers, with the shape of ``x`` without ``axis``: rows where it is False or 0 count for
             nothing, whatever they and their targets hold.
         ignore_index: rows with this label, or one of several, count for nothing, whatever they hold; None: every row
             counts. Labels only.
         label_smoothing: e in [0, 1]; q becomes :math:`(1-e)\,q + e/C` (Szegedy et al., 2016, arXiv:1512.00567).
-        prior: numbers u, float32 or float64, shape [C]: ``label_smoothing`` makes q :math:`(1-e)\,q + e\,u` instead, as
-            it is, also when u does not add up to 1.
+        prior: numbers u, shape [C]: ``label_smoothing`` makes q :math:`(1-e)\,q + e\,u` instead, as it is, also when u
+            does not add up to 1.
         target_type: what distributions hold, or the ``probs`` of a `SparseTarget`. ``"probs"``: probabilities q;
             ``"logits"``: logits t of a teacher, so that :math:`q = \mathrm{softmax}(t)`; ``"log_probs"``:
             :math:`q = e^t`.
@@ -205,13 +205,13 @@ def cross_entropy_with_grad(
     Args:
         x, target, axis, ..., row_stats: as in `cross_entropy`.
         grad_loss: upstream gradient, a number that multiplies the gradients and not the loss; with ``reduction="none"``
-            also a float32 or float64 array of the rows' shape, a number for each.
+            also an array of numbers of the rows' shape, one for each.
         grad: array for the gradient, of the shape and dtype of ``x``; for float16 and bfloat16 ``x`` also float32. 16
             bits are the float32 gradient rounded to nearest, ties to even. ``grad=x`` replaces ``x``; any other overlap
             is an error. None: a new array, of the dtype and the package of ``x``, as for the loss.
         grad_target: True: also return the derivative with respect to the target's numbers, a new array of the target's
-            shape, dtype and package; or an array of that shape and dtype for it. For distributions; not with
-            ``focal_gamma``, ``poly_epsilon`` or ``mean_over="mass"``.
+            shape, dtype and package; or an array of that shape and dtype (for 16 bits also float32) for it. For
+            distributions; not with ``focal_gamma``, ``poly_epsilon`` or ``mean_over="mass"``.
 
     Returns:
         A tuple of the loss as from `cross_entropy`, the gradient (``grad`` if it is given), with ``grad_target`` that

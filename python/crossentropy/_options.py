@@ -55,8 +55,9 @@ TARGET = Option(
     "target",
     "ArrayLike | SparseTarget",
     text="labels, distributions or a `SparseTarget`. Integers are labels in [0, C), with the shape of ``x`` without "
-    "``axis``. float32 or float64 are distributions q, with the shape of ``x``; they are used as they are, also when "
-    "they do not add up to 1. A `SparseTarget` names the classes of each row that have any probability.",
+    "``axis``. Floating point, of a dtype of its own, makes them distributions q, with the shape of ``x``; they are "
+    "used as they are, also when they do not add up to 1. A `SparseTarget` names the classes of each row that have any "
+    "probability.",
 )
 LABELS = Option(
     "target",
@@ -102,8 +103,8 @@ PRIOR = Option(
     "prior",
     "ArrayLike | None",
     None,
-    r"numbers u, float32 or float64, shape [C]: ``label_smoothing`` makes q :math:`(1-e)\,q + e\,u` instead, as it is, "
-    "also when u does not add up to 1.",
+    r"numbers u, shape [C]: ``label_smoothing`` makes q :math:`(1-e)\,q + e\,u` instead, as it is, also when u does "
+    "not add up to 1.",
     "prior",
     convert.weights,
 )
@@ -116,7 +117,7 @@ WEIGHT = Option(
     "weight",
     "ArrayLike | None",
     None,
-    "weights w of the classes, shape [C].",
+    "weights w of the classes, shape [C]. Weights may be of any floating-point dtype, integers or booleans.",
     "weight",
     convert.weights,
 )
@@ -289,8 +290,8 @@ GRAD_LOSS = Option(
     "grad_loss",
     "SupportsFloat | ArrayLike",
     1.0,
-    'upstream gradient, a number that multiplies the gradients and not the loss; with ``reduction="none"`` also a '
-    "float32 or float64 array of the rows' shape, a number for each.",
+    'upstream gradient, a number that multiplies the gradients and not the loss; with ``reduction="none"`` also an '
+    "array of numbers of the rows' shape, one for each.",
     "grad_loss",
     convert.grad_loss,
 )
@@ -307,8 +308,8 @@ GRAD_TARGET = Option(
     "bool | Output",
     False,
     "True: also return the derivative with respect to the target's numbers, a new array of the target's shape, dtype "
-    "and package; or an array of that shape and dtype for it. For distributions; not with ``focal_gamma``, "
-    '``poly_epsilon`` or ``mean_over="mass"``.',
+    "and package; or an array of that shape and dtype (for 16 bits also float32) for it. For distributions; not with "
+    '``focal_gamma``, ``poly_epsilon`` or ``mean_over="mass"``.',
 )
 ROW_STATS = Option(
     "row_stats",

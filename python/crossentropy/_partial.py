@@ -365,7 +365,7 @@ def _compute(
 ) -> PartialStatistics:
     x = _arrays.predictions(x)
     target = _arrays.target(target)
-    if target.dtype.kind == "f":
+    if target.dtype.kind not in "iu":
         raise ArgumentTypeError(f"target has dtype {target.dtype}, but must be integers: labels")
     axis = _arguments.axis(axis, x.ndim)
     records = np.zeros(x.shape[:axis] + x.shape[axis + 1 :], header.PARTIAL)

@@ -266,7 +266,7 @@ def statistics(
 ) -> RowStats:
     x = _arrays.predictions(x)
     labels = None if target is None else _arrays.target(target)
-    if labels is not None and labels.dtype.kind == "f":
+    if labels is not None and labels.dtype.kind not in "iu":
         raise ArgumentTypeError(f"target has dtype {labels.dtype}, but must be integers (labels), or None")
     axis = _arguments.axis(axis, x.ndim)
     arrays = empty_row_stats(x, axis)

@@ -26,7 +26,7 @@ class SparseTarget:
             axis, which has the length K >= 0. With ``offsets`` it has one dimension: the classes of all rows, one row
             after the other. No row names a class twice. An entry that is ``ignore_index`` of the loss (-100) is left
             out, so that rows of fewer classes can be filled up; a row of which nothing remains is ignored.
-        probs: float32 or float64, the shape of ``indices``: the probability of each, used as it is. With the loss's
+        probs: numbers, the shape of ``indices``: the probability of each, used as it is. With the loss's
             ``target_type="log_probs"`` its logarithm; with ``"logits"`` a teacher's logit, of which
             ``rest="renormalize"`` makes probabilities: the softmax over the classes that the row names.
         offsets: integers, shape [rows + 1]: row i, rows counted in C order, names
@@ -34,7 +34,7 @@ class SparseTarget:
         rest: what becomes of the probability that a row does not name, :math:`1 - \sum_k q_k`. ``"drop"``: nothing, the
             other classes have none. ``"spread"``: it is spread evenly over the other classes. A sum that is 1 but for
             rounding leaves nothing: one that is less than :math:`2^{-16}` above 1, or less than :math:`2^{-23}`
-            (float32) or :math:`2^{-52}` (float64) below 1 for each class that the row names, but at most
+            (float32 and 16 bits) or :math:`2^{-52}` (float64) below 1 for each class that the row names, but at most
             :math:`2^{-16}`. ``"renormalize"``: those that it names are divided by their sum.
 
     Attributes:
@@ -75,7 +75,7 @@ class SparseTarget:
         self._indices = _arrays.integers("indices", indices)
         weights = _arrays.weights("probs", probs)
         if weights is None:
-            raise ArgumentTypeError("probs must be float32 or float64, not None")
+            raise ArgumentTypeError("probs must be an array of numbers, not None")
         self._probs = weights
         if self._probs.shape != self._indices.shape:
             raise ArgumentValueError(

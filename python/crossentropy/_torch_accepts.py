@@ -80,7 +80,7 @@ CROSS_ENTROPY = Function(
         ),
         _TARGET.but(
             "integer labels, of the shape of ``input`` without C; or distributions, floating point, of the shape of "
-            "``input``. Distributions of 16 bits are copied as float32."
+            "``input``."
         ),
         _tensor(WEIGHT, "weights of the classes, shape [C]."),
         _SIZE_AVERAGE,
@@ -121,10 +121,7 @@ BINARY_CROSS_ENTROPY_WITH_LOGITS = Function(
             "logits of any shape, float32, float64, float16 or bfloat16, any strides, on the CPU. Never copied, but "
             "for a ``pos_weight`` that varies along several dimensions of an ``input`` that is not contiguous."
         ),
-        _TARGET.but(
-            "of the shape of ``input``: floating point, any real y; or integer labels, 0 or 1. Targets of 16 bits are "
-            "copied as float32."
-        ),
+        _TARGET.but("of the shape of ``input``: floating point, any real y; or integer labels, 0 or 1."),
         _tensor(WEIGHT, "weights of the elements, of a shape that broadcasts to that of ``input``."),
         _SIZE_AVERAGE,
         _REDUCE,
@@ -161,7 +158,7 @@ KL_DIV = Function(
         ),
         _TARGET.but(
             "probabilities, floating point, of a shape that broadcasts with that of ``input``, and for logits equals "
-            "it. Targets of 16 bits are copied as float32."
+            "it."
         ),
         _SIZE_AVERAGE,
         _REDUCE,

@@ -161,7 +161,7 @@ def test_errors_add_nothing() -> None:
         ((np.ones(2), np.ones(3)), ce.ArgumentValueError, "weight has shape"),
         ((np.ones(2), None, np.ones(3, int)), ce.ArgumentValueError, "correct has shape"),
         ((np.ones(2), None, np.ones(2)), ce.ArgumentTypeError, "correct has dtype float64"),
-        ((np.ones(2, int),), ce.ArgumentTypeError, "losses has dtype int64"),
+        ((np.ones(2, complex),), ce.ArgumentTypeError, "losses has dtype complex128"),
         ((None,), ce.ArgumentTypeError, "losses must be"),
     ):
         with pytest.raises(error, match=text):

@@ -136,8 +136,8 @@ def test_the_dtype_of_an_array_without_elements_counts() -> None:
     assert np.isnan(ce.cross_entropy(x, Exporter(x)))
     with pytest.raises(ce.ArgumentValueError, match="target"):
         ce.cross_entropy(x, Exporter(np.zeros(0)))
-    with pytest.raises(ce.ArgumentTypeError, match="weight has dtype int64"):
-        ce.cross_entropy(x, [], weight=Exporter(np.ones(CLASSES, np.int64)))
+    with pytest.raises(ce.ArgumentTypeError, match="weight has dtype complex64"):
+        ce.cross_entropy(x, [], weight=Exporter(np.ones(CLASSES, np.complex64)))
 
 
 @BOTH_CAPSULES
@@ -167,8 +167,73 @@ def test_bfloat16_in_a_program_without_ml_dtypes(monkeypatch: pytest.MonkeyPatch
     assert loss == expected[0]
     assert grad.dtype == header.BFLOAT16_BITS
     assert grad.tobytes() == expected[1].tobytes()
-    with pytest.raises(ce.ArgumentTypeError, match="weight has dtype bfloat16, but must be float32 or float64; 16"):
-        ce.cross_entropy(x, LABELS, weight=BFloat16Exporter(x[0]))
+    weighted = ce.cross_entropy(x, LABELS, weight=BFloat16Exporter(abs(x[0])))
+    assert weighted == ce.cross_entropy(x, LABELS, weight=abs(x[0]).astype(np.float32))
+    with pytest.raises(ce.ArgumentTypeError, match="out has dtype bfloat16, but must be float32 or float64"):
+        ce.cross_entropy(x, LABELS, out=BFloat16Exporter(x[:1, 0].copy()))
+
+
+# Of each argument that holds numbers beside x: its shape, and what else the call needs.
+ARGUMENTS = {
+    "target": ((ROWS, CLASSES), {"grad_target": True}),
+    "weight": ((CLASSES,), {}),
+    "sample_weight": ((ROWS,), {}),
+    "prior": ((CLASSES,), {"label_smoothing": 0.25}),
+    "grad_loss": ((ROWS,), {"reduction": "none"}),
+}
+
+
+@pytest.mark.parametrize("exporter", [lambda each: each, BFloat16Exporter], ids=["NumPy", "DLPack"])
+@pytest.mark.parametrize("dtype", [np.float16, BFLOAT16], ids=["float16", "bfloat16"])
+@pytest.mark.parametrize("dtype_of_x", ["float32", "float64", "float16"])
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_16_bits_are_the_numbers_that_they_are(name: str, dtype_of_x: str, dtype: Any, exporter: Any) -> None:
+    if name == "grad_loss":
+        exporter = np.asarray  # an array is told from a number by its ndim, which the exporters here do not have
+    elif dtype == np.float16 and exporter is BFloat16Exporter:
+        exporter = Exporter
+    shape, options = ARGUMENTS[name]
+    numbers = np.random.default_rng(1).random((*shape, 2)).astype(dtype)[..., 0]
+    arguments: dict[str, Any] = {"x": logits(dtype_of_x), "target": LABELS, **options}
+    loss, grad, *others = ce.cross_entropy_with_grad(**{**arguments, name: exporter(numbers)})
+    want = ce.cross_entropy_with_grad(**{**arguments, name: numbers.astype(np.float32)})
+    assert np.array_equal(loss, want[0])
+    assert np.array_equal(grad, want[1])
+    for other, wanted in zip(others, want[2:]):  # with respect to the target
+        assert (other.dtype, wanted.dtype) == (dtype, np.float32)
+        assert np.array_equal(other, wanted.astype(dtype))
+        kept = np.zeros(shape, np.float32)
+        assert ce.cross_entropy_with_grad(**{**arguments, name: numbers, "grad_target": kept})[2] is kept
+        assert np.array_equal(kept, wanted)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, BFLOAT16, header.BFLOAT16_BITS, np.float32, np.float64], ids=str)
+def test_floating_point_is_read_where_it_lies(dtype: Any) -> None:
+    numbers = np.zeros((4, 6), dtype)[::2, ::3]
+    for read in (_arrays.weights("weight", numbers), _arrays.target(numbers)):
+        assert read is numbers
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint8", ">i4", "bool", ">f2", ">f4"])
+@pytest.mark.parametrize("name", [name for name in ARGUMENTS if name != "target"])
+def test_weights_of_other_numbers(name: str, dtype: str) -> None:
+    shape, options = ARGUMENTS[name]
+    numbers = np.random.default_rng(1).integers(0, 3, shape).astype(dtype)
+    before = numbers.tobytes()
+    arguments: dict[str, Any] = {"x": logits(), "target": LABELS, **options}
+    got = ce.cross_entropy_with_grad(**{**arguments, name: numbers})
+    want = ce.cross_entropy_with_grad(**{**arguments, name: numbers.astype(np.float64)})
+    assert all(map(np.array_equal, got, want))
+    assert numbers.tobytes() == before
+
+
+@pytest.mark.parametrize("dtype", [np.float16, BFLOAT16, np.int32, np.bool_])
+def test_numbers_of_the_accumulator(dtype: Any) -> None:
+    losses, weight = np.array([1.5, 0.25, 3.0]).astype(dtype), np.array([1, 0, 2]).astype(dtype)
+    total, wide = ce.Accumulator(), ce.Accumulator()
+    total.add(losses, weight)
+    wide.add(losses.astype(np.float32), weight.astype(np.float32))
+    assert total.to_bytes() == wide.to_bytes()
 
 
 @BOTH_CAPSULES

@@ -209,17 +209,32 @@ Y = np.array([[0, 1, 0], [1, 0, 1]])
         ),
         ({"pos_weight": [1.0, 2.0]}, ce.ArgumentValueError, r"pos_weight has shape \[2\], but there are 3 classes"),
         ({"pos_weight": "a"}, ce.ArgumentTypeError, "pos_weight has dtype"),
-        ({"weight": 2.0}, ce.ArgumentValueError, r"weight has shape \[\], but there are 3 classes"),
+        (
+            {"weight": [1.0, 2.0]},
+            ce.ArgumentValueError,
+            r"weight has shape \[2\], but there are 3 classes, and one number",
+        ),
+        ({"weight": [[2.0]]}, ce.ArgumentValueError, r"weight has shape \[1, 1\], but there are 3 classes"),
         ({"axis": 2}, ce.ArgumentValueError, "axis 2 is out of range"),
         ({"target": Y[0]}, ce.ArgumentValueError, "target has shape"),
-        ({"target": Y > 0}, ce.ArgumentTypeError, "target has dtype bool"),
+        ({"target": Y + 0j}, ce.ArgumentTypeError, "target has dtype complex128"),
         ({"focal_gamma": -1}, ce.ArgumentValueError, "focal_gamma"),
         ({"clip": 0.1}, ce.ArgumentValueError, "clip is for probabilities, but input_type says logits"),
         ({"target": np.full((2, 3), -100), "empty": "error"}, ce.EmptyError, "no element counts"),
         ({"out": np.empty(3)}, ce.ArgumentValueError, "out has shape"),
         ({"out": X[0, :1]}, ce.ArgumentValueError, "out overlaps x"),
         ({"x": X + 0j}, ce.ArgumentTypeError, "x has dtype complex64"),
-        ({"x": np.float32(1)}, ce.ArgumentValueError, "x has no dimension"),
+        ({"x": np.float32(1)}, ce.ArgumentValueError, r"target has shape \[2, 3\], but x has shape \[\]"),
+        (
+            {"x": 0.5, "target": 1, "axis": 1},
+            ce.ArgumentValueError,
+            r"axis 1 is out of range: x has 0 dimensions \(-1 to 0\)",
+        ),
+        (
+            {"x": 0.5, "target": 1, "weight": [1.0, 2.0]},
+            ce.ArgumentValueError,
+            r"weight has shape \[2\], .* is 1 class",
+        ),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else None,
 )
@@ -234,6 +249,55 @@ def test_one_sample_weight_is_for_any_shape() -> None:
         x, y = np.full(shape, 0.5), np.ones(shape)
         got = ce.binary_cross_entropy(x, y, sample_weight=2.0, reduction="sum")
         assert got == ce.binary_cross_entropy(x, y, sample_weight=np.full(shape, 2.0), reduction="sum")
+
+
+@pytest.mark.parametrize("weight", [2.5, np.float16(2.5), [2.5], np.array([2.5])])
+def test_one_weight_for_all_classes(weight: Any) -> None:
+    x = np.array([[2.0, -1.0, 0.5], [-3.0, 0.0, 60.0]])
+    for name in ("weight", "pos_weight"):
+        for mean_over in ("count", "weight"):
+            got = ce.binary_cross_entropy_with_grad(x, Y, **{name: weight}, mean_over=mean_over)
+            want = ce.binary_cross_entropy_with_grad(x, Y, **{name: [2.5] * 3}, mean_over=mean_over)
+            assert all(map(np.array_equal, got, want))
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("axis", [-1, 0])
+def test_a_single_number(reduction: str, axis: int) -> None:
+    options: dict[str, Any] = {"reduction": reduction, "axis": axis, "weight": 0.75, "sample_weight": 2.0}
+    for x, target in ((np.float32(0.5), 1), (0.5, True), (np.array(-1.5), 0.25), (np.float16(2), np.float16(0.5))):
+        loss, grad = ce.binary_cross_entropy_with_grad(x, target, **options)
+        want, slope = ce.binary_cross_entropy_with_grad(np.reshape(x, 1), np.reshape(target, 1), **options)
+        assert np.ndim(loss) == grad.ndim == 0
+        assert (loss.dtype, grad.dtype) == (want.dtype, slope.dtype)
+        assert (loss, grad) == (np.squeeze(want), slope[0])
+    place = np.array(0.5, np.float32)
+    assert ce.binary_cross_entropy_with_grad(place, 1, reduction=reduction, grad=place)[1] is place
+    assert place < 0
+
+
+def test_booleans_are_labels() -> None:
+    x = np.linspace(-2, 2, 6, dtype=np.float32).reshape(2, 3)
+    want = ce.binary_cross_entropy_with_grad(x, Y, pos_weight=[0, 2, 1], reduction="none")
+    for target in (Y > 0, (Y > 0).tolist(), np.asfortranarray(Y > 0)):
+        got = ce.binary_cross_entropy_with_grad(x, target, pos_weight=np.array([0, 2, 1]), reduction="none")
+        assert all(map(np.array_equal, got, want))
+
+
+def test_targets_and_weights_of_16_bits() -> None:
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    random = np.random.default_rng(5)
+    x = random.standard_normal((40, 30)).astype(np.float32)
+    for dtype in (np.float16, ml_dtypes.bfloat16):
+        arrays = {
+            "target": random.random((30, 40)).astype(dtype).T,
+            "weight": random.random(60).astype(dtype)[::2],
+            "pos_weight": random.random(30).astype(dtype),
+            "sample_weight": random.random((40, 1)).astype(dtype),
+        }
+        got = ce.binary_cross_entropy_with_grad(x, **arrays)
+        want = ce.binary_cross_entropy_with_grad(x, **{name: each.astype(np.float32) for name, each in arrays.items()})
+        assert all(map(np.array_equal, got, want))
 
 
 def test_a_bad_label_is_named_in_the_order_of_the_shape() -> None:

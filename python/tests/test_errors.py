@@ -61,11 +61,11 @@ def test_dtype_of_target(dtype: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["weight", "sample_weight"])
-@pytest.mark.parametrize("dtype", ["longdouble", "int64", "bool", "complex64", "object"])
-def test_dtype_of_weights(name: str, dtype: str) -> None:
+@pytest.mark.parametrize("dtype", ["longdouble", "complex64", "object", "U1", "M8[s]", ml_dtypes.float8_e5m2])
+def test_dtype_of_weights(name: str, dtype: Any) -> None:
     length = CLASSES if name == "weight" else ROWS
-    weights = np.ones(length, dtype)
-    check(TypeError, f"{name} has dtype", str(weights.dtype), "float64", **{name: weights})
+    weights = np.zeros(length, dtype)
+    check(TypeError, f"{name} has dtype", str(weights.dtype), "float64", "integers or booleans", **{name: weights})
 
 
 @pytest.mark.parametrize("dtype", ["int64", "bool", "complex64", "object"])
@@ -77,21 +77,11 @@ def test_dtype_of_outputs(dtype: str) -> None:
 
 @pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16])
 @pytest.mark.parametrize("dtype_of_x", ["float64", "float32", "same"])
-def test_only_x_and_grad_may_have_16_bits(dtype: Any, dtype_of_x: str) -> None:
+def test_a_loss_does_not_have_16_bits(dtype: Any, dtype_of_x: str) -> None:
     x = np.zeros((ROWS, CLASSES), dtype if dtype_of_x == "same" else dtype_of_x)
-    for name, shape in (
-        ("target", (ROWS, CLASSES)),
-        ("target", (ROWS,)),
-        ("weight", (CLASSES,)),
-        ("sample_weight", (ROWS,)),
-        ("out", ()),
-    ):
-        texts = (
-            f"{name} has dtype {np.dtype(dtype)}",
-            "float32",
-            "16 bits are for predictions and results of their shape",
-        )
-        check(TypeError, *texts, x=x, grad=None, **{name: np.ones(shape, dtype)})
+    texts = f"out has dtype {np.dtype(dtype)}", "float32", "16 bits are for inputs and gradients"
+    check(TypeError, *texts, x=x, grad=None, out=np.ones((), dtype))
+    check(ValueError, "target has shape [4], but x has shape [4, 5]", x=x, grad=None, target=np.ones(ROWS, dtype))
 
 
 @pytest.mark.parametrize("dtype_of_x", ["float64", "float32", "float16", ml_dtypes.bfloat16])
@@ -419,7 +409,7 @@ def test_grad_loss_of_each_row() -> None:
     check(ValueError, 'must be one number unless reduction is "none"', grad_loss=np.ones(4), reduction="mean")
     with pytest.raises(ce.ArgumentValueError, match=r"must be one number$"):
         ce.binary_cross_entropy_with_grad([0.0, 1.0], [0, 1], grad_loss=[1.0, 2.0], reduction="none")  # type: ignore[arg-type]
-    check(TypeError, "grad_loss has dtype int64", grad_loss=np.ones(4, np.int64), reduction="none")
+    check(TypeError, "grad_loss has dtype complex128", grad_loss=np.ones(4, complex), reduction="none")
 
 
 @pytest.mark.parametrize("kind", [list, tuple, lambda each: array.array("d", each)])
@@ -432,7 +422,7 @@ def test_grad_loss_may_be_a_list_like_other_arrays(kind: Any) -> None:
         assert np.array_equal(got, want)
     diagonal = ce.hessian_diagonal(x, **options, grad_loss=kind([2.0, -1.0]))
     assert np.array_equal(diagonal, ce.hessian_diagonal(x, **options, grad_loss=np.array([2.0, -1.0])))
-    check(TypeError, "grad_loss has dtype", "must be float32 or float64", grad_loss=["a", "b"], reduction="none")
+    check(TypeError, "grad_loss has dtype", "must be float32, float64", grad_loss=["a", "b"], reduction="none")
 
 
 SPARSE = ce.SparseTarget(np.zeros((ROWS, 1), int), np.ones((ROWS, 1)))
@@ -467,7 +457,7 @@ IN_MEMORY = MEMORY[:-1].reshape(ROWS, CLASSES)
         ("softmax", None, {"out": np.zeros((5, 4))}, ["out has shape [5, 4], but x has shape [4, 5]"]),
         ("log_softmax", None, {"out": np.zeros((4, 5), "f")}, ["out must have the dtype of x"]),
         ("logsumexp", None, {"out": np.zeros(5)}, ["out has shape [5], but x without its class axis has shape [4]"]),
-        ("logsumexp", None, {"out": np.zeros(4, np.float16)}, ["out has dtype float16", "16 bits are for predictions"]),
+        ("logsumexp", None, {"out": np.zeros(4, np.float16)}, ["out has dtype float16", "16 bits are for inputs"]),
         ("row_stats", Y[:2], {}, ["target has shape [2], but x without its class axis has shape [4]"]),
         ("partial_statistics", Y[:2], {}, ["target has shape [2], but x without its class axis has shape [4]"]),
     ],

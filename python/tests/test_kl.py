@@ -566,7 +566,7 @@ X, Q, OUT = np.zeros((2, 3)), np.full((2, 3), 1 / 3), np.full((2, 3), 7.0)
         ({"softcap": 2.0, "input_type": "probs"}, ValueError, ["softcap", "logits"]),
         ({"grad_target": Q[0]}, ValueError, ["grad_target has shape [3]", "[2, 3]"]),
         ({"grad_target": Q.astype(np.float32)}, TypeError, ["grad_target", "dtype of target"]),
-        ({"grad_target": Q.astype(np.float16)}, TypeError, ["grad_target has dtype float16"]),
+        ({"grad_target": Q.astype(np.float16)}, TypeError, ["grad_target must have the dtype of target"]),
         ({"grad_target": None}, TypeError, ["grad_target must be a NumPy array"]),
         ({"grad_target": Q}, ValueError, ["grad_target", "overlap", "target"]),
         ({"grad_target": OUT, "grad": OUT}, ValueError, ["grad", "overlap", "grad_target"]),

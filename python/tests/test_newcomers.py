@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import crossentropy as ce
+from crossentropy._c_api.header import BFLOAT16_BITS
 
 X = np.array([[0.5, -1.0, 2.0], [0.0, 1.0, -1.0], [1.5, 0.5, 0.0], [-0.5, 0.0, 0.5]])
 LABELS = np.array([0, 1, 2, 1])
@@ -89,8 +90,8 @@ MISTAKES: list[tuple[str, Any, type[Exception], str]] = [
         "names as labels",
         lambda: ce.cross_entropy(X, ["cat", "dog", "cat", "cow"]),
         ce.ArgumentTypeError,
-        "target has dtype <U3, but must be integers (labels), or float32 or float64 (distributions): number the "
-        "names, classes, target = numpy.unique(target, return_inverse=True)",
+        "target has dtype <U3, but must be integers (labels), or float32, float64, float16 or bfloat16 "
+        "(distributions): number the names, classes, target = numpy.unique(target, return_inverse=True)",
     ),
     (
         "a pandas Series with missing labels, which makes it float64",
@@ -103,8 +104,9 @@ MISTAKES: list[tuple[str, Any, type[Exception], str]] = [
         "a pandas Series of objects with missing labels",
         lambda: ce.cross_entropy(X, Series([0, 1, None, 2])),
         ce.ArgumentTypeError,
-        "target has dtype object, but must be integers (labels), or float32 or float64 (distributions). It has "
-        "missing values: put -100 there, which ignore_index leaves out, and pass target.astype(int)",
+        "target has dtype object, but must be integers (labels), or float32, float64, float16 or bfloat16 "
+        "(distributions). It has missing values: put -100 there, which ignore_index leaves out, and pass "
+        "target.astype(int)",
     ),
     (
         "one row of logits for several labels",
@@ -152,8 +154,8 @@ MISTAKES: list[tuple[str, Any, type[Exception], str]] = [
         "weights of classes as a dict",
         lambda: ce.cross_entropy(X, LABELS, weight={0: 1.0, 1: 2.0, 2: 1.0}),
         ce.ArgumentTypeError,
-        "weight has dtype object, but must be float32 or float64: it is a dict; numpy.array([weight[c] for c in "
-        "range(C)]) is an array",
+        "weight has dtype object, but must be float32, float64, float16, bfloat16, integers or booleans: it is a dict; "
+        "numpy.array([weight[c] for c in range(C)]) is an array",
     ),
     (
         "an out that has the shape of the rows",
@@ -326,6 +328,12 @@ def test_right_calls_are_not_suspected(options: dict[str, Any], recwarn: pytest.
     x = 100 * P
     ce.cross_entropy_with_grad(x, LABELS, input_type="probs", grad=x)
     assert not recwarn.list
+
+
+def test_distributions_without_rows_are_no_labels_of_another_axis() -> None:
+    for dtype in (np.float16, BFLOAT16_BITS):
+        with pytest.raises(ce.ArgumentValueError, match=r"^target has shape \[3\], but x has shape \[4, 3\]$"):
+            ce.cross_entropy(X, np.array([0.5, 0.25, 0.25], np.float16).view(dtype))
 
 
 def test_the_names_of_other_functions_are_theirs() -> None:

@@ -254,6 +254,23 @@ def test_labels_of_any_integer_dtype(dtype: Any) -> None:
     assert torch.equal(cet.cross_entropy(x, y.to(dtype), ignore_index=None), cet.cross_entropy(x, y))
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+def test_targets_and_weights_of_16_bits_are_read_where_they_lie(dtype: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the bits of float32 copies."""
+    seen: dict[str, int] = {}
+    memory = cet._cross_entropy.memory
+    monkeypatch.setattr(
+        cet._cross_entropy, "memory", lambda name, each: (seen.update({name: each.data_ptr()}), memory(name, each))[1]
+    )
+    x, q = torch.randn(6, 5), torch.rand(6, 5).to(dtype)
+    weight, sample_weight = torch.rand(5).to(dtype), torch.rand(6).to(dtype)
+    loss = cet.cross_entropy(x, q, weight, sample_weight=sample_weight, dtype=torch.float32)
+    assert [seen[name] for name in ("target", "weight", "sample_weight")] == [
+        each.data_ptr() for each in (q, weight, sample_weight)
+    ]
+    assert torch.equal(loss, cet.cross_entropy(x, q.float(), weight.float(), sample_weight=sample_weight.float()))
+
+
 def test_float16_gradients_survive_until_the_upstream_gradient_comes() -> None:
     """A mean over 4096 rows makes gradients that float16 cannot hold; a GradScaler's factor brings them back."""
     x = torch.zeros(4096, 1000, dtype=torch.float16, requires_grad=True)
@@ -873,7 +890,7 @@ def test_errors_say_what_is_accepted() -> None:
         ((x.numpy(), y), {}, ce.ArgumentTypeError, "input must be a tensor, not ndarray"),
         ((x, None), {}, ce.ArgumentTypeError, "target must be a tensor, not NoneType"),
         ((x.to_sparse(), y), {}, ce.ArgumentTypeError, "input has the layout torch.sparse_coo, but must be dense"),
-        ((x, y, y.new_ones(3)), {}, ce.ArgumentTypeError, "weight must be f32 or f64"),
+        ((x, y, y.new_ones(3)), {}, ce.ArgumentTypeError, "weight must be f32, f64, f16 or bf16"),
         ((x, y, w > 0), {}, ce.ArgumentTypeError, "weight has dtype bool, but must be floating point"),
         ((x, y), {"reduction": ["mean"]}, ce.ArgumentTypeError, "reduction must be one of"),
         ((x, y), {"threads": 1.5}, ce.ArgumentTypeError, "threads must be an integer, not float"),

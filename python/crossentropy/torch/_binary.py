@@ -64,8 +64,7 @@ def binary_cross_entropy_with_logits(
     Args:
         input: logits of any shape, float32, float64, float16 or bfloat16, any strides, on the CPU. Never copied, but
             for a ``pos_weight`` that varies along several dimensions of an ``input`` that is not contiguous.
-        target: of the shape of ``input``: floating point, any real y; or integer labels, 0 or 1. Targets of 16 bits are
-            copied as float32.
+        target: of the shape of ``input``: floating point, any real y; or integer labels, 0 or 1.
         weight: weights of the elements, of a shape that broadcasts to that of ``input``.
         size_average: with ``reduce`` PyTorch's older way to say ``reduction``, which it deprecates.
         reduce: see ``size_average``.
@@ -211,7 +210,7 @@ class _Binary(Operator):
     def compute(self, tensors: Tensors, options: _Options, loss: Tensor, grad: Tensor | None) -> None:
         x, target, weight, pos_weight = tensors
         if weight is not None:
-            weight = _floating(weight).expand(x.shape)
+            weight = _numbers(weight).expand(x.shape)
         first = last = 0
         if pos_weight is not None:
             first, last = _varying(pos_weight, x.dim())
@@ -249,13 +248,13 @@ class _Binary(Operator):
         if weight is not None:
             all_settings = {**all_settings, "sample_weight": memory("weight", weight)}
         if pos_weight is not None:
-            pos_weight = _floating(pos_weight).reshape(() if pos_weight.numel() == 1 else -1)
+            pos_weight = _numbers(pos_weight).reshape(() if pos_weight.numel() == 1 else -1)
             all_settings = {**all_settings, "pos_weight": memory("pos_weight", pos_weight)}
         calls.loss(
             functions.binary_cross_entropy,
             view,
             axis,
-            memory("target", wide(target)),
+            memory("target", target),
             all_settings,
             memory("loss", loss),
             None if grad is None else memory("grad", grad),
@@ -303,6 +302,11 @@ class _Binary(Operator):
 
         x, target, weight, pos_weight = (batched(*each) for each in zip(tensors, dims))
         return (x.expand(size, *x.shape[1:]), target.expand(size, *target.shape[1:]), weight, pos_weight), options
+
+
+def _numbers(tensor: Tensor) -> Tensor:
+    """The tensor, as float32 if it holds integers or booleans: the library's weights are floating point."""
+    return tensor if tensor.is_floating_point() else tensor.float()
 
 
 def _floating(tensor: Tensor) -> Tensor:

@@ -69,7 +69,7 @@ def cross_entropy(
         input: logits of shape [C], [N, C] or [N, C, d1, ...], float32, float64, float16 or bfloat16, any strides, on
             the CPU. Never copied.
         target: integer labels, of the shape of ``input`` without C; or distributions, floating point, of the shape of
-            ``input``. Distributions of 16 bits are copied as float32.
+            ``input``.
         weight: weights of the classes, shape [C].
         size_average: with ``reduce`` PyTorch's older way to say ``reduction``, which it deprecates.
         ignore_index: rows with this label count for nothing; None: every row counts. Labels only.
@@ -354,17 +354,16 @@ class _CrossEntropy(Operator):
 
     def compute(self, tensors: Tensors, options: _Options, loss: Tensor, grad: Tensor | None) -> None:
         x, target, weight, sample_weight = tensors
-        # The library takes no targets and weights of 16 bits.
         view, all_settings = memory("input", x), self.settings(options)
         if weight is not None:
-            all_settings = {**all_settings, "weight": memory("weight", wide(weight))}
+            all_settings = {**all_settings, "weight": memory("weight", weight)}
         if sample_weight is not None:
-            all_settings = {**all_settings, "sample_weight": memory("sample_weight", wide(sample_weight))}
+            all_settings = {**all_settings, "sample_weight": memory("sample_weight", sample_weight)}
         calls.loss(
             functions.cross_entropy,
             view,
             options.axis,
-            memory("target", wide(target)),
+            memory("target", target),
             all_settings,
             memory("loss", loss),
             None if grad is None else memory("grad", grad),

@@ -15,7 +15,20 @@ from .._c_api import calls, functions, header
 from .._c_api.frames import Settings
 from .._errors import ArgumentTypeError, ArgumentValueError
 from .._torch_accepts import KL_DIV
-from ._operator import Operator, SymInt, Tensors, check, integer, memory, name, real, rounded, under_autocast, wide
+from ._operator import (
+    HALVES,
+    Operator,
+    SymInt,
+    Tensors,
+    check,
+    integer,
+    memory,
+    name,
+    real,
+    rounded,
+    under_autocast,
+    wide,
+)
 
 __all__ = ["KLDivLoss", "kl_div"]
 
@@ -60,7 +73,7 @@ def kl_div(
         input: logarithms of probabilities, any shape; float32, float64, float16 or bfloat16, any strides, on the CPU.
             Never copied, but for 16 bits that broadcast.
         target: probabilities, floating point, of a shape that broadcasts with that of ``input``, and for logits equals
-            it. Targets of 16 bits are copied as float32.
+            it.
         size_average: with ``reduce`` PyTorch's older way to say ``reduction``, which it deprecates.
         reduce: see ``size_average``.
         reduction: ``"mean"``, over all elements, of which there are as many as classes times rows, with PyTorch's
@@ -271,11 +284,11 @@ class _KL(Operator):
 
     def compute(self, tensors: Tensors, options: _Options, loss: Tensor, grad: Tensor | None) -> None:
         x, target = tensors
-        self._call(x, wide(target), options, loss, grad, None)
+        self._call(x, target, options, loss, grad, None)
 
     def target_gradient(self, tensors: Tensors, options: _Options) -> Tensor:
-        x, target = tensors[0], wide(tensors[1])
-        gradient = torch.empty_like(target)
+        x, target = tensors
+        gradient = torch.empty_like(target, dtype=torch.float32 if target.dtype in HALVES else target.dtype)
         self._call(x, target, options, self._empty_loss(x, target, options), None, gradient)
         return gradient
 
