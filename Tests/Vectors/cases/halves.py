@@ -199,6 +199,17 @@ def targets() -> Iterator[Case]:
             ROWS["logits"], [[2, 0], [0, 1], [1, -100]], target_dtype="i32", target_rest=rest, reduction="none",
             target_probs=[[0.6, 0.3], [0.5, 0.5], [0.9, 0.1]], target_probs_dtype=half,
         )
+    # Sums below 1 by 2^-23 and by 2^-25.
+    for half, probs in (
+        ("f16", [0.5, 0.5 - 2.0**-12, 2.0**-12 - 2.0**-23]),
+        ("bf16", [0.5, 0.5 - 2.0**-9, 2.0**-9 - 2.0**-17, 2.0**-17 - 2.0**-25]),
+    ):
+        yield case(
+            f"{half}_sparse_of_almost_1",
+            "What is left of 1 is judged as of f32: it may be rounding, and is not spread.",
+            [[0.5, -1.0, 2.0, 1.0, -1e4, -1e4]], [list(range(len(probs)))], target_dtype="u8", target_probs=[probs],
+            target_probs_dtype=half, target_rest="spread", reduction="none",
+        )
     yield kl(
         "f16_sparse", "A divergence from them.", ROWS["logits"], [[2, 0], [0, 1], [1, -100]], target_dtype="i32",
         target_probs=[[-0.6, -1.3], [-0.5, -0.9], [-0.1, -4.5]], target_probs_dtype="f16", target_type="log_probs",
