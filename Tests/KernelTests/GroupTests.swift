@@ -1,5 +1,5 @@
-import KernelSweep
 import KernelABI
+import KernelSweep
 import Testing
 
 /// What a group of rows gives, each row's loss and gradient, taken row by row or class by class. `strides`: from class to

@@ -1,6 +1,6 @@
 import Foundation
-import KernelSweep
 import KernelABI
+import KernelSweep
 import Testing
 
 /// Sizes around the lane count and the block size.
