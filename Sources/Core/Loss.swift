@@ -43,7 +43,7 @@ extension Problem {
         }
     }
 
-    /// What multiplies all losses and gradients. Of an settings.empty mean gradients are 0 or NaN.
+    /// What multiplies all losses and gradients. Of an empty mean gradients are 0 or NaN.
     func scales(_ divisor: borrowing MeanDivisor, isEmpty: Bool) -> RowScales {
         let hasFactors = settings.squaresTemperature || settings.transform.applies != 0
         if !hasFactors && !isEmpty && settings.gradLoss.isOrdinary, let divisor = divisor.ordinary {

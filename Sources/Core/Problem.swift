@@ -1,6 +1,6 @@
 import Shims
 
-/// What stops a checked problem. Nothing has been written then, except after `cancelled`.
+/// What stops a checked call. Nothing has been written then, except after `cancelled`.
 public enum LossFailure: Error {
     case label(Label, row: Int)
     /// A class that a sparse target names twice.
