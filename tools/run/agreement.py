@@ -146,7 +146,7 @@ def kind(case: Case) -> str:
         return "distributions"
     if "label_smoothing" in options:
         return "label smoothing"
-    if x.shape[case.fields.get("class_axis", -1)] >= 1000:
+    if x.ndim > 0 and x.shape[case.fields.get("class_axis", -1)] >= 1000:
         return "long rows"
     small = (case.loss != 0) & (abs(case.loss) < 1e-3)
     return "confident logits" if small.any() else "ordinary logits"
