@@ -32,12 +32,15 @@ package struct Plan {
             problem.input.dtype == .f64 || problem.settings.transform.applies != 0 || problem.mode.isOfPairs
         let needsMass = !problem.isIndexTarget || problem.settings.labelSmoothing != 0 || problem.mode.isOfPairs
         let isOfGroups = problem.settings.inputType == .logits && !needsMass
+        let isShort =
+            isOfGroups && problem.slice == nil && problem.mode == .loss && !computesInDoubles
+            && problem.classes <= CROSSENTROPY_SHORT_CLASSES
         let isByColumns =
-            isOfGroups && problem.slice == nil && problem.settings.transform.applies == 0
+            isOfGroups && !isShort && problem.slice == nil && problem.settings.transform.applies == 0
             && (forced.map { $0 == .columns } ?? Plan.suitsColumns(problem))
         tile = isByColumns && forced == nil ? RowTile(for: problem) : nil
 
-        let canShare = isOfGroups && !isByColumns && problem.slice == nil
+        let canShare = isOfGroups && !isShort && !isByColumns && problem.slice == nil
         let useful = Plan.usefulThreads(problem)
         let most = useful > 1 ? min(useful, allowed > 0 ? allowed : ThreadCount.get(), maxThreads) : 1
         let isShared = canShare && (forced.map { $0 == .shared } ?? Plan.suitsSharing(problem, threads: most))
@@ -45,6 +48,8 @@ package struct Plan {
 
         if !isOfGroups {
             route = Plan.isOfPairs(problem) ? .pairs : needsMass ? .mass : .labels
+        } else if isShort {
+            route = .short
         } else if problem.slice != nil {
             route = .slices
         } else if isByColumns {
@@ -58,8 +63,11 @@ package struct Plan {
         usesSinglePairs = Plan.isDivergenceOfSingles(problem)
 
         // Of rows of several blocks a group can hold one only.
-        let isShort = isByColumns || problem.classes <= CROSSENTROPY_BLOCK
-        rowsPerGroup = isOfGroups && isShort ? Int(CROSSENTROPY_GROUP) : 1
+        let isOfOneBlock = isByColumns || problem.classes <= CROSSENTROPY_BLOCK
+        rowsPerGroup =
+            isShort
+            ? Int(crossentropy_short_strip(Int64(problem.classes)))
+            : isOfGroups && isOfOneBlock ? Int(CROSSENTROPY_GROUP) : 1
         // Enough rows per piece for the counter not to matter, few enough for the last thread not to be late.
         let unit = tile?.rows ?? rowsPerGroup
         rowsPerPiece =
@@ -67,15 +75,15 @@ package struct Plan {
             ? (problem.outputs.grad == nil ? 1 : unit)
             : max(1, min(problem.rows.count / (threads * 8), 65536 / problem.classes) / unit) * unit
         keptBytes =
-            isOfGroups && !isByColumns && problem.slice == nil
+            isOfGroups && !isShort && !isByColumns && problem.slice == nil
             ? Plan.keptBytes(problem, rows: rowsPerGroup, inDoubles: computesInDoubles) : 0
     }
 
-    /// Logits with labels: several rows to a kernel.
+    /// Logits with labels that `Groups` computes, with their statistics.
     var isOfGroups: Bool {
         switch route {
         case .rows, .columns, .tiles, .shared, .slices: true
-        case .labels, .mass, .pairs: false
+        case .short, .labels, .mass, .pairs: false
         }
     }
 

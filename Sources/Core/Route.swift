@@ -4,7 +4,7 @@ import Shims
 /// The ways through a call's rows.
 ///
 /// `rows`, `columns`, `tiles` and `shared` all compute logits with labels, with the same bits, and `Plan` takes the one that suits
-/// the shape and the layout. The tests force three of them in turn, by the environment variable CROSSENTROPY_ROUTE, so that
+/// the shape and the layout; but for losses of few classes in f32, which `short` alone computes, whatever the layout. The tests force three of them in turn, by the environment variable CROSSENTROPY_ROUTE, so that
 /// every case is computed by every route that can compute it.
 package enum Route: Int32 {
     /// Row by row, up to 16 short ones to a kernel.
@@ -17,6 +17,8 @@ package enum Route: Int32 {
     case tiles
     /// Of logits with labels, a slice of the classes.
     case slices
+    /// Logits of few classes with labels, in f32 (`ShortRows`).
+    case short
     /// Probabilities or their logarithms, of which the label's alone counts.
     case labels
     /// Every class of a row has target mass.

@@ -49,6 +49,19 @@ struct RowFacts {
         }
     }
 
+    /// Gives rows that a mask or one of several ignored labels leaves out the label `ignored`.
+    @inline(never)
+    func leaveOut(_ count: Int, labels: UnsafeMutablePointer<Int64>, as ignored: Int64) {
+        for i in 0..<count {
+            let offsets = offsets(i)
+            if problem.pointee.isMasked(at: offsets.mask)
+                || problem.pointee.isIgnored(problem.pointee.target.label(at: offsets.target))
+            {
+                labels[i] = ignored
+            }
+        }
+    }
+
     /// Of one row: the sample weight, the weight of the label's class, and the row's own upstream gradient.
     @inline(__always)
     func weights(_ i: Int, label: Int64) -> (sample: Double, ofClass: Double, upstream: Double) {

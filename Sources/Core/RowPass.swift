@@ -57,6 +57,10 @@ struct RowPass {
         case .rows, .columns, .tiles, .shared:
             let groups = Groups(pass, slot)
             forEachPiece { groups.run($0) }
+        case .short:
+            var short = ShortRows(pass, slot)
+            forEachPiece { short.run($0) }
+            short.finish()
         case .slices:
             let slices = Slices(pass, slot)
             forEachPiece { slices.run($0) }

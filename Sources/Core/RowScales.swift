@@ -55,6 +55,16 @@ struct RowScales {
         /// Without the class weight, for the z-loss.
         var zLoss: Double
         var zGrad: Double
+
+        /// In one number, no farther from 0 than it can be.
+        var gradProduct: Double { Self.product(grad, gradPower) }
+        var zGradProduct: Double { Self.product(zGrad, gradPower) }
+
+        private static func product(_ x: Double, _ power: Double) -> Double {
+            let most = Double.greatestFiniteMagnitude
+            let product = x * power
+            return x.magnitude < .infinity && product.magnitude == .infinity ? (x < 0 ? -most : most) : product
+        }
     }
 
     /// - Parameters:

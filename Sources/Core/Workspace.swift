@@ -27,7 +27,7 @@ struct Workspace {
         let scratch: UnsafeMutableRawPointer
         /// crossentropy_blocks_bytes
         let blocks: UnsafeMutableRawPointer
-        /// A `RowTile`, or exponentials that cannot wait in the gradient's memory, or the arrays of `Pairs`: no call needs two.
+        /// A `RowTile`, or exponentials that cannot wait in the gradient's memory, or the arrays of `Pairs` or of `ShortRows`: no call needs two.
         let extra: UnsafeMutableRawPointer
     }
 
@@ -66,7 +66,9 @@ struct Workspace {
         blocksBytes = Int(crossentropy_blocks_bytes(Int64(classes), byColumns))
         let (pairBytes, isTooLong) = plan.pointee.route == .pairs ? Pairs.bytes(for: problem.pointee) : (0, false)
         if isTooLong { return nil }
-        let extraBytes = (plan.pointee.tile?.bytes(problem.pointee) ?? plan.pointee.keptBytes) + pairBytes
+        let shortBytes = plan.pointee.route == .short ? ShortRows.bytes(for: problem.pointee, plan.pointee) : 0
+        let extraBytes =
+            (plan.pointee.tile?.bytes(problem.pointee) ?? plan.pointee.keptBytes) + pairBytes + shortBytes
         slotBytes = Self.aligned(scratchBytes + blocksBytes + extraBytes) + Self.sumBytes + Self.groupBytes
         let (bytes, overflow) = threads.multipliedReportingOverflow(by: slotBytes)
         if overflow { return nil }

@@ -71,6 +71,7 @@ private func fillTable(_ table: UnsafeMutablePointer<crossentropy_kernels>) {
         crossentropy_set_fill_kernel(table, f64) { row, count, stride, format, value in
             Storage<Double>(format: format).fill(row!, Int(stride), Int(count), with: value)
         }
+        table.pointee.short_rows = { shortRows($0!) }
         table.pointee.total_mass = { totalMass($0!.pointee) }
         fillBinary(table)
         fillPair(table)

@@ -35,8 +35,8 @@ private struct Shape {
 @Test(
     arguments: [
         // Rows, classes, layout, threads: route, rows per group.
-        (64, 10, .rowMajor, 1, .columns, 16),
-        (64, 128, .rowMajor, 1, .columns, 16),
+        (64, 10, .rowMajor, 1, .short, 1024),
+        (64, 128, .rowMajor, 1, .short, 256),
         (64, 129, .rowMajor, 1, .rows, 16),
         (64, 4096, .rowMajor, 1, .rows, 16),
         (64, 4097, .rowMajor, 1, .rows, 1),
@@ -47,7 +47,8 @@ private struct Shape {
         (7, 1 << 20, .rowMajor, 2, .shared, 1),
         (8, 1 << 20, .rowMajor, 2, .rows, 1),
         // Pixels: copies of as many neighbours as stay near the core, or none.
-        (4096, 21, .classMajor, 1, .tiles, 16),
+        (4096, 21, .classMajor, 1, .short, 1024),
+        (4096, 129, .classMajor, 1, .tiles, 16),
         (4096, 1000, .classMajor, 1, .tiles, 16),
         (4096, 2000, .classMajor, 1, .columns, 16),
         (4096, 5000, .classMajor, 1, .columns, 16),
@@ -84,6 +85,12 @@ private func logitsWithLabelsTakeTheRouteOfTheirShape(
     }
 }
 
+@Test func rowsOfFewClassesAreShortInSinglesAlone() {
+    for dtype in [DType.f32, .f16, .bf16] { #expect(Shape(dtype: dtype).plan().route == .short) }
+    #expect(Shape(dtype: .f64).plan().route == .columns)
+    #expect(Shape(rows: 4096, classes: 21, dtype: .f64, layout: .classMajor).plan().route == .tiles)
+}
+
 @Test func transformedLogitsAreOfDoublesAndRows() {
     let plan = Shape().plan { call, _ in call.settings.transform = crossentropy_transform(scale: 2, softcap: 0) }
     #expect(plan.computesInDoubles)
@@ -94,14 +101,17 @@ private func logitsWithLabelsTakeTheRouteOfTheirShape(
 
 @Test func testsForceTheRoutesThatACallCanTake() {
     let short = Shape()
+    let medium = Shape(classes: 200)
     let long = Shape(rows: 1, classes: 1 << 20)
-    for shape in [short, long] {
+    for shape in [medium, long] {
         for route in [Route.rows, .columns, .shared] { #expect(shape.plan(forced: route).route == route) }
     }
-    #expect(short.plan(forced: .shared).threads == 2)
+    #expect(medium.plan(forced: .shared).threads == 2)
     // A tile is a choice of the layout, not of the test.
-    #expect(Shape(rows: 4096, classes: 21, layout: .classMajor).plan(forced: .columns).route == .columns)
+    #expect(Shape(rows: 4096, classes: 210, layout: .classMajor).plan(forced: .columns).route == .columns)
     for route in [Route.rows, .columns, .shared] {
+        // Which has bits of its own.
+        #expect(short.plan(forced: route).route == .short)
         #expect(short.plan(forced: route) { call, _ in call.settings.inputType = .probs }.route == .labels)
         #expect(short.plan(forced: route) { call, _ in call.slice = 0..<10 }.route == .slices)
     }

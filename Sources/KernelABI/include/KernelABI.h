@@ -7,6 +7,7 @@
 #include "Numbers.h"
 #include "RowKernels.h"
 #include "GroupKernels.h"
+#include "ShortRowKernels.h"
 #include "PairKernels.h"
 #include "BinaryKernels.h"
 #include "KernelTable.h"

@@ -4,6 +4,7 @@
 
 #include "BinaryKernels.h"
 #include "GroupKernels.h"
+#include "ShortRowKernels.h"
 #include "PairKernels.h"
 #include "RowKernels.h"
 
@@ -15,6 +16,7 @@ typedef struct crossentropy_kernels {
     crossentropy_row_kernel  index[3][2];       // but for logits: group
     crossentropy_row_kernel  mass[3][2];
     crossentropy_group_kernel group[2];         // logits
+    crossentropy_short_kernel short_rows;       // f32 logits
     crossentropy_long_row_kernels long_row[2];  // logits
     crossentropy_fill_kernel fill[2];
     crossentropy_mass_kernel total_mass;

@@ -1,0 +1,162 @@
+import Shims
+
+/// What the exponentials of eight rows are relative to: 2^32 exp(z - m) is 2^(n - n_m + 32) f, with exp(z) = 2^n f and
+/// exp(m) = 2^(n_m) f_m as in Exp.swift, times a factor 1 / f_m that waits until the sum is complete.
+struct ShortReference {
+    /// The largest logits, or 0 where these were subtracted first (see `moveLargest`).
+    let m: Eight
+    private let u: Eight
+    let origin: EightBits
+    /// Below, exponentials are 0: exp(z - m) < 2^-158.
+    let cutoff: Eight
+
+    private static var magic: Eight { Eight(repeating: 0x1.8p23) }
+
+    @inline(__always)
+    init(_ m: Eight) {
+        self.m = m
+        u = Self.magic.fusedAdding(Eight(repeating: 0x1.715476p+0), m)
+        origin = unsafeBitCast(u, to: EightBits.self) &- EightBits(repeating: 159)
+        cutoff = (u - Self.magic - Eight(repeating: 159)) * Eight(repeating: 0x1.62e430p-1)
+    }
+
+    /// log f_m = m - n_m ln2, of the even and the odd lanes.
+    @inline(__always) var remainder: (Four, Four) {
+        let bits = unsafeBitCast(u, to: FourBits.self)
+        let origin = Four(repeating: Double(bitPattern: 0x4330_0000_4B40_0000))
+        let exponent = FourBits(repeating: 0x4330_0000_0000_0000)
+        let even = doubles((bits & FourBits(repeating: 0xFFFF_FFFF)) | exponent) - origin
+        let odd = doubles((bits &>> 32) | exponent) - origin
+        let ln2 = Four(repeating: -0x1.62e42fefa39efp-1)
+        return (signedEven(m).fusedAdding(even, ln2), signedOdd(m).fusedAdding(odd, ln2))
+    }
+}
+
+/// 2^32 exp(z - m) f_m, for z at or above the cutoff. Error as in Exp.swift.
+@inline(__always)
+func shortExp(_ z: Eight, _ origin: EightBits) -> Eight {
+    let magic = Eight(repeating: 0x1.8p23)
+    let u = magic.fusedAdding(Eight(repeating: 0x1.715476p+0), z)
+    let n = u - magic
+    var r = z.fusedAdding(n, Eight(repeating: -0x1.62e430p-1))
+    r = r.fusedAdding(n, Eight(repeating: 0x1.05c610p-29))
+    return shortExp(u, r, origin)
+}
+
+/// The same from z log2(e) + 1.5 2^23 and z - n ln2.
+@inline(__always)
+func shortExp(_ u: Eight, _ r: Eight, _ origin: EightBits) -> Eight {
+    let square = r * r
+    let high = Eight(repeating: 0x1.120be2p-7).fusedAdding(Eight(repeating: 0x1.6d117cp-10), r)
+    let middle = Eight(repeating: 0x1.5554dcp-3).fusedAdding(Eight(repeating: 0x1.555518p-5), r)
+    let low = Eight(repeating: 1).fusedAdding(Eight(repeating: 0.5), r)
+    let p = low.fusedAdding(middle.fusedAdding(high, square), square)
+    // 2^n (1 + r p): the power of two is exact in both places, and off the longest chain.
+    let scale = eight((unsafeBitCast(u, to: EightBits.self) &- origin) &<< 23)
+    return scale.fusedAdding(p, scale * r)
+}
+
+/// The sums of the exponentials of eight rows but for the largest of each, times 2^-896, of the even and the odd lanes: class by class
+/// in f64, which adds nothing to the error of the exponentials.
+///
+/// - Parameters:
+///   - panel: The logits, `step` vectors from class to class; with `keeps` they are replaced by their exponentials.
+///   - first: 0; or 1 where the largest has been left out already, which comes to the same, as exponentials never fall.
+///   - upcoming: What will be read next.
+@_transparent
+func sumExponentials(
+    _ panel: UnsafeMutablePointer<Eight>, _ step: Int, from first: Int, _ classes: Int, _ reference: ShortReference,
+    keeps: Bool, _ upcoming: UnsafeRawPointer
+) -> (Four, Four) {
+    var top = Eight(repeating: 0)
+    var evenSum = Four(repeating: 0)
+    var oddSum = Four(repeating: 0)
+    let cutoff = reference.cutoff
+    let origin = reference.origin
+    var c = first
+    while c &+ 2 <= classes {
+        shim_prefetch(upcoming + c &* 32)
+        // Two at a time, side by side. A NaN stays.
+        let z0 = shim_max(panel[c &* step], cutoff)
+        let z1 = shim_max(panel[(c &+ 1) &* step], cutoff)
+        let magic = Eight(repeating: 0x1.8p23)
+        let u0 = magic.fusedAdding(Eight(repeating: 0x1.715476p+0), z0)
+        let u1 = magic.fusedAdding(Eight(repeating: 0x1.715476p+0), z1)
+        let n0 = u0 - magic
+        let n1 = u1 - magic
+        let q0 = z0.fusedAdding(n0, Eight(repeating: -0x1.62e430p-1))
+        let q1 = z1.fusedAdding(n1, Eight(repeating: -0x1.62e430p-1))
+        let r0 = q0.fusedAdding(n0, Eight(repeating: 0x1.05c610p-29))
+        let r1 = q1.fusedAdding(n1, Eight(repeating: 0x1.05c610p-29))
+        let e0 = shortExp(u0, r0, origin)
+        if keeps { panel[c &* step] = e0 }
+        let e1 = shortExp(u1, r1, origin)
+        if keeps { panel[(c &+ 1) &* step] = e1 }
+        let low0 = keeps ? shim_min(top, e0) : e0
+        if keeps { top = shim_max(top, e0) }
+        evenSum += even(low0)
+        oddSum += odd(low0)
+        let low1 = keeps ? shim_min(top, e1) : e1
+        if keeps { top = shim_max(top, e1) }
+        evenSum += even(low1)
+        oddSum += odd(low1)
+        c &+= 2
+    }
+    if c < classes {
+        shim_prefetch(upcoming + c &* 32)
+        let e = shortExp(shim_max(panel[c &* step], cutoff), origin)
+        if keeps { panel[c &* step] = e }
+        let low = keeps ? shim_min(top, e) : e
+        evenSum += even(low)
+        oddSum += odd(low)
+    }
+    return (evenSum, oddSum)
+}
+
+/// 2^864 exp(-r), |r| <= ln2 / 2, error below 2^-36: what turns sums of exponentials into those of exp(z - m).
+@_transparent
+func unitOfSum(_ r: DoubleLanes) -> DoubleLanes {
+    let one = 0x1p864
+    var p = DoubleLanes(repeating: 0x1.6ab9728a16e38p-10 * one)
+    p = DoubleLanes(repeating: -0x1.126d197f3f9fdp-7 * one).fusedAdding(p, r)
+    p = DoubleLanes(repeating: 0x1.55589a84ddca5p-5 * one).fusedAdding(p, r)
+    p = DoubleLanes(repeating: -0x1.55540a641097ap-3 * one).fusedAdding(p, r)
+    p = DoubleLanes(repeating: 0x1.fffffaaeb3491p-2 * one).fusedAdding(p, r)
+    p = DoubleLanes(repeating: -0x1.0000009c13d2ep+0 * one).fusedAdding(p, r)
+    return DoubleLanes(repeating: 0x1.0000000261aebp+0 * one).fusedAdding(p, r)
+}
+
+/// distance + log(1 + rest), error below 2^-31 of the result. NaN where `rest` is not below 2^64.
+/// - Parameter distance: m - z_y, times 2^-896.
+@_transparent
+func lossOfDistance(_ rest: DoubleLanes, _ distance: DoubleLanes) -> DoubleLanes {
+    let one = DoubleLanes(repeating: 1)
+    // 1 + rest = 2^k (1 + f), f in [-0.29, 0.41], of which the subtraction of 1 takes nothing.
+    let exponent =
+        (bits(rest + one) &- DoubleBits(repeating: 0x3FE6_A09E_667F_3BCD))
+        & DoubleBits(repeating: 0xFFF0_0000_0000_0000)
+    let power = doubles(DoubleBits(repeating: 0x3FF0_0000_0000_0000) &- exponent)  // 2^-k
+    let f = (power - one).fusedAdding(rest, power)
+    let k =
+        doubles((exponent &>> 52) | DoubleBits(repeating: 0x4330_0000_0000_0000)) - DoubleLanes(repeating: 0x1p52)
+    var q = DoubleLanes(repeating: 0x1.1375538f02d19p-4)
+    q = DoubleLanes(repeating: -0x1.de4036e80f14bp-4).fusedAdding(q, f)
+    q = DoubleLanes(repeating: 0x1.e7768c58cd9e1p-4).fusedAdding(q, f)
+    q = DoubleLanes(repeating: -0x1.fc3460906c74fp-4).fusedAdding(q, f)
+    q = DoubleLanes(repeating: 0x1.232d989dc1b48p-3).fusedAdding(q, f)
+    q = DoubleLanes(repeating: -0x1.555ab1728e6a8p-3).fusedAdding(q, f)
+    q = DoubleLanes(repeating: 0x1.99a53d34515bcp-3).fusedAdding(q, f)
+    q = DoubleLanes(repeating: -0x1.0000113fa5f54p-2).fusedAdding(q, f)
+    q = DoubleLanes(repeating: 0x1.5555463832ab2p-2).fusedAdding(q, f)
+    q = DoubleLanes(repeating: -0x1.ffffffd5a7c6ep-2).fusedAdding(q, f)
+    var loss = f.fusedAdding(f * f, q)
+    loss = loss.fusedAdding(k, DoubleLanes(repeating: 0x1.62e42fefa39efp-1))
+    loss = loss.fusedAdding(distance, DoubleLanes(repeating: 0x1p896))
+    return shim_nan_unless_doubles_below(loss, rest, 0x1p64)
+}
+
+/// To 29 bits, of which many fit into the exact sums without a carry (see `sumExactly`).
+@_transparent
+func roundedLoss(_ x: DoubleLanes) -> DoubleLanes {
+    doubles((bits(x) &+ DoubleBits(repeating: 0x80_0000)) & DoubleBits(repeating: ~0xFF_FFFF))
+}

@@ -1,0 +1,259 @@
+import KernelABI
+import Shims
+
+/// The losses of `groups` times eight rows, an even number, and what their gradients need.
+/// - Parameter first: The tile's first row, counted from the kernel's.
+/// - Returns: Whether any row needs `settle`.
+@inline(__always)
+func finishTile(_ rows: ShortRows, _ tile: ShortTile, _ first: Int, _ groups: Int, hasGrad: Bool) -> Bool {
+    if hasGrad { return finishGradients(rows, tile, first, groups) }
+    finishLosses(rows, tile, first, groups)
+    return false
+}
+
+@inline(never)
+private func finishLosses(_ rows: ShortRows, _ tile: ShortTile, _ first: Int, _ groups: Int) {
+    _ = finish(rows, tile, first, groups, hasGrad: false)
+}
+
+@inline(never)
+private func finishGradients(_ rows: ShortRows, _ tile: ShortTile, _ first: Int, _ groups: Int) -> Bool {
+    finish(rows, tile, first, groups, hasGrad: true)
+}
+
+@_transparent
+private func finish(_ rows: ShortRows, _ tile: ShortTile, _ first: Int, _ groups: Int, hasGrad: Bool) -> Bool {
+    let losses = UnsafeMutableRawPointer(rows.pointee.loss + first)
+    let hasTerms = rows.pointee.hasTerms
+    var isRare = false
+    var i = 0
+    while i < groups {
+        let unit = unitOfSum(doubleLanes(tile.remainder + 8 &* i))
+        let rest = doubleLanes(tile.sum + 8 &* i) * unit
+        let skip = UnsafeRawPointer(tile.skip + 8 &* i).loadUnaligned(as: DoubleBits.self)
+        if hasTerms {
+            finishTerms(rows, tile, first, i)
+            isRare = true
+        } else {
+            var loss = lossOfDistance(rest, doubleLanes(tile.distance + 8 &* i))
+            if let scale = rows.pointee.loss_scale { loss *= doubleLanes(scale + (first &+ 8 &* i)) }
+            let counted = doubles(bits(roundedLoss(loss)) & ~skip)
+            losses.storeBytes(of: counted, toByteOffset: 64 &* i, as: DoubleLanes.self)
+            if hasGrad {
+                let perExponential = unit * DoubleLanes(repeating: 0x1p-896)
+                @inline(__always)
+                func half(_ rest: SIMD8<Double>, _ unit: SIMD8<Double>, _ skip: SIMD8<UInt64>, _ j: Int) {
+                    let rest = narrow(rest)
+                    let skip = (skip.lowHalf & FourBits(repeating: 0xFFFF_FFFF)) | (skip.highHalf &<< 32)
+                    var scale = Eight(repeating: Float(rows.pointee.scale))
+                    if let scales = rows.pointee.grad_scale {
+                        scale = narrow(
+                            UnsafeRawPointer(scales + (first &+ 8 &* j)).loadUnaligned(as: SIMD8<Double>.self))
+                    }
+                    scale = eight(wide(shim_nan_unless_below(scale, rest, 0x1p64)) & ~skip)
+                    let largest = scale / (rest + Eight(repeating: 1))
+                    tile.rest[j] = rest
+                    tile.scale[j] = scale
+                    tile.largestGrad[j] = largest
+                    tile.factor[j] = largest * narrow(unit)
+                    tile.targetGrad[j] = Eight(repeating: 0) - largest * rest
+                    // Not a number; or another class than the label's is nearly certain; or the label's is all but that.
+                    let isCertain = (rest .< Eight(repeating: 0x1p-21)) .& (tile.gap[j] .!= Eight(repeating: 0))
+                    let isUsual = (rest .< Eight(repeating: 0x1p64)) .& (rest .>= Eight(repeating: 0x1p-100))
+                    if isAnySet(.!isUsual .| isCertain) { isRare = true }
+                }
+                half(rest.lowHalf, perExponential.lowHalf, skip.lowHalf, i)
+                half(rest.highHalf, perExponential.highHalf, skip.highHalf, i &+ 1)
+                if !rows.pointee.hasUsualScales(first &+ 8 &* i) {
+                    splitScales(rows, tile, first, i)
+                    isRare = true
+                }
+            }
+        }
+        i &+= 2
+    }
+    return isRare
+}
+
+extension crossentropy_short_rows {
+    /// Whether the scales of sixteen rows' gradients are so far from the ends of f32 that products with them are, too.
+    @inline(__always)
+    func hasUsualScales(_ first: Int) -> Bool {
+        if let scales = grad_scale {
+            let magnitude = bits(doubleLanes(scales + first)) & DoubleBits(repeating: 0x7FFF_FFFF_FFFF_FFFF)
+            // 2^-60 to 2^60, or 0: the sign bit of the differences.
+            let (least, most) = (Double(0x1p-60).bitPattern, Double(0x1p60).bitPattern)
+            let outside =
+                ((magnitude &- DoubleBits(repeating: least)) | (DoubleBits(repeating: most) &- magnitude))
+            let isZero = magnitude .== DoubleBits(repeating: 0)
+            let sign = outside.replacing(with: DoubleBits(repeating: 0), where: isZero)
+            let eight = sign.lowHalf | sign.highHalf
+            let four = eight.lowHalf | eight.highHalf
+            let two = four.lowHalf | four.highHalf
+            return (two[0] | two[1]) >> 63 == 0
+        }
+        return scale == 0 || (scale.magnitude >= 0x1p-60 && scale.magnitude <= 0x1p60)
+    }
+}
+
+/// A scale as a number that f32 multiplies without harm, and two powers of two that f32 holds.
+func splitScale(_ scale: Double) -> (Double, Float, Float) {
+    let magnitude = scale.magnitude
+    let isUsual = magnitude == 0 || (magnitude >= 0x1p-60 && magnitude <= 0x1p60)
+    if isUsual || !(magnitude < .infinity) { return (scale, 1, 1) }
+    // Gradients are 0 below, and infinite above but for probabilities that are.
+    if magnitude < 0x1p-300 { return (0, 1, 1) }
+    let sign = scale < 0 ? -1.0 : 1.0
+    if magnitude > 0x1p300 { return (sign * 0x1p60, 0x1p120, 0x1p120) }
+    var (rest, first, second) = (magnitude, 0, 0)
+    while rest > 0x1p60 {
+        let step = rest >= 0x1p120 ? 120 : 60
+        rest *= step == 120 ? 0x1p-120 : 0x1p-60
+        if first + step <= 120 { first += step } else { second += step }
+    }
+    while rest < 0x1p-60 {
+        let step = rest < 0x1p-120 ? 120 : 60
+        rest *= step == 120 ? 0x1p120 : 0x1p60
+        if first - step >= -120 { first -= step } else { second -= step }
+    }
+    func power(_ n: Int) -> Float { Float(bitPattern: UInt32(127 + n) << 23) }
+    return (sign * rest, power(first), power(second))
+}
+
+/// Scales near the ends of f32, of sixteen rows.
+@inline(never)
+@_optimize(size)
+private func splitScales(_ rows: ShortRows, _ tile: ShortTile, _ first: Int, _ i: Int) {
+    for row in 0..<16 {
+        let (j, lane) = (i + row / 8, row % 4 * 2 + row % 8 / 4)
+        let (scale, power0, power1) = splitScale(rows.pointee.grad_scale?[first + 8 * i + row] ?? rows.pointee.scale)
+        tile.powers.0[j][lane] = power0
+        tile.powers.1[j][lane] = power1
+        if tile.scale[j][lane] == 0 && tile.skip[8 * i + row] != 0 { continue }
+        let rest = tile.rest[j][lane]
+        tile.scale[j][lane] = rest < 0x1p64 ? Float(scale) : .nan
+        let largest = tile.scale[j][lane] / (rest + 1)
+        tile.largestGrad[j][lane] = largest
+        let unit = unitOfSum(DoubleLanes(repeating: tile.remainder[8 * i + row]))[0] * 0x1p-896
+        tile.factor[j][lane] = largest * Float(unit)
+        tile.targetGrad[j][lane] = 0 - largest * rest
+    }
+}
+
+/// Of sixteen rows, with focal weighting, a polynomial term, or a z-loss: see Terms.swift.
+@inline(never)
+@_optimize(size)
+private func finishTerms(_ rows: ShortRows, _ tile: ShortTile, _ first: Int, _ i: Int) {
+    let zero = DoubleLanes(repeating: 0)
+    let terms = rows.pointee.terms
+    func lanes(_ x: UnsafeMutablePointer<Eight>) -> DoubleLanes {
+        let (a, b) = (x[i], x[i + 1])
+        return DoubleLanes(
+            lowHalf: SIMD8(lowHalf: signedEven(a), highHalf: signedOdd(a)),
+            highHalf: SIMD8(lowHalf: signedEven(b), highHalf: signedOdd(b)))
+    }
+    func perRow(_ x: UnsafePointer<Double>?, _ usual: Double) -> DoubleLanes {
+        x.map { doubleLanes($0 + first + 8 * i) } ?? DoubleLanes(repeating: usual)
+    }
+    let unit = unitOfSum(doubleLanes(tile.remainder + 8 * i))
+    let skip = UnsafeRawPointer(tile.skip + 8 * i).loadUnaligned(as: DoubleBits.self)
+    let isSkipped = skip .!= DoubleBits(repeating: 0)
+    let stats = LogSumExp(max: lanes(tile.largest), rest: doubleLanes(tile.sum + 8 * i) * unit)
+    let target = lanes(tile.target)
+    let (p, other) = probability(target, stats)
+    let (f, b) = focal(terms, minusLogP: indexLoss(stats, target), p: p, other: other)
+    let (zLoss, zScale) = stats.zLoss(terms.z_loss)
+    let lossScale = perRow(rows.pointee.loss_scale, 1)
+    // A class weight of 0 makes the term 0, also where f is infinite.
+    let ofLabel = (lossScale * f).replacing(with: zero, where: lossScale .== zero)
+    let isUndefined = stats.isUndefined .| .!(stats.rest .< DoubleLanes(repeating: 0x1p64))
+    let loss = (ofLabel + perRow(rows.pointee.sample_weight, 1) * zLoss)
+        .replacing(with: DoubleLanes(repeating: .nan), where: isUndefined)
+    let counted = doubles(bits(roundedLoss(loss)) & ~skip)
+    UnsafeMutableRawPointer(rows.pointee.loss + first + 8 * i).storeBytes(of: counted, as: DoubleLanes.self)
+    if rows.pointee.grad == nil { return }
+
+    let scale = perRow(rows.pointee.grad_scale, rows.pointee.scale) * b
+    let squareScale = perRow(rows.pointee.grad_weight, rows.pointee.scale) * zScale
+    let nan = DoubleLanes(repeating: .nan)
+    let all = (scale + squareScale).replacing(with: nan, where: isUndefined).replacing(with: zero, where: isSkipped)
+    let ofTarget = (squareScale * p - scale * other + zero)
+        .replacing(with: nan, where: all .!= all).replacing(with: zero, where: isSkipped)
+    for row in 0..<16 {
+        let (j, lane) = (i + row / 8, row % 4 * 2 + row % 8 / 4)
+        let (scale, power0, power1) = splitScale(all[row])
+        tile.powers.0[j][lane] = power0
+        tile.powers.1[j][lane] = power1
+        let rest = stats.rest[row]
+        tile.rest[j][lane] = Float(rest)
+        tile.scale[j][lane] = Float(scale)
+        tile.largestGrad[j][lane] = Float(scale / (1 + rest))
+        tile.factor[j][lane] = Float(scale / (1 + rest) * (unit[row] * 0x1p-896))
+        tile.targetGrad[j][lane] = Float(ofTarget[row] / Double(power0) / Double(power1))
+    }
+}
+
+/// Brings eight rows' exponentials and factors into a state in which every product is the gradient: rows that are not counted, whatever
+/// they hold; rows that are NaN; a class that is nearly certain, whose product could be above its scale; and powers of two.
+/// - Parameters:
+///   - first: The tile's first row, counted from the kernel's.
+///   - labels: Of the eight rows.
+@inline(never)
+@_optimize(size)
+func settle(
+    _ rows: ShortRows, _ tile: ShortTile, _ first: Int, _ i: Int, _ labels: UnsafePointer<Int64>,
+    _ panel: UnsafeMutablePointer<Eight>, _ step: Int
+) {
+    let classes = Int(rows.pointee.classes)
+    let zero = Eight(repeating: 0)
+    let one = Eight(repeating: 1)
+    let nan = Eight(repeating: .nan)
+    let hasTerms = rows.pointee.hasTerms
+    let hasPowers = hasTerms || !rows.pointee.hasUsualScales(first + i / 2 * 16)
+    var factor = tile.factor[i]
+    let isZero = tile.scale[i] .== zero
+    let isUndefined = factor .!= factor
+    let half = tile.largestGrad[i] * Eight(repeating: 0.5)
+    let bar = half.replacing(with: zero - half, where: half .< zero)
+    let isCertain = (tile.rest[i] .< Eight(repeating: 0x1p-21)) .& (tile.gap[i] .!= zero) .& .!isZero .& .!isUndefined
+    factor.replace(with: nan, where: isUndefined)
+    factor.replace(with: zero, where: isZero)
+    let (first, second) = hasPowers ? (tile.powers.0[i], tile.powers.1[i]) : (one, one)
+    let others = factor.replacing(with: one, where: isCertain)
+    for c in 0..<classes {
+        var e = panel[c &* step]
+        e.replace(with: zero, where: isZero)
+        e.replace(with: one, where: isUndefined)
+        let g = e * factor
+        let magnitude = g.replacing(with: zero - g, where: g .< zero)
+        let ofCertain = g.replacing(with: tile.largestGrad[i], where: magnitude .> bar)
+        panel[c &* step] = e.replacing(with: ofCertain, where: isCertain)
+    }
+    tile.factor[i] = others
+    if !hasTerms {
+        // Where `rest` is hardly a number of f32.
+        let unit = unitOfSum(doubleLanes(tile.remainder + i / 2 * 16))
+        for row in 0..<8 where tile.rest[i][row % 4 * 2 + row / 4] < 0x1p-100 {
+            let (lane, rest) = (row % 4 * 2 + row / 4, tile.sum[8 * i + row] * unit[i % 2 * 8 + row])
+            tile.targetGrad[i][lane] = 0 - Float(Double(tile.largestGrad[i][lane]) * rest)
+        }
+    }
+    tile.targetGrad[i].replace(with: nan, where: isUndefined)
+    tile.scale[i].replace(with: nan, where: isUndefined)
+    if !hasPowers { return }
+
+    // The label's gradient now, as its scale may be beyond f32, or not that of the other classes.
+    let numbers = UnsafeMutableRawPointer(panel).assumingMemoryBound(to: Float.self)
+    for row in 0..<8 {
+        let lane = row % 4 * 2 + row / 4
+        let label = labels[row] >= 0 && labels[row] < rows.pointee.classes ? Int(labels[row]) : 0
+        let e = numbers[label * step * 8 + lane]
+        let ofOther = e * tile.factor[i][lane] - tile.scale[i][lane]
+        let isOwn = hasTerms || tile.gap[i][lane] == 0
+        let g = isOwn ? tile.targetGrad[i][lane] : ofOther
+        tile.targetGrad[i][lane] = g * first[lane] * second[lane] + 0
+        tile.gap[i][lane] = 0
+    }
+    for c in 0..<classes { panel[c &* step] = panel[c &* step] * tile.factor[i] * first * second }
+    tile.factor[i] = one
+}

@@ -1,0 +1,232 @@
+import KernelABI
+import Shims
+
+// Cross-entropy of rows of up to 128 logits with labels. Eight rows stand side by side in f32, class by class; what there is one of per
+// row is computed for sixteen rows in f64. The steps follow each other tile by tile, so that each is a short loop whose numbers
+// stay in registers, and what is between them in the nearest cache:
+//
+//     largest logit -> sum of exponentials -> loss, factor of the gradient -> gradient
+//
+// Whatever the layout, a row goes through the same operations, so the bits are the same.
+
+func shortRows(_ rows: ShortRows) {
+    let call = rows.pointee
+    let isNative =
+        call.input_format == CROSSENTROPY_NATIVE && (call.grad == nil || call.grad_format == CROSSENTROPY_NATIVE)
+    let areNeighbours = call.input_row_stride == 1 && (call.grad == nil || call.grad_row_stride == 1)
+    let areClassesNeighbours = call.input_stride == 1 && (call.grad == nil || call.grad_stride == 1)
+    let whole = Int(call.rows) & -Int(CROSSENTROPY_SHORT_GROUP)
+    var done = 0
+    if call.hasOneExponential {
+        let arePairs =
+            areClassesNeighbours && call.input_row_stride == 2 && (call.grad == nil || call.grad_row_stride == 2)
+        if isNative && whole > 0 && (arePairs || areNeighbours) {
+            twoClasses(rows, 0, whole, TwoClasses(rows, arePairs: arePairs))
+            done = whole
+        }
+    } else if whole > 0 && isNative && areClassesNeighbours && call.classes >= 4 {
+        let place = ShortPlace(
+            input: call.input.assumingMemoryBound(to: Float.self), inputRowStride: Int(call.input_row_stride),
+            grad: call.grad?.assumingMemoryBound(to: Float.self), gradRowStride: Int(call.grad_row_stride),
+            classes: Int(call.classes), label: call.label)
+        rowsOfNeighbours(rows, 0, whole, place)
+        done = whole
+    } else if whole > 0 && areNeighbours && call.input_stride != 1 {
+        strips(rows, whole)
+        done = whole
+    }
+    if done < Int(call.rows) { copiedRows(rows, from: done) }
+}
+
+/// Where some rows are whose classes are neighbours.
+struct ShortPlace {
+    var input: UnsafePointer<Float>
+    var inputRowStride: Int
+    var grad: UnsafeMutablePointer<Float>?
+    var gradRowStride: Int
+    /// With those that were added.
+    var classes: Int
+    var label: UnsafePointer<Int64>
+}
+
+/// - Parameters:
+///   - first: The first of the rows, counted from the kernel's; where they are is said by `place`.
+///   - count: A multiple of 16.
+func rowsOfNeighbours(_ rows: ShortRows, _ first: Int, _ count: Int, _ place: ShortPlace) {
+    #if arch(x86_64) && CROSSENTROPY_KERNELS
+        // Small rather than fast.
+        neighbours(rows, first, count, place, hasGrad: place.grad != nil)
+    #else
+        if place.grad == nil {
+            lossesOfNeighbours(rows, first, count, place)
+        } else {
+            gradientsOfNeighbours(rows, first, count, place)
+        }
+    #endif
+}
+
+@inline(never)
+private func lossesOfNeighbours(_ rows: ShortRows, _ first: Int, _ count: Int, _ place: ShortPlace) {
+    neighbours(rows, first, count, place, hasGrad: false)
+}
+
+@inline(never)
+private func gradientsOfNeighbours(_ rows: ShortRows, _ first: Int, _ count: Int, _ place: ShortPlace) {
+    neighbours(rows, first, count, place, hasGrad: true)
+}
+
+@inline(__always)
+private func neighbours(_ rows: ShortRows, _ first: Int, _ count: Int, _ place: ShortPlace, hasGrad: Bool) {
+    let classes = place.classes
+    let stride = place.inputRowStride
+    let size = Int(crossentropy_short_tile(Int64(classes)))
+    let tile = ShortTile(rows.pointee.scratch, rows: count < 128 ? count : 128)
+    let panel = tile.end.assumingMemoryBound(to: Eight.self)
+    let step = Int64(stride)
+    let steps = (SIMD4(0, step, 2 &* step, 3 &* step), SIMD4(4 &* step, 5 &* step, 6 &* step, 7 &* step))
+    var row = 0
+    while row < count {
+        let groups = (count &- row < size ? count &- row : size) / 8
+        let input = place.input + row &* stride
+        let labels = place.label + row
+        let areIndices = readLabels(tile, labels, groups, rows, apart: 1, steps: steps)
+        for i in 0..<groups {
+            let own = panel + i &* classes
+            let x = input + 8 &* i &* stride
+            let m = hasGrad ? copy(x, stride, classes, own) : copyButLargest(x, stride, classes, own)
+            setLargest(tile, i, m, gather(x, tile.place + 8 &* i), own, 1, classes)
+        }
+        for i in 0..<groups {
+            let reference = ShortReference(tile.m[i])
+            let (evenRemainder, oddRemainder) = reference.remainder
+            tile.remainder.set(i, evenRemainder, oddRemainder)
+            let (evenSum, oddSum) = sumExponentials(
+                panel + i &* classes, 1, from: hasGrad ? 0 : 1, classes, reference, keeps: hasGrad,
+                UnsafeRawPointer(input + 8 &* (i &+ groups) &* stride))
+            tile.sum.set(i, evenSum, oddSum)
+        }
+        if !areIndices { spoilRows(tile, labels, 8 &* groups, rows) }
+        let isRare = finishTile(rows, tile, first &+ row, groups, hasGrad: hasGrad)
+        if hasGrad {
+            if isRare {
+                for i in 0..<groups { settle(rows, tile, first &+ row, i, labels + 8 &* i, panel + i &* classes, 1) }
+            }
+            let apart = place.gradRowStride
+            let grad = place.grad! + row &* apart
+            for i in 0..<groups {
+                writeGradients(tile, i, panel + i &* classes, classes, grad + 8 &* i &* apart, apart)
+            }
+            // Afterwards, as what was just written is not read at once.
+            let shift = SIMD4<Int64>(0, 1, 2, 3) &* SIMD4(repeating: Int64(apart &- stride))
+            for i in 0..<groups {
+                writeTargetGradients(tile, i, grad + 8 &* i &* apart, shift, 4 &* (apart &- stride))
+            }
+        }
+        row &+= 8 &* groups
+    }
+}
+
+/// Copies the logits of eight rows class by class. Returns the largest ones; NaNs are passed over.
+@_transparent
+private func copy(
+    _ x: UnsafePointer<Float>, _ stride: Int, _ classes: Int, _ panel: UnsafeMutablePointer<Eight>
+) -> Eight {
+    var m = Eight(repeating: -.infinity)
+    var c = 0
+    while true {
+        let (p, q, r, s) = fourClasses(x + c, stride)
+        panel[c] = p
+        panel[c &+ 1] = q
+        panel[c &+ 2] = r
+        panel[c &+ 3] = s
+        m = shim_max(shim_max(shim_max(shim_max(m, p), q), r), s)
+        // The last four overlap the ones before where they do not come out even.
+        if c == classes &- 4 { break }
+        c = c &+ 8 > classes ? classes &- 4 : c &+ 4
+    }
+    return m
+}
+
+/// The same, but what is not the largest so far, class by class from the second on: so the largest of all is not stored.
+@_transparent
+private func copyButLargest(
+    _ x: UnsafePointer<Float>, _ stride: Int, _ classes: Int, _ panel: UnsafeMutablePointer<Eight>
+) -> Eight {
+    var place = panel + 1
+    let (first, second, third, fourth) = fourClasses(x, stride)
+    var m = first  // if it is NaN it remains
+    @inline(__always) func put(_ x: Eight) {
+        place.pointee = shim_min(m, x)
+        m = shim_max(m, x)
+        place += 1
+    }
+    put(second)
+    put(third)
+    put(fourth)
+    var c = 4
+    while c &+ 4 <= classes {
+        let (p, q, r, s) = fourClasses(x + c, stride)
+        put(p)
+        put(q)
+        put(r)
+        put(s)
+        c &+= 4
+    }
+    let left = classes & 3
+    if left != 0 {
+        let (_, q, r, s) = fourClasses(x + (classes &- 4), stride)
+        if left == 3 { put(q) }
+        if left >= 2 { put(r) }
+        put(s)
+    }
+    return m
+}
+
+@_transparent
+private func writeGradients(
+    _ tile: ShortTile, _ i: Int, _ panel: UnsafeMutablePointer<Eight>, _ classes: Int,
+    _ grad: UnsafeMutablePointer<Float>, _ stride: Int
+) {
+    let factor = tile.factor[i]
+    var c = 0
+    while true {
+        storeFourClasses(
+            panel[c] * factor, panel[c &+ 1] * factor, panel[c &+ 2] * factor, panel[c &+ 3] * factor, grad + c,
+            stride)
+        if c == classes &- 4 { break }
+        c = c &+ 8 > classes ? classes &- 4 : c &+ 4
+    }
+}
+
+/// Those of the labels' classes, scale (p - 1), in place of scale p.
+/// - Parameters:
+///   - shift: What rows of the gradient lie farther apart than those of the input, of four rows; `next`: of the next four, beyond.
+@_transparent
+private func writeTargetGradients(
+    _ tile: ShortTile, _ i: Int, _ grad: UnsafeMutablePointer<Float>, _ shift: SIMD4<Int64>, _ next: Int
+) {
+    let places = UnsafeMutableRawPointer(tile.place + 8 &* i)
+    let a = places.loadUnaligned(as: SIMD4<Int64>.self) &+ shift
+    let b =
+        places.loadUnaligned(fromByteOffset: 32, as: SIMD4<Int64>.self) &+ shift &+ SIMD4(repeating: Int64(next))
+    let g = Eight(
+        grad[Int(a[0])], grad[Int(b[0])], grad[Int(a[1])], grad[Int(b[1])], grad[Int(a[2])], grad[Int(b[2])],
+        grad[Int(a[3])], grad[Int(b[3])])
+    let new = shim_where_equal(tile.gap[i], Eight(repeating: 0), tile.targetGrad[i], g - tile.scale[i])
+    grad[Int(a[0])] = new[0]
+    grad[Int(b[0])] = new[1]
+    grad[Int(a[1])] = new[2]
+    grad[Int(b[1])] = new[3]
+    grad[Int(a[2])] = new[4]
+    grad[Int(b[2])] = new[5]
+    grad[Int(a[3])] = new[6]
+    grad[Int(b[3])] = new[7]
+}
+
+extension crossentropy_short_rows {
+    /// Whether the loss has more to it than -log p.
+    @inline(__always) var hasTerms: Bool { terms.isFocal || terms.z_loss != 0 }
+
+    /// Two classes without terms are computed in a way of their own.
+    @inline(__always) var hasOneExponential: Bool { classes == 2 && !hasTerms }
+}

@@ -1,0 +1,201 @@
+import KernelABI
+import Shims
+
+// Short rows that cannot be computed where they lie.
+
+/// Rows that are neighbours in memory while their classes are not, such as pixels of a picture with one plane per class.
+///
+/// There the same few lines of the caches would be fought over by all the classes of a row. So each class of many rows is copied in
+/// one go, and gradients go back in the same way.
+/// - Parameter count: A multiple of 16, counted from the kernel's first row.
+func strips(_ rows: ShortRows, _ count: Int) {
+    #if arch(x86_64) && CROSSENTROPY_KERNELS
+        // Small rather than fast.
+        compute(rows, count, hasGrad: rows.pointee.grad != nil)
+    #else
+        if rows.pointee.grad == nil { lossesOfStrips(rows, count) } else { gradientsOfStrips(rows, count) }
+    #endif
+}
+
+@inline(never)
+private func lossesOfStrips(_ rows: ShortRows, _ count: Int) { compute(rows, count, hasGrad: false) }
+
+@inline(never)
+private func gradientsOfStrips(_ rows: ShortRows, _ count: Int) { compute(rows, count, hasGrad: true) }
+
+/// Room for the strip behind the tile, all of its classes `step` vectors apart: no multiple of what caches divide memory by.
+private struct Strip {
+    let panel: UnsafeMutablePointer<Eight>
+    let step: Int
+    let classes: Int
+
+    /// The largest logits.
+    var largest: UnsafeMutablePointer<Eight> { panel + classes &* step }
+
+    /// Copies `groups` times eight rows, and finds their largest logits.
+    @inline(__always)
+    func read(_ rows: ShortRows, _ first: Int, _ groups: Int) {
+        let storage = Storage<Float>(format: rows.pointee.input_format)
+        let minusInfinity = Eight(repeating: -.infinity)
+        for i in 0..<groups { largest[i] = minusInfinity }
+        for c in 0..<classes {
+            let place = first &+ c &* Int(rows.pointee.input_stride)
+            let to = panel + c &* step
+            var from = rows.pointee.input + place &* 4
+            if !storage.isNative {
+                storage.gather(rows.pointee.input, place, 1, 8 &* groups, to)
+                from = UnsafeRawPointer(to)
+            }
+            for i in 0..<groups {
+                let x = lanesOfRows(from.loadUnaligned(fromByteOffset: 32 &* i, as: Eight.self))
+                to[i] = x
+                largest[i] = shim_max(largest[i], x)
+            }
+        }
+    }
+
+    /// Writes what the gradients have become.
+    @inline(__always)
+    func write(_ rows: ShortRows, _ first: Int, _ groups: Int) {
+        let storage = Storage<Float>(format: rows.pointee.grad_format)
+        for c in 0..<classes {
+            let place = first &+ c &* Int(rows.pointee.grad_stride)
+            let from = panel + c &* step
+            let to = storage.isNative ? rows.pointee.grad! + place &* 4 : UnsafeMutableRawPointer(from)
+            for i in 0..<groups {
+                to.storeBytes(of: rowsOfLanes(from[i]), toByteOffset: 32 &* i, as: Eight.self)
+            }
+            if !storage.isNative { storage.scatter(UnsafeRawPointer(to), 8 &* groups, rows.pointee.grad!, place, 1) }
+        }
+    }
+}
+
+@inline(__always)
+private func compute(_ rows: ShortRows, _ count: Int, hasGrad: Bool) {
+    let classes = Int(rows.pointee.classes)
+    let most = Int(crossentropy_short_strip(Int64(classes)))
+    let size = count < most ? count : most
+    let tile = ShortTile(rows.pointee.scratch, rows: size < 128 ? size : 128)
+    let strip = Strip(panel: tile.end.assumingMemoryBound(to: Eight.self), step: size / 8 &+ 2, classes: classes)
+    let step = strip.step
+    let lanes = (SIMD4<Int64>(0, 2, 4, 6), SIMD4<Int64>(1, 3, 5, 7))
+    var first = 0
+    while first < count {
+        let all = (count &- first < size ? count &- first : size) / 8
+        strip.read(rows, first, all)
+        var done = 0
+        while done < all {
+            let groups = all &- done < 16 ? all &- done : 16
+            let row = first &+ 8 &* done
+            let labels = rows.pointee.label + row
+            let own = strip.panel + done
+            let areIndices = readLabels(tile, labels, groups, rows, apart: 8 &* step, steps: lanes)
+            for i in 0..<groups {
+                let x = UnsafeRawPointer(own + i).assumingMemoryBound(to: Float.self)
+                setLargest(tile, i, strip.largest[done &+ i], gather(x, tile.place + 8 &* i), own + i, step, classes)
+            }
+            for i in 0..<groups {
+                let reference = ShortReference(tile.m[i])
+                let (evenRemainder, oddRemainder) = reference.remainder
+                tile.remainder.set(i, evenRemainder, oddRemainder)
+                let (evenSum, oddSum) = sumExponentials(
+                    own + i, step, from: 0, classes, reference, keeps: true, UnsafeRawPointer(own + i))
+                tile.sum.set(i, evenSum, oddSum)
+            }
+            if !areIndices { spoilRows(tile, labels, 8 &* groups, rows) }
+            let isRare = finishTile(rows, tile, row, groups, hasGrad: hasGrad)
+            if hasGrad {
+                if isRare {
+                    for i in 0..<groups { settle(rows, tile, row, i, labels + 8 &* i, own + i, step) }
+                }
+                for i in 0..<groups { makeGradients(tile, i, own + i, step, classes) }
+            }
+            done &+= groups
+        }
+        if hasGrad { strip.write(rows, first, all) }
+        first &+= 8 &* all
+    }
+}
+
+/// Gradients in place of the exponentials of eight rows.
+@_transparent
+private func makeGradients(
+    _ tile: ShortTile, _ i: Int, _ panel: UnsafeMutablePointer<Eight>, _ step: Int, _ classes: Int
+) {
+    let factor = tile.factor[i]
+    for c in 0..<classes { panel[c &* step] = panel[c &* step] * factor }
+    // Those of the labels' classes, scale (p - 1), in place of scale p.
+    let numbers = UnsafeMutableRawPointer(panel)
+    let place = tile.place + 8 &* i
+    let g = gather(UnsafeRawPointer(numbers).assumingMemoryBound(to: Float.self), place)
+    let new = shim_where_equal(tile.gap[i], Eight(repeating: 0), tile.targetGrad[i], g - tile.scale[i])
+    Float.store(new[0], numbers, place[0])
+    Float.store(new[1], numbers, place[4])
+    Float.store(new[2], numbers, place[1])
+    Float.store(new[3], numbers, place[5])
+    Float.store(new[4], numbers, place[2])
+    Float.store(new[5], numbers, place[6])
+    Float.store(new[6], numbers, place[3])
+    Float.store(new[7], numbers, place[7])
+}
+
+/// All others: rows of less than a vector, numbers of 16 bits, any strides, and what is left of fewer than sixteen rows. They are computed
+/// from a copy, to which rows that are ignored and classes that are impossible are added where it has to be larger.
+func copiedRows(_ rows: ShortRows, from first: Int) {
+    let call = rows.pointee
+    let classes = Int(call.classes)
+    let padded = call.hasOneExponential ? 2 : classes < 4 ? 4 : classes
+    let size = Int(crossentropy_short_tile(call.classes))
+    let room = (Int(call.rows) + 15) & ~15
+    // Behind the tile's numbers and exponentials.
+    let tile = ShortTile(call.scratch, rows: room < 128 ? room : 128)
+    let copy = tile.end + (room < 128 ? room : 128) * (classes < 4 ? 4 : classes) * 4
+    let labels = (copy + (copy - tile.end)).assumingMemoryBound(to: Int64.self)
+    let input = Storage<Float>(format: call.input_format)
+    let grad = Storage<Float>(format: call.grad_format)
+    let isDense = call.input_stride == 1 && Int(call.input_row_stride) == padded
+    let isGradDense = call.grad_stride == 1 && Int(call.grad_row_stride) == padded
+    var row = first
+    while row < Int(call.rows) {
+        let count = Int(call.rows) - row < size ? Int(call.rows) - row : size
+        let whole = (count + 15) & ~15
+        let from = row * Int(call.input_row_stride)
+        if isDense && padded == classes {
+            input.gather(call.input, from, 1, count * classes, copy)
+        } else {
+            for i in 0..<count {
+                let to = copy + i * padded * 4
+                for c in 0..<classes {
+                    let place = from + i * Int(call.input_row_stride) + c * Int(call.input_stride)
+                    Float.store(input.load(call.input, place), to, c)
+                }
+                for c in classes..<(padded < classes ? classes : padded) { Float.store(-.infinity, to, c) }
+            }
+        }
+        for i in count * padded..<whole * padded { Float.store(0, copy, i) }
+        for i in 0..<whole { labels[i] = i < count ? call.label[row + i] : call.ignored }
+        if call.hasOneExponential {
+            twoClasses(rows, row, whole, TwoClasses(pairs: copy, hasGrad: call.grad != nil, label: labels))
+        } else {
+            let numbers = copy.assumingMemoryBound(to: Float.self)
+            let place = ShortPlace(
+                input: UnsafePointer(numbers), inputRowStride: padded, grad: call.grad == nil ? nil : numbers,
+                gradRowStride: padded, classes: padded, label: labels)
+            rowsOfNeighbours(rows, row, whole, place)
+        }
+        if call.grad != nil {
+            let to = row * Int(call.grad_row_stride)
+            if isGradDense && padded == classes {
+                grad.scatter(UnsafeRawPointer(copy), count * classes, call.grad!, to, 1)
+            } else {
+                for i in 0..<count {
+                    for c in 0..<classes {
+                        let g = Float.load(UnsafeRawPointer(copy + i * padded * 4), c)
+                        grad.store(g, call.grad!, to + i * Int(call.grad_row_stride) + c * Int(call.grad_stride))
+                    }
+                }
+            }
+        }
+        row += count
+    }
+}

@@ -1,0 +1,218 @@
+import KernelABI
+import Shims
+
+// Rows of two classes have one exponential, that of the smaller logit's distance from the larger one, and everything else of a row
+// follows from it: eight rows stay in registers from the logits to the gradients.
+
+/// Where rows of two classes are: pairs, one after the other, or the two classes apart and rows neighbours.
+struct TwoClasses {
+    let arePairs: Bool
+    let input: UnsafeRawPointer
+    let inputStride: Int
+    let grad: UnsafeMutableRawPointer?
+    let gradStride: Int
+    let label: UnsafePointer<Int64>
+
+    /// Those of the kernel's rows.
+    init(_ rows: ShortRows, arePairs: Bool) {
+        self.arePairs = arePairs
+        input = rows.pointee.input
+        inputStride = Int(rows.pointee.input_stride)
+        grad = rows.pointee.grad
+        gradStride = Int(rows.pointee.grad_stride)
+        label = rows.pointee.label
+    }
+
+    /// Pairs in scratch space, gradients in place.
+    init(pairs: UnsafeMutableRawPointer, hasGrad: Bool, label: UnsafePointer<Int64>) {
+        arePairs = true
+        input = UnsafeRawPointer(pairs)
+        inputStride = 1
+        grad = hasGrad ? pairs : nil
+        gradStride = 1
+        self.label = label
+    }
+
+    @inline(__always)
+    fileprivate func load(_ row: Int) -> (Eight, Eight) {
+        if arePairs {
+            let v = input.loadUnaligned(fromByteOffset: 8 &* row, as: Eight.self)  // rows 0 to 3
+            let w = input.loadUnaligned(fromByteOffset: 8 &* row &+ 32, as: Eight.self)
+            return (
+                eight((wide(v) & FourBits(repeating: 0xFFFF_FFFF)) | (wide(w) &<< 32)),
+                eight((wide(v) &>> 32) | (wide(w) & FourBits(repeating: 0xFFFF_FFFF_0000_0000)))
+            )
+        }
+        return (
+            lanesOfRows(input.loadUnaligned(fromByteOffset: 4 &* row, as: Eight.self)),
+            lanesOfRows(input.loadUnaligned(fromByteOffset: 4 &* (row &+ inputStride), as: Eight.self))
+        )
+    }
+
+    @inline(__always)
+    fileprivate func store(_ a: Eight, _ b: Eight, _ row: Int) {
+        if arePairs {
+            let (a, b) = (wide(a), wide(b))
+            let low = FourBits(repeating: 0xFFFF_FFFF)
+            grad!.storeBytes(of: (a & low) | (b &<< 32), toByteOffset: 8 &* row, as: FourBits.self)
+            grad!.storeBytes(of: (a &>> 32) | (b & ~low), toByteOffset: 8 &* row &+ 32, as: FourBits.self)
+            return
+        }
+        grad!.storeBytes(of: rowsOfLanes(a), toByteOffset: 4 &* row, as: Eight.self)
+        grad!.storeBytes(of: rowsOfLanes(b), toByteOffset: 4 &* (row &+ gradStride), as: Eight.self)
+    }
+}
+
+/// - Parameters:
+///   - first: The first of the rows, counted from the kernel's; where they are is said by `place`.
+///   - count: A multiple of 16.
+func twoClasses(_ rows: ShortRows, _ first: Int, _ count: Int, _ place: TwoClasses) {
+    #if arch(x86_64) && CROSSENTROPY_KERNELS
+        // Small rather than fast.
+        compute(rows, first, count, place, hasGrad: place.grad != nil)
+    #else
+        if place.grad == nil { losses(rows, first, count, place) } else { gradients(rows, first, count, place) }
+    #endif
+}
+
+@inline(never)
+private func losses(_ rows: ShortRows, _ first: Int, _ count: Int, _ place: TwoClasses) {
+    compute(rows, first, count, place, hasGrad: false)
+}
+
+@inline(never)
+private func gradients(_ rows: ShortRows, _ first: Int, _ count: Int, _ place: TwoClasses) {
+    compute(rows, first, count, place, hasGrad: true)
+}
+
+@inline(__always)
+private func compute(_ rows: ShortRows, _ first: Int, _ count: Int, _ place: TwoClasses, hasGrad: Bool) {
+    let ignored = SIMD4<Int64>(repeating: rows.pointee.ignored)
+    let rare = RareRows(base: rows.pointee.scratch)
+    let losses = UnsafeMutableRawPointer(rows.pointee.loss + first)
+    let zero = Eight(repeating: 0)
+
+    @inline(__always)
+    func eightRows(_ row: Int) -> (rest: SIMD8<Double>, distance: SIMD8<Double>, skip: SIMD8<UInt64>) {
+        let (a, b) = place.load(row)
+        let labels = UnsafeRawPointer(place.label + row)
+        let y0 = labels.loadUnaligned(as: SIMD4<Int64>.self)
+        let y1 = labels.loadUnaligned(fromByteOffset: 32, as: SIMD4<Int64>.self)
+        let skip0 = unsafeBitCast(y0 .== ignored, to: FourBits.self)
+        let skip1 = unsafeBitCast(y1 .== ignored, to: FourBits.self)
+        let (bits0, bits1) = (unsafeBitCast(y0, to: FourBits.self), unsafeBitCast(y1, to: FourBits.self))
+        let isSecond = .!(eight((bits0 & FourBits(repeating: 1)) | (bits1 &<< 32)) .== zero)
+        let m = a.replacing(with: b, where: b .> a)
+        let low = b.replacing(with: a, where: b .> a)
+        let z = a.replacing(with: b, where: isSecond)
+        let isLargest = z .== m
+        // t + lost = low - m exactly (Knuth's TwoSum); NaN if m is infinite.
+        let t = (low - m) + (m - m)
+        let minusM = t - low
+        let lost = (low - (t - minusM)) - (m + minusM)
+        let cut = shim_max(t, Eight(repeating: -159 * 0x1.62e430p-1))
+        let magic = Eight(repeating: 0x1.8p23)
+        let u = magic.fusedAdding(Eight(repeating: 0x1.715476p+0), cut)
+        let n = u - magic
+        let r = cut.fusedAdding(n, Eight(repeating: -0x1.62e430p-1))
+        let tail = zero.replacing(with: lost, where: lost .== lost)
+        var e = shortExp(
+            u, r + tail.fusedAdding(n, Eight(repeating: 0x1.05c610p-29)), EightBits(repeating: 0x4B40_0000 &- 159))
+        let gap = zero.replacing(with: zero - t, where: .!isLargest)
+        var distance = SIMD8(lowHalf: even(gap), highHalf: odd(gap))
+
+        let wrong = ((bits0 & ~skip0) | (bits1 & ~skip1)) & FourBits(repeating: ~1)
+        let isWrong = wrong.lowHalf | wrong.highHalf
+        if isWrong[0] | isWrong[1] != 0 || isAnySet(.!(gap .< Eight(repeating: 0x1p100))) {
+            rare.exponential.pointee = e
+            rare.m.pointee = m
+            rare.z.pointee = z
+            rare.distance.pointee = distance
+            repairRows(rare, place.label + row, rows.pointee.ignored)
+            e = rare.exponential.pointee
+            distance = rare.distance.pointee
+        }
+        if hasGrad {
+            let skip = FourBits(repeating: 0xFFFF_FFFF) & skip0 | skip1 &<< 32
+            e = eight(wide(e) & ~skip)
+            let rest = e * Eight(repeating: 0x1p-32)
+            var scale = Eight(repeating: Float(rows.pointee.scale))
+            if let scales = rows.pointee.grad_scale {
+                scale = narrow(UnsafeRawPointer(scales + (first &+ row)).loadUnaligned(as: SIMD8<Double>.self))
+            }
+            let isRare = !rows.pointee.hasUsualScales((first &+ row) & ~15)
+            if isRare {
+                splitScales(rare, rows, first &+ row)
+                scale = rare.scale.pointee
+            }
+            var ofLarger = shim_nan_unless_below(scale, rest, 0x1p64) / (rest + Eight(repeating: 1))
+            ofLarger = eight(wide(ofLarger) & ~skip)
+            // In this order, as `rest` may be too small for f32 while the gradient is not.
+            let ofSmaller = ofLarger * e * Eight(repeating: 0x1p-32)
+            // The label's gradient is minus the other class's, which is its probability.
+            var q = shim_nan_unless_below(ofSmaller.replacing(with: ofLarger, where: .!isLargest), rest, 0x1p64)
+            if isRare { q = q * rare.powers.0.pointee * rare.powers.1.pointee }
+            let minus = zero - q
+            place.store(minus.replacing(with: q, where: isSecond), q.replacing(with: minus, where: isSecond), row)
+        }
+        return (SIMD8(lowHalf: even(e), highHalf: odd(e)), distance, SIMD8(lowHalf: skip0, highHalf: skip1))
+    }
+
+    var row = 0
+    while row < count {
+        let p = eightRows(row)
+        let q = eightRows(row &+ 8)
+        let rest = DoubleLanes(lowHalf: p.rest, highHalf: q.rest) * DoubleLanes(repeating: 0x1p864)
+        var loss = lossOfDistance(rest, DoubleLanes(lowHalf: p.distance, highHalf: q.distance))
+        if let scale = rows.pointee.loss_scale { loss *= doubleLanes(scale + (first &+ row)) }
+        let counted = doubles(bits(roundedLoss(loss)) & ~DoubleBits(lowHalf: p.skip, highHalf: q.skip))
+        losses.storeBytes(of: counted, toByteOffset: 8 &* row, as: DoubleLanes.self)
+        row &+= 16
+    }
+}
+
+/// Eight rows of which some are not as usual, in memory, where single lanes are replaced.
+private struct RareRows {
+    let base: UnsafeMutableRawPointer
+
+    @inline(__always)
+    private func vector(_ i: Int) -> UnsafeMutablePointer<Eight> {
+        (base + 32 &* i).assumingMemoryBound(to: Eight.self)
+    }
+
+    @inline(__always) var exponential: UnsafeMutablePointer<Eight> { vector(0) }
+    @inline(__always) var m: UnsafeMutablePointer<Eight> { vector(1) }
+    @inline(__always) var z: UnsafeMutablePointer<Eight> { vector(2) }
+    @inline(__always) var scale: UnsafeMutablePointer<Eight> { vector(3) }
+    @inline(__always) var powers: (UnsafeMutablePointer<Eight>, UnsafeMutablePointer<Eight>) { (vector(4), vector(5)) }
+    @inline(__always) var distance: UnsafeMutablePointer<SIMD8<Double>> {
+        (base + 192).assumingMemoryBound(to: SIMD8<Double>.self)
+    }
+}
+
+/// Rows whose label is no class become NaN; distances that f32 does not hold are those of f64.
+@inline(never)
+@_optimize(size)
+private func repairRows(_ rare: RareRows, _ labels: UnsafePointer<Int64>, _ ignored: Int64) {
+    let distances = UnsafeMutableRawPointer(rare.distance)
+    for row in 0..<8 {
+        let lane = row % 4 * 2 + row / 4
+        if labels[row] != ignored && (labels[row] < 0 || labels[row] > 1) { Float.store(.nan, rare.exponential, lane) }
+        if Double.load(distances, row) >= 0x1p100 * 0x1p-896 {
+            let distance = Double(Float.load(rare.m, lane)) - Double(Float.load(rare.z, lane))
+            Double.store(distance * 0x1p-896, distances, row)
+        }
+    }
+}
+
+@inline(never)
+@_optimize(size)
+private func splitScales(_ rare: RareRows, _ rows: ShortRows, _ first: Int) {
+    for row in 0..<8 {
+        let lane = row % 4 * 2 + row / 4
+        let (scale, power0, power1) = splitScale(rows.pointee.grad_scale?[first + row] ?? rows.pointee.scale)
+        Float.store(Float(scale), rare.scale, lane)
+        Float.store(power0, rare.powers.0, lane)
+        Float.store(power1, rare.powers.1, lane)
+    }
+}

@@ -1,0 +1,251 @@
+import Foundation
+import KernelABI
+import KernelSweep
+import Testing
+
+/// A row of a call, and what multiplies its loss and gradient, if the rows of the call have such numbers.
+private struct ShortRow {
+    var logits: [Float]
+    var label: Int64
+    var lossScale = 1.0
+    var gradScale = 1.0
+}
+
+/// Where rows lie.
+private enum Layout: CaseIterable {
+    case dense, padded, classMajor, scattered, bf16
+
+    func strides(rows: Int, classes: Int) -> (classes: Int, rows: Int) {
+        switch self {
+        case .dense, .bf16: (1, classes)
+        case .padded: (1, classes + 3)
+        case .classMajor: (rows + 5, 1)
+        case .scattered: (2, 2 * classes + 1)
+        }
+    }
+}
+
+private struct ShortResult: Equatable {
+    var loss: UInt64
+    var grad: [UInt32]
+}
+
+private let ignored: Int64 = -100
+
+private func run(
+    _ rows: [ShortRow], _ table: crossentropy_kernels, _ layout: Layout = .dense, hasScales: Bool = false,
+    hasGrad: Bool = true, isInPlace: Bool = false, terms: crossentropy_terms = crossentropy_terms()
+) -> [ShortResult] {
+    let classes = rows[0].logits.count
+    let strides = layout.strides(rows: rows.count, classes: classes)
+    func place(_ r: Int, _ c: Int) -> Int { r * strides.rows + c * strides.classes }
+    let size = place(rows.count - 1, classes - 1) + 1
+    let isHalf = layout == .bf16
+    // What lies between the rows has to stay.
+    var x = [Float](repeating: 12345, count: size)
+    var halves = [UInt16](repeating: 0, count: size)
+    for (r, row) in rows.enumerated() {
+        for c in 0..<classes {
+            x[place(r, c)] = row.logits[c]
+            halves[place(r, c)] = UInt16(row.logits[c].bitPattern >> 16)
+        }
+    }
+    let before = x
+    var g = [Float](repeating: 12345, count: size)
+    let whole = (rows.count + 15) & ~15
+    func padded(_ values: [Double]) -> [Double] { values + [Double](repeating: 0, count: whole - rows.count) }
+    let labels = rows.map(\.label)
+    let (lossScales, gradScales) = (padded(rows.map(\.lossScale)), padded(rows.map(\.gradScale)))
+    var losses = [Double](repeating: 12345, count: whole)
+    // Just as much memory as a kernel is promised, and signs of what goes beyond.
+    let bytes = Int(crossentropy_short_bytes(Int64(classes), Int64(rows.count), strides.classes != 1))
+    let scratch = UnsafeMutableRawPointer.allocate(byteCount: bytes + 64, alignment: 128)
+    memset(scratch, 0xA5, bytes + 64)
+    defer { scratch.deallocate() }
+
+    var call = crossentropy_short_rows()
+    call.classes = Int64(classes)
+    call.rows = Int64(rows.count)
+    (call.input_stride, call.input_row_stride) = (Int64(strides.classes), Int64(strides.rows))
+    (call.grad_stride, call.grad_row_stride) = (Int64(strides.classes), Int64(strides.rows))
+    call.input_format = isHalf ? CROSSENTROPY_BF16 : CROSSENTROPY_NATIVE
+    call.ignored = ignored
+    call.scale = 1
+    call.terms = terms
+    call.scratch = scratch
+    labels.withUnsafeBufferPointer { labels in
+        lossScales.withUnsafeBufferPointer { lossScales in
+            gradScales.withUnsafeBufferPointer { gradScales in
+                losses.withUnsafeMutableBufferPointer { losses in
+                    x.withUnsafeMutableBytes { x in
+                        halves.withUnsafeMutableBytes { halves in
+                            g.withUnsafeMutableBytes { g in
+                                call.label = labels.baseAddress
+                                if hasScales {
+                                    (call.loss_scale, call.grad_scale) = (
+                                        lossScales.baseAddress, gradScales.baseAddress
+                                    )
+                                    (call.sample_weight, call.grad_weight) = (call.loss_scale, call.grad_scale)
+                                }
+                                call.loss = losses.baseAddress
+                                call.input = UnsafeRawPointer(isHalf ? halves.baseAddress : x.baseAddress)
+                                if hasGrad { call.grad = isInPlace ? x.baseAddress : g.baseAddress }
+                                table.short_rows!(&call)
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+    for i in bytes..<bytes + 64 { #expect(scratch.load(fromByteOffset: i, as: UInt8.self) == 0xA5) }
+    let written = isInPlace ? x : g
+    var isOfRow = [Bool](repeating: false, count: size)
+    for r in rows.indices { for c in 0..<classes { isOfRow[place(r, c)] = true } }
+    #expect(!isOfRow.indices.contains { !isOfRow[$0] && written[$0] != 12345 }, "\(layout) wrote between the rows")
+    if !isInPlace { #expect(x.map(\.bitPattern) == before.map(\.bitPattern)) }
+    for i in rows.count..<whole { #expect(losses[i] == 0) }
+    return rows.indices.map { r in
+        ShortResult(
+            loss: losses[r].bitPattern,
+            grad: hasGrad ? (0..<classes).map { written[place(r, $0)].bitPattern } : [])
+    }
+}
+
+/// Rows of all kinds, ordinary ones among them; of numbers that bf16 holds.
+private func rows(_ count: Int, _ classes: Int, _ random: inout Random) -> [ShortRow] {
+    (0..<count).map { i in
+        let scale = [1.0, 20, 1e4, 3][i % 4]
+        var logits = random.values(classes, scale: scale).map { Float($0) }
+        let label = Int(random.next() % UInt64(classes))
+        let other = (label + 1) % classes
+        switch random.next() % 24 {
+        case 0: logits[other] = .nan
+        case 1: logits[other] = .infinity
+        case 2: logits = logits.map { _ in -.infinity }
+        case 3: logits[label] = -.infinity
+        case 4: logits = logits.map { $0 > 0 ? -1e30 : $0 }  // masked
+        case 5: logits = logits.map { _ in -3e38 }
+        case 6: (logits[label], logits[other]) = (-2.5e38, 2.5e38)
+        case 7: logits[label] += 90  // certain, and right
+        case 8: logits[other] += 90  // certain, and wrong
+        case 9: logits[label] += 60
+        case 10: logits = logits.map { _ in -0.0 }
+        default: break
+        }
+        logits = logits.map { Float(bitPattern: $0.bitPattern & 0xFFFF_0000) }
+        var row = ShortRow(logits: logits, label: Int64(label))
+        switch random.next() % 16 {
+        case 0: row.label = ignored
+        case 1: row.label = Int64(classes)
+        case 2: row.label = -1
+        default: break
+        }
+        let scales = [1, 0.5, 3, -2, 0, 1e-30, 1e30, 1e-300, 1e300, .infinity, .nan, 0x1p-60, 0x1p60]
+        row.gradScale = scales[Int(random.next() % UInt64(scales.count))]
+        row.lossScale = scales[Int(random.next() % 5)]
+        return row
+    }
+}
+
+private let manyClasses = [1, 2, 3, 4, 5, 6, 7, 10, 16, 17, 48, 49, 100, 127, 128]
+
+@Test(arguments: [(0.0, 0.0), (0.01, 2)])
+func shortRowsDoNotDependOnTheirNeighboursOrWhereTheyAre(_ zLoss: Double, _ gamma: Double) {
+    var random = Random(state: 11)
+    let terms = crossentropy_terms(z_loss: zLoss, focal_gamma: gamma, poly_epsilon: 0)
+    for classes in manyClasses {
+        for count in [1, 15, 16, 37, 200, classes <= 32 ? 1024 : 256] {
+            let some = rows(count, classes, &random)
+            for hasScales in [false, true] {
+                let alone = some.map { run([$0], KernelTables.all[0].table, hasScales: hasScales, terms: terms)[0] }
+                for (name, table) in KernelTables.all {
+                    for layout in Layout.allCases {
+                        let what = "\(name), \(layout), \(count) rows of \(classes), scales \(hasScales), \(zLoss)"
+                        func check(_ got: [ShortResult], _ how: String) {
+                            let row = got.indices.first {
+                                got[$0].loss != alone[$0].loss
+                                    || (!got[$0].grad.isEmpty && got[$0].grad != alone[$0].grad)
+                            }
+                            #expect(row == nil, "\(what), \(how): \(some[row!]) gives \(got[row!]), not \(alone[row!])")
+                        }
+                        check(run(some, table, layout, hasScales: hasScales, terms: terms), "both")
+                        check(run(some, table, layout, hasScales: hasScales, hasGrad: false, terms: terms), "loss")
+                        if layout == .bf16 { continue }
+                        check(run(some, table, layout, hasScales: hasScales, isInPlace: true, terms: terms), "in place")
+                    }
+                }
+            }
+        }
+    }
+}
+
+@Test func shortRowsAreAsExactAsPromised() {
+    var random = Random(state: 12)
+    let table = KernelTables.all.last!.table
+    for classes in manyClasses {
+        for scale in [0.1, 1, 5, 30] {
+            let some = (0..<64).map { _ in
+                ShortRow(
+                    logits: random.values(classes, scale: scale).map { Float($0) },
+                    label: Int64(random.next() % UInt64(classes)))
+            }
+            for (row, result) in zip(some, run(some, table)) {
+                let expected = exact(row)
+                let loss = Double(bitPattern: result.loss)
+                // Two units in the last place of an f32 between them and 1e-6.
+                #expect((loss - expected.loss).magnitude <= 1.7e-7 * expected.loss, "\(row): \(loss), \(expected.loss)")
+                for c in 0..<classes {
+                    let g = Double(Float(bitPattern: result.grad[c]))
+                    let bound = expected.grad[c].magnitude >= 1e-6 ? 5e-7 : 1e-6
+                    #expect((g - expected.grad[c]).magnitude <= bound * expected.grad[c].magnitude + 0x1p-126)
+                }
+            }
+        }
+    }
+}
+
+/// In f64, without cancellations.
+private func exact(_ row: ShortRow) -> (loss: Double, grad: [Double]) {
+    let z = row.logits.map(Double.init)
+    let label = Int(row.label)
+    let m = z.max()!
+    let first = z.firstIndex(of: m)!
+    let rest = z.indices.filter { $0 != first }.map { exp(z[$0] - m) }.reduce(0, +)
+    var grad = z.map { exp($0 - m) / (1 + rest) }
+    grad[label] = label == first ? -rest / (1 + rest) : grad[label] - 1
+    return ((m - z[label]) + log1p(rest), grad)
+}
+
+@Test func valuesOfSpecialShortRows() {
+    let table = KernelTables.all.last!.table
+    for classes in [2, 5] {
+        func result(_ row: ShortRow, hasScales: Bool = false) -> (loss: Double, grad: [Float]) {
+            let result = run([row], table, hasScales: hasScales)[0]
+            return (Double(bitPattern: result.loss), result.grad.map { Float(bitPattern: $0) })
+        }
+        var row = ShortRow(logits: [Float](repeating: 0, count: classes), label: 0)
+        row.logits[0] = -.infinity
+        #expect(result(row).loss == .infinity)
+        #expect(result(row).grad[0] == -1)
+        (row.logits[0], row.logits[1]) = (-2e38, 2e38)
+        #expect(result(row).loss == Double(Float(2e38)) * 2 * (1 + 0))
+        row.label = ignored
+        row.logits[1] = .nan
+        #expect(result(row) == (0, [Float](repeating: 0, count: classes)))
+        row.label = Int64(classes)
+        #expect(result(row).loss.isNaN && result(row).grad.allSatisfy(\.isNaN))
+        row.label = 1
+        // One kind of NaN, whatever the row holds.
+        row.logits[1] = Float(bitPattern: 0xFFC1_2345)
+        #expect(run([row], table)[0].grad == [UInt32](repeating: Float.nan.bitPattern, count: classes))
+        // A gradient that f32 holds although neither its probability nor its scale is one that it does.
+        row.logits = [Float](repeating: -100, count: classes)
+        row.logits[1] = 0
+        row.gradScale = 0x1p140
+        let p = exp(-100.0) * 0x1p140
+        let others = Double(classes - 1) * p
+        #expect((Double(result(row, hasScales: true).grad[0]) / p - 1).magnitude < 1e-6)
+        #expect((Double(result(row, hasScales: true).grad[1]) / -others - 1).magnitude < 1e-6)
+    }
+}
