@@ -75,19 +75,19 @@ C_LIBS    = $(LIBRARY) -Wl,-rpath,$(CURDIR)/$(dir $(LIBRARY)) -lm -ldl -pthread
 CONSUMERS = vectors accepts contract loading example hashes binary partial pairs halves statistics messages cancel
 
 define compile_with
-build/$(1)/%: Tests/CConsumer/%.c $(wildcard Tests/CConsumer/*.h) include/crossentropy.h $(LIBRARY)
+build/$(1)/%: Tests/C/%.c $(wildcard Tests/C/*.h) include/crossentropy.h $(LIBRARY)
 	@mkdir -p $$(@D)
 	$(1) $(C_FLAGS) $$< -o $$@ $(C_LIBS)
-build/$(1)/loading: Tests/CConsumer/loading.c include/crossentropy.h
+build/$(1)/loading: Tests/C/loading.c include/crossentropy.h
 	@mkdir -p $$(@D)
 	$(1) $(C_FLAGS) $$< -o $$@ -ldl -pthread
-build/$(1)/header: Tests/CConsumer/header.cpp include/crossentropy.h $(LIBRARY)
+build/$(1)/header: Tests/C/header.cpp include/crossentropy.h $(LIBRARY)
 	@mkdir -p $$(@D)
 	$(2) $(CXX_FLAGS) $$< -o $$@ $(C_LIBS)
 endef
 $(eval $(call compile_with,gcc,g++))
 $(eval $(call compile_with,clang,clang++))
-build/gcc/cancel build/clang/cancel: Tests/CConsumer/closed_pages.h
+build/gcc/cancel build/clang/cancel: Tests/C/closed_pages.h
 
 $(LIBRARY):
 	$(MAKE) build

@@ -38,7 +38,7 @@ aarch64-linux-gnu-gcc -shared $out/{Kernels,Core,CABI,Shims}.o -o $library -lm \
     -Wl,--version-script=Sources/CABI/exports.map,-soname=libcrossentropy.so.0,-z,nodelete,-z,defs,-z,text,-z,relro,-z,now \
     -Wl,--gc-sections,--strip-all
 for program in example vectors contract hashes binary partial pairs halves statistics messages; do
-    aarch64-linux-gnu-gcc -std=c99 -Wall -Wextra -pedantic -Werror -O2 -Iinclude Tests/CConsumer/$program.c \
+    aarch64-linux-gnu-gcc -std=c99 -Wall -Wextra -pedantic -Werror -O2 -Iinclude Tests/C/$program.c \
         -o $out/$program $library '-Wl,-rpath,$ORIGIN' -lm -pthread
 done
 

@@ -1,5 +1,5 @@
 #!/bin/bash
-# The C programs of Tests/CConsumer on each instruction set: tools/test_c.sh [all]. Each prints "N passed, M failed".
+# The C programs of Tests/C on each instruction set: tools/test_c.sh [all]. Each prints "N passed, M failed".
 # With `all` from both compilers, and all hashes on each instruction set, where they take minutes.
 set -u
 if [ "${1:-}" = all ]; then

@@ -5,7 +5,7 @@ import VectorCases
 //
 //     crossentropy-vectors FILE.json ... [--results OUT]
 //
-// checks each case, and with --results writes one line a case, as Tests/CConsumer/vectors.c does:
+// checks each case, and with --results writes one line a case, as Tests/C/vectors.c does:
 // name status nloss losses... ngrad gradients..., numbers as C99 hexadecimal.
 
 var files: [String] = []

@@ -85,6 +85,6 @@ def test_examples_of_the_header_are_compiled() -> None:
         "int64_t    shape[2]",
         "ce_partial *low",
     ]
-    program = without_comments((ROOT / "Tests/CConsumer/example.c").read_text(encoding="utf-8"))
+    program = without_comments((ROOT / "Tests/C/example.c").read_text(encoding="utf-8"))
     for example in examples:
         assert without_comments(example) in program, example

@@ -88,7 +88,7 @@ def compare(arguments: argparse.Namespace, work: Path, data: train_digits.Digits
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tools.run", description=__doc__.split("\n")[0])
-    parser.add_argument("--c-program", type=Path, required=True, help="Tests/CConsumer/vectors.c, built")
+    parser.add_argument("--c-program", type=Path, required=True, help="Tests/C/vectors.c, built")
     parser.add_argument("--swift-program", type=Path, required=True, help="crossentropy-vectors, built")
     parser.add_argument("--output", type=Path, default=ROOT / "build" / "report.html", help="default: %(default)s")
     arguments = parser.parse_args()
