@@ -78,7 +78,7 @@ define compile_with
 build/$(1)/%: Tests/C/%.c $(wildcard Tests/C/*.h) include/crossentropy.h $(LIBRARY)
 	@mkdir -p $$(@D)
 	$(1) $(C_FLAGS) $$< -o $$@ $(C_LIBS)
-build/$(1)/loading: Tests/C/loading.c include/crossentropy.h
+build/$(1)/loading: Tests/C/loading.c Tests/C/common.h include/crossentropy.h
 	@mkdir -p $$(@D)
 	$(1) $(C_FLAGS) $$< -o $$@ -ldl -pthread
 build/$(1)/header: Tests/C/header.cpp include/crossentropy.h $(LIBRARY)

@@ -7,19 +7,13 @@
  * refused by the others, with a message that names it. So must each output of the table of outputs. The last line is
  * "N passed, M failed"; the exit status is 0 if M is 0.
  */
-#include "outputs.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "calls.h"
+#include "common.h"
 
 enum { ROWS = 2, CLASSES = 3, COLUMNS = 7, OUTPUT_COLUMNS = 3, OPTION_ROWS = 29, OUTPUT_ROWS = 4, MOST = 40 };
 
-static long passed, failed;
-
 static void check(int good, const char *option, const char *function, const char *what) {
-    good ? passed++ : failed++;
-    if (!good) printf("FAIL %s with %s: %s (last message: \"%s\")\n", option, function, what, ce_last_error_message());
+    if (!count_check(good)) printf("FAIL %s with %s: %s (last message: \"%s\")\n", option, function, what, ce_last_error_message());
 }
 
 /* Tensors that every call can be made of ------------------------------------------------------ */
@@ -33,35 +27,26 @@ static ce_row_stats  stats = {sizeof(ce_row_stats), NULL, NULL, NULL, NULL, NULL
 static ce_partial    partials[ROWS];
 static const int64_t WHOLE[2] = {ROWS, CLASSES}, PER_ROW[1] = {ROWS}, PER_CLASS[1] = {CLASSES}, ENDS[1] = {ROWS + 1}, LIST[1] = {3};
 
-static ce_tensor tensor(void *data, int32_t dtype, int32_t ndim, const int64_t *shape) {
-    ce_tensor made = {0};
-    made.data  = data;
-    made.dtype = dtype;
-    made.ndim  = ndim;
-    made.shape = shape;
-    return made;
-}
-
 static ce_tensor input, label, dense, list, sparse, element, loss, none_loss, grad, target_grad, per_row, per_class, weights, mask, ignored, ends, list_probs;
 
 static void make_tensors(void) {
-    input       = tensor(numbers, CE_F64, 2, WHOLE);
-    dense       = tensor(others, CE_F64, 2, WHOLE);
-    label       = tensor(labels, CE_I64, 1, PER_ROW);
-    sparse      = tensor(named, CE_I64, 2, WHOLE);
-    list        = tensor(named, CE_I64, 1, LIST);
-    list_probs  = tensor(others, CE_F64, 1, LIST);
-    element     = tensor(bits, CE_I64, 2, WHOLE);
-    loss        = tensor(loss_place, CE_F64, 0, NULL);
-    none_loss   = tensor(loss_place, CE_F64, 1, PER_ROW);
-    grad        = tensor(grad_place, CE_F64, 2, WHOLE);
-    target_grad = tensor(target_grad_place, CE_F64, 2, WHOLE);
-    per_row     = tensor(others, CE_F64, 1, PER_ROW);
-    per_class   = tensor(others, CE_F64, 1, PER_CLASS);
-    weights     = tensor(others, CE_F64, 2, WHOLE);
-    mask        = tensor(labels, CE_I64, 1, PER_ROW);
-    ignored     = tensor(labels, CE_I64, 1, PER_ROW);
-    ends        = tensor(offsets, CE_I64, 1, ENDS);
+    input       = tensor_of(numbers, CE_F64, 2, WHOLE, NULL);
+    dense       = tensor_of(others, CE_F64, 2, WHOLE, NULL);
+    label       = tensor_of(labels, CE_I64, 1, PER_ROW, NULL);
+    sparse      = tensor_of(named, CE_I64, 2, WHOLE, NULL);
+    list        = tensor_of(named, CE_I64, 1, LIST, NULL);
+    list_probs  = tensor_of(others, CE_F64, 1, LIST, NULL);
+    element     = tensor_of(bits, CE_I64, 2, WHOLE, NULL);
+    loss        = tensor_of(loss_place, CE_F64, 0, NULL, NULL);
+    none_loss   = tensor_of(loss_place, CE_F64, 1, PER_ROW, NULL);
+    grad        = tensor_of(grad_place, CE_F64, 2, WHOLE, NULL);
+    target_grad = tensor_of(target_grad_place, CE_F64, 2, WHOLE, NULL);
+    per_row     = tensor_of(others, CE_F64, 1, PER_ROW, NULL);
+    per_class   = tensor_of(others, CE_F64, 1, PER_CLASS, NULL);
+    weights     = tensor_of(others, CE_F64, 2, WHOLE, NULL);
+    mask        = tensor_of(labels, CE_I64, 1, PER_ROW, NULL);
+    ignored     = tensor_of(labels, CE_I64, 1, PER_ROW, NULL);
+    ends        = tensor_of(offsets, CE_I64, 1, ENDS, NULL);
     stats.lse   = lse_place;
 }
 
@@ -189,7 +174,7 @@ static int complete(call *c, const function *f, const char *name) {
 
 static call plain(void) {
     call made;
-    ce_options_init(&made.options, sizeof made.options);
+    made.options = defaults();
     made.target  = NULL;
     made.outputs = *OUTPUTS(&loss, &grad);
     return made;
@@ -296,10 +281,7 @@ int main(int argc, char **argv) {
     int         count = 0, output_count = 0, i, column;
     size_t      f;
     call        first = plain();
-    if (header == NULL) {
-        fprintf(stderr, "usage: accepts HEADER\n");
-        return 2;
-    }
+    if (header == NULL) stop("usage: accepts HEADER");
     while (fgets(line, sizeof line, header) != NULL && count <= OPTION_ROWS && output_count <= OUTPUT_ROWS) {
         count += read_row(line, COLUMNS, &rows[count]);
         output_count += read_row(line, OUTPUT_COLUMNS, &outputs[output_count]);
@@ -310,9 +292,8 @@ int main(int argc, char **argv) {
     check(count == OPTION_ROWS, "the table", "the header", "has another number of options");
     check(output_count == OUTPUT_ROWS, "the table", "the header", "has another number of outputs");
     for (i = 0; i < count; i++)
-        for (f = 0; f < sizeof FUNCTIONS / sizeof FUNCTIONS[0]; f++) check_option(rows, count, &rows[i], &FUNCTIONS[f]);
+        for (f = 0; f < LENGTH_OF(FUNCTIONS); f++) check_option(rows, count, &rows[i], &FUNCTIONS[f]);
     for (i = 0; i < output_count; i++)
         for (column = 0; column < OUTPUT_COLUMNS; column++) check_output(&outputs[i], column);
-    printf("%ld passed, %ld failed\n", passed, failed);
-    return failed > 0;
+    return tally();
 }

@@ -12,9 +12,9 @@
  *
  * The last line is "N passed, M failed", in pairs of line and configuration; the exit status is 0 if M is 0.
  */
+#include "calls.h"
 #include "hash.h"
 #include "matrix.h"
-#include "outputs.h"
 
 /* What is computed --------------------------------------------------------------------------- */
 
@@ -194,7 +194,7 @@ static void do_line(problem *p) {
     if (is_quick && p->count > 10000)
         return;
     make_problem(p);
-    for (i = 0; i < sizeof CONFIGURATIONS / sizeof CONFIGURATIONS[0]; i++) {
+    for (i = 0; i < LENGTH_OF(CONFIGURATIONS); i++) {
         compute(p, &CONFIGURATIONS[i], got);
         if (list == NULL) {
             write_hashes(p->name, got, OUTPUTS);
@@ -207,9 +207,9 @@ static void do_line(problem *p) {
 
 int main(int argc, char **argv) {
     size_t op, s;
-    begin("binary", "operation, type, shape, hashes of the losses, of their mean and of the mean's gradient", argc, argv);
-    for (op = 0; op < sizeof OPERATIONS / sizeof OPERATIONS[0]; op++)
-        for (s = 0; s < sizeof SHAPES / sizeof SHAPES[0]; s++) {
+    begin("operation, type, shape, hashes of the losses, of their mean and of the mean's gradient", argc, argv);
+    for (op = 0; op < LENGTH_OF(OPERATIONS); op++)
+        for (s = 0; s < LENGTH_OF(SHAPES); s++) {
             problem p;
             for (p.type = 0; p.type < 4; p.type++) {
                 p.op = &OPERATIONS[op];

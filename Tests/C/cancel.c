@@ -11,15 +11,9 @@
  * "N passed, M failed"; the exit status is 0 if M is 0. --list prints each route's touches, and the most after the flag.
  */
 #define _GNU_SOURCE
-#include <crossentropy.h>
-
-#include <math.h>
-#include <stdio.h>
-
+#include "calls.h"
 #include "closed_pages.h"
-#include "outputs.h"
-
-static long passed, failed;
+#include "common.h"
 
 /* Calls ----------------------------------------------------------------------------------------- */
 
@@ -59,8 +53,7 @@ static void fill(void *data, int32_t dtype, double low, double high) {
     int64_t  i;
     for (i = 0; i < N; i++) {
         double x;
-        state = state * 6364136223846793005u + 1442695040888963407u;
-        x     = low + (high - low) * (double)(state >> 11) * 0x1p-53;
+        x = low + (high - low) * (double)next(&state, 53) * 0x1p-53;
         switch (dtype) {
         case CE_F64: ((double *)data)[i] = x; break;
         case CE_F32: ((float *)data)[i] = (float)x; break;
@@ -349,7 +342,7 @@ typedef struct {
 /* A route with the flag set at a touch; 0: never. */
 static outcome try(int32_t (*call)(void), long at) {
     outcome result;
-    ce_options_init(&options, sizeof options);
+    options = defaults();
     options.threads = 1;
     options.cancel  = flag;
     tensors = 0;
@@ -370,12 +363,8 @@ static outcome try(int32_t (*call)(void), long at) {
 }
 
 static void check(int good, const char *name, long at, outcome got, const char *what) {
-    if (good) {
-        passed++;
-    } else {
-        failed++;
+    if (!count_check(good))
         printf("FAIL %s, flag at %ld: %s (status %d, %ld touches)\n", name, at, what, (int)got.status, got.touches);
-    }
 }
 
 int main(int argc, char **argv) {
@@ -392,7 +381,7 @@ int main(int argc, char **argv) {
     grad        = map(BYTES);
     grad_target = map(BYTES);
     partials    = map(PARTIALS * sizeof *partials);
-    for (i = 0; i < sizeof ROUTES / sizeof ROUTES[0]; i++) {
+    for (i = 0; i < LENGTH_OF(ROUTES); i++) {
         const char   *name = ROUTES[i].name;
         const outcome whole = try(ROUTES[i].call, 0);
         long          most = 0, k;
@@ -409,6 +398,5 @@ int main(int argc, char **argv) {
         }
         if (lists) printf("%-20s %6ld touches, at most %3ld after the flag\n", name, whole.touches, most);
     }
-    printf("%ld passed, %ld failed\n", passed, failed);
-    return failed != 0;
+    return tally();
 }

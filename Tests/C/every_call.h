@@ -2,10 +2,8 @@
  * every_call.h - a call of any function that can fail, with all that it takes: a table of them, and
  * arguments that are good, for tests to spoil one at a time.
  */
-#include "outputs.h"
-
-#include <math.h>
-#include <string.h>
+#include "calls.h"
+#include "common.h"
 
 enum {
     INPUT, TARGET, LABELS, VECTOR, OUTPUT, CORRECT, ACCUMULATED_WEIGHT,             /* arguments */

@@ -1,34 +1,16 @@
 /*
- * hash.h - what the programs share that hold results to the bits of the lists in Tests/Hashes: numbers from the generator
- * that the README there describes, hashes, the lists themselves, and the count of checks.
+ * hash.h - what the programs share that hold results to the bits of the lists in Tests/Hashes: numbers as the README there
+ * describes them, hashes, and the lists themselves.
  */
-#include <crossentropy.h>
+#ifndef HASH_H
+#define HASH_H
 
-#include <inttypes.h>
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#if defined(__SSE2__)
-#include <xmmintrin.h>
-#endif
+#include "common.h"
+#include "elements.h"
+#include "float_control.h"
 
-static const char *program;
-static FILE       *list; /* NULL: it is being written */
-static int         is_quick;
-static long        passed, failed;
-
-static inline void stop(const char *what) {
-    fprintf(stderr, "%s: %s\n", program, what);
-    exit(2);
-}
-
-static inline void *allocate(size_t bytes) {
-    void *memory = malloc(bytes > 0 ? bytes : 1);
-    if (memory == NULL)
-        stop("out of memory");
-    return memory;
-}
+static FILE *list; /* NULL: it is being written */
+static int   is_quick;
 
 /* Numbers and hashes --------------------------------------------------------------------------- */
 
@@ -45,16 +27,6 @@ static inline uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t count
 static inline uint64_t seed_for(const char *line, const char *what) {
     uint64_t hash = hash_bytes(HASH_OF_NOTHING, line, strlen(line));
     return hash_bytes(hash_bytes(hash, " ", 1), what, strlen(what));
-}
-
-/* The `bits` leading bits of the next state. */
-static inline uint64_t next(uint64_t *state, int bits) {
-    *state = *state * 6364136223846793005u + 1442695040888963407u;
-    return *state >> (64 - bits);
-}
-
-static inline double next_number(uint64_t *state, int bits, int64_t shift, int exponent) {
-    return ldexp((double)((int64_t)next(state, bits) - ((int64_t)1 << (bits - 1)) + shift), exponent);
 }
 
 static inline double *lcg(const char *line, const char *what, int64_t count, int bits, int64_t shift, int exponent) {
@@ -97,92 +69,17 @@ static inline double *labels_for(const char *line, int64_t rows, int64_t classes
     return made;
 }
 
-/* Elements ------------------------------------------------------------------------------------- */
-
-static inline size_t size_of(int32_t dtype) {
-    switch (dtype) {
-    case CE_I8: return 1;
-    case CE_I16: case CE_F16: case CE_BF16: return 2;
-    case CE_I32: case CE_F32: return 4;
-    default: return 8;
-    }
-}
-
 /* The smallest integers that hold the labels of so many classes. */
 static inline int32_t smallest_label(int64_t classes) {
     return classes <= 128 ? CE_I8 : classes <= 32768 ? CE_I16 : CE_I32;
 }
-
-static inline uint32_t bits_of(float value) {
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
-/* The bits of the nearest number of a 16-bit type, the even one of two; `bits` are those of an f32. */
-static inline uint16_t narrow(int32_t dtype, uint32_t bits) {
-    /* f16 keeps 13 bits less of the significand, bf16 16; and below 2^-14, f16 has the same steps everywhere. */
-    uint32_t magnitude = bits & 0x7FFFFFFF, sign = bits >> 16 & 0x8000, dropped = dtype == CE_F16 ? 13 : 16, kept;
-    int      exponent = (int)(magnitude >> 23) - 127;
-    if (magnitude > 0x7F800000)
-        return (uint16_t)(sign | (dtype == CE_F16 ? 0x7E00 : 0x7FC0));
-    if (dtype == CE_F16 && exponent < -26)
-        return (uint16_t)sign;
-    if (dtype == CE_F16 && exponent < -14) {
-        dropped += (uint32_t)(-14 - exponent);
-        magnitude = (magnitude & 0x7FFFFF) | 0x800000;
-    } else if (dtype == CE_F16) {
-        magnitude -= (uint32_t)(127 - 15) << 23;
-    }
-    kept = magnitude >> dropped;
-    magnitude &= (1u << dropped) - 1;
-    if (magnitude > 1u << (dropped - 1) || (magnitude == 1u << (dropped - 1) && kept % 2 == 1))
-        kept++;
-    if (dtype == CE_F16 && kept > 0x7C00)
-        kept = 0x7C00;
-    return (uint16_t)(sign | kept);
-}
-
-static inline void put(unsigned char *at, int32_t dtype, double value) {
-    float    single = (float)value;
-    int64_t  label;
-    uint16_t half;
-    switch (dtype) {
-    case CE_F32: memcpy(at, &single, sizeof single); return;
-    case CE_F64: memcpy(at, &value, sizeof value); return;
-    case CE_F16: case CE_BF16: half = narrow(dtype, bits_of(single)), memcpy(at, &half, sizeof half); return;
-    default: /* the low bytes come first on every machine that this runs on */
-        label = (int64_t)value, memcpy(at, &label, size_of(dtype));
-    }
-}
-
-/* The floating-point unit ------------------------------------------------------------------------ */
-
-typedef enum { AS_IT_IS, FLUSHING, UPWARD } float_setting;
-
-#if defined(__SSE2__)
-static const uint64_t  FLOAT_BITS[] = {0, 0x8040, 0x4000};
-static inline uint64_t get_float(void) { return _mm_getcsr() & 0xFFC0; /* not the flags of what happened */ }
-static inline void     set_float(uint64_t control) { _mm_setcsr((unsigned)control); }
-#elif defined(__aarch64__)
-static const uint64_t  FLOAT_BITS[] = {0, 1u << 24, 1u << 22};
-static inline uint64_t get_float(void) {
-    uint64_t control;
-    __asm__ volatile("mrs %0, fpcr" : "=r"(control));
-    return control;
-}
-static inline void set_float(uint64_t control) { __asm__ volatile("msr fpcr, %0" : : "r"(control)); }
-#else
-#error "how is the floating-point unit of this processor set?"
-#endif
 
 /* Lists ------------------------------------------------------------------------------------------ */
 
 enum { LINE = 512 };
 
 /* Takes the arguments, LIST [--quick] or --write. A written list begins with `title`. */
-static inline void begin(const char *name, const char *title, int argc, char **argv) {
-    program = name;
+static inline void begin(const char *title, int argc, char **argv) {
     is_quick = argc == 3 && strcmp(argv[2], "--quick") == 0;
     if (argc < 2 || argc > 3 || (argc == 3 && !is_quick))
         stop("the arguments are LIST [--quick], or --write");
@@ -247,16 +144,7 @@ static inline void compare(const char *line, const char *configuration, const ch
             snprintf(what, sizeof what, "%s: hash %016" PRIx64 ", not %016" PRIx64, outputs[i], got[i], want[i]);
             is_good = report(line, configuration, what);
         }
-    is_good ? passed++ : failed++;
-}
-
-#define CHECK(condition) check((condition) != 0, #condition, __func__, __LINE__)
-#define FAILS(status, call) CHECK((call) == (status))
-
-static inline void check(int is_good, const char *text, const char *where, int line) {
-    is_good ? passed++ : failed++;
-    if (!is_good)
-        printf("FAIL %s, line %d: %s (last message: \"%s\")\n", where, line, text, ce_last_error_message());
+    count_check(is_good);
 }
 
 /* After the last line of the list. */
@@ -269,8 +157,4 @@ static inline void end_list(void) {
     fclose(list);
 }
 
-/* The exit status. */
-static inline int tally(void) {
-    printf("%ld passed, %ld failed\n", passed, failed);
-    return failed > 0;
-}
+#endif

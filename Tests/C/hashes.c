@@ -13,8 +13,8 @@
  * The last line is "N passed, M failed", in pairs of line and configuration; the exit status is 0 if
  * M is 0. To check another instruction set, set CROSSENTROPY_ISA.
  */
+#include "calls.h"
 #include "hash.h"
-#include "outputs.h"
 
 enum { DIMS = 4, CLASS_DIM = 3, WORD = 64 };
 
@@ -65,8 +65,6 @@ static const type TYPES[] = {
     {"f16", CE_F16, CE_F32, 11, -16},
     {"bf16", CE_BF16, CE_F32, 8, -130},
 };
-
-static int is_16bit(const type *t) { return t->dtype == CE_F16 || t->dtype == CE_BF16; }
 
 /* What is not said is 0: a loss, logits, class indices, the mean. */
 static const operation OPERATIONS[] = {
@@ -435,7 +433,7 @@ static const configuration CONFIGURATIONS[] = {
      .input = &CLASSES_SLOWEST, .in_place = 1, .threads = 3},
 };
 
-enum { NAMED = sizeof CONFIGURATIONS / sizeof CONFIGURATIONS[0], CONFIGURATION_COUNT = NAMED + 63 };
+enum { NAMED = LENGTH_OF(CONFIGURATIONS), CONFIGURATION_COUNT = NAMED + 63 };
 
 /* Those of the table, then the misalignments by 1 to 63 bytes. */
 static configuration configuration_at(int index) {
@@ -469,8 +467,8 @@ static int is_meant(const problem *p, const configuration *how) {
 static int can_state(const problem *p, const configuration *how) {
     int is_flat = p->shape->axis == 1 && p->shape->length[1] == 1;
     switch (how->call) {
-    case PLAIN_CALL: return p->op->function == LOSS && !p->op->is_distribution && is_flat && !is_16bit(p->type);
-    case WIDENED: case WIDE_GRADIENT: return is_16bit(p->type);
+    case PLAIN_CALL: return p->op->function == LOSS && !p->op->is_distribution && is_flat && !is_half(p->type->dtype);
+    case WIDENED: case WIDE_GRADIENT: return is_half(p->type->dtype);
     case PIECES: return is_flat && (p->op->reduction != MEAN || p->divisor > 0);
     case INFINITE_GRAD_LOSS:
         if (p->op->function != LOSS)
@@ -491,8 +489,7 @@ typedef struct {
 static const tensor *grad_of(const call *made) { return made->in_place ? &made->input : &made->grad; }
 
 static ce_options options_for(const problem *p, const configuration *how) {
-    ce_options options;
-    ce_options_init(&options, sizeof options);
+    ce_options options = defaults();
     options.input_type = p->op->input == PROBS       ? CE_INPUT_PROBS
                          : p->op->input == LOG_PROBS ? CE_INPUT_LOG_PROBS
                                                      : CE_INPUT_LOGITS;
@@ -698,7 +695,7 @@ static void check_line(problem *p) {
         base_is_good = report(p->name, contiguous->name, "the losses have another hash");
     if (base_is_good && for_each(grad_of(&base), NULL) != p->hashes[1])
         base_is_good = report(p->name, contiguous->name, "the gradient has another hash");
-    base_is_good ? passed++ : failed++;
+    count_check(base_is_good);
     ran[0] = 1;
     for (index = 1; index < CONFIGURATION_COUNT; index++) {
         configuration how = configuration_at(index);
@@ -708,7 +705,7 @@ static void check_line(problem *p) {
         is_good = compute(p, &how, &got);
         is_good = is_good && (!got.with_loss || agree(p, &how, "loss", &got.loss, &base.loss));
         is_good = is_good && (!got.with_grad || agree(p, &how, "gradient", grad_of(&got), grad_of(&base)));
-        is_good && base_is_good ? passed++ : failed++;
+        count_check(is_good && base_is_good);
         ran[index] = 1;
         free_call(&got);
     }
@@ -717,8 +714,8 @@ static void check_line(problem *p) {
 
 static void do_line(const operation *op, const type *type_of_it, const shape *shape_of_it) {
     problem p;
-    int     largest = op->largest - (is_16bit(type_of_it) && op->largest > 0);
-    if (shape_of_it->size > largest || (is_16bit(type_of_it) && !op->on_16bit))
+    int     largest = op->largest - (is_half(type_of_it->dtype) && op->largest > 0);
+    if (shape_of_it->size > largest || (is_half(type_of_it->dtype) && !op->on_16bit))
         return;
     p.op = op;
     p.type = type_of_it;
@@ -736,10 +733,10 @@ static void do_line(const operation *op, const type *type_of_it, const shape *sh
 int main(int argc, char **argv) {
     size_t op, t, shape_of_it;
     int    i, count = 0;
-    begin("hashes", "operation, type, shape with its [class axis], hash of the losses, hash of the gradient", argc, argv);
-    for (op = 0; op < sizeof OPERATIONS / sizeof OPERATIONS[0]; op++)
-        for (t = 0; t < sizeof TYPES / sizeof TYPES[0]; t++)
-            for (shape_of_it = 0; shape_of_it < sizeof SHAPES / sizeof SHAPES[0]; shape_of_it++)
+    begin("operation, type, shape with its [class axis], hash of the losses, hash of the gradient", argc, argv);
+    for (op = 0; op < LENGTH_OF(OPERATIONS); op++)
+        for (t = 0; t < LENGTH_OF(TYPES); t++)
+            for (shape_of_it = 0; shape_of_it < LENGTH_OF(SHAPES); shape_of_it++)
                 do_line(&OPERATIONS[op], &TYPES[t], &SHAPES[shape_of_it]);
     if (list == NULL)
         return 0;

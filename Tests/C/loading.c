@@ -9,31 +9,16 @@
  */
 #define _GNU_SOURCE /* sched_getaffinity */
 
-#include <crossentropy.h>
+#define LAST_MESSAGE "" /* of the library, which is not linked */
+#include "common.h"
 
 #include <dirent.h>
 #include <dlfcn.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 extern char **environ;
-
-static long passed, failed;
-
-#define CHECK(condition) check((condition) != 0, #condition, __LINE__)
-
-static void check(int good, const char *text, int line) {
-    if (good) {
-        passed++;
-    } else {
-        failed++;
-        printf("FAIL line %d: %s\n", line, text);
-    }
-}
 
 /* What the kernel says about a thread's signals: its lines SigBlk, SigIgn and SigCgt. */
 #define BIT(signal) (1ULL << ((signal) - 1))
@@ -168,14 +153,10 @@ int main(int argc, char **argv) {
     float            one = 0, three = 0;
     int              threads;
 
-    if (argc != 2 || logits == NULL || labels == NULL) {
-        fprintf(stderr, "usage: loading LIBRARY\n");
-        return 2;
-    }
-    if (library_is_loaded()) {
-        fprintf(stderr, "loading: link this program without the library\n");
-        return 2;
-    }
+    if (argc != 2 || logits == NULL || labels == NULL)
+        stop("usage: loading LIBRARY");
+    if (library_is_loaded())
+        stop("link this program without the library");
     memset(&broken_pipe, 0, sizeof broken_pipe);
     broken_pipe.sa_handler = SIG_IGN; /* something to be left alone */
     sigaction(SIGPIPE, &broken_pipe, NULL);
@@ -184,10 +165,8 @@ int main(int argc, char **argv) {
     CHECK(threads_now() == 1);
 
     library = dlopen(argv[1], RTLD_NOW | RTLD_LOCAL);
-    if (library == NULL) {
-        fprintf(stderr, "loading: %s\n", dlerror());
-        return 2;
-    }
+    if (library == NULL)
+        stop(dlerror());
     CHECK(library_is_loaded());
     CHECK(same(signals_in("/proc/self/status"), before));
     CHECK(environment() == variables);
@@ -197,7 +176,7 @@ int main(int argc, char **argv) {
     FIND(options_init, "ce_options_init");
     FIND(num_threads, "ce_get_num_threads");
     if (failed > 0)
-        return 1;
+        return tally();
     CHECK(num_threads() == usual_threads());
 
     /* a small call of the default number of threads, and a large one of one thread: no thread yet */
@@ -223,6 +202,5 @@ int main(int argc, char **argv) {
 
     free(logits);
     free(labels);
-    printf("%ld passed, %ld failed\n", passed, failed);
-    return failed > 0;
+    return tally();
 }

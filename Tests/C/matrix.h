@@ -1,6 +1,12 @@
 /*
  * matrix.h - tensors of two dimensions in several memory layouts, or of one, for the programs that hash.h serves.
  */
+#ifndef MATRIX_H
+#define MATRIX_H
+
+#include "elements.h"
+#include "hash.h"
+
 typedef enum { CONTIGUOUS, PADDED, COLUMNS, BACKWARDS, ODD_ADDRESS, LAYOUTS } layout;
 
 /* Elements are counted row by row, also where `is_turned` has a view with the dimensions in the other order. */
@@ -77,3 +83,5 @@ static inline matrix rows_of(const matrix *m, int64_t first, int64_t count) {
     part.rows = part.shape[m->is_turned] = count;
     return part;
 }
+
+#endif

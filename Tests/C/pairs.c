@@ -8,27 +8,11 @@
  * and processor, for any number of threads, strides and alignment, and in place. Then pointers, memory and errors. Prints
  * the checks that fail, then "N passed, M failed"; the exit status is 0 if M is 0.
  */
+#include "calls.h"
 #include "hash.h"
 #include "matrix.h"
-#include "outputs.h"
 
 #include <pthread.h>
-
-static ce_tensor tensor(const void *data, int32_t dtype, int32_t ndim, const int64_t *shape, const int64_t *strides) {
-    ce_tensor view;
-    view.data    = (void *)(uintptr_t)data;
-    view.dtype   = dtype;
-    view.ndim    = ndim;
-    view.shape   = shape;
-    view.strides = strides;
-    return view;
-}
-
-static ce_options defaults(void) {
-    ce_options options;
-    ce_options_init(&options, sizeof options);
-    return options;
-}
 
 /* Bits ---------------------------------------------------------------------------------------- */
 
@@ -96,13 +80,13 @@ static const problem PROBLEMS[] = {
 
 static uint64_t state;
 
-static double uniform(void) { return next_number(&state, 53, 0, -52); } /* in [-1, 1) */
+static double uniform(void) { return next_uniform(&state); }
 
 /* The number with as many bits as an f16 or bf16 has, cut, not rounded; nothing of those below f16's normal ones. */
 static double cut(int32_t dtype, double value) {
     float    single = (float)value;
     uint32_t bits = bits_of(single);
-    if (dtype != CE_F16 && dtype != CE_BF16) return value;
+    if (!is_half(dtype)) return value;
     bits &= dtype == CE_F16 ? 0xFFFFE000 : 0xFFFF0000;
     if (dtype == CE_F16 && fabs(value) < 0x1p-14) bits &= 0x80000000;
     memcpy(&single, &bits, sizeof bits);
@@ -130,8 +114,6 @@ static void make_special(matrix *m) {
     put(at(m, 2 * C + C / 2), m->dtype, NAN);
     put(at(m, 4 * C + C / 2), m->dtype, INFINITY);
 }
-
-static int is_integer(int32_t dtype) { return dtype >= CE_I8; }
 
 enum { OUTPUTS = 3 };
 static const char *const OUTPUT_NAMES[OUTPUTS] = {"loss", "gradient", "gradient of the target"};
@@ -221,7 +203,7 @@ static void run(const problem *p, layout where, int32_t threads, int in_place, u
 static void bits(void) {
     static const char *const LAYOUT_NAMES[LAYOUTS] = {"contiguous", "padded", "columns", "backwards", "odd address"};
     size_t i;
-    for (i = 0; i < sizeof PROBLEMS / sizeof *PROBLEMS; i++) {
+    for (i = 0; i < LENGTH_OF(PROBLEMS); i++) {
         const problem *p = &PROBLEMS[i];
         uint64_t       want[OUTPUTS], got[OUTPUTS];
         char           line[LINE], name[LINE];
@@ -262,7 +244,7 @@ static void gaps(void) {
     for (which = 0; which < 3; which++) {
         for (target_is_wide = 0; target_is_wide < 2; target_is_wide++) {
             double     copy[A * B * C];
-            ce_tensor  input = tensor(x, CE_F64, 3, shape, dense), output = tensor(grad, CE_F64, 3, shape, dense);
+            ce_tensor  input = tensor_of(x, CE_F64, 3, shape, dense), output = tensor_of(grad, CE_F64, 3, shape, dense);
             ce_tensor  target, probs, extra, l;
             ce_options options = defaults();
             for (i = 0; i < A * WIDE * C; i++) out[0][i] = out[1][i] = 7;
@@ -270,21 +252,21 @@ static void gaps(void) {
                 const double *from = which == 1 ? v : q;
                 for (i = 0; i < A; i++)
                     for (k = 0; k < B * C; k++) copy[i * B * C + k] = from[i * WIDE * C + k];
-                l                 = tensor(loss[j], CE_F64, 2, rows, NULL);
+                l                 = tensor_of(loss[j], CE_F64, 2, rows, NULL);
                 options.reduction = CE_REDUCTION_NONE;
-                target            = tensor(copy, CE_F64, 3, shape, dense);
-                extra             = tensor(out[j], CE_F64, 3, shape, j == 0 ? padded : dense);
+                target            = tensor_of(copy, CE_F64, 3, shape, dense);
+                extra             = tensor_of(out[j], CE_F64, 3, shape, j == 0 ? padded : dense);
                 if (which == 0) { /* grad_target */
                     const ce_outputs outputs = {sizeof outputs, &l, &output, &extra, NULL};
                     CHECK(ce_cross_entropy(&input, -1, &target, &options, &outputs) == CE_OK);
                 } else if (which == 1) { /* the vector */
-                    ce_tensor vector = tensor(j == 0 ? v : copy, CE_F64, 3, shape, j == 0 ? padded : dense);
-                    extra            = tensor(out[j], CE_F64, 3, shape, dense);
-                    target           = tensor(q, CE_F64, 3, shape, target_is_wide ? padded : dense);
+                    ce_tensor vector = tensor_of(j == 0 ? v : copy, CE_F64, 3, shape, j == 0 ? padded : dense);
+                    extra            = tensor_of(out[j], CE_F64, 3, shape, dense);
+                    target           = tensor_of(q, CE_F64, 3, shape, target_is_wide ? padded : dense);
                     CHECK(ce_hessian_vector_product(&input, -1, &target, &options, &vector, &extra) == CE_OK);
                 } else { /* the probabilities of named classes */
-                    probs                = tensor(j == 0 ? q : copy, CE_F64, 3, shape, j == 0 ? padded : dense);
-                    target               = tensor(named, CE_I64, 3, shape, NULL);
+                    probs                = tensor_of(j == 0 ? q : copy, CE_F64, 3, shape, j == 0 ? padded : dense);
+                    target               = tensor_of(named, CE_I64, 3, shape, NULL);
                     options.target_probs = &probs;
                     CHECK(ce_cross_entropy(&input, -1, &target, &options, OUTPUTS(&l, NULL)) == CE_OK);
                 }
@@ -313,12 +295,12 @@ static void *on_a_small_stack(void *argument) {
     static ce_partial partials[SMALL_ROWS];
     const int64_t     shape[2] = {SMALL_ROWS, SMALL_CLASSES}, few[2] = {SMALL_ROWS, 4}, rows = SMALL_ROWS;
     const int64_t     columns[2] = {1, SMALL_ROWS};
-    ce_tensor         input = tensor(x, CE_F64, 2, shape, NULL), turned = tensor(x, CE_F64, 2, shape, columns);
-    ce_tensor         turned_single = tensor(single, CE_F32, 2, shape, columns);
-    ce_tensor         dense = tensor(q, CE_F64, 2, shape, NULL), label = tensor(labels, CE_I64, 1, &rows, NULL);
-    ce_tensor         sparse = tensor(named, CE_I64, 2, few, NULL), probs = tensor(q, CE_F64, 2, few, NULL);
-    ce_tensor         grad = tensor(g, CE_F64, 2, shape, NULL), target_grad = tensor(t, CE_F64, 2, shape, NULL);
-    ce_tensor         l = tensor(loss, CE_F64, 0, NULL, NULL);
+    ce_tensor         input = tensor_of(x, CE_F64, 2, shape, NULL), turned = tensor_of(x, CE_F64, 2, shape, columns);
+    ce_tensor         turned_single = tensor_of(single, CE_F32, 2, shape, columns);
+    ce_tensor         dense = tensor_of(q, CE_F64, 2, shape, NULL), label = tensor_of(labels, CE_I64, 1, &rows, NULL);
+    ce_tensor         sparse = tensor_of(named, CE_I64, 2, few, NULL), probs = tensor_of(q, CE_F64, 2, few, NULL);
+    ce_tensor         grad = tensor_of(g, CE_F64, 2, shape, NULL), target_grad = tensor_of(t, CE_F64, 2, shape, NULL);
+    ce_tensor         l = tensor_of(loss, CE_F64, 0, NULL, NULL);
     ce_row_stats      statistics;
     ce_outputs        all = {sizeof all, &l, &grad, NULL, &statistics};
     ce_options        options;
@@ -385,8 +367,8 @@ static void extremes(void) {
     float          named[3] = {0.6f, 0.3f, 0.1f}, large[2] = {1e36f, 0};
     int64_t        shape[2] = {1, 3}, ten[2] = {1, 10}, two[2] = {1, 2}, classes[3] = {0, 1, 2};
     double         wide[10] = {0};
-    ce_tensor      input = tensor(half, CE_F16, 2, huge, still), y = tensor(&label, CE_I64, 1, &one, NULL);
-    ce_tensor      l = tensor(&loss, CE_F64, 0, NULL, NULL), z, t, g, probs;
+    ce_tensor      input = tensor_of(half, CE_F16, 2, huge, still), y = tensor_of(&label, CE_I64, 1, &one, NULL);
+    ce_tensor      l = tensor_of(&loss, CE_F64, 0, NULL, NULL), z, t, g, probs;
     ce_options     options = defaults();
     int            i;
     options.threads = 256;
@@ -394,20 +376,20 @@ static void extremes(void) {
 
     /* More dimensions than most tensors have. */
     for (i = 0; i < 40; i++) many[i] = i == 39 ? 3 : 1;
-    z = tensor(x, CE_F64, 40, many, NULL);
-    t = tensor(q, CE_F64, 40, many, NULL);
-    g = tensor(grad, CE_F64, 40, many, NULL);
+    z = tensor_of(x, CE_F64, 40, many, NULL);
+    t = tensor_of(q, CE_F64, 40, many, NULL);
+    g = tensor_of(grad, CE_F64, 40, many, NULL);
     CHECK(ce_kl_divergence(&z, -1, &t, NULL, OUTPUTS(&l, &g)) == CE_OK);
     p[0] = loss;
-    z = tensor(x, CE_F64, 2, shape, NULL);
-    t = tensor(q, CE_F64, 2, shape, NULL);
+    z = tensor_of(x, CE_F64, 2, shape, NULL);
+    t = tensor_of(q, CE_F64, 2, shape, NULL);
     CHECK(ce_kl_divergence(&z, -1, &t, NULL, OUTPUTS(&l, NULL)) == CE_OK && loss == p[0] && loss > 0);
 
     /* Probabilities that add up to a little more than 1 leave nothing to be spread. */
     options              = defaults();
-    z                    = tensor(wide, CE_F64, 2, ten, NULL);
-    t                    = tensor(classes, CE_I64, 2, shape, NULL);
-    probs                = tensor(named, CE_F32, 2, shape, NULL);
+    z                    = tensor_of(wide, CE_F64, 2, ten, NULL);
+    t                    = tensor_of(classes, CE_I64, 2, shape, NULL);
+    probs                = tensor_of(named, CE_F32, 2, shape, NULL);
     options.target_probs = &probs;
     options.target_rest  = CE_REST_SPREAD;
     CHECK((double)named[0] + named[1] + named[2] > 1);
@@ -418,18 +400,18 @@ static void extremes(void) {
     options             = defaults();
     options.temperature = 1.0 / 512;
     options.target_type = CE_TARGET_LOGITS;
-    z                   = tensor(large, CE_F32, 2, two, NULL);
+    z                   = tensor_of(large, CE_F32, 2, two, NULL);
     CHECK(ce_kl_divergence(&z, -1, &z, &options, OUTPUTS(&l, NULL)) == CE_OK && loss == 0);
 
     /* A temperature is 1 / logit_scale to the functions of logits, too. */
     options             = defaults();
     options.temperature = 2;
-    z                   = tensor(x, CE_F64, 2, shape, NULL);
-    g                   = tensor(few, CE_F64, 2, shape, NULL);
+    z                   = tensor_of(x, CE_F64, 2, shape, NULL);
+    g                   = tensor_of(few, CE_F64, 2, shape, NULL);
     CHECK(ce_softmax(&z, -1, &options, &g) == CE_OK);
     options             = defaults();
     options.logit_scale = 0.5;
-    g                   = tensor(expected, CE_F64, 2, shape, NULL);
+    g                   = tensor_of(expected, CE_F64, 2, shape, NULL);
     CHECK(ce_softmax(&z, -1, &options, &g) == CE_OK && memcmp(few, expected, 3 * sizeof *few) == 0);
 
     /* One kind of NaN, on every instruction set. */
@@ -453,13 +435,13 @@ static void errors(void) {
     const int64_t labels[2] = {0, 2}, named[2][2] = {{0, 1}, {2, 1}}, twice[2][2] = {{0, 1}, {2, 2}};
     const int64_t offsets[3] = {0, 3, 4}, backwards[3] = {0, 3, 2};
     const int64_t shape[2] = {2, 3}, few[2] = {2, 2}, four = 4, three = 3, two = 2;
-    ce_tensor     input = tensor(x, CE_F64, 2, shape, NULL), dense = tensor(q, CE_F64, 2, shape, NULL);
-    ce_tensor     label = tensor(labels, CE_I64, 1, &two, NULL), sparse = tensor(named, CE_I64, 2, few, NULL);
-    ce_tensor     repeated = tensor(twice, CE_I64, 2, few, NULL), probs = tensor(q, CE_F64, 2, few, NULL);
-    ce_tensor     list = tensor(named, CE_I64, 1, &four, NULL), list_probs = tensor(q, CE_F64, 1, &four, NULL);
-    ce_tensor     where = tensor(offsets, CE_I64, 1, &three, NULL), wrong = tensor(backwards, CE_I64, 1, &three, NULL);
-    ce_tensor     classes = tensor(other, CE_F64, 1, &three, NULL), l = tensor(&loss, CE_F64, 0, NULL, NULL);
-    ce_tensor     g = tensor(grad, CE_F64, 2, shape, NULL), t = tensor(target_grad, CE_F64, 2, shape, NULL);
+    ce_tensor     input = tensor_of(x, CE_F64, 2, shape, NULL), dense = tensor_of(q, CE_F64, 2, shape, NULL);
+    ce_tensor     label = tensor_of(labels, CE_I64, 1, &two, NULL), sparse = tensor_of(named, CE_I64, 2, few, NULL);
+    ce_tensor     repeated = tensor_of(twice, CE_I64, 2, few, NULL), probs = tensor_of(q, CE_F64, 2, few, NULL);
+    ce_tensor     list = tensor_of(named, CE_I64, 1, &four, NULL), list_probs = tensor_of(q, CE_F64, 1, &four, NULL);
+    ce_tensor     where = tensor_of(offsets, CE_I64, 1, &three, NULL), wrong = tensor_of(backwards, CE_I64, 1, &three, NULL);
+    ce_tensor     classes = tensor_of(other, CE_F64, 1, &three, NULL), l = tensor_of(&loss, CE_F64, 0, NULL, NULL);
+    ce_tensor     g = tensor_of(grad, CE_F64, 2, shape, NULL), t = tensor_of(target_grad, CE_F64, 2, shape, NULL);
     ce_options    options;
 
 #define REFUSED(call, setting, a, b) \
@@ -543,7 +525,7 @@ static void errors(void) {
 }
 
 int main(int count, char **arguments) {
-    begin("pairs", "operation, type, shape with its [class axis], hashes of the loss, gradient and gradient of the target", count,
+    begin("operation, type, shape with its [class axis], hashes of the loss, gradient and gradient of the target", count,
           arguments);
     bits();
     if (list == NULL) return 0;

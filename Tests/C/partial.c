@@ -9,6 +9,7 @@
  * instruction set and processor. Then pointers, memory and errors. Prints the checks that fail, then
  * "N passed, M failed"; the exit status is 0 if M is 0.
  */
+#include "calls.h"
 #include "hash.h"
 
 /* Bits ---------------------------------------------------------------------------------------- */
@@ -17,17 +18,7 @@ enum { ROWS = 6, BLOCKS = 8, CLASSES = BLOCKS * CE_BLOCK - 1000, MOST = 8 };
 
 static uint64_t state;
 
-static double uniform(void) { return next_number(&state, 53, 0, -52); } /* in [-1, 1) */
-
-static ce_tensor tensor(const void *data, int32_t dtype, int32_t ndim, const int64_t *shape, const int64_t *strides) {
-    ce_tensor view;
-    view.data    = (void *)(uintptr_t)data;
-    view.dtype   = dtype;
-    view.ndim    = ndim;
-    view.shape   = shape;
-    view.strides = strides;
-    return view;
-}
+static double uniform(void) { return next_uniform(&state); }
 
 typedef struct {
     const char *name;
@@ -68,12 +59,12 @@ static void run(const problem *p, int slices, int first, int threads, uint64_t *
     const int64_t rows    = ROWS;
     const int64_t strides[2] = {CLASSES, 1};
     const size_t  size    = size_of(p->dtype);
-    ce_tensor     target  = tensor(labels, CE_I64, 1, &rows, NULL);
+    ce_tensor     target  = tensor_of(labels, CE_I64, 1, &rows, NULL);
     double        loss[ROWS];
-    ce_tensor     losses  = tensor(loss, CE_F64, p->is_weighted ? 0 : 1, &rows, NULL);
+    ce_tensor     losses  = tensor_of(loss, CE_F64, p->is_weighted ? 0 : 1, &rows, NULL);
     const int64_t classes = CLASSES;
-    ce_tensor     weight  = tensor(weights, CE_F64, 1, &classes, NULL);
-    ce_tensor     sample_weight = tensor(sample_weights, CE_F32, 1, &rows, NULL);
+    ce_tensor     weight  = tensor_of(weights, CE_F64, 1, &classes, NULL);
+    ce_tensor     sample_weight = tensor_of(sample_weights, CE_F32, 1, &rows, NULL);
     int64_t       shape[MOST][2];
     ce_options    options;
     int           i;
@@ -96,7 +87,7 @@ static void run(const problem *p, int slices, int first, int threads, uint64_t *
         ce_tensor     input;
         shape[i][0] = ROWS;
         shape[i][1] = (end < CLASSES ? end : CLASSES) - start;
-        input       = tensor(logits + (size_t)start * size, p->dtype, 2, shape[i], strides);
+        input       = tensor_of(logits + (size_t)start * size, p->dtype, 2, shape[i], strides);
         CHECK(ce_partial_compute(&input, 1, start, &target, &options, statistics[i]) == CE_OK);
     }
     for (i = 1; i < slices; i++) /* first + 1, first + 2 ..., around */
@@ -104,8 +95,8 @@ static void run(const problem *p, int slices, int first, int threads, uint64_t *
     CHECK(ce_partial_loss(statistics[first], ROWS, CLASSES, &options, &losses) == CE_OK);
     for (i = 0; i < slices; i++) {
         const int64_t start = (int64_t)BLOCKS * i / slices * CE_BLOCK;
-        ce_tensor     input = tensor(logits + (size_t)start * size, p->dtype, 2, shape[i], strides);
-        ce_tensor     output = tensor(grad + (size_t)start * size, p->dtype, 2, shape[i], strides);
+        ce_tensor     input = tensor_of(logits + (size_t)start * size, p->dtype, 2, shape[i], strides);
+        ce_tensor     output = tensor_of(grad + (size_t)start * size, p->dtype, 2, shape[i], strides);
         CHECK(ce_partial_grad(&input, -1, start, statistics[first], CLASSES, &options, &output) == CE_OK);
     }
     hashes[0] = hash_bytes(HASH_OF_NOTHING, statistics[first], sizeof statistics[first]);
@@ -119,7 +110,7 @@ static void check_bits(void) {
     int              c;
     for (c = 0; c < CLASSES; c++) weights[c] = 0.5 + c % 5 / 4.0;
     for (c = 0; c < ROWS; c++) sample_weights[c] = (float)(c % 3);
-    for (n = 0; n < sizeof PROBLEMS / sizeof PROBLEMS[0]; n++) {
+    for (n = 0; n < LENGTH_OF(PROBLEMS); n++) {
         const problem *p = &PROBLEMS[n];
         uint64_t       want[OUTPUTS], got[OUTPUTS];
         char           line[LINE], name[LINE];
@@ -156,9 +147,9 @@ static void check_arguments(void) {
     const float    x[6] = {0, 1, 2, 3, 4, 5};
     const int64_t  y[2] = {2, 0};
     const float    mass[6] = {0};
-    ce_tensor      input = tensor(x, CE_F32, 2, shape, NULL), target = tensor(y, CE_I64, 1, &rows, NULL), other;
+    ce_tensor      input = tensor_of(x, CE_F32, 2, shape, NULL), target = tensor_of(y, CE_I64, 1, &rows, NULL), other;
     float          loss = 7, g[6], before[6];
-    ce_tensor      output = tensor(&loss, CE_F32, 0, NULL, NULL), gradient = tensor(g, CE_F32, 2, shape, NULL);
+    ce_tensor      output = tensor_of(&loss, CE_F32, 0, NULL, NULL), gradient = tensor_of(g, CE_F32, 2, shape, NULL);
     ce_partial     p[2], q[2];
     ce_options     options;
 
@@ -168,7 +159,7 @@ static void check_arguments(void) {
     FAILS(CE_ERROR_NULL_POINTER, ce_partial_compute(NULL, 1, 0, &target, NULL, p));
     FAILS(CE_ERROR_NULL_POINTER, ce_partial_compute(&input, 1, 0, NULL, NULL, p));
     FAILS(CE_ERROR_NULL_POINTER, ce_partial_compute(&input, 1, 0, &target, NULL, NULL));
-    other = tensor(x, CE_F32, 2, no_class, NULL);
+    other = tensor_of(x, CE_F32, 2, no_class, NULL);
     FAILS(CE_ERROR_SHAPE, ce_partial_compute(&other, 1, 0, &target, NULL, p));
     FAILS(CE_ERROR_SHAPE, ce_partial_compute(&input, 2, 0, &target, NULL, p));
     FAILS(CE_ERROR_SHAPE, ce_partial_compute(&input, 0, 0, &target, NULL, p));
@@ -176,11 +167,11 @@ static void check_arguments(void) {
     FAILS(CE_ERROR_SHAPE, ce_partial_compute(&input, 1, -CE_BLOCK, &target, NULL, p));
     FAILS(CE_ERROR_SHAPE, ce_partial_compute(&input, 1, INT64_MIN, &target, NULL, p));
     FAILS(CE_ERROR_OVERFLOW, ce_partial_compute(&input, 1, INT64_MAX / CE_BLOCK * CE_BLOCK, &target, NULL, p));
-    other = tensor(mass, CE_F32, 2, shape, NULL);
+    other = tensor_of(mass, CE_F32, 2, shape, NULL);
     FAILS(CE_ERROR_DTYPE, ce_partial_compute(&input, 1, 0, &other, NULL, p));
-    other = tensor(p, CE_I64, 1, &rows, NULL);
+    other = tensor_of(p, CE_I64, 1, &rows, NULL);
     FAILS(CE_ERROR_OVERLAP, ce_partial_compute(&input, 1, 0, &other, NULL, p));
-    other = tensor((char *)p + 400, CE_F32, 2, shape, NULL);
+    other = tensor_of((char *)p + 400, CE_F32, 2, shape, NULL);
     FAILS(CE_ERROR_OVERLAP, ce_partial_compute(&other, 1, 0, &target, NULL, p));
     ce_options_init(&options, sizeof options);
     options.input_type = CE_INPUT_PROBS;
@@ -242,7 +233,7 @@ static void check_arguments(void) {
     FAILS(CE_ERROR_PARTIAL, ce_partial_loss(p, 2, 4, NULL, &output));
     FAILS(CE_ERROR_PARTIAL, ce_partial_loss(p, 2, INT64_C(1) << 62, NULL, &output));
     FAILS(CE_ERROR_PARTIAL, ce_partial_loss(q, 2, 0, NULL, &output));
-    other = tensor(x, CE_F32, 1, &rows, NULL);
+    other = tensor_of(x, CE_F32, 1, &rows, NULL);
     options.weight = &other;
     FAILS(CE_ERROR_SHAPE, ce_partial_loss(p, 2, 3, &options, &output));
     options.weight        = NULL;
@@ -251,9 +242,9 @@ static void check_arguments(void) {
     options.sample_weight = NULL;
     options.reduction     = CE_REDUCTION_NONE;
     FAILS(CE_ERROR_SHAPE, ce_partial_loss(p, 2, 3, &options, &output));
-    other = tensor(g, CE_F32, 1, &three, NULL);
+    other = tensor_of(g, CE_F32, 1, &three, NULL);
     FAILS(CE_ERROR_SHAPE, ce_partial_loss(p, 2, 3, &options, &other));
-    other = tensor(p, CE_F64, 1, &rows, NULL);
+    other = tensor_of(p, CE_F64, 1, &rows, NULL);
     FAILS(CE_ERROR_OVERLAP, ce_partial_loss(p, 2, 3, &options, &other));
     CHECK(loss == 7);
     FAILS(CE_OK, ce_partial_loss(p, 2, 3, NULL, &output));
@@ -267,9 +258,9 @@ static void check_arguments(void) {
     FAILS(CE_ERROR_NULL_POINTER, ce_partial_grad(&input, 1, 0, NULL, 3, NULL, &gradient));
     FAILS(CE_ERROR_NULL_POINTER, ce_partial_grad(&input, 1, 0, p, 3, NULL, NULL));
     FAILS(CE_ERROR_SHAPE, ce_partial_grad(&input, 1, CE_BLOCK, p, 3, NULL, &gradient));
-    other = tensor(g, CE_F64, 2, shape, NULL);
+    other = tensor_of(g, CE_F64, 2, shape, NULL);
     FAILS(CE_ERROR_DTYPE, ce_partial_grad(&input, 1, 0, p, 3, NULL, &other));
-    other = tensor(x + 1, CE_F32, 2, shape, NULL);
+    other = tensor_of(x + 1, CE_F32, 2, shape, NULL);
     FAILS(CE_ERROR_OVERLAP, ce_partial_grad(&input, 1, 0, p, 3, NULL, &other));
     p[1].dtype = CE_F64;
     FAILS(CE_ERROR_PARTIAL, ce_partial_grad(&input, 1, 0, p, 3, NULL, &gradient));
@@ -287,8 +278,8 @@ static void check_accumulator(void) {
     const double   loss[4] = {1e300, 0.5, -1e300, NAN};
     const float    weight[4] = {1, 2, 1, 0};
     const uint8_t  correct[4] = {1, 0, 3, 1};
-    ce_tensor      losses = tensor(loss, CE_F64, 1, &rows, NULL), weights = tensor(weight, CE_F32, 1, &rows, NULL);
-    ce_tensor      flags = tensor(correct, CE_U8, 1, &rows, NULL), other;
+    ce_tensor      losses = tensor_of(loss, CE_F64, 1, &rows, NULL), weights = tensor_of(weight, CE_F32, 1, &rows, NULL);
+    ce_tensor      flags = tensor_of(correct, CE_U8, 1, &rows, NULL), other;
     ce_accumulator a, b, before;
     double         mean, sum, total;
 
@@ -318,15 +309,15 @@ static void check_accumulator(void) {
     FAILS(CE_ERROR_DTYPE, ce_accumulator_add(&a, &flags, NULL, NULL));
     FAILS(CE_ERROR_DTYPE, ce_accumulator_add(&a, &losses, &flags, NULL));
     FAILS(CE_ERROR_DTYPE, ce_accumulator_add(&a, &losses, NULL, &losses));
-    other = tensor(weight, CE_F32, 1, &three, NULL);
+    other = tensor_of(weight, CE_F32, 1, &three, NULL);
     FAILS(CE_ERROR_SHAPE, ce_accumulator_add(&a, &losses, &other, NULL));
-    other = tensor((char *)&a + 592, CE_F64, 0, NULL, NULL);
+    other = tensor_of((char *)&a + 592, CE_F64, 0, NULL, NULL);
     FAILS(CE_ERROR_OVERLAP, ce_accumulator_add(&a, &other, NULL, NULL));
     CHECK(memcmp(&a, &before, sizeof a) == 0);
 }
 
 int main(int argc, char **argv) {
-    begin("partial", "operation, type, shape with its [class axis], hashes of the statistics, loss and gradient", argc, argv);
+    begin("operation, type, shape with its [class axis], hashes of the statistics, loss and gradient", argc, argv);
     check_bits();
     if (list == NULL)
         return 0;

@@ -13,9 +13,9 @@
  * The last line is "N passed, M failed", in pairs of line and configuration; the exit status is 0 if M is 0. To check
  * another instruction set, set CROSSENTROPY_ISA; another way through the rows, CROSSENTROPY_ROUTE.
  */
+#include "calls.h"
 #include "hash.h"
 #include "matrix.h"
-#include "outputs.h"
 
 /* What is computed --------------------------------------------------------------------------- */
 
@@ -342,7 +342,7 @@ static void do_line(problem *p, int is_large) {
     if (is_quick && is_large)
         return;
     make_problem(p);
-    for (i = 0; i < sizeof CONFIGURATIONS / sizeof CONFIGURATIONS[0]; i++) {
+    for (i = 0; i < LENGTH_OF(CONFIGURATIONS); i++) {
         if (!is_meant(p, &CONFIGURATIONS[i]))
             continue;
         compute(p, &CONFIGURATIONS[i], got);
@@ -357,10 +357,9 @@ static void do_line(problem *p, int is_large) {
 
 int main(int argc, char **argv) {
     size_t op, s;
-    begin("statistics",
-          "operation, type, shape with its [class axis], hashes of lse, max, argmax, entropy, target_prob and target_rank", argc, argv);
-    for (op = 0; op < sizeof OPERATIONS / sizeof OPERATIONS[0]; op++)
-        for (s = 0; s < sizeof SHAPES / sizeof SHAPES[0]; s++) {
+    begin("operation, type, shape with its [class axis], hashes of lse, max, argmax, entropy, target_prob and target_rank", argc, argv);
+    for (op = 0; op < LENGTH_OF(OPERATIONS); op++)
+        for (s = 0; s < LENGTH_OF(SHAPES); s++) {
             problem p;
             for (p.type = 0; p.type < 4; p.type++) {
                 p.op = &OPERATIONS[op];
