@@ -74,8 +74,10 @@ CXX_FLAGS = -std=c++17 -Wall -Wextra -pedantic -Werror -Iinclude
 C_LIBS    = $(LIBRARY) -Wl,-rpath,$(CURDIR)/$(dir $(LIBRARY)) -lm -ldl -pthread
 CONSUMERS = vectors accepts contract loading example hashes binary partial pairs halves statistics messages cancel
 
+C_HEADERS = $(wildcard Tests/C/*.h Tests/C/*/*.h)
+
 define compile_with
-build/$(1)/%: Tests/C/%.c $(wildcard Tests/C/*.h) include/crossentropy.h $(LIBRARY)
+build/$(1)/%: Tests/C/%.c $(C_HEADERS) include/crossentropy.h $(LIBRARY)
 	@mkdir -p $$(@D)
 	$(1) $(C_FLAGS) $$< -o $$@ $(C_LIBS)
 build/$(1)/loading: Tests/C/loading.c Tests/C/common.h include/crossentropy.h
