@@ -68,12 +68,11 @@ build/vectors.txt: Tests/Vectors/vectors.json tools/flatten_vectors.py
 	@mkdir -p build
 	$(PYTHON) tools/flatten_vectors.py $@
 
-# C programs, under each compiler: build/gcc/vectors, build/clang/contract ...
+# C programs, under each compiler: build/gcc/vectors, build/clang/threads ... What they share are headers.
 C_FLAGS   = -std=c99 -Wall -Wextra -pedantic -Werror -O1 -Iinclude
 CXX_FLAGS = -std=c++17 -Wall -Wextra -pedantic -Werror -Iinclude
 C_LIBS    = $(LIBRARY) -Wl,-rpath,$(CURDIR)/$(dir $(LIBRARY)) -lm -ldl -pthread
-CONSUMERS = vectors accepts contract loading example hashes binary partial pairs halves statistics messages cancel
-
+C_PROGRAMS = $(patsubst Tests/C/%.c,%,$(wildcard Tests/C/*.c))
 C_HEADERS = $(wildcard Tests/C/*.h Tests/C/*/*.h)
 
 define compile_with
@@ -89,7 +88,6 @@ build/$(1)/header: Tests/C/header.cpp include/crossentropy.h $(LIBRARY)
 endef
 $(eval $(call compile_with,gcc,g++))
 $(eval $(call compile_with,clang,clang++))
-build/gcc/cancel build/clang/cancel: Tests/C/closed_pages.h
 
 $(LIBRARY):
 	$(MAKE) build
@@ -194,7 +192,7 @@ c-vectors: build build/vectors.txt
 COMPILERS = gcc $(if $(ALL),clang)
 c-programs: c-vectors
 	@tools/require.sh g++ clang
-	@$(MAKE) -s --no-print-directory $(foreach cc,$(COMPILERS),$(patsubst %,build/$(cc)/%,$(CONSUMERS))) \
+	@$(MAKE) -s --no-print-directory $(foreach cc,$(COMPILERS),$(patsubst %,build/$(cc)/%,$(C_PROGRAMS))) \
 		build/gcc/header build/clang/header
 
 test-c: c-programs

@@ -12,6 +12,7 @@ if [ "$(uname -m)" = aarch64 ]; then
     exit 0
 fi
 tools/require.sh swift aarch64-linux-gnu-gcc qemu-aarch64
+. tools/c_programs.sh
 
 root=/usr/aarch64-linux-gnu  # Debian's cross toolchain
 out=build/arm64
@@ -37,7 +38,7 @@ aarch64-linux-gnu-gcc -O2 -fPIC -ISources/KernelABI/include -ISources/Shims/incl
 aarch64-linux-gnu-gcc -shared $out/{Kernels,Core,CABI,Shims}.o -o $library -lm \
     -Wl,--version-script=Sources/CABI/exports.map,-soname=libcrossentropy.so.0,-z,nodelete,-z,defs,-z,text,-z,relro,-z,now \
     -Wl,--gc-sections,--strip-all
-for program in example vectors contract hashes binary partial pairs halves statistics messages; do
+for program in example vectors "${plain_programs[@]}" "${text_programs[@]}" "${list_programs[@]}" "${long_list_programs[@]}"; do
     aarch64-linux-gnu-gcc -std=c99 -Wall -Wextra -pedantic -Werror -O2 -Iinclude Tests/C/$program.c \
         -o $out/$program $library '-Wl,-rpath,$ORIGIN' -lm -pthread
 done
@@ -78,17 +79,18 @@ same() { # a title, then what must be equal
 }
 
 same "example" emulated $out/example
-# User-mode emulation does not survive fork in a process with threads.
-tests "contract" emulated $out/contract --without-fork
+# But for fork: user-mode emulation does not survive one in a process with threads.
+for program in "${plain_programs[@]}" "${text_programs[@]}"; do
+    tests "$program" emulated $out/$program
+done
 tests "vectors" emulated $out/vectors "$flat" --results $out/results.txt
 "$host_vectors" "$flat" --results $out/host-results.txt >/dev/null || true
 same "vectors: every result with the bits of $(uname -m)" cmp $out/results.txt $out/host-results.txt
-tests "partial" emulated $out/partial "$lists/partial.txt"
-tests "pairs" emulated $out/pairs "$lists/pairs.txt"
-tests "halves" emulated $out/halves
-tests "messages" emulated $out/messages
-tests "hashes" emulated $out/hashes "$lists/hashes.txt" --quick
-tests "hashes of binary cross-entropy" emulated $out/binary "$lists/binary.txt" --quick
-tests "hashes of statistics" emulated $out/statistics "$lists/statistics.txt" --quick
+for program in "${list_programs[@]}"; do
+    tests "$program" emulated $out/$program "$lists/$program.txt"
+done
+for program in "${long_list_programs[@]}"; do
+    tests "$program" emulated $out/$program "$lists/$program.txt" --quick
+done
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]

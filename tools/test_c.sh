@@ -7,13 +7,36 @@ if [ "${1:-}" = all ]; then
 else
     is_all=0 compilers=(gcc) quick=--quick
 fi
+. tools/c_programs.sh
 library=python/crossentropy/lib/libcrossentropy.so.0
 failures=0
+commands= # all that has been run
 
 check() { # a title, then the command
     echo "--- $1"
     shift
+    commands+=" $* "
     "$@" || { echo "FAILED: $*"; failures=$((failures + 1)); }
+}
+
+everywhere() { # a title, a compiler, then variables of the environment
+    local title=$1 bin=build/$2 program
+    shift 2
+    for program in "${plain_programs[@]}"; do
+        check "$title: $program" env "$@" $bin/$program
+    done
+    for program in "${list_programs[@]}"; do
+        check "$title: $program" env "$@" $bin/$program Tests/Hashes/$program.txt
+    done
+    check "$title: vectors" env "$@" $bin/vectors build/vectors.txt
+}
+
+long_lists() { # a title, a compiler, --quick or nothing, then variables of the environment
+    local title=$1 bin=build/$2 quick=$3 program
+    shift 3
+    for program in "${long_list_programs[@]}"; do
+        check "$title: $program" env "$@" $bin/$program Tests/Hashes/$program.txt $quick
+    done
 }
 
 # A locale with a decimal comma for the messages, where the system has the means; otherwise the program does without.
@@ -26,45 +49,40 @@ check "clang++: the header under C++17" build/clang/header
 for compiler in "${compilers[@]}"; do
     check "$compiler: the example" build/$compiler/example
     check "$compiler: loading" build/$compiler/loading $library
-    check "$compiler: contract" build/$compiler/contract
     check "$compiler: options of each function" build/$compiler/accepts include/crossentropy.h
-    check "$compiler: vectors" build/$compiler/vectors build/vectors.txt
-    check "$compiler: partial" build/$compiler/partial Tests/Hashes/partial.txt
-    check "$compiler: messages" env LOCPATH=build/locales build/$compiler/messages
-    check "$compiler: pairs" build/$compiler/pairs Tests/Hashes/pairs.txt
-    check "$compiler: halves" build/$compiler/halves
     check "$compiler: cancel" build/$compiler/cancel
+    check "$compiler: fork" build/$compiler/fork
+    for program in "${text_programs[@]}"; do
+        check "$compiler: $program" env LOCPATH=build/locales build/$compiler/$program
+    done
+    everywhere $compiler $compiler
 done
-check "hashes" build/gcc/hashes Tests/Hashes/hashes.txt
-check "hashes of binary cross-entropy" build/gcc/binary Tests/Hashes/binary.txt
-check "hashes of statistics" build/gcc/statistics Tests/Hashes/statistics.txt
+long_lists gcc gcc ""
 # Which instruction set runs is decided below Core: what differs is how the same lines of Kernels were compiled.
 for isa in avx2 baseline; do
-    check "$isa: contract" env CROSSENTROPY_ISA=$isa build/gcc/contract
-    check "$isa: vectors" env CROSSENTROPY_ISA=$isa build/gcc/vectors build/vectors.txt
-    check "$isa: partial" env CROSSENTROPY_ISA=$isa build/gcc/partial Tests/Hashes/partial.txt
-    check "$isa: pairs" env CROSSENTROPY_ISA=$isa build/gcc/pairs Tests/Hashes/pairs.txt
-    check "$isa: halves" env CROSSENTROPY_ISA=$isa build/gcc/halves
-    check "$isa: hashes" env CROSSENTROPY_ISA=$isa build/gcc/hashes Tests/Hashes/hashes.txt $quick
-    check "$isa: hashes of binary cross-entropy" env CROSSENTROPY_ISA=$isa build/gcc/binary Tests/Hashes/binary.txt $quick
-    check "$isa: hashes of statistics" env CROSSENTROPY_ISA=$isa build/gcc/statistics Tests/Hashes/statistics.txt $quick
+    check "$isa: fork" env CROSSENTROPY_ISA=$isa build/gcc/fork
+    everywhere $isa gcc CROSSENTROPY_ISA=$isa
+    long_lists $isa gcc "$quick" CROSSENTROPY_ISA=$isa
 done
 # The ways through rows of logits, which the shape and layout of a call choose among (Sources/Core/Route.swift).
 for route in rows columns shared; do
     check "route $route: vectors" env CROSSENTROPY_ROUTE=$route build/gcc/vectors build/vectors.txt
     check "route $route: hashes" env CROSSENTROPY_ROUTE=$route build/gcc/hashes Tests/Hashes/hashes.txt --quick
-    check "route $route: hashes of statistics" env CROSSENTROPY_ROUTE=$route build/gcc/statistics Tests/Hashes/statistics.txt
+    check "route $route: statistics" env CROSSENTROPY_ROUTE=$route build/gcc/statistics Tests/Hashes/statistics.txt
 done
 # A processor without AVX: an instruction beyond the baseline would end the program.
 if [ "$(uname -m)" = x86_64 ]; then
     check "without AVX (emulated): vectors" qemu-x86_64 -cpu Nehalem build/gcc/vectors build/vectors.txt $quick
 fi
 if [ $is_all = 1 ]; then
-    check "clang: hashes" build/clang/hashes Tests/Hashes/hashes.txt --quick
-    check "clang: hashes of binary cross-entropy" build/clang/binary Tests/Hashes/binary.txt --quick
-    check "clang: hashes of statistics" build/clang/statistics Tests/Hashes/statistics.txt --quick
+    long_lists clang clang --quick
     for isa in avx2 baseline; do
         check "$isa: cancel" env CROSSENTROPY_ISA=$isa build/gcc/cancel
     done
 fi
+
+for file in Tests/C/*.c; do
+    program=$(basename "$file" .c)
+    [[ $commands == *" build/gcc/$program "* ]] || { echo "FAILED: $file is not run"; failures=$((failures + 1)); }
+done
 [ $failures = 0 ]

@@ -41,7 +41,7 @@ def sources() -> dict[str, str]:
         path.name: path.read_text(encoding="utf-8")
         for place in PLACES
         for path in (ROOT / place).rglob("*")
-        if path.suffix in (".py", ".swift", ".c", ".sh")
+        if path.suffix in (".py", ".swift", ".c", ".h", ".sh")
     }
 
 
