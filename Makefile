@@ -228,7 +228,8 @@ test-python: $(VENV)/ready build
 
 # On the others, at night the whole suite. By day without what computes little, what test-c runs on each set (the vectors),
 # what forces the sets itself, and KL divergence, whose cost is the reference's and whose bits are held by pairs.c.
-NOT_AGAIN = $(call test_files,api arrays claims errors interrupts isa kl sklearn torch torch_binary torch_kl vectors version)
+NOT_AGAIN = $(call test_files,api array_outputs array_packages arrays claims documentation errors import interrupts isa kl \
+	kl_values messages option_errors sklearn threads vectors version) $(wildcard python/tests/test_torch*.py)
 AGAIN     = $(filter-out $(NOT_AGAIN),$(wildcard python/tests/test_*.py)) $(COMPUTE)
 # Nor what only looks at arguments, or at the reference.
 COMPUTE   = -k "not overlap and not the_reference_differentiates"
@@ -239,7 +240,7 @@ test-python-avx2 test-python-baseline: test-python-%: $(VENV)/ready build
 # Each way through rows of logits, which the shape and layout of a call choose among (Sources/Core/Route.swift).
 test-python-routes: $(VENV)/ready build
 	$(call stage,python-routes,for route in rows columns shared; do \
-		CROSSENTROPY_ROUTE=$$route $(PYTEST) $(call test_files,properties ranges row_stats) $(if $(ALL),,$(COMPUTE)); done)
+		CROSSENTROPY_ROUTE=$$route $(PYTEST) $(call test_files,overlap properties ranges row_stats same_bits) $(if $(ALL),,$(COMPUTE)); done)
 
 # Installs PyTorch outside the checkout; `make test` does not, and skips them.
 test-torch: $(TORCH)/ready build

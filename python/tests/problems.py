@@ -109,3 +109,30 @@ def in_some_layout(draw: st.DrawFn, rng: np.random.Generator, array: Array) -> A
     view = view.transpose(np.argsort(order))
     view[...] = array
     return view
+
+
+# Short rows and rows whose classes are strided are computed 16 at a time, long contiguous ones one at a time.
+GROUP = 16
+
+
+def mixed_problem(rows: int, classes: int, dtype: str, seed: int) -> Problem:
+    """Labels, weights and logits of which some are NaN, infinite, ignored or 0."""
+    rng = np.random.default_rng(seed)
+    x = (rng.choice([0.5, 5.0, 60.0], (rows, 1)) * rng.standard_normal((rows, classes))).astype(dtype)
+    odd_row = rng.random(rows)
+    places = rng.integers(0, classes, rows)
+    for row, chance, column in zip(x, odd_row, places):
+        if chance < 0.3:
+            row[column] = rng.choice([np.nan, np.inf, -np.inf, -np.inf])
+    target = np.where(rng.random(rows) < 0.15, -100, rng.integers(0, classes, rows))
+    options: dict[str, Any] = {"grad_loss": 0.7}
+    odd = [0.0, np.inf, -1.5, 1e-40, np.nan]
+    for name, length in (("weight", classes), ("sample_weight", rows)):
+        if rng.random() < 0.6:
+            weights = np.where(rng.random(length) < 0.15, rng.choice(odd, length), rng.uniform(0.1, 3, length))
+            options[name] = weights.astype(rng.choice(["f4", "f8"]))
+    return Problem(x, target, options)
+
+
+def bits(*results: Any) -> list[bytes]:
+    return [np.ascontiguousarray(result).tobytes() for result in results]

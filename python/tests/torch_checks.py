@@ -6,8 +6,16 @@ import doctest
 import sys
 from typing import Any
 
+import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
+
+# What PyTorch says of its own interfaces, for `pytestmark`.
+OWN_WARNINGS = [
+    pytest.mark.filterwarnings("ignore:Backwards compatibility.*undefined gradient:UserWarning"),
+    pytest.mark.filterwarnings("ignore:.*torch.jit.*deprecated:FutureWarning"),
+    pytest.mark.filterwarnings("ignore:.*torch.jit.*deprecated:DeprecationWarning"),
+]
 
 # Relative to the largest element. PyTorch's own error, as ours is far smaller; with 16 bits, in which PyTorch also adds
 # up, ours against PyTorch in float64: one rounding, and for bfloat16 gradients another after the upstream gradient.
