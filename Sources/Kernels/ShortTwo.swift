@@ -110,12 +110,13 @@ private func compute(_ rows: ShortRows, _ first: Int, _ count: Int, _ place: Two
         let t = (low - m) + (m - m)
         let minusM = t - low
         let lost = (low - (t - minusM)) - (m + minusM)
-        let cut = shim_max(t, Eight(repeating: -159 * 0x1.62e430p-1))
+        let cutoff = Eight(repeating: -159 * 0x1.62e430p-1)
+        let cut = shim_max(t, cutoff)
         let magic = Eight(repeating: 0x1.8p23)
         let u = magic.fusedAdding(Eight(repeating: 0x1.715476p+0), cut)
         let n = u - magic
         let r = cut.fusedAdding(n, Eight(repeating: -0x1.62e430p-1))
-        let tail = zero.replacing(with: lost, where: lost .== lost)
+        let tail = zero.replacing(with: lost, where: t .>= cutoff)
         var e = shortExp(
             u, r + tail.fusedAdding(n, Eight(repeating: 0x1.05c610p-29)), EightBits(repeating: 0x4B40_0000 &- 159))
         let gap = zero.replacing(with: zero - t, where: .!isLargest)

@@ -119,7 +119,7 @@ private func rows(_ count: Int, _ classes: Int, _ random: inout Random) -> [Shor
         var logits = random.values(classes, scale: scale).map { Float($0) }
         let label = Int(random.next() % UInt64(classes))
         let other = (label + 1) % classes
-        switch random.next() % 24 {
+        switch random.next() % 28 {
         case 0: logits[other] = .nan
         case 1: logits[other] = .infinity
         case 2: logits = logits.map { _ in -.infinity }
@@ -131,6 +131,8 @@ private func rows(_ count: Int, _ classes: Int, _ random: inout Random) -> [Shor
         case 8: logits[other] += 90  // certain, and wrong
         case 9: logits[label] += 60
         case 10: logits = logits.map { _ in -0.0 }
+        case 11: logits = logits.map { $0 * 1e33 }
+        case 12: logits[other] *= 1e36
         default: break
         }
         logits = logits.map { Float(bitPattern: $0.bitPattern & 0xFFFF_0000) }
@@ -230,6 +232,9 @@ private func exact(_ row: ShortRow) -> (loss: Double, grad: [Double]) {
         #expect(result(row).grad[0] == -1)
         (row.logits[0], row.logits[1]) = (-2e38, 2e38)
         #expect(result(row).loss == Double(Float(2e38)) * 2 * (1 + 0))
+        // Far apart, and neither is what is left of the other.
+        (row.logits[0], row.logits[1], row.label) = (0x1.93e594p+99, 0x1.fa5d3ap+124, 1)
+        #expect(result(row) == (0, [Float](repeating: 0, count: classes)))
         row.label = ignored
         row.logits[1] = .nan
         #expect(result(row) == (0, [Float](repeating: 0, count: classes)))
