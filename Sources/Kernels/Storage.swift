@@ -53,9 +53,22 @@ struct Storage<T: Element> {
         }
         var i = 0
         if stride == 1 {
-            while i &+ laneCount <= count {
-                T.storeLanes(T.lanes(of: singles(base, start &+ i)), copy, i)
-                i &+= laneCount
+            // The format is looked at once, so that each loop is a few instructions.
+            if isSingle {
+                while i &+ laneCount <= count {
+                    T.storeLanes(T.lanes(of: Float.loadLanes(base, start &+ i)), copy, i)
+                    i &+= laneCount
+                }
+            } else if format == CROSSENTROPY_BF16 {
+                while i &+ laneCount <= count {
+                    T.storeLanes(T.lanes(of: fromBF16(halves(base, start &+ i))), copy, i)
+                    i &+= laneCount
+                }
+            } else {
+                while i &+ laneCount <= count {
+                    T.storeLanes(T.lanes(of: fromF16(halves(base, start &+ i))), copy, i)
+                    i &+= laneCount
+                }
             }
         }
         while i < count {
@@ -77,14 +90,23 @@ struct Storage<T: Element> {
         }
         var i = 0
         if stride == 1 {
-            while i &+ laneCount <= count {
-                let x = T.singles(T.loadLanes(copy, i))
-                if isSingle {
-                    Float.storeLanes(x, base, start &+ i)
-                } else {
-                    base.storeBytes(of: narrowed(x), toByteOffset: 2 &* (start &+ i), as: Halves.self)
+            if isSingle {
+                while i &+ laneCount <= count {
+                    Float.storeLanes(T.singles(T.loadLanes(copy, i)), base, start &+ i)
+                    i &+= laneCount
                 }
-                i &+= laneCount
+            } else if format == CROSSENTROPY_BF16 {
+                while i &+ laneCount <= count {
+                    let x = T.singles(T.loadLanes(copy, i))
+                    base.storeBytes(of: toBF16(x), toByteOffset: 2 &* (start &+ i), as: Halves.self)
+                    i &+= laneCount
+                }
+            } else {
+                while i &+ laneCount <= count {
+                    let x = T.singles(T.loadLanes(copy, i))
+                    base.storeBytes(of: toF16(x), toByteOffset: 2 &* (start &+ i), as: Halves.self)
+                    i &+= laneCount
+                }
             }
         }
         while i < count {
@@ -98,6 +120,11 @@ struct Storage<T: Element> {
     func fill(_ base: UnsafeMutableRawPointer, _ stride: Int, _ count: Int, with value: T) {
         for i in 0..<count { store(value, base, i &* stride) }
     }
+}
+
+@inline(__always)
+private func halves(_ base: UnsafeRawPointer, _ index: Int) -> Halves {
+    base.loadUnaligned(fromByteOffset: 2 &* index, as: Halves.self)
 }
 
 private typealias Halves = SIMD16<UInt16>
@@ -138,6 +165,18 @@ private func toBF16(_ x: SIMD16<Float>) -> Halves {
 
 @inline(__always)
 private func fromF16(_ halves: Halves) -> SIMD16<Float> {
+    #if CROSSENTROPY_KERNELSAVX2 || CROSSENTROPY_KERNELSAVX512
+        let numbers = unsafeBitCast(halves, to: SIMD16<Float16>.self)  // vcvtph2ps
+        var wide = SIMD16<Float>()
+        for lane in 0..<laneCount { wide[lane] = Float(numbers[lane]) }
+        return wide
+    #else
+        return fromF16ByBits(halves)
+    #endif
+}
+
+@inline(__always)
+private func fromF16ByBits(_ halves: Halves) -> SIMD16<Float> {
     let bits = widen(halves)
     // The exponent field is 112 too small; subnormals come out right because the product is exact.
     let shifted = (bits & word(0x7FFF)) &<< 13
@@ -148,6 +187,18 @@ private func fromF16(_ halves: Halves) -> SIMD16<Float> {
 
 @inline(__always)
 private func toF16(_ x: SIMD16<Float>) -> Halves {
+    #if CROSSENTROPY_KERNELSAVX2 || CROSSENTROPY_KERNELSAVX512
+        var half = SIMD16<Float16>()
+        for lane in 0..<laneCount { half[lane] = Float16(x[lane]) }  // vcvtps2ph
+        let isNaN = unsafeBitCast(half, to: Halves.self) & Halves(repeating: 0x7FFF) .> Halves(repeating: 0x7C00)
+        return unsafeBitCast(half, to: Halves.self).replacing(with: Halves(repeating: 0x7E00), where: isNaN)
+    #else
+        return toF16ByBits(x)
+    #endif
+}
+
+@inline(__always)
+private func toF16ByBits(_ x: SIMD16<Float>) -> Halves {
     let bits = words(x)
     let magnitude = bits & word(0x7FFF_FFFF)
     // From 2^-14 up the exponent is moved and the last 13 bits are rounded off.
