@@ -60,7 +60,8 @@ private func sums<T: Element>(
     var max = T.splat(-.infinity)
     var top = T.splat(0)
     var sums = DoubleLanes(repeating: 0)
-    forEachVector(count) { i in
+    let done = wholeVectors(x, count, reference, upcoming, kept: nil, scratch, &max, &top, &sums)
+    forEachVector(count, from: done) { i in
         upcoming.prefetch(i)
         let x = T.loadLanes(x, i)
         max = T.maximum(max, x)
@@ -80,9 +81,11 @@ private func keepingSums<T: Element>(
 ) -> BlockSum<T> {
     let reference = T.expReference(T.splat(m))
     let x = shifted(block, count, by: T.get(0, of: reference.shift), scratch)
+    var largest = T.splat(-.infinity)
     var top = T.splat(0)
     var sums = DoubleLanes(repeating: 0)
-    forEachVector(count) { i in
+    let done = wholeVectors(x, count, reference, upcoming, kept: kept, scratch, &largest, &top, &sums)
+    forEachVector(count, from: done) { i in
         upcoming.prefetch(i)
         let e = T.exp(T.loadLanes(x, i), reference)
         T.storeLanes(e, kept, i)
@@ -93,6 +96,30 @@ private func keepingSums<T: Element>(
         add(e, &sums, &top, T.self)
     }
     return total(max, m, sums, top)
+}
+
+/// Where exponentials are made in chunks, those of whole vectors; returns where the others begin.
+@inline(__always)
+private func wholeVectors<T: Element>(
+    _ x: UnsafeRawPointer, _ count: Int, _ reference: ExpReference<T>, _ upcoming: Upcoming,
+    kept: UnsafeMutableRawPointer?, _ scratch: UnsafeMutableRawPointer, _ max: inout T.Lanes, _ top: inout T.Lanes,
+    _ sums: inout DoubleLanes
+) -> Int {
+    #if CROSSENTROPY_KERNELSAVX2
+        if T.self == Float.self && count >= 4 &* laneCount {
+            let whole = count & ~(laneCount &- 1)
+            var result = ChunkedSum()
+            // Behind what `shifted` may have put there.
+            let room = scratch + blockSize &* MemoryLayout<Float>.size
+            let reference = unsafeBitCast(reference, to: ExpReference<Float>.self)
+            chunkedSum(x, whole, reference, upcoming, kept: kept, room: room, &result)
+            max = unsafeBitCast(result.max, to: T.Lanes.self)
+            top = unsafeBitCast(result.top, to: T.Lanes.self)
+            sums = result.sums
+            return whole
+        }
+    #endif
+    return 0
 }
 
 @inline(__always)

@@ -174,8 +174,8 @@ func firstIndex<T: Element>(of value: T, inRow x: UnsafeRawPointer, _ classes: I
 
 /// Calls `body(index, lanes used)` for each vector of a block: 16, and at the end what remains.
 @inline(__always)
-func forEachVector(_ count: Int, full: (Int) -> Void, tail: (Int, Int) -> Void) {
-    var i = 0
+func forEachVector(_ count: Int, from first: Int = 0, full: (Int) -> Void, tail: (Int, Int) -> Void) {
+    var i = first
     while i &+ laneCount <= count {
         full(i)
         i &+= laneCount

@@ -37,16 +37,21 @@ extension Float {
         let n = u - magic
         var r = t.fusedAdding(n, Lanes(repeating: -0x1.62e430p-1))
         r = r.fusedAdding(n, Lanes(repeating: 0x1.05c610p-29))
+        let scale = unsafeBitCast(
+            (unsafeBitCast(u, to: Bits.self) &- reference.exponentOrigin) &<< 23, to: Lanes.self)
+        return (expPolynomial(r) * scale).replacing(with: Lanes(repeating: 0), where: t .< reference.cutoff)
+    }
+
+    /// exp(r), |r| <= ln2 / 2.
+    @inline(__always)
+    static func expPolynomial(_ r: Lanes) -> Lanes {
         var p = Lanes(repeating: 0x1.6d117cp-10)
         p = Lanes(repeating: 0x1.120be2p-7).fusedAdding(p, r)
         p = Lanes(repeating: 0x1.555518p-5).fusedAdding(p, r)
         p = Lanes(repeating: 0x1.5554dcp-3).fusedAdding(p, r)
         p = Lanes(repeating: 0.5).fusedAdding(p, r)
         p = Lanes(repeating: 1).fusedAdding(p, r)
-        let f = Lanes(repeating: 1).fusedAdding(p, r)
-        let scale = unsafeBitCast(
-            (unsafeBitCast(u, to: Bits.self) &- reference.exponentOrigin) &<< 23, to: Lanes.self)
-        return (f * scale).replacing(with: Lanes(repeating: 0), where: t .< reference.cutoff)
+        return Lanes(repeating: 1).fusedAdding(p, r)
     }
 
     @inline(__always)

@@ -11,7 +11,7 @@ import Shims
 // The normalizers are each off by up to 3 u, which all d have in common. That adds (6 u)^2 / 2 = 6.4e-14 to the sum at most:
 // not to be seen in divergences above `leastSingleDivergence`, and all there is where the distributions are the same.
 
-private typealias Singles = SIMD16<Float>
+typealias Singles = SIMD16<Float>
 
 /// Where a row's f32 logits are, side by side, and what its exponentials mean.
 private struct SingleLogits {
