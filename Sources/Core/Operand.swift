@@ -68,6 +68,25 @@ extension Operand {
         }
     }
 
+    /// Copies `count` floating-point elements. False if one of them is not ordinary.
+    func copyOrdinary(at offset: Int, _ count: Int, _ step: Int, to copy: UnsafeMutablePointer<Double>) -> Bool {
+        switch dtype {
+        case .f64:
+            for i in 0..<count {
+                copy[i] = data.loadUnaligned(fromByteOffset: (offset &+ i &* step) &* 8, as: Double.self)
+            }
+        case .f32:
+            for i in 0..<count {
+                copy[i] = Double(data.loadUnaligned(fromByteOffset: (offset &+ i &* step) &* 4, as: Float.self))
+            }
+        default:
+            for i in 0..<count { copy[i] = half(at: offset + i * step) }
+        }
+        var areAll = true
+        for i in 0..<count where !copy[i].isOrdinary { areAll = false }
+        return areAll
+    }
+
     /// An element of 16 bits, widened exactly.
     private func half(at offset: Int) -> Double {
         let bits = UInt32(data.loadUnaligned(fromByteOffset: offset * 2, as: UInt16.self))

@@ -42,6 +42,9 @@ struct RowScales {
     /// Whether all rows have these scales and no others.
     var areOnes: Bool { areOrdinary && lossValue == 1 }
 
+    /// What multiplies the loss and the gradient of a row of weight 1, where both are ordinary.
+    var ordinary: (loss: Double, grad: Double)? { areOrdinary ? (lossValue, gradValue) : nil }
+
     /// What multiplies the gradient of a row of weight 1.
     var gradFactor: Double { gradValue }
 

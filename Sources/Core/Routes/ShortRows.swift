@@ -8,6 +8,9 @@ struct ShortRows {
     private let room: Room
     private let kernel: crossentropy_short_kernel
     private let sumExactly: crossentropy_sum_kernel
+    /// Whether rows have scales of their own.
+    private let isWeighted: Bool
+    private let hasOrdinaryClassWeights: Bool
     private var call: crossentropy_short_rows
 
     private var problem: UnsafePointer<Problem> { pass.pointee.problem }
@@ -19,6 +22,10 @@ struct ShortRows {
         room = Room(slot.extra, problem.pointee, pass.pointee.plan.pointee)
         kernel = Processor.kernels.pointee.short_rows
         sumExactly = Processor.kernels.pointee.sum_exactly
+        isWeighted =
+            problem.pointee.weight != nil || problem.pointee.sampleWeight != nil || problem.pointee.gradLosses != nil
+            || !pass.pointee.scales.areOnes
+        hasOrdinaryClassWeights = isWeighted && Self.readClassWeights(problem.pointee, room)
         let grad = problem.pointee.outputs.grad
         call = crossentropy_short_rows()
         call.classes = Int64(problem.pointee.classes)
@@ -84,9 +91,6 @@ struct ShortRows {
     /// Fills in the labels and what multiplies each row's loss and gradient. Returns whether losses are to be multiplied by powers
     /// of two as well.
     private mutating func prepare(_ count: Int, _ first: RowOffsets) -> Bool {
-        let isWeighted =
-            problem.pointee.weight != nil || problem.pointee.sampleWeight != nil || problem.pointee.gradLosses != nil
-            || !pass.pointee.scales.areOnes
         let isSelected = problem.pointee.mask != nil || problem.pointee.ignoreIndices != nil
         let target = problem.pointee.target
         let labels = target.element(first.target)
@@ -98,12 +102,65 @@ struct ShortRows {
         }
         call.label = UnsafePointer(room.label)
         target.copyLabels(at: first.target, count, problem.pointee.rows.step.target, to: room.label)
-        let facts = RowFacts(problem, first)
-        if isSelected { facts.leaveOut(count, labels: room.label, as: call.ignored) }
-        return isWeighted ? weigh(count, facts) : false
+        if isSelected { RowFacts(problem, first).leaveOut(count, labels: room.label, as: call.ignored) }
+        return isWeighted ? weigh(count, first) : false
     }
 
-    private mutating func weigh(_ count: Int, _ facts: RowFacts) -> Bool {
+    /// What multiplies each row's loss and gradient.
+    private mutating func weigh(_ count: Int, _ first: RowOffsets) -> Bool {
+        call.loss_scale = UnsafePointer(room.lossScale)
+        call.grad_scale = UnsafePointer(room.gradScale)
+        call.sample_weight = UnsafePointer(room.sampleWeight)
+        call.grad_weight = UnsafePointer(room.gradWeight)
+        for i in count..<(count + 15) & ~15 {
+            room.lossScale[i] = 0
+            room.gradScale[i] = 0
+            room.sampleWeight[i] = 0
+            room.gradWeight[i] = 0
+        }
+        return weighOrdinary(count, first) ? false : weighAny(count, RowFacts(problem, first))
+    }
+
+    /// The usual case; false where any number is near an end of the range.
+    private func weighOrdinary(_ count: Int, _ first: RowOffsets) -> Bool {
+        guard let (lossFactor, gradFactor) = pass.pointee.scales.ordinary, hasOrdinaryClassWeights else { return false }
+        let step = problem.pointee.rows.step
+        let (samples, upstream) = (room.sampleWeight, room.gradWeight)
+        if let weight = problem.pointee.sampleWeight {
+            if !weight.copyOrdinary(at: first.sampleWeight, count, step.sampleWeight, to: samples) { return false }
+        } else {
+            for i in 0..<count { samples[i] = 1 }
+        }
+        if let gradLosses = problem.pointee.gradLosses {
+            if !gradLosses.copyOrdinary(at: first.gradLoss, count, step.gradLoss, to: upstream) { return false }
+        } else {
+            for i in 0..<count { upstream[i] = 1 }
+        }
+        let (labels, lossScale, gradScale) = (room.label, room.lossScale, room.gradScale)
+        let classWeight = room.classWeight
+        let classes = UInt64(problem.pointee.classes)
+        let ignored = call.ignored
+        let hasZLoss = call.terms.z_loss != 0
+        for i in 0..<count {
+            let label = labels[i]
+            let isIndex = UInt64(bitPattern: label) < classes
+            let w = classWeight[isIndex ? Int(label) : 0]
+            let s = samples[i]
+            lossScale[i] = s * w * lossFactor
+            gradScale[i] = s * gradFactor * w * upstream[i]
+            if isIndex && (s == 0 || (w == 0 && !hasZLoss)) { labels[i] = ignored }
+        }
+        if hasZLoss {
+            for i in 0..<count {
+                upstream[i] = samples[i] * upstream[i] * gradFactor
+                samples[i] *= lossFactor
+            }
+        }
+        return true
+    }
+
+    @inline(never)
+    private func weighAny(_ count: Int, _ facts: RowFacts) -> Bool {
         let scales = pass.pointee.scales
         let classes = UInt64(problem.pointee.classes)
         var hasPowers = false
@@ -128,17 +185,16 @@ struct ShortRows {
             room.lossPower[i] = row.lossPower
             if row.lossPower != 1 { hasPowers = true }
         }
-        for i in count..<(count + 15) & ~15 {
-            room.lossScale[i] = 0
-            room.gradScale[i] = 0
-            room.sampleWeight[i] = 0
-            room.gradWeight[i] = 0
-        }
-        call.loss_scale = UnsafePointer(room.lossScale)
-        call.grad_scale = UnsafePointer(room.gradScale)
-        call.sample_weight = UnsafePointer(room.sampleWeight)
-        call.grad_weight = UnsafePointer(room.gradWeight)
         return hasPowers
+    }
+
+    /// Reads the class weights; false where one is near an end of the range.
+    private static func readClassWeights(_ problem: borrowing Problem, _ room: Room) -> Bool {
+        guard let weight = problem.weight else {
+            for c in 0..<problem.classes { room.classWeight[c] = 1 }
+            return true
+        }
+        return weight.copyOrdinary(at: 0, problem.classes, weight.classStride, to: room.classWeight)
     }
 
     /// A thread's memory: numbers of each row, and what the kernel works with.
@@ -169,9 +225,12 @@ struct ShortRows {
         var gradWeight: UnsafeMutablePointer<Double> { numbers(5) }
         var lossPower: UnsafeMutablePointer<Double> { numbers(6) }
         /// crossentropy_short_bytes
-        var scratch: UnsafeMutableRawPointer { UnsafeMutableRawPointer(numbers(7)) }
+        var scratch: UnsafeMutableRawPointer {
+            UnsafeMutableRawPointer(numbers(7)) + 8 * Int(CROSSENTROPY_SHORT_CLASSES)
+        }
+        var classWeight: UnsafeMutablePointer<Double> { numbers(7) }
 
-        var bytes: Int { 8 * (sumCount + 7 * rows) }
+        var bytes: Int { 8 * (sumCount + 7 * rows + Int(CROSSENTROPY_SHORT_CLASSES)) }
     }
 
     /// The bytes that a thread needs.
