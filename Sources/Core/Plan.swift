@@ -30,7 +30,10 @@ package struct Plan {
     package init(for problem: borrowing Problem, threads allowed: Int, forced: Route? = Route.forced) {
         let computesInDoubles =
             problem.input.dtype == .f64 || problem.settings.transform.applies != 0 || problem.mode.isOfPairs
-        let needsMass = !problem.isIndexTarget || problem.settings.labelSmoothing != 0 || problem.mode.isOfPairs
+        let isSmoothedShort = !computesInDoubles && Plan.isSmoothedShort(problem)
+        let needsMass =
+            !problem.isIndexTarget || (problem.settings.labelSmoothing != 0 && !isSmoothedShort)
+            || problem.mode.isOfPairs
         let isOfGroups = problem.settings.inputType == .logits && !needsMass
         let isShort =
             isOfGroups && problem.slice == nil && problem.mode == .loss && !computesInDoubles
@@ -97,6 +100,14 @@ package struct Plan {
             || (problem.input.classStride != 1 && problem.rows.step.input == 1)
     }
 
+    /// Few classes, over which labels are smoothed evenly.
+    private static func isSmoothedShort(_ problem: borrowing Problem) -> Bool {
+        problem.settings.labelSmoothing != 0 && problem.isIndexTarget && problem.mode == .loss
+            && problem.settings.inputType == .logits && problem.classes >= 4
+            && problem.classes <= CROSSENTROPY_SHORT_CLASSES && problem.slice == nil && problem.weight == nil
+            && problem.prior == nil && problem.outputs.targetGrad == nil && problem.settings.terms.areNone
+    }
+
     /// Too few rows to give every thread its own, and long enough ones to be shared.
     private static func suitsSharing(_ problem: borrowing Problem, threads: Int) -> Bool {
         threads > 1 && problem.classes >= 1 << 17
@@ -135,6 +146,10 @@ package struct Plan {
         let (bytes, overflow) = problem.classes.multipliedReportingOverflow(by: rows * (inDoubles ? 8 : 4))
         return overflow || bytes > 1 << 20 ? 0 : bytes
     }
+}
+
+extension crossentropy_terms {
+    fileprivate var areNone: Bool { z_loss == 0 && focal_gamma == 0 && poly_epsilon == 0 }
 }
 
 extension Double {

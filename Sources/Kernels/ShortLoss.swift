@@ -35,7 +35,10 @@ private func finish(_ rows: ShortRows, _ tile: ShortTile, _ first: Int, _ groups
             finishTerms(rows, tile, first, i)
             isRare = true
         } else {
-            var loss = lossOfDistance(rest, doubleLanes(tile.distance + 8 &* i))
+            let distance =
+                rows.pointee.smoothing == 0
+                ? doubleLanes(tile.distance + 8 &* i) : smoothedDistance(rows, tile, first, i)
+            var loss = lossOfDistance(rest, distance)
             if let scale = rows.pointee.loss_scale { loss *= doubleLanes(scale + (first &+ 8 &* i)) }
             let counted = doubles(bits(roundedLoss(loss)) & ~skip)
             losses.storeBytes(of: counted, toByteOffset: 64 &* i, as: DoubleLanes.self)
@@ -57,6 +60,13 @@ private func finish(_ rows: ShortRows, _ tile: ShortTile, _ first: Int, _ groups
                     tile.largestGrad[j] = largest
                     tile.factor[j] = largest * narrow(unit)
                     tile.targetGrad[j] = Eight(repeating: 0) - largest * rest
+                    tile.offset[j] = Eight(repeating: 0)
+                    tile.targetScale[j] = scale
+                    if rows.pointee.smoothing != 0 {
+                        tile.offset[j] = Eight(repeating: 0) - scale * Eight(repeating: Float(rows.pointee.spread))
+                        tile.targetScale[j] = scale * Eight(repeating: Float(rows.pointee.keep))
+                        tile.gap[j] = Eight(repeating: 1)  // no class has a way of its own
+                    }
                     // Not a number; or another class than the label's is nearly certain; or the label's is all but that.
                     let isCertain = (rest .< Eight(repeating: 0x1p-21)) .& (tile.gap[j] .!= Eight(repeating: 0))
                     let isUsual = (rest .< Eight(repeating: 0x1p64)) .& (rest .>= Eight(repeating: 0x1p-100))
@@ -137,6 +147,9 @@ private func splitScales(_ rows: ShortRows, _ tile: ShortTile, _ first: Int, _ i
         let unit = unitOfSum(DoubleLanes(repeating: tile.remainder[8 * i + row]))[0] * 0x1p-896
         tile.factor[j][lane] = largest * Float(unit)
         tile.targetGrad[j][lane] = 0 - largest * rest
+        let isSmoothed = rows.pointee.smoothing != 0
+        tile.offset[j][lane] = isSmoothed ? 0 - tile.scale[j][lane] * Float(rows.pointee.spread) : 0
+        tile.targetScale[j][lane] = tile.scale[j][lane] * (isSmoothed ? Float(rows.pointee.keep) : 1)
     }
 }
 
@@ -190,6 +203,8 @@ private func finishTerms(_ rows: ShortRows, _ tile: ShortTile, _ first: Int, _ i
         tile.largestGrad[j][lane] = Float(scale / (1 + rest))
         tile.factor[j][lane] = Float(scale / (1 + rest) * (unit[row] * 0x1p-896))
         tile.targetGrad[j][lane] = Float(ofTarget[row] / Double(power0) / Double(power1))
+        tile.offset[j][lane] = 0
+        tile.targetScale[j][lane] = 0
     }
 }
 
@@ -215,7 +230,10 @@ func settle(
     let isUndefined = factor .!= factor
     let half = tile.largestGrad[i] * Eight(repeating: 0.5)
     let bar = half.replacing(with: zero - half, where: half .< zero)
-    let isCertain = (tile.rest[i] .< Eight(repeating: 0x1p-21)) .& (tile.gap[i] .!= zero) .& .!isZero .& .!isUndefined
+    let hasCertain = rows.pointee.smoothing == 0
+    let isCertain =
+        (tile.rest[i] .< (hasCertain ? Eight(repeating: 0x1p-21) : zero)) .& (tile.gap[i] .!= zero) .& .!isZero
+        .& .!isUndefined
     factor.replace(with: nan, where: isUndefined)
     factor.replace(with: zero, where: isZero)
     let (first, second) = hasPowers ? (tile.powers.0[i], tile.powers.1[i]) : (one, one)
@@ -239,7 +257,8 @@ func settle(
         }
     }
     tile.targetGrad[i].replace(with: nan, where: isUndefined)
-    tile.scale[i].replace(with: nan, where: isUndefined)
+    tile.targetScale[i].replace(with: nan, where: isUndefined)
+    tile.offset[i].replace(with: nan, where: isUndefined)
     if !hasPowers { return }
 
     // The label's gradient now, as its scale may be beyond f32, or not that of the other classes.
@@ -248,12 +267,16 @@ func settle(
         let lane = row % 4 * 2 + row / 4
         let label = labels[row] >= 0 && labels[row] < rows.pointee.classes ? Int(labels[row]) : 0
         let e = numbers[label * step * 8 + lane]
-        let ofOther = e * tile.factor[i][lane] - tile.scale[i][lane]
+        let product = tile.offset[i].fusedAdding(Eight(repeating: e), tile.factor[i])[lane]
+        let ofOther = product - tile.targetScale[i][lane]
         let isOwn = hasTerms || tile.gap[i][lane] == 0
         let g = isOwn ? tile.targetGrad[i][lane] : ofOther
         tile.targetGrad[i][lane] = g * first[lane] * second[lane] + 0
         tile.gap[i][lane] = 0
     }
-    for c in 0..<classes { panel[c &* step] = panel[c &* step] * tile.factor[i] * first * second }
+    if rows.pointee.smoothing != 0 { subtractSpread(tile, i, panel, step, classes) }
+    let last = tile.factor[i]
+    for c in 0..<classes { panel[c &* step] = panel[c &* step] * last * first * second }
     tile.factor[i] = one
+    tile.offset[i] = zero
 }

@@ -55,9 +55,9 @@ struct ShortPlace {
 func rowsOfNeighbours(_ rows: ShortRows, _ first: Int, _ count: Int, _ place: ShortPlace) {
     #if arch(x86_64) && CROSSENTROPY_KERNELS
         // Small rather than fast.
-        neighbours(rows, first, count, place, hasGrad: place.grad != nil)
+        neighbours(rows, first, count, place, hasGrad: place.grad != nil || rows.pointee.smoothing != 0)
     #else
-        if place.grad == nil {
+        if place.grad == nil && rows.pointee.smoothing == 0 {
             lossesOfNeighbours(rows, first, count, place)
         } else {
             gradientsOfNeighbours(rows, first, count, place)
@@ -75,6 +75,7 @@ private func gradientsOfNeighbours(_ rows: ShortRows, _ first: Int, _ count: Int
     neighbours(rows, first, count, place, hasGrad: true)
 }
 
+/// - Parameter hasGrad: Exponentials are kept in any case where labels are smoothed, so that distances are added up in the same order.
 @inline(__always)
 private func neighbours(_ rows: ShortRows, _ first: Int, _ count: Int, _ place: ShortPlace, hasGrad: Bool) {
     let classes = place.classes
@@ -96,6 +97,9 @@ private func neighbours(_ rows: ShortRows, _ first: Int, _ count: Int, _ place: 
             let m = hasGrad ? copy(x, stride, classes, own) : copyButLargest(x, stride, classes, own)
             setLargest(tile, i, m, gather(x, tile.place + 8 &* i), own, 1, classes)
         }
+        if hasGrad && rows.pointee.smoothing != 0 {
+            for i in 0..<groups { sumDistances(tile, i, panel + i &* classes, 1, classes) }
+        }
         for i in 0..<groups {
             let reference = ShortReference(tile.m[i])
             let (evenRemainder, oddRemainder) = reference.remainder
@@ -107,12 +111,15 @@ private func neighbours(_ rows: ShortRows, _ first: Int, _ count: Int, _ place: 
         }
         if !areIndices { spoilRows(tile, labels, 8 &* groups, rows) }
         let isRare = finishTile(rows, tile, first &+ row, groups, hasGrad: hasGrad)
-        if hasGrad {
+        if hasGrad, let allGrad = place.grad {
             if isRare {
                 for i in 0..<groups { settle(rows, tile, first &+ row, i, labels + 8 &* i, panel + i &* classes, 1) }
             }
             let apart = place.gradRowStride
-            let grad = place.grad! + row &* apart
+            let grad = allGrad + row &* apart
+            if rows.pointee.smoothing != 0 {
+                for i in 0..<groups { subtractSpread(tile, i, panel + i &* classes, 1, classes) }
+            }
             for i in 0..<groups {
                 writeGradients(tile, i, panel + i &* classes, classes, grad + 8 &* i &* apart, apart)
             }
@@ -212,7 +219,7 @@ private func writeTargetGradients(
     let g = Eight(
         grad[Int(a[0])], grad[Int(b[0])], grad[Int(a[1])], grad[Int(b[1])], grad[Int(a[2])], grad[Int(b[2])],
         grad[Int(a[3])], grad[Int(b[3])])
-    let new = shim_where_equal(tile.gap[i], Eight(repeating: 0), tile.targetGrad[i], g - tile.scale[i])
+    let new = shim_where_equal(tile.gap[i], Eight(repeating: 0), tile.targetGrad[i], g - tile.targetScale[i])
     grad[Int(a[0])] = new[0]
     grad[Int(b[0])] = new[1]
     grad[Int(a[1])] = new[2]

@@ -94,6 +94,9 @@ private func compute(_ rows: ShortRows, _ count: Int, hasGrad: Bool) {
                 let x = UnsafeRawPointer(own + i).assumingMemoryBound(to: Float.self)
                 setLargest(tile, i, strip.largest[done &+ i], gather(x, tile.place + 8 &* i), own + i, step, classes)
             }
+            if rows.pointee.smoothing != 0 {
+                for i in 0..<groups { sumDistances(tile, i, own + i, step, classes) }
+            }
             for i in 0..<groups {
                 let reference = ShortReference(tile.m[i])
                 let (evenRemainder, oddRemainder) = reference.remainder
@@ -107,6 +110,9 @@ private func compute(_ rows: ShortRows, _ count: Int, hasGrad: Bool) {
             if hasGrad {
                 if isRare {
                     for i in 0..<groups { settle(rows, tile, row, i, labels + 8 &* i, own + i, step) }
+                }
+                if rows.pointee.smoothing != 0 {
+                    for i in 0..<groups { subtractSpread(tile, i, own + i, step, classes) }
                 }
                 for i in 0..<groups { makeGradients(tile, i, own + i, step, classes) }
             }
@@ -128,7 +134,7 @@ private func makeGradients(
     let numbers = UnsafeMutableRawPointer(panel)
     let place = tile.place + 8 &* i
     let g = gather(UnsafeRawPointer(numbers).assumingMemoryBound(to: Float.self), place)
-    let new = shim_where_equal(tile.gap[i], Eight(repeating: 0), tile.targetGrad[i], g - tile.scale[i])
+    let new = shim_where_equal(tile.gap[i], Eight(repeating: 0), tile.targetGrad[i], g - tile.targetScale[i])
     Float.store(new[0], numbers, place[0])
     Float.store(new[1], numbers, place[4])
     Float.store(new[2], numbers, place[1])

@@ -16,7 +16,7 @@ struct ShortTile {
         self.rows = rows
     }
 
-    static let bytesPerRow = 96
+    static let bytesPerRow = 100
 
     /// Behind the tile.
     @inline(__always) var end: UnsafeMutableRawPointer { base + rows &* Self.bytesPerRow }
@@ -28,7 +28,7 @@ struct ShortTile {
 
     @inline(__always)
     private func doubles(_ i: Int) -> UnsafeMutablePointer<Double> {
-        (base + (48 &+ i &* 8) &* rows).assumingMemoryBound(to: Double.self)
+        (base + (52 &+ i &* 8) &* rows).assumingMemoryBound(to: Double.self)
     }
 
     /// The largest logit; and the same, or 0 where it was subtracted from all (see `moveLargest`).
@@ -50,6 +50,10 @@ struct ShortTile {
         (singles(9), singles(10))
     }
 
+    /// What gradients are a product more, and that of the label's class less: 0 and `scale`, unless labels are smoothed.
+    @inline(__always) var offset: UnsafeMutablePointer<Eight> { singles(11) }
+    @inline(__always) var targetScale: UnsafeMutablePointer<Eight> { singles(12) }
+
     /// Where the label's logit is, in elements from the first of eight rows.
     @inline(__always) var place: UnsafeMutablePointer<Int> {
         UnsafeMutableRawPointer(doubles(0)).assumingMemoryBound(to: Int.self)
@@ -64,6 +68,8 @@ struct ShortTile {
     @inline(__always) var sum: UnsafeMutablePointer<Double> { doubles(3) }
     /// m - z_y, times 2^-896.
     @inline(__always) var distance: UnsafeMutablePointer<Double> { doubles(4) }
+    /// The sum of m - z over all classes, times 2^-896, where labels are smoothed.
+    @inline(__always) var distances: UnsafeMutablePointer<Double> { doubles(5) }
 }
 
 extension UnsafeMutablePointer<Double> {

@@ -67,7 +67,18 @@ private func logitsWithLabelsTakeTheRouteOfTheirShape(
     let shape = Shape()
     #expect(shape.plan { call, _ in call.settings.inputType = .probs }.route == .labels)
     #expect(shape.plan { call, _ in call.settings.inputType = .logProbs }.route == .labels)
-    #expect(shape.plan { call, _ in call.settings.labelSmoothing = 0.1 }.route == .mass)
+    #expect(shape.plan { call, _ in call.settings.labelSmoothing = 0.1 }.route == .short)
+    #expect(Shape(classes: 129).plan { call, _ in call.settings.labelSmoothing = 0.1 }.route == .mass)
+    for change: (inout Problem, Operand) -> Void in [
+        { call, floats in call.weight = floats }, { call, floats in call.prior = floats },
+        { call, _ in call.settings.terms.z_loss = 0.1 },
+    ] {
+        let plan = shape.plan { call, floats in
+            call.settings.labelSmoothing = 0.1
+            change(&call, floats)
+        }
+        #expect(plan.route == .mass)
+    }
     #expect(shape.plan { call, floats in call.target = floats }.route == .mass)
     #expect(shape.plan { call, floats in (call.target, call.outputs.targetGrad) = (floats, floats) }.route == .pairs)
     for type in [TargetType.logits, .logProbs] {

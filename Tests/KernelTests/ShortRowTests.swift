@@ -30,11 +30,17 @@ private struct ShortResult: Equatable {
     var grad: [UInt32]
 }
 
+private struct ShortOptions {
+    var terms = crossentropy_terms()
+    var smoothing = 0.0
+}
+
 private let ignored: Int64 = -100
 
 private func run(
-    _ rows: [ShortRow], _ table: crossentropy_kernels, _ layout: Layout = .dense, hasScales: Bool = false,
-    hasGrad: Bool = true, isInPlace: Bool = false, terms: crossentropy_terms = crossentropy_terms()
+    _ rows: [ShortRow], _ table: crossentropy_kernels, _ options: ShortOptions = ShortOptions(),
+    _ layout: Layout = .dense,
+    hasScales: Bool = false, hasGrad: Bool = true, isInPlace: Bool = false
 ) -> [ShortResult] {
     let classes = rows[0].logits.count
     let strides = layout.strides(rows: rows.count, classes: classes)
@@ -71,7 +77,8 @@ private func run(
     call.input_format = isHalf ? CROSSENTROPY_BF16 : CROSSENTROPY_NATIVE
     call.ignored = ignored
     call.scale = 1
-    call.terms = terms
+    call.terms = options.terms
+    call.smoothing = options.smoothing
     call.scratch = scratch
     labels.withUnsafeBufferPointer { labels in
         lossScales.withUnsafeBufferPointer { lossScales in
@@ -152,18 +159,19 @@ private func rows(_ count: Int, _ classes: Int, _ random: inout Random) -> [Shor
 
 private let manyClasses = [1, 2, 3, 4, 5, 6, 7, 10, 16, 17, 48, 49, 100, 127, 128]
 
-@Test(arguments: [(0.0, 0.0), (0.01, 2)])
-func shortRowsDoNotDependOnTheirNeighboursOrWhereTheyAre(_ zLoss: Double, _ gamma: Double) {
+@Test(arguments: [(0.0, 0.0, 0.0), (0.01, 2, 0), (0, 0, 0.1), (0, 0, 1)])
+func shortRowsDoNotDependOnTheirNeighboursOrWhereTheyAre(_ zLoss: Double, _ gamma: Double, _ smoothing: Double) {
     var random = Random(state: 11)
     let terms = crossentropy_terms(z_loss: zLoss, focal_gamma: gamma, poly_epsilon: 0)
-    for classes in manyClasses {
+    let options = ShortOptions(terms: terms, smoothing: smoothing)
+    for classes in manyClasses where smoothing == 0 || classes >= 4 {
         for count in [1, 15, 16, 37, 200, classes <= 32 ? 1024 : 256] {
             let some = rows(count, classes, &random)
             for hasScales in [false, true] {
-                let alone = some.map { run([$0], KernelTables.all[0].table, hasScales: hasScales, terms: terms)[0] }
+                let alone = some.map { run([$0], KernelTables.all[0].table, options, hasScales: hasScales)[0] }
                 for (name, table) in KernelTables.all {
                     for layout in Layout.allCases {
-                        let what = "\(name), \(layout), \(count) rows of \(classes), scales \(hasScales), \(zLoss)"
+                        let what = "\(name), \(layout), \(count) rows of \(classes), scales \(hasScales), \(options)"
                         func check(_ got: [ShortResult], _ how: String) {
                             let row = got.indices.first {
                                 got[$0].loss != alone[$0].loss
@@ -171,10 +179,10 @@ func shortRowsDoNotDependOnTheirNeighboursOrWhereTheyAre(_ zLoss: Double, _ gamm
                             }
                             #expect(row == nil, "\(what), \(how): \(some[row!]) gives \(got[row!]), not \(alone[row!])")
                         }
-                        check(run(some, table, layout, hasScales: hasScales, terms: terms), "both")
-                        check(run(some, table, layout, hasScales: hasScales, hasGrad: false, terms: terms), "loss")
+                        check(run(some, table, options, layout, hasScales: hasScales), "both")
+                        check(run(some, table, options, layout, hasScales: hasScales, hasGrad: false), "loss")
                         if layout == .bf16 { continue }
-                        check(run(some, table, layout, hasScales: hasScales, isInPlace: true, terms: terms), "in place")
+                        check(run(some, table, options, layout, hasScales: hasScales, isInPlace: true), "in place")
                     }
                 }
             }
@@ -182,41 +190,51 @@ func shortRowsDoNotDependOnTheirNeighboursOrWhereTheyAre(_ zLoss: Double, _ gamm
     }
 }
 
-@Test func shortRowsAreAsExactAsPromised() {
+@Test(arguments: [0, 1e-9, 0.1, 1])
+func shortRowsAreAsExactAsPromised(_ smoothing: Double) {
     var random = Random(state: 12)
     let table = KernelTables.all.last!.table
-    for classes in manyClasses {
-        for scale in [0.1, 1, 5, 30] {
+    for classes in manyClasses where smoothing == 0 || classes >= 4 {
+        for scale in [0.1, 1, 5, 30, 150] {
             let some = (0..<64).map { _ in
                 ShortRow(
                     logits: random.values(classes, scale: scale).map { Float($0) },
                     label: Int64(random.next() % UInt64(classes)))
             }
-            for (row, result) in zip(some, run(some, table)) {
-                let expected = exact(row)
+            for (row, result) in zip(some, run(some, table, ShortOptions(smoothing: smoothing))) {
+                let expected = exact(row, smoothing)
                 let loss = Double(bitPattern: result.loss)
-                // Two units in the last place of an f32 between them and 1e-6.
-                #expect((loss - expected.loss).magnitude <= 1.7e-7 * expected.loss, "\(row): \(loss), \(expected.loss)")
+                // Of normal numbers of f32, with room for less than two units in the last place.
+                #expect(
+                    (loss - expected.loss).magnitude <= 1.7e-7 * max(expected.loss, 0x1p-126),
+                    "\(row): \(loss), \(expected.loss)")
                 for c in 0..<classes {
                     let g = Double(Float(bitPattern: result.grad[c]))
-                    let bound = expected.grad[c].magnitude >= 1e-6 ? 5e-7 : 1e-6
-                    #expect((g - expected.grad[c]).magnitude <= bound * expected.grad[c].magnitude + 0x1p-126)
+                    let bound = expected.size[c] >= 1e-6 ? 5e-7 : 1e-6
+                    let error = (g - expected.grad[c]).magnitude
+                    #expect(error <= bound * expected.size[c] + 0x1p-126, "\(row), \(c): \(g), \(expected.grad[c])")
                 }
             }
         }
     }
 }
 
-/// In f64, without cancellations.
-private func exact(_ row: ShortRow) -> (loss: Double, grad: [Double]) {
+/// In f64, without cancellations; `size`: what the errors of gradients are relative to.
+private func exact(_ row: ShortRow, _ smoothing: Double) -> (loss: Double, grad: [Double], size: [Double]) {
     let z = row.logits.map(Double.init)
     let label = Int(row.label)
     let m = z.max()!
     let first = z.firstIndex(of: m)!
     let rest = z.indices.filter { $0 != first }.map { exp(z[$0] - m) }.reduce(0, +)
-    var grad = z.map { exp($0 - m) / (1 + rest) }
-    grad[label] = label == first ? -rest / (1 + rest) : grad[label] - 1
-    return ((m - z[label]) + log1p(rest), grad)
+    let p = z.map { exp($0 - m) / (1 + rest) }
+    if smoothing != 0 {
+        let q = z.indices.map { smoothing / Double(z.count) + ($0 == label ? 1 - smoothing : 0) }
+        let distance = zip(q, z).map { $0 * (m - $1) }.reduce(0, +)
+        return (distance + log1p(rest), zip(p, q).map { $0 - $1 }, zip(p, q).map(max))
+    }
+    var grad = p
+    grad[label] = label == first ? -rest / (1 + rest) : p[label] - 1
+    return ((m - z[label]) + log1p(rest), grad, grad.map(\.magnitude))
 }
 
 @Test func valuesOfSpecialShortRows() {

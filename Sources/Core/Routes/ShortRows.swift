@@ -38,6 +38,7 @@ struct ShortRows {
         call.ignored = problem.pointee.settings.ignoreIndex ?? .min  // which is no class
         call.scale = pass.pointee.scales.gradFactor
         call.terms = problem.pointee.settings.terms
+        call.smoothing = problem.pointee.settings.labelSmoothing
         call.loss = room.loss
         call.scratch = room.scratch
         for i in 0..<room.sumCount { room.sums[i] = 0 }

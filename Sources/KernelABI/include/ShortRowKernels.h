@@ -30,6 +30,7 @@ typedef struct crossentropy_short_rows {
     const double  *sample_weight;     // multiplies the z-loss; part of loss_scale
     const double  *grad_weight;       // multiplies the gradient of the z-loss; part of grad_scale
     crossentropy_terms terms;
+    double         smoothing;         // of labels, evenly; only of 4 classes and more, and without terms
     double        *loss;              // the result, of each row
     void          *scratch;           // crossentropy_short_bytes() of this thread's own, 128-byte aligned
 } crossentropy_short_rows;
@@ -53,7 +54,7 @@ static inline size_t crossentropy_short_bytes(int64_t classes, int64_t rows, boo
     const int64_t copied = whole < strip ? whole : strip;
     // Numbers of the rows of a tile; exponentials, and copies of rows that cannot be read or written as they lie, with their labels; a
     // strip with the largest logits.
-    const int64_t tiled = tile * 96 + 2 * tile * padded * 4 + tile * 8;
+    const int64_t tiled = tile * 100 + 2 * tile * padded * 4 + tile * 8;
     return (size_t)(tiled + (are_apart ? (copied + 16) * (classes + 1) * 4 : 0));
 }
 
