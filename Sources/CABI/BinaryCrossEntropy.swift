@@ -11,8 +11,11 @@ public func ce_binary_cross_entropy(
     _ options: UnsafePointer<ce_options>?, _ outputs: UnsafePointer<ce_outputs>?
 ) -> Int32 {
     checked("ce_binary_cross_entropy") { storage throws(CallError) in
-        let problem = try checkedProblem(
-            input, class_axis, target, try readOptions(options), try readOutputs(outputs), &storage)
+        var known = Options()
+        try known.read(options)
+        var wanted = ce_outputs()
+        try readOutputs(outputs, into: &wanted)
+        let problem = try checkedProblem(input, class_axis, target, &known, &wanted, &storage)
         do throws(LossFailure) {
             try problem.run()
         } catch {
@@ -23,46 +26,49 @@ public func ce_binary_cross_entropy(
 
 private func checkedProblem(
     _ input: UnsafePointer<ce_tensor>?, _ classAxis: Int32, _ target: UnsafePointer<ce_tensor>?,
-    _ options: ce_options, _ outputs: ce_outputs, _ storage: inout CallStorage
+    _ options: UnsafePointer<Options>, _ outputs: UnsafePointer<ce_outputs>, _ storage: inout CallStorage
 ) throws(CallError) -> BinaryProblem {
     let input = try view(input, "input", .floating, &storage, as: .replaceable)
     let target = try view(target, "target", .any, &storage)
-    let weight = try optionalView(options.weight, "weight", .floating, &storage)
-    let positiveWeight = try optionalView(options.pos_weight, "pos_weight", .floating, &storage)
-    let sampleWeight = try optionalView(options.sample_weight, "sample_weight", .floating, &storage)
-    let loss = try optionalView(outputs.loss, "loss", .single, &storage, as: .output)
-    let grad = try optionalView(outputs.grad, "grad", .floating, &storage, as: .replacing)
+    let weight = try optionalView(options.pointee.values.weight, "weight", .floating, &storage)
+    let positiveWeight = try optionalView(options.pointee.values.pos_weight, "pos_weight", .floating, &storage)
+    let sampleWeight = try optionalView(options.pointee.values.sample_weight, "sample_weight", .floating, &storage)
+    let loss = try optionalView(outputs.pointee.loss, "loss", .single, &storage, as: .output)
+    let grad = try optionalView(outputs.pointee.grad, "grad", .floating, &storage, as: .replacing)
 
     // Shapes
     // A single number is of one class, on axis 0.
     let isSingle = input.ndim == 0 && (classAxis == 0 || classAxis == -1)
     let axis = isSingle ? 0 : try checkedAxis(classAxis, of: input)
     let classes = isSingle ? 1 : input.length(axis)
-    try checkShape(target, "target", equals: input, "input")
-    let weightStride = try classStride(weight, "weight", classes)
-    let positiveStride = try classStride(positiveWeight, "pos_weight", classes)
-    if let sampleWeight { try checkShape(sampleWeight, "sample_weight", equals: input, "input") }
-    if let grad { try checkLikeInput(grad, "grad", input, "input") }
+    try checkShape(target, equals: input)
+    let weightStride = try classStride(weight, classes)
+    let positiveStride = try classStride(positiveWeight, classes)
+    if let sampleWeight { try checkShape(sampleWeight, equals: input) }
+    if let grad { try checkLikeInput(grad, input) }
 
     // Options
-    let settings = try Settings(options, of: .binary, storage)
+    var settings = Settings()
+    try settings.read(options, of: .binary, &storage)
     try accept(outputs, by: .binary, settings.inputType)
     try checkBinary(settings)
     let keepsLosses = settings.reduction == .none
     if let loss {
         if keepsLosses {
-            try checkShape(loss, "loss", equals: input, "input")
+            try checkShape(loss, equals: input)
         } else {
             try checkSingle(loss)
         }
     }
 
     // Memory
-    try checkOverlaps(storage)
+    try checkOverlaps(&storage)
 
     let order = ElementOrder(input)
-    var numbers = TensorView(
-        data: input.data, dtype: .f64, ndim: input.ndim, dimensions: try storage.nextTensor(input.ndim))
+    let numbers = storage.append(
+        TensorView.Record(
+            data: input.data, addresses: 0..<0, dimensions: try storage.nextTensor(input.ndim), ndim: input.ndim,
+            dtype: .f64, isPacked: true, role: .input, name: "numbers"))
     numbers.setContiguous(like: input)
     var problem = BinaryProblem(
         settings: settings, input: order.walk(input), target: order.walk(target), numbering: order.walk(numbers))
@@ -120,7 +126,7 @@ private struct ElementOrder {
 }
 
 extension TensorView {
-    fileprivate mutating func setContiguous(like other: TensorView) {
+    fileprivate func setContiguous(like other: TensorView) {
         var step = 1
         for d in Swift.stride(from: ndim - 1, through: 0, by: -1) {
             dimensions[d] = TensorDimension(length: other.length(d), stride: step)
@@ -146,11 +152,11 @@ private func checkBinary(_ settings: Settings) throws(CallError) {
 }
 
 /// From the weight of a class to that of the next: 0 where one number is that of all. Throws unless there is one for each, or one.
-private func classStride(_ weight: TensorView?, _ name: StaticString, _ classes: Int) throws(CallError) -> Int {
+private func classStride(_ weight: TensorView?, _ classes: Int) throws(CallError) -> Int {
     guard let weight, weight.ndim > 1 || weight.count() != 1 else { return 0 }
     if weight.ndim == 1 && weight.length(0) == classes { return weight.stride(0) }
     throw CallError(CE_ERROR_SHAPE) {
-        $0.text(name)
+        $0.text(weight.name)
         $0.text(" has shape ")
         $0.shape(weight)
         $0.text(", but there ")
