@@ -64,63 +64,81 @@ private func checkedProblem(
     // Memory
     try checkOverlaps(&storage)
 
-    let order = ElementOrder(input)
     let numbers = storage.append(
         TensorView.Record(
             data: input.data, addresses: 0..<0, dimensions: try storage.nextTensor(input.ndim), ndim: input.ndim,
             dtype: .f64, isPacked: true, role: .input, name: "numbers"))
     numbers.setContiguous(like: input)
+    let order = ElementOrder(input, lengths: numbers)
+    let weights = weight.map { order.walk($0, along: axis, weightStride) }
+    let positiveWeights = positiveWeight.map { order.walk($0, along: axis, positiveStride) }
+    let losses = loss.map { keepsLosses ? order.walk($0) : order.walk($0, along: axis, 0) }
     var problem = BinaryProblem(
         settings: settings, input: order.walk(input), target: order.walk(target), numbering: order.walk(numbers))
-    problem.weight = weight.map { order.walk($0, along: axis, weightStride) }
-    problem.positiveWeight = positiveWeight.map { order.walk($0, along: axis, positiveStride) }
-    problem.sampleWeight = sampleWeight.map { order.walk($0) }
-    problem.loss = loss.map { keepsLosses ? order.walk($0) : order.walk($0, along: axis, 0) }
-    problem.grad = grad.map { order.walk($0) }
+    problem.weight = weights
+    problem.positiveWeight = positiveWeights
+    problem.loss = losses
+    if let sampleWeight { problem.sampleWeight = order.walk(sampleWeight) }
+    if let grad { problem.grad = order.walk(grad) }
     return problem
 }
 
 /// The order in which the elements of a call are visited: that of the input in memory, since no result depends on it.
 private struct ElementOrder {
-    private let ndim: Int
     private let isEmpty: Bool
-    private var lengths = InlineArray<64, Int>(repeating: 0)
-    /// Dimensions of the tensors, the slowest in memory first.
-    private var order = InlineArray<64, Int>(repeating: 0)
+    /// Has the input's lengths, until it is walked itself.
+    private let lengths: TensorView
+    /// Dimensions of the tensors, the slowest in memory first; and whether they stand so in the tensors, where those of length 1
+    /// may be anywhere.
+    private var order = InlineArray<64, UInt8>(repeating: 0)
+    private var isGiven = true
 
-    init(_ input: TensorView) {
-        ndim = input.ndim
-        isEmpty = input.count() == 0
-        for d in 0..<ndim {
-            lengths[d] = input.length(d)
+    init(_ input: TensorView, lengths: TensorView) {
+        isEmpty = input.isEmpty
+        self.lengths = lengths
+        for d in 0..<input.ndim {
             var i = d
-            while i > 0 && abs(input.stride(order[i - 1])) < abs(input.stride(d)) {
+            while i > 0 && abs(input.stride(Int(order[i - 1]))) < abs(input.stride(d)) {
                 order[i] = order[i - 1]
+                if input.length(Int(order[i])) != 1 { isGiven = false }
                 i -= 1
             }
-            order[i] = d
+            order[i] = UInt8(d)
         }
     }
 
     /// The elements of a tensor of the input's shape, whose dimensions are replaced.
     func walk(_ view: TensorView) -> ElementWalk {
-        var strides = InlineArray<64, Int>(repeating: 0)
-        for d in 0..<ndim { strides[d] = view.stride(d) }
-        return walk(view, strides)
+        if !isGiven { return reordered(view) }
+        var walk = ElementWalk(view.operand, storage: view.dimensions)
+        // The other lengths may be anything then, and their product may overflow.
+        if isEmpty { walk.append(0, stride: 0) }
+        // None is replaced before it was read.
+        for d in 0..<(isEmpty ? 0 : view.ndim) { walk.append(view.length(d), stride: view.stride(d)) }
+        return walk
     }
 
     /// A number for each class, as if there was one for each element; likewise.
     func walk(_ view: TensorView, along axis: Int, _ stride: Int) -> ElementWalk {
-        var strides = InlineArray<64, Int>(repeating: 0)
-        strides[axis] = stride
-        return walk(view, strides)
+        var walk = ElementWalk(view.operand, storage: view.dimensions)
+        if isEmpty { walk.append(0, stride: 0) }
+        for i in 0..<(isEmpty ? 0 : lengths.ndim) {
+            let d = Int(order[i])
+            walk.append(lengths.length(d), stride: d == axis ? stride : 0)
+        }
+        return walk
     }
 
-    private func walk(_ view: TensorView, _ strides: InlineArray<64, Int>) -> ElementWalk {
-        var walk = ElementWalk(Operand(data: view.data, dtype: view.dtype), storage: view.dimensions)
-        // The other lengths may be anything then, and their product may overflow.
+    @inline(never)
+    private func reordered(_ view: TensorView) -> ElementWalk {
+        var dimensions = InlineArray<64, TensorDimension>(repeating: TensorDimension())
+        for d in 0..<view.ndim { dimensions[d] = view.dimensions[d] }
+        var walk = ElementWalk(view.operand, storage: view.dimensions)
         if isEmpty { walk.append(0, stride: 0) }
-        for i in 0..<(isEmpty ? 0 : ndim) { walk.append(lengths[order[i]], stride: strides[order[i]]) }
+        for i in 0..<(isEmpty ? 0 : view.ndim) {
+            let dimension = dimensions[Int(order[i])]
+            walk.append(dimension.length, stride: dimension.stride)
+        }
         return walk
     }
 }
