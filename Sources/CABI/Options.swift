@@ -46,16 +46,22 @@ struct Options {
 
 /// Copies a caller's struct over `known`, as many bytes as both have. What the caller has beyond those must be 0, which in later
 /// fields is what was done before they existed: a field that is set and not obeyed would be a wrong result.
+@inline(__always)
 func read<Known>(
     _ caller: UnsafePointer<Known>, over known: inout Known, _ name: StaticString, first: Int, _ hint: StaticString = ""
 ) throws(CallError) {
     let caller = UnsafeRawPointer(caller)
     let size = caller.loadUnaligned(as: UInt64.self)
     try checkSize(size, name, ".size", first: first, hint)
+    if size == MemoryLayout<Known>.size {  // as it nearly always is
+        withUnsafeMutableBytes(of: &known) { _ = memcpy($0.baseAddress!, caller, MemoryLayout<Known>.size) }
+        return
+    }
     withUnsafeMutableBytes(of: &known) { _ = memcpy($0.baseAddress!, caller, min(Int(size), $0.count)) }
     try checkLaterFields(caller, Int(size), MemoryLayout<Known>.size, name)
 }
 
+@inline(never)
 private func checkLaterFields(
     _ caller: UnsafeRawPointer, _ size: Int, _ known: Int, _ name: StaticString
 ) throws(CallError) {
@@ -76,11 +82,19 @@ private let largestSize = 4096
 
 /// Throws unless so many bytes can be a struct of some release: at least as many as in the first, and as many as end with a
 /// field. All structs are aligned to 8 bytes, and where one ends at a multiple of that, so does a field.
+@inline(__always)
 func checkSize(
     _ size: UInt64, _ name: StaticString, _ member: StaticString = "", first: Int, _ hint: StaticString = ""
 ) throws(CallError) {
     if size >= first && size <= largestSize && size % 8 == 0 { return }
-    throw CallError(CE_ERROR_OPTIONS_SIZE) {
+    throw wrongSize(size, name, member, first: first, hint)
+}
+
+@inline(never)
+private func wrongSize(
+    _ size: UInt64, _ name: StaticString, _ member: StaticString, first: Int, _ hint: StaticString
+) -> CallError {
+    CallError(CE_ERROR_OPTIONS_SIZE) {
         $0.text(name)
         $0.text(member)
         $0.text(" is ")
