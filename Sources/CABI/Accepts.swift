@@ -35,7 +35,8 @@ struct Takers {
 
 /// Which option goes with which function, and with which input: the table that the header prints. Throws at the first option that
 /// is not at its default and that `function` does not take.
-func accept(_ o: ce_options, by function: Takers) throws(CallError) {
+func accept(_ options: UnsafePointer<Options>, by function: Takers) throws(CallError) {
+    let o = options.pointee.values
     @inline(__always) func row(
         _ name: StaticString, _ isGiven: Bool, _ takers: Takers, of input: InputType? = nil,
         _ hint: StaticString = ""
@@ -87,7 +88,8 @@ func accept(_ o: ce_options, by function: Takers) throws(CallError) {
 }
 
 /// Likewise which output.
-func accept(_ outputs: ce_outputs, by function: Takers, _ inputType: InputType) throws(CallError) {
+@inline(__always)
+func accept(_ outputs: UnsafePointer<ce_outputs>, by function: Takers, _ inputType: InputType) throws(CallError) {
     @inline(__always) func row(
         _ name: StaticString, _ isGiven: Bool, _ takers: Takers, of input: InputType? = nil
     ) throws(CallError) {
@@ -98,8 +100,8 @@ func accept(_ outputs: ce_outputs, by function: Takers, _ inputType: InputType) 
     let rows = Takers.crossEntropy + .divergence
 
     // Output, whether it is given, functions, input. loss and grad go with all.
-    try row("grad_target", outputs.grad_target != nil, rows)
-    try row("row_stats", outputs.row_stats != nil, .crossEntropy, of: .logits)
+    try row("grad_target", outputs.pointee.grad_target != nil, rows)
+    try row("row_stats", outputs.pointee.row_stats != nil, .crossEntropy, of: .logits)
 }
 
 @inline(never)

@@ -116,8 +116,8 @@ private func add(
     let loss = try view(loss, "loss", .floating, &storage)
     let weight = try optionalView(weight, "weight", .floating, &storage)
     let correct = try optionalView(correct, "correct", .integer, &storage)
-    if let weight { try checkShape(weight, "weight", equals: loss, "loss") }
-    if let correct { try checkShape(correct, "correct", equals: loss, "loss") }
+    if let weight { try checkShape(weight, equals: loss) }
+    if let correct { try checkShape(correct, equals: loss) }
     let own = Int(bitPattern: accumulator)..<Int(bitPattern: accumulator) + MemoryLayout<ce_accumulator>.size
     try checkApart(own, loss, "loss")
     try checkApart(own, weight, "weight")

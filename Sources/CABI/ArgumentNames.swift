@@ -1,15 +1,15 @@
 import Core
 
 /// What the function that was called names its arguments: messages are read by people who know it alone.
-struct ArgumentNames {
-    var input: StaticString = "input"
-    var target: StaticString = "target"
-    var grad: StaticString = "grad"
-
+enum ArgumentNames {
     /// Of the calls on views.
-    static var views: ArgumentNames { ArgumentNames() }
+    case views
     /// Of the calls on contiguous rows.
-    static var rows: ArgumentNames { ArgumentNames(input: "logits", target: "labels") }
+    case rows
     /// Of second derivatives.
-    static var hessian: ArgumentNames { ArgumentNames(grad: "output") }
+    case hessian
+
+    var input: StaticString { self == .rows ? "logits" : "input" }
+    var target: StaticString { self == .rows ? "labels" : "target" }
+    var grad: StaticString { self == .hessian ? "output" : "grad" }
 }

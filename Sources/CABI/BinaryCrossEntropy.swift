@@ -11,8 +11,11 @@ public func ce_binary_cross_entropy(
     _ options: UnsafePointer<ce_options>?, _ outputs: UnsafePointer<ce_outputs>?
 ) -> Int32 {
     checked("ce_binary_cross_entropy") { storage throws(CallError) in
-        let problem = try checkedProblem(
-            input, class_axis, target, try readOptions(options), try readOutputs(outputs), &storage)
+        var known = Options()
+        try known.read(options)
+        var wanted = ce_outputs()
+        try readOutputs(outputs, into: &wanted)
+        let problem = try checkedProblem(input, class_axis, target, &known, &wanted, &storage)
         do throws(LossFailure) {
             try problem.run()
         } catch {
@@ -23,104 +26,125 @@ public func ce_binary_cross_entropy(
 
 private func checkedProblem(
     _ input: UnsafePointer<ce_tensor>?, _ classAxis: Int32, _ target: UnsafePointer<ce_tensor>?,
-    _ options: ce_options, _ outputs: ce_outputs, _ storage: inout CallStorage
+    _ options: UnsafePointer<Options>, _ outputs: UnsafePointer<ce_outputs>, _ storage: inout CallStorage
 ) throws(CallError) -> BinaryProblem {
     let input = try view(input, "input", .floating, &storage, as: .replaceable)
     let target = try view(target, "target", .any, &storage)
-    let weight = try optionalView(options.weight, "weight", .floating, &storage)
-    let positiveWeight = try optionalView(options.pos_weight, "pos_weight", .floating, &storage)
-    let sampleWeight = try optionalView(options.sample_weight, "sample_weight", .floating, &storage)
-    let loss = try optionalView(outputs.loss, "loss", .single, &storage, as: .output)
-    let grad = try optionalView(outputs.grad, "grad", .floating, &storage, as: .replacing)
+    let weight = try optionalView(options.pointee.values.weight, "weight", .floating, &storage)
+    let positiveWeight = try optionalView(options.pointee.values.pos_weight, "pos_weight", .floating, &storage)
+    let sampleWeight = try optionalView(options.pointee.values.sample_weight, "sample_weight", .floating, &storage)
+    let loss = try optionalView(outputs.pointee.loss, "loss", .single, &storage, as: .output)
+    let grad = try optionalView(outputs.pointee.grad, "grad", .floating, &storage, as: .replacing)
 
     // Shapes
     // A single number is of one class, on axis 0.
     let isSingle = input.ndim == 0 && (classAxis == 0 || classAxis == -1)
     let axis = isSingle ? 0 : try checkedAxis(classAxis, of: input)
     let classes = isSingle ? 1 : input.length(axis)
-    try checkShape(target, "target", equals: input, "input")
-    let weightStride = try classStride(weight, "weight", classes)
-    let positiveStride = try classStride(positiveWeight, "pos_weight", classes)
-    if let sampleWeight { try checkShape(sampleWeight, "sample_weight", equals: input, "input") }
-    if let grad { try checkLikeInput(grad, "grad", input, "input") }
+    try checkShape(target, equals: input)
+    let weightStride = try classStride(weight, classes)
+    let positiveStride = try classStride(positiveWeight, classes)
+    if let sampleWeight { try checkShape(sampleWeight, equals: input) }
+    if let grad { try checkLikeInput(grad, input) }
 
     // Options
-    let settings = try Settings(options, of: .binary, storage)
+    var settings = Settings()
+    try settings.read(options, of: .binary, &storage)
     try accept(outputs, by: .binary, settings.inputType)
     try checkBinary(settings)
     let keepsLosses = settings.reduction == .none
     if let loss {
         if keepsLosses {
-            try checkShape(loss, "loss", equals: input, "input")
+            try checkShape(loss, equals: input)
         } else {
             try checkSingle(loss)
         }
     }
 
     // Memory
-    try checkOverlaps(storage)
+    try checkOverlaps(&storage)
 
-    let order = ElementOrder(input)
-    var numbers = TensorView(
-        data: input.data, dtype: .f64, ndim: input.ndim, dimensions: try storage.nextTensor(input.ndim))
+    let numbers = storage.append(
+        TensorView.Record(
+            data: input.data, addresses: 0..<0, dimensions: try storage.nextTensor(input.ndim), ndim: input.ndim,
+            dtype: .f64, isPacked: true, role: .input, name: "numbers"))
     numbers.setContiguous(like: input)
+    let order = ElementOrder(input, lengths: numbers)
+    let weights = weight.map { order.walk($0, along: axis, weightStride) }
+    let positiveWeights = positiveWeight.map { order.walk($0, along: axis, positiveStride) }
+    let losses = loss.map { keepsLosses ? order.walk($0) : order.walk($0, along: axis, 0) }
     var problem = BinaryProblem(
         settings: settings, input: order.walk(input), target: order.walk(target), numbering: order.walk(numbers))
-    problem.weight = weight.map { order.walk($0, along: axis, weightStride) }
-    problem.positiveWeight = positiveWeight.map { order.walk($0, along: axis, positiveStride) }
-    problem.sampleWeight = sampleWeight.map { order.walk($0) }
-    problem.loss = loss.map { keepsLosses ? order.walk($0) : order.walk($0, along: axis, 0) }
-    problem.grad = grad.map { order.walk($0) }
+    problem.weight = weights
+    problem.positiveWeight = positiveWeights
+    problem.loss = losses
+    if let sampleWeight { problem.sampleWeight = order.walk(sampleWeight) }
+    if let grad { problem.grad = order.walk(grad) }
     return problem
 }
 
 /// The order in which the elements of a call are visited: that of the input in memory, since no result depends on it.
 private struct ElementOrder {
-    private let ndim: Int
     private let isEmpty: Bool
-    private var lengths = InlineArray<64, Int>(repeating: 0)
-    /// Dimensions of the tensors, the slowest in memory first.
-    private var order = InlineArray<64, Int>(repeating: 0)
+    /// Has the input's lengths, until it is walked itself.
+    private let lengths: TensorView
+    /// Dimensions of the tensors, the slowest in memory first; and whether they stand so in the tensors, where those of length 1
+    /// may be anywhere.
+    private var order = InlineArray<64, UInt8>(repeating: 0)
+    private var isGiven = true
 
-    init(_ input: TensorView) {
-        ndim = input.ndim
-        isEmpty = input.count() == 0
-        for d in 0..<ndim {
-            lengths[d] = input.length(d)
+    init(_ input: TensorView, lengths: TensorView) {
+        isEmpty = input.isEmpty
+        self.lengths = lengths
+        for d in 0..<input.ndim {
             var i = d
-            while i > 0 && abs(input.stride(order[i - 1])) < abs(input.stride(d)) {
+            while i > 0 && abs(input.stride(Int(order[i - 1]))) < abs(input.stride(d)) {
                 order[i] = order[i - 1]
+                if input.length(Int(order[i])) != 1 { isGiven = false }
                 i -= 1
             }
-            order[i] = d
+            order[i] = UInt8(d)
         }
     }
 
     /// The elements of a tensor of the input's shape, whose dimensions are replaced.
     func walk(_ view: TensorView) -> ElementWalk {
-        var strides = InlineArray<64, Int>(repeating: 0)
-        for d in 0..<ndim { strides[d] = view.stride(d) }
-        return walk(view, strides)
+        if !isGiven { return reordered(view) }
+        var walk = ElementWalk(view.operand, storage: view.dimensions)
+        // The other lengths may be anything then, and their product may overflow.
+        if isEmpty { walk.append(0, stride: 0) }
+        // None is replaced before it was read.
+        for d in 0..<(isEmpty ? 0 : view.ndim) { walk.append(view.length(d), stride: view.stride(d)) }
+        return walk
     }
 
     /// A number for each class, as if there was one for each element; likewise.
     func walk(_ view: TensorView, along axis: Int, _ stride: Int) -> ElementWalk {
-        var strides = InlineArray<64, Int>(repeating: 0)
-        strides[axis] = stride
-        return walk(view, strides)
+        var walk = ElementWalk(view.operand, storage: view.dimensions)
+        if isEmpty { walk.append(0, stride: 0) }
+        for i in 0..<(isEmpty ? 0 : lengths.ndim) {
+            let d = Int(order[i])
+            walk.append(lengths.length(d), stride: d == axis ? stride : 0)
+        }
+        return walk
     }
 
-    private func walk(_ view: TensorView, _ strides: InlineArray<64, Int>) -> ElementWalk {
-        var walk = ElementWalk(Operand(data: view.data, dtype: view.dtype), storage: view.dimensions)
-        // The other lengths may be anything then, and their product may overflow.
+    @inline(never)
+    private func reordered(_ view: TensorView) -> ElementWalk {
+        var dimensions = InlineArray<64, TensorDimension>(repeating: TensorDimension())
+        for d in 0..<view.ndim { dimensions[d] = view.dimensions[d] }
+        var walk = ElementWalk(view.operand, storage: view.dimensions)
         if isEmpty { walk.append(0, stride: 0) }
-        for i in 0..<(isEmpty ? 0 : ndim) { walk.append(lengths[order[i]], stride: strides[order[i]]) }
+        for i in 0..<(isEmpty ? 0 : view.ndim) {
+            let dimension = dimensions[Int(order[i])]
+            walk.append(dimension.length, stride: dimension.stride)
+        }
         return walk
     }
 }
 
 extension TensorView {
-    fileprivate mutating func setContiguous(like other: TensorView) {
+    fileprivate func setContiguous(like other: TensorView) {
         var step = 1
         for d in Swift.stride(from: ndim - 1, through: 0, by: -1) {
             dimensions[d] = TensorDimension(length: other.length(d), stride: step)
@@ -146,11 +170,11 @@ private func checkBinary(_ settings: Settings) throws(CallError) {
 }
 
 /// From the weight of a class to that of the next: 0 where one number is that of all. Throws unless there is one for each, or one.
-private func classStride(_ weight: TensorView?, _ name: StaticString, _ classes: Int) throws(CallError) -> Int {
+private func classStride(_ weight: TensorView?, _ classes: Int) throws(CallError) -> Int {
     guard let weight, weight.ndim > 1 || weight.count() != 1 else { return 0 }
     if weight.ndim == 1 && weight.length(0) == classes { return weight.stride(0) }
     throw CallError(CE_ERROR_SHAPE) {
-        $0.text(name)
+        $0.text(weight.name)
         $0.text(" has shape ")
         $0.shape(weight)
         $0.text(", but there ")

@@ -131,7 +131,8 @@ private func contiguousRows(
     _ dtype: DType
 ) -> Int32 {
     checked(function) { storage throws(CallError) in
-        let options = try readOptions(options)
+        var known = Options()
+        try known.read(options)
         if rows < 0 { throw tooSmall("rows", rows, 0) }
         if classes < 1 { throw tooSmall("classes", classes, 1) }
         if logits == nil && rows > 0 { throw nullPointer("logits") }
@@ -146,14 +147,14 @@ private func contiguousRows(
             }
             var input = tensor(logits, dtype, 2)
             var target = tensor(labels, .i64, 1)
-            var lossTensor = tensor(loss, dtype, options.reduction == CE_REDUCTION_NONE ? 1 : 0)
+            var lossTensor = tensor(loss, dtype, known.values.reduction == CE_REDUCTION_NONE ? 1 : 0)
             var gradTensor = tensor(grad, dtype, 2)
             try withUnsafePointer(to: &lossTensor) { lossTensor throws(CallError) in
                 try withUnsafePointer(to: &gradTensor) { gradTensor throws(CallError) in
                     var outputs = ce_outputs()
                     if loss != nil { outputs.loss = lossTensor }
                     if grad != nil { outputs.grad = gradTensor }
-                    try crossEntropy(.loss, &input, 1, &target, options, outputs, nil, .rows, &storage)
+                    try crossEntropy(.loss, &input, 1, &target, &known, &outputs, nil, .rows, &storage)
                 }
             }
         }
@@ -161,6 +162,7 @@ private func contiguousRows(
 }
 
 /// A count that is given as a number.
+@inline(never)
 func tooSmall(_ name: StaticString, _ value: Int64, _ least: Int) -> CallError {
     CallError(CE_ERROR_SHAPE) {
         $0.text(name)

@@ -18,26 +18,50 @@ func defaultOptions() -> ce_options {
     return options
 }
 
-/// The caller's options: as much of the struct as the caller's version knows, and defaults for the rest.
-func readOptions(_ pointer: UnsafePointer<ce_options>?) throws(CallError) -> ce_options {
-    var options = defaultOptions()
-    guard let pointer else { return options }
-    try read(pointer, over: &options, "options", first: firstOptionsSize, " (ce_options_init fills the struct)")
-    return options
+/// The options of a call, in its own memory: the caller's as far as these go, and defaults for the rest.
+struct Options {
+    private(set) var values = defaultOptions()
+    /// Whether all are at their defaults, so that no option asks for anything and none has to be checked.
+    private(set) var areDefaults = true
+
+    /// Reads as much of the caller's struct as the caller's version knows.
+    @inline(__always)
+    mutating func read(_ pointer: UnsafePointer<ce_options>?) throws(CallError) {
+        if let pointer, !isDefault(pointer) { try readAll(pointer) }
+    }
+
+    /// Whether all bytes are those of the defaults, as ce_options_init writes them.
+    private func isDefault(_ pointer: UnsafePointer<ce_options>) -> Bool {
+        // The size comes first, so that no more is read than the caller has.
+        UnsafeRawPointer(pointer).loadUnaligned(as: UInt64.self) == values.size
+            && withUnsafeBytes(of: values) { memcmp($0.baseAddress!, pointer, $0.count) == 0 }
+    }
+
+    @inline(never)
+    private mutating func readAll(_ pointer: UnsafePointer<ce_options>) throws(CallError) {
+        areDefaults = false
+        try CABI.read(pointer, over: &values, "options", first: firstOptionsSize, " (ce_options_init fills the struct)")
+    }
 }
 
 /// Copies a caller's struct over `known`, as many bytes as both have. What the caller has beyond those must be 0, which in later
 /// fields is what was done before they existed: a field that is set and not obeyed would be a wrong result.
+@inline(__always)
 func read<Known>(
     _ caller: UnsafePointer<Known>, over known: inout Known, _ name: StaticString, first: Int, _ hint: StaticString = ""
 ) throws(CallError) {
     let caller = UnsafeRawPointer(caller)
     let size = caller.loadUnaligned(as: UInt64.self)
     try checkSize(size, name, ".size", first: first, hint)
+    if size == MemoryLayout<Known>.size {  // as it nearly always is
+        withUnsafeMutableBytes(of: &known) { _ = memcpy($0.baseAddress!, caller, MemoryLayout<Known>.size) }
+        return
+    }
     withUnsafeMutableBytes(of: &known) { _ = memcpy($0.baseAddress!, caller, min(Int(size), $0.count)) }
     try checkLaterFields(caller, Int(size), MemoryLayout<Known>.size, name)
 }
 
+@inline(never)
 private func checkLaterFields(
     _ caller: UnsafeRawPointer, _ size: Int, _ known: Int, _ name: StaticString
 ) throws(CallError) {
@@ -58,11 +82,19 @@ private let largestSize = 4096
 
 /// Throws unless so many bytes can be a struct of some release: at least as many as in the first, and as many as end with a
 /// field. All structs are aligned to 8 bytes, and where one ends at a multiple of that, so does a field.
+@inline(__always)
 func checkSize(
     _ size: UInt64, _ name: StaticString, _ member: StaticString = "", first: Int, _ hint: StaticString = ""
 ) throws(CallError) {
     if size >= first && size <= largestSize && size % 8 == 0 { return }
-    throw CallError(CE_ERROR_OPTIONS_SIZE) {
+    throw wrongSize(size, name, member, first: first, hint)
+}
+
+@inline(never)
+private func wrongSize(
+    _ size: UInt64, _ name: StaticString, _ member: StaticString, first: Int, _ hint: StaticString
+) -> CallError {
+    CallError(CE_ERROR_OPTIONS_SIZE) {
         $0.text(name)
         $0.text(member)
         $0.text(" is ")
@@ -81,87 +113,105 @@ func checkSize(
 }
 
 extension Settings {
-    /// The options that are plain values, checked: their ranges, and that `function` takes them.
-    init(_ options: ce_options, of function: Takers, _ storage: CallStorage) throws(CallError) {
-        self.init()
-        guard let inputType = InputType(rawValue: options.input_type) else {
-            throw unknown("input_type", options.input_type)
+    /// Reads the options that are plain values into settings that have their defaults, and checks them: their ranges, and that
+    /// `function` takes them.
+    @inline(__always)
+    mutating func read(
+        _ options: UnsafePointer<Options>, of function: Takers, _ storage: inout CallStorage
+    ) throws(CallError) {
+        if !options.pointee.areDefaults { try readAll(options, of: function, &storage) }
+    }
+
+    @inline(never)
+    private mutating func readAll(
+        _ options: UnsafePointer<Options>, of function: Takers, _ storage: inout CallStorage
+    ) throws(CallError) {
+        guard let inputType = InputType(rawValue: options.pointee.values.input_type) else {
+            throw unknown("input_type", options.pointee.values.input_type)
         }
-        guard let reduction = Reduction(rawValue: options.reduction) else {
-            throw unknown("reduction", options.reduction)
+        guard let reduction = Reduction(rawValue: options.pointee.values.reduction) else {
+            throw unknown("reduction", options.pointee.values.reduction)
         }
-        guard let meanOver = MeanOver(rawValue: options.mean_over) else {
-            throw unknown("mean_over", options.mean_over)
+        guard let meanOver = MeanOver(rawValue: options.pointee.values.mean_over) else {
+            throw unknown("mean_over", options.pointee.values.mean_over)
         }
-        guard let empty = EmptyPolicy(rawValue: options.empty) else { throw unknown("empty", options.empty) }
-        guard options.label_smoothing >= 0 && options.label_smoothing <= 1 else {
-            throw outOfRange("label_smoothing", options.label_smoothing, "between 0 and 1")
+        guard let empty = EmptyPolicy(rawValue: options.pointee.values.empty) else {
+            throw unknown("empty", options.pointee.values.empty)
         }
-        if meanOver == .divisor && !(options.mean_divisor > 0 && options.mean_divisor < .infinity) {
-            throw outOfRange("mean_divisor", options.mean_divisor, "a finite number above 0")
+        guard options.pointee.values.label_smoothing >= 0 && options.pointee.values.label_smoothing <= 1 else {
+            throw outOfRange("label_smoothing", options.pointee.values.label_smoothing, "between 0 and 1")
         }
-        guard options.clip >= 0 && options.clip < 0.5 else {
-            throw outOfRange("clip", options.clip, "at least 0 and below 0.5")
+        if meanOver == .divisor
+            && !(options.pointee.values.mean_divisor > 0 && options.pointee.values.mean_divisor < .infinity)
+        {
+            throw outOfRange("mean_divisor", options.pointee.values.mean_divisor, "a finite number above 0")
         }
-        try checkTerm("z_loss", options.z_loss)
-        try checkTerm("focal_gamma", options.focal_gamma)
-        try checkTerm("poly_epsilon", options.poly_epsilon, allowsNegative: true)
-        guard options.threads >= 0 else {
-            throw outOfRange("threads", Double(options.threads), "0 (the default) or more")
+        guard options.pointee.values.clip >= 0 && options.pointee.values.clip < 0.5 else {
+            throw outOfRange("clip", options.pointee.values.clip, "at least 0 and below 0.5")
         }
-        try checkReserved("reserved_input", options.reserved_input)
-        try checkReserved("reserved_reduction", options.reserved_reduction)
-        try checkReserved("reserved_execution", options.reserved_execution)
+        try checkTerm("z_loss", options.pointee.values.z_loss)
+        try checkTerm("focal_gamma", options.pointee.values.focal_gamma)
+        try checkTerm("poly_epsilon", options.pointee.values.poly_epsilon, allowsNegative: true)
+        guard options.pointee.values.threads >= 0 else {
+            throw outOfRange("threads", Double(options.pointee.values.threads), "0 (the default) or more")
+        }
+        try checkReserved("reserved_input", options.pointee.values.reserved_input)
+        try checkReserved("reserved_reduction", options.pointee.values.reserved_reduction)
+        try checkReserved("reserved_execution", options.pointee.values.reserved_execution)
         self.inputType = inputType
         self.reduction = reduction
         self.meanOver = meanOver
         self.empty = empty
-        ignoreIndex = options.ignore_index == .min ? nil : options.ignore_index  // CE_IGNORE_NONE is the smallest
-        labelSmoothing = options.label_smoothing
-        meanDivisor = options.mean_divisor
-        if options.clip != 0 {
-            clipLow = options.clip
-            clipHigh = 1 - options.clip
+        // CE_IGNORE_NONE is the smallest
+        ignoreIndex = options.pointee.values.ignore_index == .min ? nil : options.pointee.values.ignore_index
+        labelSmoothing = options.pointee.values.label_smoothing
+        meanDivisor = options.pointee.values.mean_divisor
+        if options.pointee.values.clip != 0 {
+            clipLow = options.pointee.values.clip
+            clipHigh = 1 - options.pointee.values.clip
         }
-        try checkTerm("softcap", options.softcap)
-        let scale = options.logit_scale
+        try checkTerm("softcap", options.pointee.values.softcap)
+        let scale = options.pointee.values.logit_scale
         guard scale != 0 && scale.magnitude < .infinity else {
             throw notAFactor("logit_scale", scale, "finite and not 0")
         }
-        temperature = options.temperature
+        temperature = options.pointee.values.temperature
         guard temperature > 0 && temperature < .infinity else {
             throw notAFactor("temperature", temperature, "a finite number above 0")
         }
         guard (scale / temperature).magnitude < .infinity else {
-            throw outOfRange("temperature", options.temperature, "so large that logits can be divided by it")
+            throw outOfRange(
+                "temperature", options.pointee.values.temperature, "so large that logits can be divided by it")
         }
-        if scale != 1 || options.softcap != 0 || (temperature != 1 && inputType == .logits) {
+        if scale != 1 || options.pointee.values.softcap != 0 || (temperature != 1 && inputType == .logits) {
             // c tanh(s x / c) / T is the same with c / T and s / T.
             transform = crossentropy_transform(
-                scale: scale / temperature, softcap: options.softcap / temperature)
+                scale: scale / temperature, softcap: options.pointee.values.softcap / temperature)
         }
-        squaresTemperature = options.temperature_squared != 0
-        guard let targetType = TargetType(rawValue: options.target_type) else {
-            throw unknown("target_type", options.target_type)
+        squaresTemperature = options.pointee.values.temperature_squared != 0
+        guard let targetType = TargetType(rawValue: options.pointee.values.target_type) else {
+            throw unknown("target_type", options.pointee.values.target_type)
         }
         self.targetType = targetType
         if targetType == .logits && (1 / temperature) == .infinity {
-            throw outOfRange("temperature", options.temperature, "so large that logits can be divided by it")
+            throw outOfRange(
+                "temperature", options.pointee.values.temperature, "so large that logits can be divided by it")
         }
-        guard SparseTarget.Rest(rawValue: options.target_rest) != nil else {
-            throw unknown("target_rest", options.target_rest)
+        guard SparseTarget.Rest(rawValue: options.pointee.values.target_rest) != nil else {
+            throw unknown("target_rest", options.pointee.values.target_rest)
         }
-        guard options.kl_form == CE_KL_GENERALIZED || options.kl_form == CE_KL_PLAIN else {
-            throw unknown("kl_form", options.kl_form)
+        guard options.pointee.values.kl_form == CE_KL_GENERALIZED || options.pointee.values.kl_form == CE_KL_PLAIN
+        else {
+            throw unknown("kl_form", options.pointee.values.kl_form)
         }
         try accept(options, by: function)
-        isPlainDivergence = options.kl_form == CE_KL_PLAIN
-        terms.z_loss = options.z_loss
-        terms.focal_gamma = options.focal_gamma
-        terms.poly_epsilon = options.poly_epsilon
-        gradLoss = options.grad_loss
+        isPlainDivergence = options.pointee.values.kl_form == CE_KL_PLAIN
+        terms.z_loss = options.pointee.values.z_loss
+        terms.focal_gamma = options.pointee.values.focal_gamma
+        terms.poly_epsilon = options.pointee.values.poly_epsilon
+        gradLoss = options.pointee.values.grad_loss
         cancel = storage.cancel(options)
-        threads = Int(options.threads)
+        threads = Int(options.pointee.values.threads)
     }
 }
 

@@ -5,17 +5,16 @@ import Shims
 /// The size of ce_outputs in release 0.1.0, the first: the smallest that is accepted, for ever.
 private let firstOutputsSize = 40
 
-/// The outputs of a call, of which there is at least one: as many as the caller's version knows, and none of the rest.
-func readOutputs(_ pointer: UnsafePointer<ce_outputs>?) throws(CallError) -> ce_outputs {
+/// Reads the outputs of a call, of which there is at least one: as many as the caller's version knows, and none of the rest.
+func readOutputs(_ pointer: UnsafePointer<ce_outputs>?, into outputs: inout ce_outputs) throws(CallError) {
     guard let pointer else { throw nothingToCompute("outputs is NULL") }
-    var outputs = ce_outputs()
     try read(pointer, over: &outputs, "outputs", first: firstOutputsSize)
     if outputs.loss == nil && outputs.grad == nil && outputs.grad_target == nil && outputs.row_stats == nil {
         throw nothingToCompute("loss, grad and all other outputs are NULL")
     }
-    return outputs
 }
 
+@inline(never)
 func nothingToCompute(_ reason: StaticString) -> CallError {
     CallError(CE_ERROR_NULL_POINTER) {
         $0.text(reason)

@@ -12,16 +12,20 @@ extension TensorView {
 
     /// Whether the two have a byte in common. Exact, unless their strides make the search long: then it is assumed.
     @inline(__always)
-    func overlaps(_ other: TensorView) -> Bool {
+    func overlaps(_ other: TensorView) -> Bool { isNear(other) && meets(other) }
+
+    /// Whether the ranges of addresses overlap.
+    @inline(__always)
+    fileprivate func isNear(_ other: TensorView) -> Bool {
         let a = addresses
         let b = other.addresses
-        if a.lowerBound >= b.upperBound || b.lowerBound >= a.upperBound || a.isEmpty || b.isEmpty { return false }
-        return meets(other)
+        return a.lowerBound < b.upperBound && b.lowerBound < a.upperBound
     }
 
-    /// The same for views whose ranges of addresses overlap.
+    /// Whether two views that are near have a byte in common.
     @inline(never)
-    private func meets(_ other: TensorView) -> Bool {
+    fileprivate func meets(_ other: TensorView) -> Bool {
+        if isEmpty || other.isEmpty { return false }
         let a = addresses
         let b = other.addresses
         // Counted up from the lowest byte of one and down from the highest of the other, they meet if steps of both
@@ -35,9 +39,11 @@ extension TensorView {
     }
 
     /// Whether no two elements share memory: sorted by stride, each step goes beyond what the smaller ones reach.
-    var isDistinct: Bool { isContiguous || isNested }
+    @inline(__always)
+    var isDistinct: Bool { isPacked || isContiguous || isNested }
 
     /// Row-major, without gaps.
+    @inline(never)
     private var isContiguous: Bool {
         var step = 1
         for d in Swift.stride(from: ndim - 1, through: 0, by: -1) {
@@ -113,19 +119,18 @@ private struct Steps {
 }
 
 /// Throws unless each output of the call is apart from all its other tensors, and its elements from each other.
-func checkOverlaps(_ storage: CallStorage) throws(CallError) {
-    for i in 0..<storage.listed where storage[i].pointee.isOutput {
-        if !storage[i].pointee.view.isDistinct { throw overlapsItself(storage[i].pointee.name) }
-        for j in 0..<storage.listed where j < i || (j > i && !storage[j].pointee.isOutput) {
-            if !storage[i].pointee.view.overlaps(storage[j].pointee.view) { continue }
-            if storage[i].pointee.role == .replacing && storage[j].pointee.role == .replaceable
-                && storage[i].pointee.view.isSame(as: storage[j].pointee.view)
-            {
-                continue
-            }
+func checkOverlaps(_ storage: inout CallStorage) throws(CallError) {
+    for i in 0..<storage.listed where storage[i].isOutput {
+        let output = storage[i]
+        if !output.isDistinct { throw overlapsItself(output.name) }
+        for j in 0..<storage.listed where output.isNear(storage[j]) {
+            let other = storage[j]
+            // Of two outputs, the second one finds out.
+            if j == i || (j > i && other.isOutput) { continue }
+            if output.role == .replacing && other.role == .replaceable && output.isSame(as: other) { continue }
+            if !output.meets(other) { continue }
             // Of two outputs, the one that comes first.
-            let (a, b) = storage[j].pointee.isOutput ? (j, i) : (i, j)
-            throw overlap(storage[a].pointee.name, storage[b].pointee.name)
+            throw other.isOutput ? overlap(other.name, output.name) : overlap(output.name, other.name)
         }
     }
 }

@@ -21,15 +21,17 @@ public func ce_partial_compute(
             }
         }
         let slice = try Slice(input, class_axis, first_class)
-        try checkShape(target, "target", equals: input, without: slice.axis, "input")
+        try checkShape(target, equals: input, without: slice.axis)
         let rows = input.count(without: slice.axis)
         _ = try view(partials, "partials", rows, &storage, as: .output)
-        try checkOverlaps(storage)
-        var settings = try Settings(try readOptions(options), of: .partial, storage)
-        settings.reduction = .none
+        try checkOverlaps(&storage)
+        var known = Options()
+        try known.read(options)
         var problem = Problem(
-            .loss, settings, classes: slice.classes.count, rows: storage.rowSpace(), input: slice.operand(input),
-            target: Operand(data: target.data, dtype: target.dtype))
+            .loss, Settings(), classes: slice.classes.count, rows: storage.rowSpace(), input: slice.operand(input),
+            target: target.operand)
+        try problem.settings.read(&known, of: .partial, &storage)
+        problem.settings.reduction = .none
         problem.slice = slice.classes
         problem.appendRows(of: input, axis: slice.axis) { row in (target: target.stride(row), sampleWeight: 0, grad: 0)
         }
@@ -60,7 +62,7 @@ public func ce_partial_merge(
         let rows = try rowCount(rows)
         _ = try view(into, "into", rows, &storage, as: .output)
         _ = try view(from, "from", rows, &storage, as: .input)
-        try checkOverlaps(storage)
+        try checkOverlaps(&storage)
         if rows == 0 { return }
         let into = core(into!)
         let from = core(from!)
@@ -104,25 +106,27 @@ public func ce_partial_loss(
     checked("ce_partial_loss") { storage throws(CallError) in
         let rows = try rowCount(rows)
         let statistics = try view(partials, "partials", rows, &storage, as: .input)
-        let options = try readOptions(options)
-        let weight = try optionalView(options.weight, "weight", .floating, &storage)
-        let sampleWeight = try optionalView(options.sample_weight, "sample_weight", .floating, &storage)
+        var known = Options()
+        try known.read(options)
+        let weight = try optionalView(known.values.weight, "weight", .floating, &storage)
+        let sampleWeight = try optionalView(known.values.sample_weight, "sample_weight", .floating, &storage)
         let loss = try view(loss, "loss", .single, &storage, as: .output)
-        let classes = try checkComplete(partials, rows, classes, storage.cancel(options))
-        var settings = try Settings(options, of: .partial, storage)
+        let classes = try checkComplete(partials, rows, classes, storage.cancel(&known))
+        var settings = Settings()
+        try settings.read(&known, of: .partial, &storage)
         settings.ignoreIndex = Problem.ignoredLabel
         var problem = Problem(
             .loss, settings, classes: classes, rows: storage.rowSpace(),
             input: Operand(data: statistics.data, dtype: .f64), target: labels(partials, statistics))
-        try checkWeight(weight, "weight", classes)
-        if let sampleWeight { try checkLength(sampleWeight, "sample_weight", rows) }
+        try checkWeight(weight, classes)
+        if let sampleWeight { try checkLength(sampleWeight, rows) }
         let keepsLosses = settings.reduction == .none
         if keepsLosses {
-            try checkLength(loss, "loss", rows)
+            try checkLength(loss, rows)
         } else {
             try checkSingle(loss)
         }
-        try checkOverlaps(storage)
+        try checkOverlaps(&storage)
         problem.weight = weight.map { Operand(data: $0.data, dtype: $0.dtype, classStride: $0.stride(0)) }
         problem.sampleWeight = sampleWeight.map { Operand(data: $0.data, dtype: $0.dtype) }
         problem.outputs.loss = Operand(data: loss.data, dtype: loss.dtype)
@@ -147,14 +151,15 @@ public func ce_partial_grad(
 ) -> Int32 {
     checked("ce_partial_grad") { storage throws(CallError) in
         let input = try view(input, "input", .floating, &storage, as: .replaceable)
-        let options = try readOptions(options)
-        let weight = try optionalView(options.weight, "weight", .floating, &storage)
-        let sampleWeight = try optionalView(options.sample_weight, "sample_weight", .floating, &storage)
+        var known = Options()
+        try known.read(options)
+        let weight = try optionalView(known.values.weight, "weight", .floating, &storage)
+        let sampleWeight = try optionalView(known.values.sample_weight, "sample_weight", .floating, &storage)
         let grad = try view(grad, "grad", .floating, &storage, as: .replacing)
         let slice = try Slice(input, class_axis, first_class)
         let rows = input.count(without: slice.axis)
         let statistics = try view(partials, "partials", rows, &storage, as: .input)
-        let classes = try checkComplete(partials, rows, classes, storage.cancel(options))
+        let classes = try checkComplete(partials, rows, classes, storage.cancel(&known))
         if rows > 0 && slice.classes.upperBound > classes {
             throw CallError(CE_ERROR_SHAPE) {
                 $0.text("by first_class and input the slice is classes ")
@@ -165,24 +170,25 @@ public func ce_partial_grad(
                 $0.number(classes)
             }
         }
-        var settings = try Settings(options, of: .partial, storage)
+        var settings = Settings()
+        try settings.read(&known, of: .partial, &storage)
         settings.ignoreIndex = Problem.ignoredLabel
         var problem = Problem(
             .loss, settings, classes: classes, rows: storage.rowSpace(), input: slice.operand(input),
             target: labels(partials, statistics))
-        try checkWeight(weight, "weight", classes)
+        try checkWeight(weight, classes)
         if let sampleWeight {
-            try checkShape(sampleWeight, "sample_weight", equals: input, without: slice.axis, "input")
+            try checkShape(sampleWeight, equals: input, without: slice.axis)
         }
-        try checkLikeInput(grad, "grad", input, "input")
-        try checkOverlaps(storage)
+        try checkLikeInput(grad, input)
+        try checkOverlaps(&storage)
         problem.weight = weight.map { Operand(data: $0.data, dtype: $0.dtype, classStride: $0.stride(0)) }
         problem.sampleWeight = sampleWeight.map { Operand(data: $0.data, dtype: $0.dtype) }
         problem.outputs.grad = Operand(data: grad.data, dtype: grad.dtype, classStride: grad.classStride(slice.axis))
         problem.slice = slice.classes
         if rows > 0 {
             let first = partials![0]
-            try checkSettings(core(partials!), rows, input.dtype, storage.cancel(options))
+            try checkSettings(core(partials!), rows, input.dtype, storage.cancel(&known))
             if first.logit_scale != 1 || first.softcap != 0 {
                 problem.settings.transform = crossentropy_transform(scale: first.logit_scale, softcap: first.softcap)
             } else {
@@ -260,9 +266,7 @@ private struct Slice {
         classes = Int(first)..<Int(first) + count
     }
 
-    func operand(_ input: TensorView) -> Operand {
-        Operand(data: input.data, dtype: input.dtype, classStride: input.classStride(axis))
-    }
+    func operand(_ input: TensorView) -> Operand { input.operand(classAxis: axis) }
 }
 
 extension Problem {
@@ -290,7 +294,7 @@ private func rowCount(_ rows: Int64) throws(CallError) -> Int {
 /// The memory of so many statistics.
 private func view(
     _ partials: UnsafePointer<ce_partial>?, _ name: StaticString, _ rows: Int,
-    _ storage: inout CallStorage, as role: NamedView.Role
+    _ storage: inout CallStorage, as role: TensorView.Role
 ) throws(CallError) -> TensorView {
     let (words, overflow) = rows.multipliedReportingOverflow(by: partialWords)
     if overflow || words > Int.max / 16 { throw overflowError(name) }
@@ -375,10 +379,10 @@ private func checkSettings(
     }
 }
 
-private func checkLength(_ view: TensorView, _ name: StaticString, _ rows: Int) throws(CallError) {
+private func checkLength(_ view: TensorView, _ rows: Int) throws(CallError) {
     if view.ndim == 1 && view.length(0) == rows { return }
     throw CallError(CE_ERROR_SHAPE) {
-        $0.text(name)
+        $0.text(view.name)
         $0.text(" has shape ")
         $0.shape(view)
         $0.text(", but there are ")

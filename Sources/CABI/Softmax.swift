@@ -21,14 +21,16 @@ func softmax(
         case .statistics(nil): throw nullPointer("stats")
         default: break
         }
-        try run(try checkedProblem(mode, input, classAxis, labels, try readOptions(options), output, &storage))
+        var known = Options()
+        try known.read(options)
+        try softmax(mode, input, classAxis, labels, &known, output, &storage)
     }
 }
 
-private func checkedProblem(
+private func softmax(
     _ mode: Mode, _ input: UnsafePointer<ce_tensor>?, _ classAxis: Int32, _ labels: UnsafePointer<ce_tensor>?,
-    _ options: ce_options, _ output: LogitsOutput, _ storage: inout CallStorage
-) throws(CallError) -> Problem {
+    _ options: UnsafePointer<Options>, _ output: LogitsOutput, _ storage: inout CallStorage
+) throws(CallError) {
     let input = try view(input, "input", .floating, &storage, as: .replaceable)
     let labels = try optionalView(labels, "labels", .integer, &storage)
     var perRow: TensorView?
@@ -43,37 +45,36 @@ private func checkedProblem(
     if case .statistics = output { takers = .rowStats }
 
     let axis = try checkedClassAxis(classAxis, of: input)
-    if let labels { try checkShape(labels, "labels", equals: input, without: axis, "input") }
-    if let perRow { try checkShape(perRow, "output", equals: input, without: axis, "input") }
-    if let perClass { try checkLikeInput(perClass, "output", input, "input") }
+    if let labels { try checkShape(labels, equals: input, without: axis) }
+    if let perRow { try checkShape(perRow, equals: input, without: axis) }
+    if let perClass { try checkLikeInput(perClass, input) }
 
-    var settings = try Settings(options, of: takers, storage)
-    settings.reduction = .none
     var problem = Problem(
-        mode, settings, classes: input.length(axis), rows: storage.rowSpace(),
-        input: Operand(data: input.data, dtype: input.dtype, classStride: input.classStride(axis)),
-        target: Operand(data: labels?.data ?? input.data, dtype: labels?.dtype ?? .i64))
+        mode, Settings(), classes: input.length(axis), rows: storage.rowSpace(),
+        input: input.operand(classAxis: axis), target: labels?.operand ?? input.operand)
+    try problem.settings.read(options, of: takers, &storage)
+    problem.settings.reduction = .none
     if labels == nil { problem.withoutTarget() }
 
-    try checkOverlaps(storage)
+    try checkOverlaps(&storage)
     if case .statistics(let stats?) = output {
         problem.outputs.statistics = try checkedStatistics(
             stats, isOutput: false, rows: input.count(without: axis), &storage)
     }
 
-    problem.outputs.loss = perRow.map { Operand(data: $0.data, dtype: $0.dtype) }
-    problem.outputs.grad = perClass.map { Operand(data: $0.data, dtype: $0.dtype, classStride: $0.classStride(axis)) }
+    if let perRow { problem.outputs.loss = perRow.operand }
+    if let perClass { problem.outputs.grad = perClass.operand(classAxis: axis) }
     if input.count(without: axis) == 0 {
         problem.rows.append(0, input: 0, target: 0, sampleWeight: 0, loss: 0, grad: 0)
-        return problem
+    } else {
+        for d in 0..<input.ndim where d != axis && input.length(d) != 1 {
+            let row = d < axis ? d : d - 1
+            problem.rows.append(
+                input.length(d), input: input.stride(d), target: labels?.stride(row) ?? 0, sampleWeight: 0,
+                loss: perRow?.stride(row) ?? 0, grad: perClass?.stride(d) ?? 0)
+        }
     }
-    for d in 0..<input.ndim where d != axis {
-        let row = d < axis ? d : d - 1
-        problem.rows.append(
-            input.length(d), input: input.stride(d), target: labels?.stride(row) ?? 0, sampleWeight: 0,
-            loss: perRow?.stride(row) ?? 0, grad: perClass?.stride(d) ?? 0)
-    }
-    return problem
+    try run(&problem)
 }
 
 /// The places for statistics, each apart from every tensor of the call and each other.
@@ -90,13 +91,16 @@ func checkedStatistics(
     let others = storage.listed
     func check(_ data: UnsafeMutableRawPointer?, _ member: StaticString) throws(CallError) {
         guard let data, rows > 0 else { return }
-        var view = TensorView(data: data, dtype: .f64, ndim: 1, dimensions: dimensions)
         let first = Int(bitPattern: data)
         let (bytes, isLong) = rows.multipliedReportingOverflow(by: 8)
         let (end, isHigh) = first.addingReportingOverflow(bytes)
         if isLong || isHigh { throw overflowError(name) }
-        view.addresses = first..<end
-        for i in 0..<storage.listed where view.overlaps(storage[i].pointee.view) {
+        let listed = storage.listed
+        let view = storage.append(
+            TensorView.Record(
+                data: data, addresses: first..<end, dimensions: dimensions, ndim: 1, dtype: .f64, isPacked: true,
+                role: .output, name: member))
+        for i in 0..<listed where view.overlaps(storage[i]) {
             throw CallError(CE_ERROR_OVERLAP) {
                 $0.text(name)
                 $0.text(".")
@@ -106,10 +110,9 @@ func checkedStatistics(
                     $0.text(name)
                     $0.text(".")
                 }
-                $0.text(storage[i].pointee.name)
+                $0.text(storage[i].name)
             }
         }
-        storage.append(view, member, .output)
     }
     try check(places.lse, "lse")
     try check(places.max, "max")

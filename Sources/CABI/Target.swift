@@ -10,58 +10,56 @@ struct Target {
     /// Of sparse targets.
     let probs: TensorView?
     let offsets: TensorView?
-    let sparse: SparseTarget?
+    /// As `SparseTarget` counts them.
+    private let entries: Int
     private let axis: Int
 
     /// Checks dtypes and shapes.
+    @inline(__always)
     init(
-        _ target: UnsafePointer<ce_tensor>?, _ options: ce_options, _ input: TensorView, _ axis: Int,
+        _ target: UnsafePointer<ce_tensor>?, _ options: UnsafePointer<Options>, _ input: TensorView, _ axis: Int,
         _ names: ArgumentNames, _ storage: inout CallStorage
     ) throws(CallError) {
         self.axis = axis
         view = try CABI.view(target, names.target, .any, &storage)
-        probs = try optionalView(options.target_probs, "target_probs", .floating, &storage)
-        offsets = try optionalView(options.target_offsets, "target_offsets", .integer, &storage)
-        guard let probs else {
-            kind = view.dtype.isFloatingPoint ? .distributions : .labels
-            sparse = nil
-            if kind == .labels {
-                try checkShape(view, names.target, equals: input, without: axis, names.input)
-            } else {
-                try checkShape(view, names.target, equals: input, names.input)
-            }
-            try refuse("target_offsets", isGiven: offsets != nil, "for sparse targets, but there are no target_probs")
-            try refuse(
-                "target_rest", isGiven: options.target_rest != CE_REST_DROP,
-                "for sparse targets, but there are no target_probs")
+        probs = try optionalView(options.pointee.values.target_probs, "target_probs", .floating, &storage)
+        offsets = try optionalView(options.pointee.values.target_offsets, "target_offsets", .integer, &storage)
+        if let probs {
+            kind = .sparse
+            entries = try checkedEntries(view, probs, offsets, input, axis)
             return
         }
-        kind = .sparse
-        try refuse(
-            "target_probs", isGiven: view.dtype.isFloatingPoint,
-            "for targets of class indices, but these are distributions")
-        try checkShape(probs, "target_probs", equals: view, names.target)
-        var entries = 0
-        if let offsets {
-            entries = try checkedList(view, names, offsets, rows: input.count(without: axis))
+        entries = 0
+        if view.dtype.isFloatingPoint {
+            kind = .distributions
+            try checkShape(view, equals: input)
         } else {
-            try checkNamedClasses(view, input, axis, names)
-            entries = view.length(axis)
+            kind = .labels
+            try checkShape(view, equals: input, without: axis)
         }
-        sparse = SparseTarget(
-            probs: Operand(
-                data: probs.data, dtype: probs.dtype, classStride: probs.stride(offsets == nil ? axis : 0)),
-            rest: SparseTarget.Rest(rawValue: options.target_rest) ?? .drop, entries: entries,
-            offsets: offsets.map { Operand(data: $0.data, dtype: $0.dtype, classStride: $0.stride(0)) })
+        try refuse("target_offsets", isGiven: offsets != nil, "for sparse targets, but there are no target_probs")
+        try refuse(
+            "target_rest", isGiven: options.pointee.values.target_rest != CE_REST_DROP,
+            "for sparse targets, but there are no target_probs")
     }
 
+    /// The class axis of a sparse target: with offsets it has but one dimension.
+    private var entryAxis: Int { offsets == nil ? axis : 0 }
+
+    @inline(__always)
     var operand: Operand {
         switch kind {
-        case .labels: Operand(data: view.data, dtype: view.dtype)
-        case .distributions: Operand(data: view.data, dtype: view.dtype, classStride: view.classStride(axis))
-        case .sparse:
-            Operand(data: view.data, dtype: view.dtype, classStride: view.stride(offsets == nil ? axis : 0))
+        case .labels: view.operand
+        case .distributions: view.operand(classAxis: axis)
+        case .sparse: view.operand(stepping: view.stride(entryAxis))
         }
+    }
+
+    func sparse(rest: Int32) -> SparseTarget? {
+        guard let probs else { return nil }
+        return SparseTarget(
+            probs: probs.operand(stepping: probs.stride(entryAxis)), rest: SparseTarget.Rest(rawValue: rest) ?? .drop,
+            entries: entries, offsets: offsets.map { $0.operand(stepping: $0.stride(0)) })
     }
 
     /// The stride of the input's dimension `d`, which is number `row` without the class axis.
@@ -76,19 +74,34 @@ struct Target {
     func probsRowStride(_ d: Int) -> Int { offsets == nil ? probs?.stride(d) ?? 0 : 0 }
 }
 
+/// A sparse target: how many classes each row names, or with offsets all of them.
+@inline(never)
+private func checkedEntries(
+    _ target: TensorView, _ probs: TensorView, _ offsets: TensorView?, _ input: TensorView, _ axis: Int
+) throws(CallError) -> Int {
+    try refuse(
+        "target_probs", isGiven: target.dtype.isFloatingPoint,
+        "for targets of class indices, but these are distributions")
+    try checkShape(probs, equals: target)
+    if let offsets { return try checkedList(target, offsets, input, axis) }
+    try checkNamedClasses(target, input, axis)
+    return target.length(axis)
+}
+
 /// A target of all rows' entries one after the other: their number.
 private func checkedList(
-    _ list: TensorView, _ names: ArgumentNames, _ offsets: TensorView, rows: Int
+    _ list: TensorView, _ offsets: TensorView, _ input: TensorView, _ axis: Int
 ) throws(CallError) -> Int {
+    let rows = input.count(without: axis)
     if list.ndim != 1 {
         throw CallError(CE_ERROR_SHAPE) {
-            $0.text(names.target)
+            $0.text(list.name)
             $0.text(" has shape ")
             $0.shape(list)
             $0.text(", but with target_offsets it has one dimension")
         }
     }
-    try checkList(offsets, "target_offsets")
+    try checkList(offsets)
     if offsets.length(0) != rows + 1 {
         throw CallError(CE_ERROR_SHAPE) {
             $0.text("target_offsets has shape ")
@@ -96,7 +109,7 @@ private func checkedList(
             $0.text(", but must have ")
             $0.number(rows + 1)
             $0.text(" numbers, one more than ")
-            $0.text(names.input)
+            $0.text(input.name)
             $0.text(" has rows")
         }
     }
@@ -104,7 +117,8 @@ private func checkedList(
 }
 
 /// Throws unless it is contiguous i64 of one dimension.
-func checkList(_ list: TensorView, _ name: StaticString) throws(CallError) {
+func checkList(_ list: TensorView) throws(CallError) {
+    let name = list.name
     if list.dtype != .i64 {
         throw CallError(CE_ERROR_DTYPE) {
             $0.text(name)
@@ -131,7 +145,7 @@ func checkList(_ list: TensorView, _ name: StaticString) throws(CallError) {
 
 /// Throws unless a sparse target has the input's shape but for the number of classes.
 private func checkNamedClasses(
-    _ target: TensorView, _ input: TensorView, _ axis: Int, _ names: ArgumentNames
+    _ target: TensorView, _ input: TensorView, _ axis: Int
 ) throws(CallError) {
     var isEqual = target.ndim == input.ndim
     if isEqual {
@@ -139,11 +153,11 @@ private func checkNamedClasses(
     }
     if isEqual { return }
     throw CallError(CE_ERROR_SHAPE) {
-        $0.text(names.target)
+        $0.text(target.name)
         $0.text(" has shape ")
         $0.shape(target)
         $0.text(", but ")
-        $0.text(names.input)
+        $0.text(input.name)
         $0.text(" has shape ")
         $0.shape(input)
         $0.text(": sparse targets may differ from it along the class axis alone")
@@ -151,9 +165,14 @@ private func checkNamedClasses(
 }
 
 /// Throws a sentence that begins with the option's name.
+@inline(__always)
 func refuse(_ name: StaticString, isGiven: Bool, _ reason: StaticString) throws(CallError) {
-    if !isGiven { return }
-    throw CallError(CE_ERROR_OPTION) {
+    if isGiven { throw refusal(name, reason) }
+}
+
+@inline(never)
+private func refusal(_ name: StaticString, _ reason: StaticString) -> CallError {
+    CallError(CE_ERROR_OPTION) {
         $0.text(name)
         $0.text(" is ")
         $0.text(reason)
@@ -162,8 +181,9 @@ func refuse(_ name: StaticString, isGiven: Bool, _ reason: StaticString) throws(
 
 extension Settings {
     /// Refuses options, each of them good, that do not go together, or not with this call.
+    @inline(__always)
     func checkContradictions(
-        _ options: ce_options, _ target: Target.Kind, _ mode: Mode
+        _ options: UnsafePointer<Options>, _ target: Target.Kind, _ mode: Mode
     ) throws(CallError) {
         try refuse(
             "target_type", isGiven: targetType != .probs && target == .labels,
@@ -174,7 +194,7 @@ extension Settings {
         if target == .sparse {
             try refuse(
                 "target_type",
-                isGiven: targetType == .logits && options.target_rest != CE_REST_RENORMALIZE,
+                isGiven: targetType == .logits && options.pointee.values.target_rest != CE_REST_RENORMALIZE,
                 "LOGITS, which with sparse targets takes target_rest RENORMALIZE: they do not tell the probability of the rest"
             )
             try refuse(
@@ -203,6 +223,6 @@ extension Settings {
         try refuse(
             "grad_target", isGiven: reduction == .mean && meanOver == .mass,
             "not computed with mean_over MASS, whose divisor depends on the target; take WEIGHT or COUNT")
-        try checkLikeInput(grad, "grad_target", target.view, "target")
+        try checkLikeInput(grad, target.view)
     }
 }

@@ -5,15 +5,46 @@ import Shims
 
 /// A checked view of the caller's memory: lengths are not negative, and no offset overflows.
 ///
-/// The dimensions lie in `CallStorage`, so that a view is cheap to hand around.
+/// What is known of it lies in `CallStorage`, so that a view is one address, and handing it around costs nothing.
 struct TensorView {
-    /// Not read or written if the view is empty; may be any address then.
-    var data: UnsafeMutableRawPointer
-    var dtype: DType
-    var ndim: Int
-    var dimensions: UnsafeMutablePointer<TensorDimension>
-    /// From the first byte of the lowest element to behind the last of the highest; empty if there is no element.
-    var addresses = 0..<0
+    enum Role {
+        case input
+        /// An input whose place an output may take.
+        case replaceable
+        case output
+        /// An output that may take the place of an input, exactly.
+        case replacing
+    }
+
+    struct Record {
+        /// Not read or written if the view is empty; may be any address then.
+        var data: UnsafeMutableRawPointer
+        /// From the first byte of the lowest element to behind the last of the highest; empty if there is no element.
+        var addresses: Range<Int>
+        let dimensions: UnsafeMutablePointer<TensorDimension>
+        let ndim: Int
+        let dtype: DType
+        /// Row-major without gaps, for having no strides of its own; others may be so too.
+        let isPacked: Bool
+        /// What the call does with the memory.
+        let role: Role
+        /// By what name the caller knows the tensor.
+        let name: StaticString
+    }
+
+    fileprivate let record: UnsafePointer<Record>
+
+    var data: UnsafeMutableRawPointer { record.pointee.data }
+    var addresses: Range<Int> { record.pointee.addresses }
+    var ndim: Int { record.pointee.ndim }
+    var dtype: DType { record.pointee.dtype }
+    var role: Role { record.pointee.role }
+    var name: StaticString { record.pointee.name }
+    var isPacked: Bool { record.pointee.isPacked }
+    var dimensions: UnsafeMutablePointer<TensorDimension> { record.pointee.dimensions }
+
+    var isEmpty: Bool { addresses.isEmpty }
+    var isOutput: Bool { role == .output || role == .replacing }
 
     func length(_ d: Int) -> Int { dimensions[d].length }
     func stride(_ d: Int) -> Int { dimensions[d].stride }
@@ -26,31 +57,21 @@ struct TensorView {
         for d in 0..<ndim where d != axis { count *= length(d) }
         return count
     }
-}
 
-/// A tensor of a call: by what name the caller knows it, and what the call does with its memory.
-struct NamedView {
-    enum Role {
-        case input
-        /// An input whose place an output may take.
-        case replaceable
-        case output
-        /// An output that may take the place of an input, exactly.
-        case replacing
-    }
+    /// As the row loops see it.
+    var operand: Operand { Operand(data: data, dtype: dtype) }
+    func operand(classAxis axis: Int) -> Operand { operand(stepping: classStride(axis)) }
+    func operand(stepping stride: Int) -> Operand { Operand(data: data, dtype: dtype, classStride: stride) }
 
-    let view: TensorView
-    let name: StaticString
-    let role: Role
-
-    var isOutput: Bool { role == .output || role == .replacing }
+    /// The stride of the class axis; a single class counts as contiguous.
+    func classStride(_ axis: Int) -> Int { length(axis) == 1 ? 1 : stride(axis) }
 }
 
 /// Room for the dimensions of a call's tensors, sixteen at most, and of its rows: on the stack, of which a call may take little;
-/// if a tensor has more than 16 dimensions, elsewhere. And the list of those tensors that have elements.
+/// if a tensor has more than 16 dimensions, elsewhere. And the list of the tensors.
 package struct CallStorage {
     private var tensors: UnsafeMutableRawPointer
-    private let list: UnsafeMutablePointer<NamedView>
+    private let list: UnsafeMutablePointer<TensorView.Record>
     private(set) var listed = 0
     private var dimensionsPerTensor = 16
     private var used = 0
@@ -72,8 +93,8 @@ package struct CallStorage {
         var cancel = crossentropy_cancel()
         return withUnsafeMutableBytes(of: &memory) { memory in
             let dimensions = bytes(dimensions: 16)
-            precondition(memory.count >= dimensions + mostListed * MemoryLayout<NamedView>.stride)
-            let list = (memory.baseAddress! + dimensions).assumingMemoryBound(to: NamedView.self)
+            precondition(memory.count >= dimensions + mostListed * MemoryLayout<TensorView.Record>.stride)
+            let list = (memory.baseAddress! + dimensions).assumingMemoryBound(to: TensorView.Record.self)
             return withUnsafeMutablePointer(to: &cancel) { cancel in
                 var storage = CallStorage(tensors: memory.baseAddress!, list, cancel)
                 let status = body(&storage)
@@ -84,7 +105,7 @@ package struct CallStorage {
     }
 
     private init(
-        tensors: UnsafeMutableRawPointer, _ list: UnsafeMutablePointer<NamedView>,
+        tensors: UnsafeMutableRawPointer, _ list: UnsafeMutablePointer<TensorView.Record>,
         _ cancel: UnsafeMutablePointer<crossentropy_cancel>
     ) {
         self.tensors = tensors
@@ -93,41 +114,48 @@ package struct CallStorage {
     }
 
     /// Looks at the flag of the options and remembers that it was set; `nil` if there is none.
-    func cancel(_ options: ce_options) -> UnsafeMutablePointer<crossentropy_cancel>? {
-        guard let flag = options.cancel else { return nil }
+    func cancel(_ options: UnsafePointer<Options>) -> UnsafeMutablePointer<crossentropy_cancel>? {
+        guard let flag = options.pointee.values.cancel else { return nil }
         cancel.pointee.flag = flag
         return cancel
     }
 
     /// Room for one more tensor.
+    @inline(__always)
     package mutating func nextTensor(_ ndim: Int) throws(CallError) -> UnsafeMutablePointer<TensorDimension> {
         // Not an error of the caller: a function that takes more tensors needs more room above.
         precondition(used < Self.mostTensors && ndim <= maxDimensions)
-        if ndim > dimensionsPerTensor {
-            guard let memory = malloc(Self.bytes(dimensions: maxDimensions)) else {
-                throw CallError(CE_ERROR_OUT_OF_MEMORY) { $0.text("out of memory for the dimensions of the tensors") }
-            }
-            // Tensors that have got their room stay where they are, on the stack.
-            tensors = memory
-            dimensionsPerTensor = maxDimensions
-            isOnHeap = true
-        }
-        used += 1
-        return (tensors + (used - 1) * dimensionsPerTensor * MemoryLayout<TensorDimension>.stride)
-            .assumingMemoryBound(to: TensorDimension.self)
+        if ndim > dimensionsPerTensor { try moveToHeap() }
+        let tensor = tensors + used &* dimensionsPerTensor &* MemoryLayout<TensorDimension>.stride
+        used &+= 1
+        return tensor.assumingMemoryBound(to: TensorDimension.self)
     }
 
-    subscript(_ i: Int) -> UnsafePointer<NamedView> { UnsafePointer(list + i) }
+    @inline(never)
+    private mutating func moveToHeap() throws(CallError) {
+        guard let memory = malloc(Self.bytes(dimensions: maxDimensions)) else {
+            throw CallError(CE_ERROR_OUT_OF_MEMORY) { $0.text("out of memory for the dimensions of the tensors") }
+        }
+        // Tensors that have got their room stay where they are, on the stack.
+        tensors = memory
+        dimensionsPerTensor = maxDimensions
+        isOnHeap = true
+    }
 
-    mutating func append(_ view: TensorView, _ name: StaticString, _ role: NamedView.Role) {
+    subscript(_ i: Int) -> TensorView { TensorView(record: list + i) }
+
+    @inline(__always)
+    mutating func append(_ record: TensorView.Record) -> TensorView {
         precondition(listed < Self.mostListed)
-        (list + listed).initialize(to: NamedView(view: view, name: name, role: role))
+        (list + listed).initialize(to: record)
         listed += 1
+        return TensorView(record: list + (listed - 1))
     }
 
     /// For rows of tensors that have got their room.
+    @inline(__always)
     func rowSpace() -> RowSpace {
-        let rows = tensors + Self.mostTensors * dimensionsPerTensor * MemoryLayout<TensorDimension>.stride
+        let rows = tensors + Self.mostTensors &* dimensionsPerTensor &* MemoryLayout<TensorDimension>.stride
         return RowSpace(storage: rows.assumingMemoryBound(to: RowDimension.self))
     }
 }

@@ -97,6 +97,20 @@ extension ExactSum {
         guard let numerator = leadingBits, divisor.magnitude > 0, divisor.magnitude < .infinity else {
             return rounded() / divisor
         }
+        return Self.quotient(numerator, divisor)
+    }
+
+    /// The same for a sum in memory of its own, quickly where it is of few ordinary numbers; and where such a sum is a double itself, the
+    /// processor divides.
+    static func divided(_ sum: UnsafePointer<ExactSum>, by divisor: Double) -> Double {
+        if divisor.magnitude > 0 && divisor.magnitude < .infinity {
+            if let number = double(sum) { return number == 0 ? 0 : number / divisor }
+            if let bits = leadingBitsOfVectors(sum) { return quotient(bits, divisor) }
+        }
+        return sum.pointee.divided(by: divisor)
+    }
+
+    private static func quotient(_ numerator: LeadingBits, _ divisor: Double) -> Double {
         if numerator.high == 0 { return 0 }
         let scaled = ScaledNumber(divisor)
         let d = scaled.significand.significandBitPattern << 11 | 1 << 63

@@ -8,6 +8,7 @@ public struct ExactSum: ~Copyable {
     // 2098 bits for the doubles, and 3 limbs for the growth of 2^64 of them.
     private static var limbCount: Int { 70 }
     private static var mask: Int64 { 0xFFFF_FFFF }
+    private typealias Lanes = SIMD2<Double>
 
     private var limbs = InlineArray<70, Int64>(repeating: 0)
     /// Additions since the last `normalize`: each adds less than 2^33 to a limb.
@@ -15,19 +16,39 @@ public struct ExactSum: ~Copyable {
     /// The sum of the NaNs and infinities that were added; it does not depend on their order either.
     private var special = 0.0
 
-    // Ordinary numbers sixteen at a time: each is cut into a multiple of 2^-26 and one of 2^-68, which a double adds up exactly
-    // for as long as 2^53 of these units are not reached.
-    private var upper = SIMD16<Double>(repeating: 0)
-    private var lower = SIMD16<Double>(repeating: 0)
+    // Ordinary numbers two at a time: each is cut into a multiple of 2^-26 and one of 2^-68, which a double adds up exactly
+    // for as long as 2^53 of these units are not reached. All magnitudes add up to less than 2^26, so that upper parts do not
+    // reach 2^53 units of theirs; and 2^11 lower parts, each of at most 2^41 units, do not either.
+    private var upper = Lanes(repeating: 0)
+    private var lower = Lanes(repeating: 0)
     private var pendingVectors = 0
-    /// Whether anything has been added to the limbs or to `special`.
+    private var pendingMagnitude = 0.0
+    /// Whether anything has been added to the limbs or to `special`. Until then limbs may hold anything.
     private var usesLimbs = false
 
     public init() {}
 
-    /// Makes memory a sum of nothing. Of such a sum all bits are 0.
+    /// Makes memory a sum of nothing. Limbs are seldom needed, and there are many.
+    @inline(__always)
     static func clear(_ place: UnsafeMutablePointer<ExactSum>) {
-        memset(place, 0, MemoryLayout<ExactSum>.size)
+        place.pointee.pending = 0
+        place.pointee.special = 0
+        place.pointee.upper = Lanes(repeating: 0)
+        place.pointee.lower = Lanes(repeating: 0)
+        place.pointee.pendingVectors = 0
+        place.pointee.pendingMagnitude = 0
+        place.pointee.usesLimbs = false
+    }
+
+    @inline(__always)
+    private mutating func needLimbs() {
+        if !usesLimbs { clearLimbs() }
+    }
+
+    @inline(never)
+    private mutating func clearLimbs() {
+        for i in 0..<Self.limbCount { limbs[i] = 0 }
+        usesLimbs = true
     }
 
     @inline(never)
@@ -38,43 +59,85 @@ public struct ExactSum: ~Copyable {
         upper = other.upper
         lower = other.lower
         pendingVectors = other.pendingVectors
+        pendingMagnitude = other.pendingMagnitude
         usesLimbs = other.usesLimbs
     }
 
     @inline(never)
     public mutating func add(_ x: SIMD16<Double>) {
-        let toUpper = SIMD16<Double>(repeating: 0x1.8p26)  // adding it leaves multiples of 2^-26
-        let toLower = SIMD16<Double>(repeating: 0x1.8p-16)  // and of 2^-68
-        let high = (x + toUpper) - toUpper
-        let rest = x - high
-        let low = (rest + toLower) - toLower
-        let limit = SIMD16<Double>(repeating: 0x1p15)
-        guard all((x .< limit) .& (x .> -limit) .& (rest .== low)) else {
-            for i in 0..<16 { add(x[i]) }
-            return
-        }
-        upper += high
-        lower += low
-        pendingVectors += 1
-        if pendingVectors == 1 << 11 { spreadVectors() }
+        withUnsafeBytes(of: x) { add($0.baseAddress!.assumingMemoryBound(to: Double.self), 16) }
     }
 
+    /// Adds up to 16 numbers, which stand in memory for 16, zeros behind them.
+    @inline(never)
+    mutating func add(_ numbers: UnsafePointer<Double>, _ count: Int) {
+        let toUpper = Lanes(repeating: 0x1.8p26)  // adding it leaves multiples of 2^-26
+        let toLower = Lanes(repeating: 0x1.8p-16)  // and of 2^-68
+        var (upper, lower) = (Lanes(repeating: 0), Lanes(repeating: 0))
+        // What is left of the numbers, and the numbers: the sums of the magnitudes.
+        var (lost, size) = (Lanes(repeating: 0), Lanes(repeating: 0))
+        var i = 0
+        while i < count {
+            let x = UnsafeRawPointer(numbers + i).loadUnaligned(as: Lanes.self)
+            let high = (x + toUpper) - toUpper
+            let rest = x - high
+            let low = (rest + toLower) - toLower
+            upper += high
+            lower += low
+            lost += magnitude(rest - low)
+            size += magnitude(x)
+            i &+= 2
+        }
+        let magnitude = size[0] + size[1]
+        // Not less if there is a NaN.
+        guard magnitude < 0x1p25, lost[0] + lost[1] == 0 else {
+            for i in 0..<count { add(numbers[i]) }
+            return
+        }
+        if pendingMagnitude + magnitude >= 0x1p26 || pendingVectors >= 1 << 11 { spreadVectors() }
+        self.upper += upper
+        self.lower += lower
+        pendingVectors += 8
+        pendingMagnitude += magnitude
+    }
+
+    @inline(__always)
+    private func magnitude(_ x: Lanes) -> Lanes {
+        unsafeBitCast(unsafeBitCast(x, to: SIMD2<UInt64>.self) & SIMD2(repeating: .max >> 1), to: Lanes.self)
+    }
+
+    /// Empties the vectors into the limbs.
     @inline(never)
     private mutating func spreadVectors() {
+        needLimbs()
         if pendingVectors == 0 { return }
         let (upper, lower) = (self.upper, self.lower)
-        self.upper = SIMD16(repeating: 0)
-        self.lower = SIMD16(repeating: 0)
+        self.upper = Lanes(repeating: 0)
+        self.lower = Lanes(repeating: 0)
         pendingVectors = 0
-        for i in 0..<16 {
-            add(upper[i])
-            add(lower[i])
+        pendingMagnitude = 0
+        for i in 0..<2 {
+            addToLimbs(upper[i])
+            addToLimbs(lower[i])
         }
     }
 
     @inline(never)
     public mutating func add(_ x: Double) {
-        usesLimbs = true
+        let high = (x + 0x1.8p26) - 0x1.8p26
+        let rest = x - high
+        let low = (rest + 0x1.8p-16) - 0x1.8p-16
+        guard x.magnitude < 0x1p25 && rest == low else { return addToLimbs(x) }
+        if pendingMagnitude + x.magnitude >= 0x1p26 || pendingVectors >= 1 << 11 { spreadVectors() }
+        upper[0] += high
+        lower[0] += low
+        pendingVectors += 1
+        pendingMagnitude += x.magnitude
+    }
+
+    @inline(never)
+    private mutating func addToLimbs(_ x: Double) {
+        needLimbs()
         guard x.magnitude < .infinity else {
             special += x
             return
@@ -107,10 +170,10 @@ public struct ExactSum: ~Copyable {
         var other = ExactSum(copying: other)
         other.spreadVectors()
         other.normalize()
+        needLimbs()
         normalize()
         for i in 0..<Self.limbCount { limbs[i] += other.limbs[i] }
         special += other.special
-        usesLimbs = true
         normalize()
     }
 
@@ -163,11 +226,29 @@ public struct ExactSum: ~Copyable {
         var exponent = 0
     }
 
-    /// Of up to 2048 ordinary numbers, which add up to an integer of 98 bits in units of 2^-68.
-    private var leadingBitsOfVectors: LeadingBits? {
-        if usesLimbs || pendingVectors > 1 << 7 { return nil }
-        // Sums of the lanes are exact: at most 2^26 in units of 2^-26, and 2^-16 in units of 2^-68.
-        let (a, b) = (Int64(sum(upper) * 0x1p26), Int64(sum(lower) * 0x1p68))
+    /// The sums of the upper and of the lower lanes, both exact, of up to 2048 ordinary numbers: below 2^26 in units of 2^-26, and at most
+    /// 2^-16 in units of 2^-68. `nil` if there are others. Of a pointer, or the whole sum would be copied.
+    @inline(__always)
+    private static func sums(_ sum: UnsafePointer<ExactSum>) -> (upper: Double, lower: Double)? {
+        if sum.pointee.usesLimbs || sum.pointee.pendingVectors > 1 << 10 { return nil }
+        let (upper, lower) = (sum.pointee.upper, sum.pointee.lower)
+        return (upper[0] + upper[1], lower[0] + lower[1])
+    }
+
+    /// The same as a double, where it is one.
+    @inline(__always)
+    static func double(_ sum: UnsafePointer<ExactSum>) -> Double? {
+        guard let (upper, lower) = sums(sum) else { return nil }
+        // Knuth's two-sum finds out what the addition loses.
+        let sum = upper + lower
+        let added = sum - upper
+        return (upper - (sum - added)) + (lower - added) == 0 ? sum : nil
+    }
+
+    /// The same as an integer of 98 bits in units of 2^-68.
+    static func leadingBitsOfVectors(_ sum: UnsafePointer<ExactSum>) -> LeadingBits? {
+        guard let (upper, lower) = sums(sum) else { return nil }
+        let (a, b) = (Int64(upper * 0x1p26), Int64(lower * 0x1p68))
         var (high, low) = a.multipliedFullWidth(by: 1 << 42)
         let (added, carry) = low.addingReportingOverflow(UInt64(bitPattern: b))
         low = added
@@ -186,15 +267,8 @@ public struct ExactSum: ~Copyable {
         return bits
     }
 
-    private func sum(_ x: SIMD16<Double>) -> Double {
-        let a = x.lowHalf + x.highHalf
-        let b = a.lowHalf + a.highHalf
-        let c = b.lowHalf + b.highHalf
-        return c[0] + c[1]
-    }
-
     var leadingBits: LeadingBits? {
-        if let bits = leadingBitsOfVectors { return bits }
+        if let bits = withUnsafePointer(to: self, { Self.leadingBitsOfVectors($0) }) { return bits }
         guard let sum = normalized else { return nil }
         let isNegative = sum.isNegative
         return sum.exact.limbs.span.withUnsafeBufferPointer { limbs in  // or each would be read from a copy of them all

@@ -3,7 +3,7 @@ import Shims
 extension Problem {
     // Exported as an interface, or else CABI would get a second copy of everything below.
     @export(interface) public static func run(_ problem: UnsafePointer<Problem>) throws(LossFailure) {
-        var divisor = try problem.pointee.scanTargets()
+        var divisor = try divisor(problem)
         if problem.pointee.isMeanOverDistributionMass { divisor = try sumMass(problem, divisor) }
         let isEmpty = try problem.pointee.settings.isEmptyMean(divisor)
         if problem.pointee.outputs.statistics != nil { try runForStatistics(problem) }
@@ -31,7 +31,7 @@ extension Problem {
     private static func runLosses(_ problem: UnsafePointer<Problem>, _ divisor: borrowing MeanDivisor, isEmpty: Bool)
         throws(LossFailure)
     {
-        let scales = problem.pointee.scales(divisor, isEmpty: isEmpty)
+        let scales = scales(problem, divisor, isEmpty: isEmpty)
         try Workspace.with(problem) { plan, workspace throws(LossFailure) in
             var pass = RowPass(.loss, problem, plan, workspace, scales)
             if plan.pointee.route == .shared {
@@ -39,17 +39,28 @@ extension Problem {
             } else {
                 try pass.run()
             }
-            problem.pointee.storeReduced(workspace.total(), divisor, isEmpty: isEmpty)
+            storeReduced(problem, workspace.total(), divisor, isEmpty: isEmpty)
         }
     }
 
+    // In what follows problems are pointers, since methods that are not inlined get a copy of a value of this size.
+
     /// What multiplies all losses and gradients. Of an empty mean gradients are 0 or NaN.
-    func scales(_ divisor: borrowing MeanDivisor, isEmpty: Bool) -> RowScales {
-        let hasFactors = settings.squaresTemperature || settings.transform.applies != 0
-        if !hasFactors && !isEmpty && settings.gradLoss.isOrdinary, let divisor = divisor.ordinary {
-            let grad = settings.gradLoss / divisor
+    @inline(__always)
+    static func scales(_ problem: UnsafePointer<Problem>, _ divisor: borrowing MeanDivisor, isEmpty: Bool) -> RowScales
+    {
+        let hasFactors =
+            problem.pointee.settings.squaresTemperature || problem.pointee.settings.transform.applies != 0
+        if !hasFactors && !isEmpty && problem.pointee.settings.gradLoss.isOrdinary, let divisor = divisor.ordinary {
+            let grad = problem.pointee.settings.gradLoss / divisor
             if grad.isOrdinary { return RowScales(loss: 1, grad: grad) }
         }
+        return problem.pointee.anyScales(divisor, isEmpty: isEmpty)
+    }
+
+    /// The same for all numbers.
+    @inline(never)
+    private func anyScales(_ divisor: borrowing MeanDivisor, isEmpty: Bool) -> RowScales {
         let factor = ScaledNumber(settings.squaresTemperature ? settings.temperature : 1)
         let squared = factor * factor
         let slopes = mode == .hessianVector || mode == .hessianDiagonal ? 2 : 1
@@ -61,9 +72,14 @@ extension Problem {
     }
 
     /// Stores the sum or mean of the losses, if there is to be one.
-    func storeReduced(_ total: UnsafePointer<ExactSum>, _ divisor: borrowing MeanDivisor, isEmpty: Bool) {
-        guard settings.reduction != .none, let loss = outputs.loss else { return }
-        loss.store(isEmpty ? (settings.empty == .zero ? 0 : .nan) : divisor.mean(total), at: 0)
+    @inline(__always)
+    static func storeReduced(
+        _ problem: UnsafePointer<Problem>, _ total: UnsafePointer<ExactSum>, _ divisor: borrowing MeanDivisor,
+        isEmpty: Bool
+    ) {
+        guard problem.pointee.settings.reduction != .none, let loss = problem.pointee.outputs.loss else { return }
+        let ofNothing: Double = problem.pointee.settings.empty == .zero ? 0 : .nan
+        loss.store(isEmpty ? ofNothing : divisor.mean(total), at: 0)
     }
 
     /// Where the loss looks at the target mass of all classes, a pass of its own; before a gradient may take the input's place.
@@ -97,6 +113,7 @@ extension Problem {
 
 extension Settings {
     /// Whether there is a mean of nothing; an error where that is to be one.
+    @inline(__always)
     func isEmptyMean(_ divisor: borrowing MeanDivisor) throws(LossFailure) -> Bool {
         let isEmpty = reduction == .mean && meanOver != .divisor && divisor.isZero
         if isEmpty && empty == .error { throw .empty }

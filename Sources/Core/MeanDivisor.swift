@@ -11,6 +11,7 @@ struct MeanDivisor: ~Copyable {
     let exponent: Int
     private let rounded: Double
 
+    @inline(__always)
     init(_ number: Double) {
         sum = nil
         if number.isOrdinary {
@@ -24,8 +25,13 @@ struct MeanDivisor: ~Copyable {
     }
 
     init(_ sum: borrowing ExactSum, exponent: Int = 0) throws(LossFailure) {
-        rounded = sum.rounded()
         self.exponent = exponent
+        if let number = withUnsafePointer(to: sum, { ExactSum.double($0) }) {
+            rounded = number
+            self.sum = nil
+            return
+        }
+        rounded = sum.rounded()
         if sum.isExactly(rounded) {
             self.sum = nil
             return
@@ -35,7 +41,7 @@ struct MeanDivisor: ~Copyable {
         self.sum!.initialize(to: ExactSum(copying: sum))
     }
 
-    deinit { free(sum) }
+    deinit { if let sum { free(sum) } }
 
     var isZero: Bool { rounded == 0 }
 
@@ -46,9 +52,10 @@ struct MeanDivisor: ~Copyable {
     func dividing(_ x: ScaledNumber) -> ScaledNumber { x / ScaledNumber(rounded).shifted(by: -exponent) }
 
     /// The mean: the double nearest to the quotient.
+    @inline(__always)
     func mean(_ total: UnsafePointer<ExactSum>) -> Double {
-        guard let sum else { return total.pointee.divided(by: rounded) }
-        return total.pointee.divided(by: sum.pointee)
+        if let sum { return total.pointee.divided(by: sum.pointee) }
+        return ExactSum.divided(total, by: rounded)
     }
 }
 

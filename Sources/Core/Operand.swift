@@ -15,6 +15,26 @@ public enum DType: Int32 {
     case u32 = 22
     case u64 = 23
 
+    /// As `init(rawValue:)`, which is not inlined.
+    @inline(__always)
+    public init?(code: Int32) {
+        switch code {
+        case DType.f32.rawValue: self = .f32
+        case DType.f64.rawValue: self = .f64
+        case DType.f16.rawValue: self = .f16
+        case DType.bf16.rawValue: self = .bf16
+        case DType.i8.rawValue: self = .i8
+        case DType.i16.rawValue: self = .i16
+        case DType.i32.rawValue: self = .i32
+        case DType.i64.rawValue: self = .i64
+        case DType.u8.rawValue: self = .u8
+        case DType.u16.rawValue: self = .u16
+        case DType.u32.rawValue: self = .u32
+        case DType.u64.rawValue: self = .u64
+        default: return nil
+        }
+    }
+
     public var isFloatingPoint: Bool { rawValue < 16 }
 
     /// 16 bits that the kernels for f32 read and write.
@@ -99,6 +119,7 @@ extension Operand {
     }
 
     /// Writes a loss: one kind of NaN, and no -0.
+    @inline(__always)
     func store(_ value: Double, at offset: Int) {
         let clean = value != value ? .nan : value + 0
         if dtype == .f64 {

@@ -25,6 +25,7 @@ struct RowScales {
     }
 
     /// Ordinary ones.
+    @inline(__always)
     init(loss: Double, grad: Double) {
         lossValue = loss
         gradValue = grad

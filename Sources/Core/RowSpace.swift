@@ -48,8 +48,12 @@ public struct RowSpace {
     private var ndim = 0
     private let dimensions: UnsafeMutablePointer<RowDimension>
 
-    /// - Parameter storage: Room for as many dimensions as will be appended, as long as the value is in use.
-    public init(storage: UnsafeMutablePointer<RowDimension>) { dimensions = storage }
+    /// - Parameter storage: Room for as many dimensions as will be appended, and for one at least, as long as the value is in use.
+    @inline(__always)
+    public init(storage: UnsafeMutablePointer<RowDimension>) {
+        dimensions = storage
+        dimensions.initialize(to: RowDimension())  // the step of a single row
+    }
 
     /// Adds a dimension inside those added so far.
     public mutating func append(
@@ -72,7 +76,12 @@ public struct RowSpace {
     }
 
     /// The distances between neighbouring rows, along the last dimension.
-    var step: RowOffsets { ndim == 0 ? RowOffsets() : dimensions[ndim - 1].step }
+    var step: RowOffsets {
+        @inline(__always) get { dimensions[ndim == 0 ? 0 : ndim &- 1].step }
+    }
+
+    /// Whether each row is one `step` from the one before.
+    var isEven: Bool { ndim <= 1 }
 
     /// Calls `visit(row, offsets)` for a range of rows until it returns false.
     @inline(__always)
@@ -85,18 +94,18 @@ public struct RowSpace {
     @inline(__always)
     func forEachRun(in rows: Range<Int>, limit: Int, _ visit: (Int, RowOffsets, Int) -> Bool) {
         if rows.isEmpty { return }
-        let step = self.step
-        if ndim <= 1 {
+        if isEven {
             var row = rows.lowerBound
-            var offsets = step * row
-            while row < rows.upperBound {
+            var offsets = row == 0 ? RowOffsets() : step * row
+            while true {
                 let count = min(limit, rows.upperBound - row)
                 if !visit(row, offsets, count) { return }
                 row += count
+                if row == rows.upperBound { return }
                 offsets = offsets + step * count
             }
-            return
         }
+        let step = self.step
         var index = InlineArray<64, Int>(repeating: 0)
         var offsets = RowOffsets()
         var rest = rows.lowerBound

@@ -1,28 +1,30 @@
 import Shims
 
 extension Problem {
-    /// Checks every label, and finds what the losses will be divided by (1 where they are not).
+    /// What `scanTargets` finds: quickly in the usual case of labels without weights. If a label is bad, the other way finds out which.
     /// - Parameter limit: What labels are below; `nil`: the number of classes.
-    func scanTargets(below limit: Int? = nil) throws(LossFailure) -> MeanDivisor {
-        let classes = limit ?? self.classes
-        if !hasTarget { return MeanDivisor(1) }
+    @inline(__always)
+    static func divisor(
+        _ problem: UnsafePointer<Problem>, below limit: Int? = nil
+    ) throws(LossFailure) -> MeanDivisor {
+        let classes = limit ?? problem.pointee.classes
+        if problem.pointee.countsLabelsAlone, let counted = countedRows(problem, below: classes) {
+            return problem.pointee.settings.meanDivisor(counting: counted)
+        }
+        if !problem.pointee.hasTarget { return MeanDivisor(1) }
+        if problem.pointee.countsAllRows {
+            return problem.pointee.settings.meanDivisor(counting: problem.pointee.rows.count)
+        }
+        return try problem.pointee.scanTargets(below: classes)
+    }
+
+    /// Checks every label, which is to be below `classes`, and finds what the losses will be divided by (1 where they are not).
+    @inline(never)
+    private func scanTargets(below classes: Int) throws(LossFailure) -> MeanDivisor {
         let classSet = sparse == nil ? nil : ClassSet(classes)
         if sparse != nil && classSet == nil { throw .outOfMemory }
         defer { classSet?.free() }
-        // A sum of ones needs no adding up.
-        let addsWeights =
-            settings.reduction == .mean && (settings.meanOver == .weight || settings.meanOver == .mass)
-            && (sampleWeight != nil || (weight != nil && isIndexTarget))
-        guard isIndexTarget || sparse != nil || addsWeights || mask != nil else {
-            return meanDivisor(counting: rows.count)
-        }
-        // The usual case quickly; if a label is bad, the other way finds out which.
-        if !addsWeights && mask == nil && ignoreIndices == nil && sparse == nil,
-            let counted = countedRows(below: classes)
-        {
-            return meanDivisor(counting: counted)
-        }
-
+        let addsWeights = self.addsWeights
         var counted = 0
         var weights = WeightSum()
         var failure: LossFailure?
@@ -54,28 +56,65 @@ extension Problem {
         } while failure == nil && !settings.wasCancelled && weights.beginsAgain()
         if settings.wasCancelled { throw .cancelled }
         if let failure { throw failure }
-        return addsWeights ? try weights.divisor() : meanDivisor(counting: counted)
+        return addsWeights ? try weights.divisor() : settings.meanDivisor(counting: counted)
+    }
+
+    /// Whether the divisor is a sum of weights. One of ones needs no adding up.
+    private var addsWeights: Bool {
+        @inline(__always) get {
+            settings.reduction == .mean && (settings.meanOver == .weight || settings.meanOver == .mass)
+                && (sampleWeight != nil || (weight != nil && isIndexTarget))
+        }
+    }
+
+    /// Whether no row can be ignored, nor weighs anything else than 1.
+    private var countsAllRows: Bool {
+        @inline(__always) get { !isIndexTarget && sparse == nil && !addsWeights && mask == nil }
+    }
+
+    /// Whether nothing but the labels says which rows count, and all of these count alike.
+    private var countsLabelsAlone: Bool {
+        @inline(__always) get { hasTarget && isIndexTarget && !addsWeights && mask == nil && ignoreIndices == nil }
     }
 
     /// How many rows are not ignored; `nil` if a label is out of range, or the call was cancelled.
-    private func countedRows(below classes: Int) -> Int? {
-        let step = rows.step.target
+    @inline(__always)
+    private static func countedRows(_ problem: UnsafePointer<Problem>, below classes: Int) -> Int? {
+        let count = problem.pointee.rows.count
+        if problem.pointee.rows.isEven && count <= Settings.part {
+            return problem.pointee.settings.isCancelled ? nil : countedRows(problem, at: 0, count, below: classes)
+        }
+        return countedInRuns(problem, below: classes)
+    }
+
+    private static func countedRows(
+        _ problem: UnsafePointer<Problem>, at offset: Int, _ count: Int, below classes: Int
+    ) -> Int? {
+        problem.pointee.target.countLabels(
+            at: offset, count, problem.pointee.rows.step.target, below: classes,
+            ignoring: problem.pointee.settings.ignoreIndex)
+    }
+
+    @inline(never)
+    private static func countedInRuns(_ problem: UnsafePointer<Problem>, below classes: Int) -> Int? {
         var counted = 0
         var isGood = true
-        rows.forEachRun(in: 0..<rows.count, limit: Settings.part) { _, offsets, count in
-            isGood = !settings.isCancelled
+        problem.pointee.rows.forEachRun(in: 0..<problem.pointee.rows.count, limit: Settings.part) { _, offsets, count in
+            isGood = !problem.pointee.settings.isCancelled
             if !isGood { return false }
-            let found = target.countLabels(
-                at: offsets.target, count, step, below: classes, ignoring: settings.ignoreIndex)
+            let found = countedRows(problem, at: offsets.target, count, below: classes)
             isGood = found != nil
             counted += found ?? 0
             return isGood
         }
         return isGood ? counted : nil
     }
+}
 
-    private func meanDivisor(counting rows: Int) -> MeanDivisor {
-        guard settings.reduction == .mean else { return MeanDivisor(1) }
-        return MeanDivisor(settings.meanOver == .divisor ? settings.meanDivisor : Double(rows))
+extension Settings {
+    @inline(__always)
+    fileprivate func meanDivisor(counting rows: Int) -> MeanDivisor {
+        guard reduction == .mean else { return MeanDivisor(1) }
+        return MeanDivisor(meanOver == .divisor ? meanDivisor : Double(rows))
     }
 }

@@ -26,13 +26,22 @@ enum ThreadPool {
     /// Runs `body(context)` on the calling thread and on up to `threads - 1` others, and returns when all have finished.
     /// `body` must take its share of the work from `context` until none is left: how many run it, and when they
     /// come, is not certain. While another call uses the pool, the calling thread works alone.
+    @inline(__always)
     static func run(
         threads: Int, _ body: @escaping @convention(c) (UnsafeMutableRawPointer?) -> Void,
         _ context: UnsafeMutableRawPointer
     ) {
+        if threads > 1 { runTogether(threads, body, context) } else { body(context) }
+    }
+
+    @inline(never)
+    private static func runTogether(
+        _ threads: Int, _ body: @escaping @convention(c) (UnsafeMutableRawPointer?) -> Void,
+        _ context: UnsafeMutableRawPointer
+    ) {
         let cancellation = shim_disable_cancellation()
         defer { shim_restore_cancellation(cancellation) }
-        guard threads > 1, let pool = crossentropy_shared_pool(), pthread_mutex_trylock(&pool.pointee.owner) == 0 else {
+        guard let pool = crossentropy_shared_pool(), pthread_mutex_trylock(&pool.pointee.owner) == 0 else {
             body(context)
             return
         }

@@ -26,13 +26,15 @@ crossentropy_pool *crossentropy_shared_pool(void) {
     return &pool;
 }
 
-static crossentropy_process process;
+crossentropy_process crossentropy_the_process;
 static void (*process_fill)(crossentropy_process *);
-static void process_fill_once(void) { process_fill(&process); }
+static void process_fill_once(void) {
+    process_fill(&crossentropy_the_process);
+    __atomic_store_n(&crossentropy_the_process.is_filled, 1, __ATOMIC_RELEASE);
+}
 
-crossentropy_process *crossentropy_process_state(void (*fill)(crossentropy_process *state)) {
+void crossentropy_fill_process(void (*fill)(crossentropy_process *state)) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     __atomic_store_n(&process_fill, fill, __ATOMIC_RELAXED);  // always the same function
     pthread_once(&once, process_fill_once);
-    return &process;
 }

@@ -51,28 +51,61 @@ func sumsAreExactAndRoundedOnce(_ values: [Double], _ expected: Double) {
     }
 }
 
-/// Vectors of ordinary numbers are kept apart from all others, and up to 128 of them are rounded without the limbs.
-@Test(arguments: [1, 2, 127, 128, 129, 2047, 2048, 5000])
+/// Ordinary numbers are kept apart from all others, and those of up to 128 vectors are rounded without the limbs. They are few
+/// enough there, and small enough together, to be exact: sums that come near these limits and pass them.
+@Test(arguments: [1, 2, 31, 127, 128, 129, 255, 256, 257, 1000])
 func vectorsAddUpAsTheirNumbersDo(_ count: Int) {
-    for (scale, sign) in [(1.0, 0.0), (0x1p-60, 0), (0x1p14, 0), (1, 1), (0x1p-40, 1), (0x1p14, -1), (0x1p15, 1)] {
+    for (scale, sign) in [
+        (1.0, 0.0), (0x1p-60, 0), (0x1p-15, 0), (0x1p14, 0), (0x1p20, 0), (0x1p24, 0), (0x1p25, 0), (0x1p26, 0), (1, 1),
+        (0x1p-40, 1),
+        (0x1p-15, 1), (0x1p14, -1), (0x1p24, -1), (0x1p25, 1),
+    ] {
         var state: UInt64 = UInt64(count)
         var vectors = ExactSum()
         var numbers = ExactSum()
+        var limbs = ExactSum()
         for _ in 0..<count {
             var vector = SIMD16<Double>()
             for i in 0..<16 {
                 state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
                 let x = scale * (Double(state >> 11) * 0x1p-53 - sign * (state & 1 == 0 ? 1 : 0.5))
-                vector[i] = state >> 60 == 0 ? 0 : (x * 0x1p40).rounded() * 0x1p-40
+                vector[i] = state >> 60 == 0 ? 0 : (x * 0x1p68).rounded() * 0x1p-68
                 numbers.add(vector[i])
+                limbs.add(ExactSum(vector[i]))
             }
             vectors.add(vector)
         }
-        #expect(vectors.rounded() == numbers.rounded())
         for divisor in [1.0, 3, -7, Double(count * 16), 0x1p-1074, 1e308] {
-            #expect(vectors.divided(by: divisor).bitPattern == numbers.divided(by: divisor).bitPattern)
+            #expect(vectors.divided(by: divisor).bitPattern == limbs.divided(by: divisor).bitPattern)
+            #expect(numbers.divided(by: divisor).bitPattern == limbs.divided(by: divisor).bitPattern)
+        }
+        let bits = [words(vectors), words(numbers), words(limbs)]
+        #expect(bits[0] == bits[2] && bits[1] == bits[2], "scale \(scale), sign \(sign)")
+    }
+}
+
+/// Numbers that are nothing but the lower part of one, as large as it gets.
+@Test func lowerPartsOfOneSignAddUp() {
+    let x = 0x1p-27 - 0x1p-68
+    var vectors = ExactSum()
+    var numbers = ExactSum()
+    var limbs = ExactSum()
+    for _ in 0..<2000 {
+        vectors.add(SIMD16(repeating: x))
+        for _ in 0..<16 {
+            numbers.add(x)
+            limbs.add(ExactSum(x))
         }
     }
+    let bits = [words(vectors), words(numbers), words(limbs)]
+    #expect(bits[0] == bits[2] && bits[1] == bits[2])
+}
+
+/// All bits of a sum.
+private func words(_ sum: borrowing ExactSum) -> [UInt32] {
+    var words = [UInt32](repeating: 0, count: ExactSum.wordCount)
+    let special = words.withUnsafeMutableBufferPointer { sum.store(words: $0.baseAddress!) }
+    return words + [special]
 }
 
 @Test func meansOfSumsBeyondTheRange() {

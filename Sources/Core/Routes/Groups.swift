@@ -79,7 +79,7 @@ struct Groups {
             for i in 0..<count { loss.store(losses[i], at: first.loss + i * problem.pointee.rows.step.loss) }
         } else {
             // 0 in lanes without a row.
-            slot.sum.pointee.add(UnsafeRawPointer(losses).loadUnaligned(as: SIMD16<Double>.self))
+            slot.sum.pointee.add(UnsafePointer(losses), count)
         }
     }
 

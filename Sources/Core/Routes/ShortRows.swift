@@ -74,12 +74,7 @@ struct ShortRows {
         }
         // 0 where the last sixteen have no row.
         let whole = (count + 15) & ~15
-        if room.sumCount == 0 {
-            for i in stride(from: 0, to: whole, by: 16) {
-                slot.sum.pointee.add(UnsafeRawPointer(room.loss + i).loadUnaligned(as: SIMD16<Double>.self))
-            }
-            return
-        }
+        if room.sumCount == 0 { return slot.sum.pointee.add(UnsafePointer(room.loss), count) }
         var done = 0
         while true {
             done = Int(sumExactly(room.loss, Int64(done), Int64(whole), room.sums))

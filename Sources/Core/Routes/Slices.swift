@@ -16,7 +16,7 @@ extension Problem {
         throws(LossFailure)
     {
         // Which labels are too large is not known yet.
-        _ = try problem.pointee.scanTargets(below: .max)
+        _ = try Problem.divisor(problem, below: .max)
         try runSlices(problem, partials, RowScales(loss: ScaledNumber(1), exponent: 0, grad: nil))
     }
 
@@ -24,9 +24,9 @@ extension Problem {
     @export(interface) public static func gradOfPartials(_ problem: UnsafePointer<Problem>, _ partials: Partials)
         throws(LossFailure)
     {
-        let divisor = try problem.pointee.scanTargets()
+        let divisor = try Problem.divisor(problem)
         let isEmpty = try problem.pointee.settings.isEmptyMean(divisor)
-        try runSlices(problem, partials, problem.pointee.scales(divisor, isEmpty: isEmpty))
+        try runSlices(problem, partials, Problem.scales(problem, divisor, isEmpty: isEmpty))
     }
 
     @inline(never)
@@ -45,9 +45,9 @@ extension Problem {
     @export(interface) public static func lossOfPartials(_ problem: UnsafePointer<Problem>, _ partials: Partials)
         throws(LossFailure)
     {
-        let divisor = try problem.pointee.scanTargets()
+        let divisor = try Problem.divisor(problem)
         let isEmpty = try problem.pointee.settings.isEmptyMean(divisor)
-        let scales = problem.pointee.scales(divisor, isEmpty: isEmpty)
+        let scales = Problem.scales(problem, divisor, isEmpty: isEmpty)
         try Workspace.with(problem, threads: 1) { plan, workspace throws(LossFailure) in
             var pass = RowPass(.slices(partials), problem, plan, workspace, scales)
             workspace.reset()
@@ -63,7 +63,7 @@ extension Problem {
                 }
             }
             if problem.pointee.settings.wasCancelled { throw .cancelled }
-            problem.pointee.storeReduced(workspace.total(), divisor, isEmpty: isEmpty)
+            Problem.storeReduced(problem, workspace.total(), divisor, isEmpty: isEmpty)
         }
     }
 }

@@ -178,10 +178,17 @@ typedef struct crossentropy_process {
     int32_t              environment_threads;  // CROSSENTROPY_NUM_THREADS, or 0
     int32_t              forced_route;         // CROSSENTROPY_ROUTE, see Route.swift; or 0
     int32_t              chosen_threads;       // ce_set_num_threads, or 0; atomic
+    int32_t              is_filled;            // atomic
 } crossentropy_process;
 
+__attribute__((visibility("hidden"))) extern crossentropy_process crossentropy_the_process;
+void crossentropy_fill_process(void (*fill)(crossentropy_process *state));
+
 // The state, after `fill` was called on it once in this process (or its parent).
-crossentropy_process *crossentropy_process_state(void (*fill)(crossentropy_process *state));
+static inline crossentropy_process *crossentropy_process_state(void (*fill)(crossentropy_process *state)) {
+    if (__atomic_load_n(&crossentropy_the_process.is_filled, __ATOMIC_ACQUIRE) == 0) crossentropy_fill_process(fill);
+    return &crossentropy_the_process;
+}
 
 // ---------------------------------------------------------------------------------------------
 // Errors
