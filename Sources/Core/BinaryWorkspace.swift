@@ -68,8 +68,7 @@ struct BinarySlot {
     fileprivate let elements: Int
 
     private static var resultBytes: Int { (MemoryLayout<Result>.stride + 127) & ~127 }
-    private static var sumCount: Int { Int(CROSSENTROPY_SUMS) * 16 }
-    private static var headBytes: Int { resultBytes + sumCount * 8 }
+    private static var headBytes: Int { resultBytes + LaneSums.size * 8 }
 
     fileprivate static func bytes(_ elements: Int) -> Int { headBytes + 9 * 8 * elements }
 
@@ -81,16 +80,5 @@ struct BinarySlot {
 
     func numbers(_ room: Room) -> UnsafeMutablePointer<Double> { memory(room).assumingMemoryBound(to: Double.self) }
 
-    fileprivate func reset() {
-        result.initialize(to: Result())
-        for i in 0..<Self.sumCount { sums[i] = 0 }
-    }
-
-    /// Empties the sums of lanes into that of the thread, before they are full.
-    func gatherSums() {
-        for i in 0..<Self.sumCount where sums[i] != 0 {
-            result.pointee.sum.add(sums[i])
-            sums[i] = 0
-        }
-    }
+    fileprivate func reset() { result.initialize(to: Result()) }
 }

@@ -61,7 +61,7 @@ struct MeanDivisor: ~Copyable {
 
 /// The sum of weights s w, each the product of two.
 struct WeightSum: ~Copyable {
-    private(set) var sum = ExactSum()
+    var sum = ExactSum()
     private(set) var exponent = 0
     /// The exponent of the largest product, where some are near the ends of the range.
     private var largest: Int?
@@ -73,13 +73,16 @@ struct WeightSum: ~Copyable {
             sum.add(s * w)
             if s.isOrdinary && w.isOrdinary {
                 // No sum of these is near an end, and none of theirs with smaller ones.
-                if s != 0 && w != 0 { largest = max(largest ?? .min, 0) }
+                if s != 0 && w != 0 { noteOrdinary() }
                 return
             }
             let product = ScaledNumber(s) * ScaledNumber(w)
             if product.significand != 0 { largest = max(largest ?? .min, product.exponent) }
         }
     }
+
+    /// Ordinary weights were added to `sum`, some of them not 0.
+    mutating func noteOrdinary() { largest = max(largest ?? .min, 0) }
 
     /// Whether all weights are to be added once more, with a power of two that brings the largest near 1.
     mutating func beginsAgain() -> Bool {

@@ -15,6 +15,11 @@ extension Problem {
         if problem.pointee.countsAllRows {
             return problem.pointee.settings.meanDivisor(counting: problem.pointee.rows.count)
         }
+        if problem.pointee.addsWeights {
+            var weights = WeightSum()
+            if addOrdinaryWeights(problem, below: classes, &weights) { return try weights.divisor() }
+            if problem.pointee.settings.wasCancelled { throw .cancelled }
+        }
         return try problem.pointee.scanTargets(below: classes)
     }
 

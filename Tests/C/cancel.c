@@ -257,17 +257,17 @@ static int32_t partial_loss(void) { return slice(PARTIAL_LOSS, PARTIALS); }
 static int32_t partial_grad(void) { return slice(PARTIAL_GRAD, 1); }
 
 /* Many short rows. */
-static int32_t short_rows(ce_tensor in, ce_tensor out, int64_t n, int64_t last) {
-    ce_tensor y = list(target, CE_I64, n), mean = list(losses, CE_F32, 1);
+static int32_t short_rows(ce_tensor in, ce_tensor out, int64_t n, int32_t dtype, int64_t last) {
+    ce_tensor y = list(target, CE_I64, n), mean = list(losses, dtype, 1);
     mean.ndim = 0;
-    fill(input, CE_F32, -4, 4);
+    fill(input, dtype, -4, 4);
     fill(target, CE_I64, 0, 2);
     ((int64_t *)target)[n - 1] = last;
     start_counting();
     return ce_cross_entropy(&in, 1, &y, &options, OUTPUTS(&mean, &out));
 }
 static int32_t pairs(int64_t last) {
-    return short_rows(view(input, CE_F32, N, 2, 2, 1), view(grad, CE_F32, N, 2, 2, 1), N, last);
+    return short_rows(view(input, CE_F32, N, 2, 2, 1), view(grad, CE_F32, N, 2, 2, 1), N, CE_F32, last);
 }
 static int32_t labels(void) { return pairs(0); }
 static int32_t labels_bad(void) { return pairs(2); }
@@ -278,8 +278,12 @@ static int32_t labels_weighted(void) {
     return pairs(1);
 }
 static int32_t tiles(void) {
-    const int64_t n = 2 * N / 64;
-    return short_rows(view(input, CE_F32, n, 64, 1, n), view(grad, CE_F32, n, 64, 1, n), n, 1);
+    const int64_t n = N / 64;
+    return short_rows(view(input, CE_F64, n, 64, 1, n), view(grad, CE_F64, n, 64, 1, n), n, CE_F64, 1);
+}
+static int32_t strips(void) {
+    const int64_t n = 2 * N / 128;
+    return short_rows(view(input, CE_F32, n, 128, 1, n), view(grad, CE_F32, n, 128, 1, n), n, CE_F32, 1);
 }
 
 static int32_t binary(int is_label, int64_t last) {
@@ -300,8 +304,8 @@ static int32_t binary_targets(void) { return binary(0, 0); }
 
 /* How many touches may follow: those of a block of classes in all the arrays of a kernel; of a part of a loop, or a piece
  * of many rows; where classes lie apart in memory, so that each block goes through many pages again and again, of these;
- * and of the most rows that are copied at a time, 65536 numbers. */
-enum { BLOCK = 8, PAIRS = 24, PART = 30, STATISTICS = 450, COLUMNS = 1500, TILE = 4000 };
+ * and of the most rows that are copied at a time, 65536 numbers, or half as many. */
+enum { BLOCK = 8, PAIRS = 24, PART = 30, STATISTICS = 450, COLUMNS = 1500, TILE = 4000, STRIP = 1500 };
 
 #define ROUTE(call, after) {#call, call, after}
 static const struct {
@@ -323,7 +327,7 @@ static const struct {
     ROUTE(binary_bad_label, PART), ROUTE(binary_targets, PART),
     ROUTE(partial_loss, STATISTICS),
     ROUTE(loss_columns, COLUMNS), ROUTE(columns_statistics, COLUMNS),
-    ROUTE(tiles, TILE),
+    ROUTE(tiles, TILE), ROUTE(strips, STRIP),
 };
 
 static uint64_t hash(uint64_t hash, const void *memory, size_t bytes) {

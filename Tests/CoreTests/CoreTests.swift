@@ -51,6 +51,28 @@ func sumsAreExactAndRoundedOnce(_ values: [Double], _ expected: Double) {
     }
 }
 
+/// More numbers than the lanes of the kernels hold, the largest that fit there, with digits down to the last that do; and some that do not.
+@Test func lanesAreEmptiedBeforeTheyAreFull() {
+    let memory = UnsafeMutablePointer<Double>.allocate(capacity: LaneSums.size)
+    defer { memory.deallocate() }
+    for others in [[], [1e300, -1e300, 0x1p-500, .greatestFiniteMagnitude]] {
+        var lanes = LaneSums(memory)
+        var sum = ExactSum()
+        var expected = ExactSum()
+        var numbers: [Double] = others
+        for i in 0..<1000 { numbers.append(0x1p15 - 0x1p-26 * Double(i % 7 + 1) - 0x1p-37 * Double(i % 5)) }
+        for _ in 0..<200 {
+            lanes.add(numbers, numbers.count, &sum)
+            for x in numbers { expected.add(x) }
+        }
+        lanes.empty(into: &sum)
+        #expect(sum.rounded() == expected.rounded())
+        sum.add(-expected.rounded())
+        expected.add(-expected.rounded())
+        #expect(sum.rounded() == expected.rounded())
+    }
+}
+
 /// Ordinary numbers are kept apart from all others, and those of up to 128 vectors are rounded without the limbs. They are few
 /// enough there, and small enough together, to be exact: sums that come near these limits and pass them.
 @Test(arguments: [1, 2, 31, 127, 128, 129, 255, 256, 257, 1000])

@@ -25,7 +25,7 @@ struct ElementPass {
     /// Losses are multiplied by two to its power.
     let exponent: Int
 
-    /// Enough for the counter not to matter; and few enough for the sums of ExactLanes.swift, which hold 4096 vectors.
+    /// Enough for the counter not to matter.
     static var elementsPerPiece: Int { 1 << 15 }
 
     init(
@@ -64,7 +64,7 @@ struct Elements {
     private let kernels: crossentropy_binary_kernels
     private let doubles: crossentropy_binary_kernels
     private let readLabels: crossentropy_labels_kernel
-    private let sum: crossentropy_sum_kernel
+    private var sums: LaneSums
     private let elementSize: Int
     private let inDoubles: Bool
     /// An ignored label's bits, if labels of this type can have them.
@@ -84,7 +84,7 @@ struct Elements {
         kernels = crossentropy_get_binary_kernels(table, inDoubles ? 1 : 0).pointee
         doubles = crossentropy_get_binary_kernels(table, 1).pointee
         readLabels = table.pointee.binary_labels
-        sum = table.pointee.sum_exactly
+        sums = LaneSums(slot.sums)
         let labels = problem.target.operand.dtype
         ignoredBits = problem.isIndexTarget ? problem.settings.ignoreIndex.flatMap { labels.bits(of: $0) } : nil
 
@@ -116,7 +116,7 @@ struct Elements {
             }
             start = block.upperBound
         }
-        slot.gatherSums()
+        sums.empty(into: &slot.result.pointee.sum)
         return true
     }
 
@@ -299,7 +299,7 @@ struct Elements {
     // MARK: What comes out
 
     /// The same for losses in f32, which are summed in 16 lanes already or not.
-    private func keepLosses(_ elements: Range<Int>, areSummed: Bool) {
+    private mutating func keepLosses(_ elements: Range<Int>, areSummed: Bool) {
         if problem.settings.reduction != .none {
             if areSummed { return add(16) }
         } else if let loss = problem.loss, loss.operand.dtype == .f32 {
@@ -317,7 +317,7 @@ struct Elements {
     }
 
     /// Stores the losses, or adds them to the sum.
-    private func keepLosses(_ elements: Range<Int>) {
+    private mutating func keepLosses(_ elements: Range<Int>) {
         if problem.settings.reduction != .none {
             add(elements.count)
         } else if let loss = problem.loss {
@@ -330,18 +330,7 @@ struct Elements {
     }
 
     /// Adds the numbers that stand where losses do.
-    private func add(_ count: Int) {
-        let numbers = slot.numbers(.loss)
-        var first = 0
-        while true {
-            first = Int(sum(numbers, Int64(first), Int64(count), slot.sums))
-            if first == count { return }
-            let end = min(first + 16, count)
-            for i in first..<end { slot.result.pointee.sum.add(numbers[i]) }
-            if end == count { return }
-            first = end
-        }
-    }
+    private mutating func add(_ count: Int) { sums.add(slot.numbers(.loss), count, &slot.result.pointee.sum) }
 
     private func writeGradient(_ elements: Range<Int>) {
         guard let grad = problem.grad else { return }

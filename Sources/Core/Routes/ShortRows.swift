@@ -7,7 +7,8 @@ struct ShortRows {
     private let slot: Workspace.Slot
     private let room: Room
     private let kernel: crossentropy_short_kernel
-    private let sumExactly: crossentropy_sum_kernel
+    /// `nil` where there are so few rows that it does not pay.
+    private var sums: LaneSums?
     /// Whether rows have scales of their own.
     private let isWeighted: Bool
     private let hasOrdinaryClassWeights: Bool
@@ -21,7 +22,7 @@ struct ShortRows {
         let problem = pass.pointee.problem
         room = Room(slot.extra, problem.pointee, pass.pointee.plan.pointee)
         kernel = Processor.kernels.pointee.short_rows
-        sumExactly = Processor.kernels.pointee.sum_exactly
+        sums = room.hasSums ? LaneSums(room.sums) : nil
         isWeighted =
             problem.pointee.weight != nil || problem.pointee.sampleWeight != nil || problem.pointee.gradLosses != nil
             || !pass.pointee.scales.areOnes
@@ -41,7 +42,6 @@ struct ShortRows {
         call.smoothing = problem.pointee.settings.labelSmoothing
         call.loss = room.loss
         call.scratch = room.scratch
-        for i in 0..<room.sumCount { room.sums[i] = 0 }
     }
 
     mutating func run(_ rows: Range<Int>) {
@@ -61,26 +61,21 @@ struct ShortRows {
     }
 
     /// Empties the sums of lanes into that of the thread.
-    func finish() {
-        for i in 0..<room.sumCount where room.sums[i] != 0 { slot.sum.pointee.add(room.sums[i]) }
-    }
+    mutating func finish() { sums?.empty(into: &slot.sum.pointee) }
 
     /// Stores the losses, or adds them up.
-    private func keepLosses(_ count: Int, _ first: RowOffsets) {
+    private mutating func keepLosses(_ count: Int, _ first: RowOffsets) {
         if pass.pointee.storesLosses {
             guard let loss = problem.pointee.outputs.loss else { return }
             for i in 0..<count { loss.store(room.loss[i], at: first.loss + i * problem.pointee.rows.step.loss) }
             return
         }
-        // 0 where the last sixteen have no row.
-        let whole = (count + 15) & ~15
-        if room.sumCount == 0 { return slot.sum.pointee.add(UnsafePointer(room.loss), count) }
-        var done = 0
-        while true {
-            done = Int(sumExactly(room.loss, Int64(done), Int64(whole), room.sums))
-            if done == whole { return }
-            for i in done..<done + 16 { slot.sum.pointee.add(room.loss[i]) }
-            done += 16
+        if sums == nil {
+            for i in stride(from: 0, to: count, by: 16) {
+                slot.sum.pointee.add(UnsafePointer(room.loss + i), min(16, count - i))
+            }
+        } else {
+            sums!.add(room.loss, count, &slot.sum.pointee)
         }
     }
 
@@ -197,13 +192,13 @@ struct ShortRows {
     private struct Room {
         private let start: UnsafeMutableRawPointer
         private let rows: Int
-        /// Numbers for `sum_exactly`, or 0 where there are so few rows that it does not pay.
-        let sumCount: Int
+        let hasSums: Bool
+        private var sumCount: Int { hasSums ? LaneSums.size : 0 }
 
         init(_ start: UnsafeMutableRawPointer, _ problem: borrowing Problem, _ plan: borrowing Plan) {
             self.start = start
             rows = (min(problem.rows.count, plan.rowsPerGroup) + 15) & ~15
-            sumCount = problem.rows.count > 256 ? Int(CROSSENTROPY_SUMS) * 16 : 0
+            hasSums = problem.rows.count > 256
         }
 
         private func numbers(_ i: Int) -> UnsafeMutablePointer<Double> {
