@@ -304,8 +304,8 @@ static int32_t binary_targets(void) { return binary(0, 0); }
 
 /* How many touches may follow: those of a block of classes in all the arrays of a kernel; of a part of a loop, or a piece
  * of many rows; where classes lie apart in memory, so that each block goes through many pages again and again, of these;
- * and of the most rows that are copied at a time, 65536 numbers, or half as many. */
-enum { BLOCK = 8, PAIRS = 24, PART = 30, STATISTICS = 450, COLUMNS = 1500, TILE = 4000, STRIP = 1500 };
+ * and of the most rows that are copied at a time, 32768 numbers. */
+enum { BLOCK = 8, PAIRS = 24, PART = 30, STATISTICS = 450, COLUMNS = 1500, TILE = 1700, STRIP = 1500 };
 
 #define ROUTE(call, after) {#call, call, after}
 static const struct {
