@@ -19,7 +19,7 @@ SHELL    = /bin/bash
 VENV     = .venv
 IN_VENV  = PYTHONPATH=python:. $(VENV)/bin/python
 
-.PHONY: help run test test-all side-by-side build bench bench-functions bench-quick gap install update-hashes clean format lint
+.PHONY: help run test test-all side-by-side build bench bench-functions bench-quick ledger gap install update-hashes clean format lint
 .PHONY: signatures fuzz fuzz-quick test-exhaustive test-torch test-swift test-c test-arm64 test-library test-dependant test-vectors
 .PHONY: test-python test-python-avx2 test-python-baseline test-python-routes c-vectors c-programs
 .DEFAULT_GOAL := help
@@ -40,6 +40,7 @@ help:
 	@echo 'make bench                 beside NumPy, PyTorch, JAX ... (installs them outside the checkout)'
 	@echo 'make bench-quick           beside NumPy alone'
 	@echo 'make bench-functions       what stands beside the plain loss: binary, KL, softmax, statistics ...'
+	@echo 'make ledger                instructions of some forty calls, beside those in benchmarks/instructions.json'
 	@echo 'make gap                   the error of confident predictions beside PyTorch (installs what bench does)'
 	@echo 'make install PREFIX=/usr   library, header and pkg-config file (also DESTDIR=)'
 	@echo 'make format, make lint     swift-format, ruff, mypy'
@@ -128,6 +129,13 @@ bench-functions: $(BENCH)/ready build
 bench-quick: $(VENV)/ready build
 	$(IN_VENV) -m benchmarks --quick --peers NumPy --json build/bench-quick.json
 
+# Of the AVX2 kernels, whatever this machine has besides: valgrind knows no AVX-512.
+ledger: build
+	@tools/require.sh gcc valgrind
+	@mkdir -p build
+	gcc $(C_FLAGS) benchmarks/ledger.c -o build/ledger $(C_LIBS)
+	$(call stage,ledger,$(PYTHON) benchmarks/ledger.py build/ledger $(if $(UPDATE),--update))
+
 gap: $(BENCH)/ready build
 	PYTHONPATH=python:. $(BENCH)/venv/bin/python -m benchmarks.gap
 
@@ -153,7 +161,7 @@ test-all: SECONDS = 1800
 test-all:
 	@rm -rf build/logs
 	@$(call counted,$(side_by_side) $(TESTS) ALL=$(ALL) || failed=1; \
-		$(side_by_side) test-arm64 test-torch test-exhaustive || failed=1; \
+		$(side_by_side) test-arm64 test-torch test-exhaustive ledger || failed=1; \
 		$(side_by_side) run || failed=1; \
 		$(side_by_side) fuzz SECONDS=$(SECONDS) || failed=1)
 

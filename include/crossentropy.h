@@ -534,8 +534,8 @@ typedef struct ce_outputs {
     const ce_tensor    *grad_target; /* likewise with respect to a target of distributions, as they
                                         were given. The target's shape, and its dtype (for f16 and
                                         bf16 also f32) */
-    const ce_row_stats *row_stats;   /* statistics of each row; with distributions or label
-                                        smoothing they take one more pass */
+    const ce_row_stats *row_stats;   /* statistics of each row; with distributions, label smoothing,
+                                        or up to 128 classes of other than f64, one more pass */
 } ce_outputs;
 
 /* Which output goes with which function (x), and with which input: L, LOGITS alone. Any other is
