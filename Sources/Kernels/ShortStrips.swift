@@ -168,6 +168,12 @@ func copiedRows(_ rows: ShortRows, from first: Int) {
         let from = row * Int(call.input_row_stride)
         if isDense && padded == classes {
             input.gather(call.input, from, 1, count * classes, copy)
+        } else if classes == 3 && call.input_stride == 1 && input.isNative {
+            for i in 0..<count {
+                let (x, to) = (call.input! + (from + i * Int(call.input_row_stride)) * 4, copy + i * 16)
+                for c in 0..<3 { Float.store(Float.load(x, c), to, c) }
+                Float.store(-.infinity, to, 3)
+            }
         } else {
             for i in 0..<count {
                 let to = copy + i * padded * 4
@@ -193,6 +199,11 @@ func copiedRows(_ rows: ShortRows, from first: Int) {
             let to = row * Int(call.grad_row_stride)
             if isGradDense && padded == classes {
                 grad.scatter(UnsafeRawPointer(copy), count * classes, call.grad!, to, 1)
+            } else if classes == 3 && call.grad_stride == 1 && grad.isNative {
+                for i in 0..<count {
+                    let g = call.grad! + (to + i * Int(call.grad_row_stride)) * 4
+                    for c in 0..<3 { Float.store(Float.load(UnsafeRawPointer(copy), 4 * i + c), g, c) }
+                }
             } else {
                 for i in 0..<count {
                     for c in 0..<classes {
