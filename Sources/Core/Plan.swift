@@ -95,12 +95,14 @@ package struct Plan {
     // MARK: The reasons
 
     /// Short rows, and rows that are neighbours in memory while their classes are not.
+    @inline(__always)
     private static func suitsColumns(_ problem: borrowing Problem) -> Bool {
         problem.classes <= CROSSENTROPY_COLUMN_CLASSES
             || (problem.input.classStride != 1 && problem.rows.step.input == 1)
     }
 
     /// Few classes, over which labels are smoothed evenly.
+    @inline(__always)
     private static func isSmoothedShort(_ problem: borrowing Problem) -> Bool {
         problem.settings.labelSmoothing != 0 && problem.isIndexTarget && problem.mode == .loss
             && problem.settings.inputType == .logits && problem.classes >= 4
@@ -109,6 +111,7 @@ package struct Plan {
     }
 
     /// Too few rows to give every thread its own, and long enough ones to be shared.
+    @inline(__always)
     private static func suitsSharing(_ problem: borrowing Problem, threads: Int) -> Bool {
         threads > 1 && problem.classes >= 1 << 17
             && (problem.rows.count < threads || (problem.rows.count < 4 * threads && problem.classes >= 1 << 20))
@@ -130,6 +133,7 @@ package struct Plan {
     }
 
     /// A divergence of f32 (or 16-bit) logits on both sides, scaled by powers of two at most.
+    @inline(__always)
     private static func isDivergenceOfSingles(_ problem: borrowing Problem) -> Bool {
         problem.mode == .divergence && problem.settings.inputType == .logits && problem.settings.targetType == .logits
             && problem.sparse == nil

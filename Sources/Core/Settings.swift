@@ -23,7 +23,9 @@ public enum Mode: Int32 {
     case loss, softmax, logSoftmax, divergence, hessianVector, hessianDiagonal
 
     /// Whether rows become pairs of distributions in f64, rather than a kernel's own.
-    var isOfPairs: Bool { self == .divergence || self == .hessianVector || self == .hessianDiagonal }
+    var isOfPairs: Bool {
+        @inline(__always) get { self == .divergence || self == .hessianVector || self == .hessianDiagonal }
+    }
 }
 public enum EmptyPolicy: Int32 { case nan, zero, error }
 

@@ -159,8 +159,8 @@ func copiedRows(_ rows: ShortRows, from first: Int) {
     let labels = (copy + (copy - tile.end)).assumingMemoryBound(to: Int64.self)
     let input = Storage<Float>(format: call.input_format)
     let grad = Storage<Float>(format: call.grad_format)
-    let isDense = call.input_stride == 1 && Int(call.input_row_stride) == padded
-    let isGradDense = call.grad_stride == 1 && Int(call.grad_row_stride) == padded
+    let isDense = call.input_stride == 1 && (Int(call.input_row_stride) == padded || call.rows == 1)
+    let isGradDense = call.grad_stride == 1 && (Int(call.grad_row_stride) == padded || call.rows == 1)
     var row = first
     while row < Int(call.rows) {
         let count = Int(call.rows) - row < size ? Int(call.rows) - row : size

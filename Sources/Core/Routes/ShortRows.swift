@@ -64,6 +64,7 @@ struct ShortRows {
     mutating func finish() { sums?.empty(into: &slot.sum.pointee) }
 
     /// Stores the losses, or adds them up.
+    @inline(__always)
     private mutating func keepLosses(_ count: Int, _ first: RowOffsets) {
         if pass.pointee.storesLosses {
             guard let loss = problem.pointee.outputs.loss else { return }
@@ -81,6 +82,7 @@ struct ShortRows {
 
     /// Fills in the labels and what multiplies each row's loss and gradient. Returns whether losses are to be multiplied by powers
     /// of two as well.
+    @inline(__always)
     private mutating func prepare(_ count: Int, _ first: RowOffsets) -> Bool {
         let isSelected = problem.pointee.mask != nil || problem.pointee.ignoreIndices != nil
         let target = problem.pointee.target
