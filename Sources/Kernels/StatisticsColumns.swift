@@ -1,7 +1,7 @@
 import KernelABI
 
 // Row statistics of rows that are computed class by class, with a row in each lane: the same numbers and bits as row by
-// row. Each statistic takes a pass of its own over a block in the nearest cache; the pass for the entropy computes the
+// row. Each statistic takes a pass of its own over a block in the caches; the pass for the entropy computes the
 // exponentials again.
 
 /// Puts the statistics of a panel's block into the group's table.
