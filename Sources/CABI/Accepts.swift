@@ -38,11 +38,11 @@ struct FunctionSet {
 func accept(_ options: UnsafePointer<Options>, by function: FunctionSet) throws(CallError) {
     let o = options.pointee.values
     @inline(__always) func row(
-        _ name: StaticString, _ isGiven: Bool, _ takers: FunctionSet, of input: InputType? = nil,
+        _ name: StaticString, _ isGiven: Bool, _ functions: FunctionSet, of input: InputType? = nil,
         _ hint: StaticString = ""
     ) throws(CallError) {
         if !isGiven { return }
-        if !takers.includes(function) { throw notAnOption(name, of: function, hint) }
+        if !functions.includes(function) { throw notAnOption(name, of: function, hint) }
         if let input, o.input_type != input.rawValue { throw needs(name, input, o.input_type) }
     }
     let rows = FunctionSet.crossEntropy + .divergence + .hessian
@@ -91,10 +91,10 @@ func accept(_ options: UnsafePointer<Options>, by function: FunctionSet) throws(
 @inline(__always)
 func accept(_ outputs: UnsafePointer<ce_outputs>, by function: FunctionSet, _ inputType: InputType) throws(CallError) {
     @inline(__always) func row(
-        _ name: StaticString, _ isGiven: Bool, _ takers: FunctionSet, of input: InputType? = nil
+        _ name: StaticString, _ isGiven: Bool, _ functions: FunctionSet, of input: InputType? = nil
     ) throws(CallError) {
         if !isGiven { return }
-        if !takers.includes(function) { throw notAnOutput(name, of: function) }
+        if !functions.includes(function) { throw notAnOutput(name, of: function) }
         if let input, inputType != input { throw needs(name, input, inputType.rawValue) }
     }
     let rows = FunctionSet.crossEntropy + .divergence

@@ -41,8 +41,8 @@ private func softmax(
     case .statistics: break
     }
 
-    var takers = FunctionSet.softmax
-    if case .statistics = output { takers = .rowStats }
+    var functions = FunctionSet.softmax
+    if case .statistics = output { functions = .rowStats }
 
     let axis = try checkedClassAxis(classAxis, of: input)
     if let labels { try checkShape(labels, equals: input, without: axis) }
@@ -52,7 +52,7 @@ private func softmax(
     var problem = Problem(
         mode, Settings(), classes: input.length(axis), rows: storage.rowSpace(),
         input: input.operand(classAxis: axis), target: labels?.operand ?? input.operand)
-    try problem.settings.read(options, of: takers, &storage)
+    try problem.settings.read(options, of: functions, &storage)
     problem.settings.reduction = .none
     if labels == nil { problem.withoutTarget() }
 
