@@ -1,56 +1,56 @@
 import CCrossEntropy
 import Core
 
-/// Functions that take the same options.
-struct Takers {
+/// A set of functions that take the same options.
+struct FunctionSet {
     private let bits: UInt8
 
-    static let crossEntropy = Takers(bits: 1)
-    static let divergence = Takers(bits: 2)
-    static let hessian = Takers(bits: 4)
-    static let binary = Takers(bits: 8)
-    static let softmax = Takers(bits: 16)
-    static let rowStats = Takers(bits: 32)
-    static let partial = Takers(bits: 64)
-    static let all = Takers(bits: 127)
+    static let crossEntropy = FunctionSet(bits: 1)
+    static let divergence = FunctionSet(bits: 2)
+    static let hessian = FunctionSet(bits: 4)
+    static let binary = FunctionSet(bits: 8)
+    static let softmax = FunctionSet(bits: 16)
+    static let rowStats = FunctionSet(bits: 32)
+    static let partial = FunctionSet(bits: 64)
+    static let all = FunctionSet(bits: 127)
 
-    static func + (a: Takers, b: Takers) -> Takers { Takers(bits: a.bits | b.bits) }
-    static func - (a: Takers, b: Takers) -> Takers { Takers(bits: a.bits & ~b.bits) }
+    static func + (a: FunctionSet, b: FunctionSet) -> FunctionSet { FunctionSet(bits: a.bits | b.bits) }
+    static func - (a: FunctionSet, b: FunctionSet) -> FunctionSet { FunctionSet(bits: a.bits & ~b.bits) }
 
-    func includes(_ other: Takers) -> Bool { bits & other.bits != 0 }
+    func includes(_ other: FunctionSet) -> Bool { bits & other.bits != 0 }
 
-    /// What a single one of them computes.
+    /// The result of a single function of the set, for messages.
     var noun: StaticString {
         switch bits {
-        case Takers.crossEntropy.bits: "cross-entropy"
-        case Takers.divergence.bits: "a KL divergence"
-        case Takers.hessian.bits: "second derivatives"
-        case Takers.binary.bits: "binary cross-entropy"
-        case Takers.softmax.bits: "softmax and lse"
-        case Takers.rowStats.bits: "row statistics"
+        case FunctionSet.crossEntropy.bits: "cross-entropy"
+        case FunctionSet.divergence.bits: "a KL divergence"
+        case FunctionSet.hessian.bits: "second derivatives"
+        case FunctionSet.binary.bits: "binary cross-entropy"
+        case FunctionSet.softmax.bits: "softmax and lse"
+        case FunctionSet.rowStats.bits: "row statistics"
         default: "partial statistics"
         }
     }
 }
 
-/// Which option goes with which function, and with which input: the table that the header prints. Throws at the first option that
-/// is not at its default and that `function` does not take.
-func accept(_ options: UnsafePointer<Options>, by function: Takers) throws(CallError) {
+/// Checks which functions and which input each option applies to: this is the table that the header prints. Throws at
+/// the first option that is not at its default and that `function` does not take.
+func accept(_ options: UnsafePointer<Options>, by function: FunctionSet) throws(CallError) {
     let o = options.pointee.values
     @inline(__always) func row(
-        _ name: StaticString, _ isGiven: Bool, _ takers: Takers, of input: InputType? = nil,
+        _ name: StaticString, _ isGiven: Bool, _ functions: FunctionSet, of input: InputType? = nil,
         _ hint: StaticString = ""
     ) throws(CallError) {
         if !isGiven { return }
-        if !takers.includes(function) { throw notAnOption(name, of: function, hint) }
+        if !functions.includes(function) { throw notAnOption(name, of: function, hint) }
         if let input, o.input_type != input.rawValue { throw needs(name, input, o.input_type) }
     }
-    let rows = Takers.crossEntropy + .divergence + .hessian
+    let rows = FunctionSet.crossEntropy + .divergence + .hessian
     let losses = rows + .binary
-    let all = Takers.all
-    let loss = Takers.crossEntropy
+    let all = FunctionSet.all
+    let loss = FunctionSet.crossEntropy
 
-    // Option, whether it is given, functions, input.
+    // Columns: the option, whether it is given, the functions, the input.
     // Input
     try row("clip", o.clip != 0, loss + .binary, of: .probs)
     try row("logit_scale", o.logit_scale != 1, all - .binary, of: .logits)
@@ -82,30 +82,30 @@ func accept(_ options: UnsafePointer<Options>, by function: Takers) throws(CallE
     try row("empty", o.empty != CE_EMPTY_NAN, losses + .partial)
     try row("grad_loss", o.grad_loss != 1, losses + .partial)
     try row("grad_losses", o.grad_losses != nil, rows)
-    // Last, so that an option that does not go with it is what is named.
+    // Last, so that an error names an option that does not apply to the input type, rather than the input type.
     try row("input_type", o.input_type != CE_INPUT_LOGITS, losses - .hessian, of: nil, ": they are of LOGITS alone")
-    // threads and cancel go with all.
+    // threads and cancel apply to all functions.
 }
 
-/// Likewise which output.
+/// Checks in the same way which outputs apply.
 @inline(__always)
-func accept(_ outputs: UnsafePointer<ce_outputs>, by function: Takers, _ inputType: InputType) throws(CallError) {
+func accept(_ outputs: UnsafePointer<ce_outputs>, by function: FunctionSet, _ inputType: InputType) throws(CallError) {
     @inline(__always) func row(
-        _ name: StaticString, _ isGiven: Bool, _ takers: Takers, of input: InputType? = nil
+        _ name: StaticString, _ isGiven: Bool, _ functions: FunctionSet, of input: InputType? = nil
     ) throws(CallError) {
         if !isGiven { return }
-        if !takers.includes(function) { throw notAnOutput(name, of: function) }
+        if !functions.includes(function) { throw notAnOutput(name, of: function) }
         if let input, inputType != input { throw needs(name, input, inputType.rawValue) }
     }
-    let rows = Takers.crossEntropy + .divergence
+    let rows = FunctionSet.crossEntropy + .divergence
 
-    // Output, whether it is given, functions, input. loss and grad go with all.
+    // Columns: the output, whether it is given, the functions, the input. loss and grad apply to all functions.
     try row("grad_target", outputs.pointee.grad_target != nil, rows)
     try row("row_stats", outputs.pointee.row_stats != nil, .crossEntropy, of: .logits)
 }
 
 @inline(never)
-private func notAnOutput(_ name: StaticString, of function: Takers) -> CallError {
+private func notAnOutput(_ name: StaticString, of function: FunctionSet) -> CallError {
     CallError(CE_ERROR_OPTION) {
         $0.text(name)
         $0.text(" is not an output of ")
@@ -114,7 +114,7 @@ private func notAnOutput(_ name: StaticString, of function: Takers) -> CallError
 }
 
 @inline(never)
-private func notAnOption(_ name: StaticString, of function: Takers, _ hint: StaticString) -> CallError {
+private func notAnOption(_ name: StaticString, of function: FunctionSet, _ hint: StaticString) -> CallError {
     CallError(CE_ERROR_OPTION) {
         $0.text(name)
         $0.text(" is not an option of ")

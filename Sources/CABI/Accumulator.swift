@@ -56,10 +56,10 @@ public func ce_accumulator_result(
     }
 }
 
-/// One kind of NaN, and no -0.
+/// Gives every NaN the same bits, and makes -0 a 0.
 private func clean(_ x: Double) -> Double { x != x ? .nan : x + 0 }
 
-/// An accumulator's content while it is added to.
+/// The sums of an accumulator, unpacked while rows are added.
 private struct Sums: ~Copyable {
     var accumulator: ce_accumulator
     var loss: ExactSum

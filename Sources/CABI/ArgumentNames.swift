@@ -1,12 +1,12 @@
 import Core
 
-/// What the function that was called names its arguments: messages are read by people who know it alone.
+/// The names of arguments in the function that was called. Messages use them, because their readers may know no other function.
 enum ArgumentNames {
-    /// Of the calls on views.
+    /// The names in the calls on views.
     case views
-    /// Of the calls on contiguous rows.
+    /// The names in the calls on contiguous rows.
     case rows
-    /// Of second derivatives.
+    /// The names in the calls for second derivatives.
     case hessian
 
     var input: StaticString { self == .rows ? "logits" : "input" }

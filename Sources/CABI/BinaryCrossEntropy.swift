@@ -37,7 +37,7 @@ private func checkedProblem(
     let grad = try optionalView(outputs.pointee.grad, "grad", .floating, &storage, as: .replacing)
 
     // Shapes
-    // A single number is of one class, on axis 0.
+    // A single number has one class, on axis 0.
     let isSingle = input.ndim == 0 && (classAxis == 0 || classAxis == -1)
     let axis = isSingle ? 0 : try checkedAxis(classAxis, of: input)
     let classes = isSingle ? 1 : input.length(axis)
@@ -83,13 +83,13 @@ private func checkedProblem(
     return problem
 }
 
-/// The order in which the elements of a call are visited: that of the input in memory, since no result depends on it.
+/// The order in which a call visits its elements: that of the input's memory, because no result depends on the order.
 private struct ElementOrder {
     private let isEmpty: Bool
-    /// Has the input's lengths, until it is walked itself.
+    /// A view that has the input's lengths, until a walk over it overwrites its dimensions.
     private let lengths: TensorView
-    /// Dimensions of the tensors, the slowest in memory first; and whether they stand so in the tensors, where those of length 1
-    /// may be anywhere.
+    /// The tensors' dimensions, the slowest in memory first; and whether the tensors have them in this order already,
+    /// in which dimensions of length 1 may be anywhere.
     private var order = InlineArray<64, UInt8>(repeating: 0)
     private var isGiven = true
 
@@ -107,18 +107,18 @@ private struct ElementOrder {
         }
     }
 
-    /// The elements of a tensor of the input's shape, whose dimensions are replaced.
+    /// A walk over the elements of a tensor of the input's shape. It overwrites the view's dimensions.
     func walk(_ view: TensorView) -> ElementWalk {
         if !isGiven { return reordered(view) }
         var walk = ElementWalk(view.operand, storage: view.dimensions)
-        // The other lengths may be anything then, and their product may overflow.
+        // The other lengths may be anything in that case, and their product may overflow.
         if isEmpty { walk.append(0, stride: 0) }
-        // None is replaced before it was read.
+        // No dimension is overwritten before it has been read.
         for d in 0..<(isEmpty ? 0 : view.ndim) { walk.append(view.length(d), stride: view.stride(d)) }
         return walk
     }
 
-    /// A number for each class, as if there was one for each element; likewise.
+    /// A walk over a number for each class as if there were one for each element. It overwrites the view's dimensions, too.
     func walk(_ view: TensorView, along axis: Int, _ stride: Int) -> ElementWalk {
         var walk = ElementWalk(view.operand, storage: view.dimensions)
         if isEmpty { walk.append(0, stride: 0) }
@@ -153,7 +153,7 @@ extension TensorView {
     }
 }
 
-/// Refuses values of options that the loss of one element cannot have.
+/// Throws for values of options that the loss of one element cannot have.
 private func checkBinary(_ settings: Settings) throws(CallError) {
     if settings.inputType == .logProbs {
         throw CallError(CE_ERROR_OPTION) {
@@ -169,7 +169,8 @@ private func checkBinary(_ settings: Settings) throws(CallError) {
     }
 }
 
-/// From the weight of a class to that of the next: 0 where one number is that of all. Throws unless there is one for each, or one.
+/// The distance from a class's weight to the next one's: 0 if one number is for all classes. Throws unless there is a
+/// number for each class, or one.
 private func classStride(_ weight: TensorView?, _ classes: Int) throws(CallError) -> Int {
     guard let weight, weight.ndim > 1 || weight.count() != 1 else { return 0 }
     if weight.ndim == 1 && weight.length(0) == classes { return weight.stride(0) }

@@ -3,7 +3,7 @@ import Core
 import KernelABI
 import Shims
 
-/// A call's failure: its status, after the text has gone to where ce_last_error_message finds it.
+/// A call's failure: its status. The text is already where ce_last_error_message finds it.
 package struct CallError: Error {
     let status: Int32
 
@@ -15,7 +15,7 @@ package struct CallError: Error {
     }
 }
 
-/// Text for a person, written straight into the thread's buffer (nothing is allocated). What does not fit is cut.
+/// A text for people, written straight into the thread's buffer (nothing is allocated). A text that is too long is cut.
 struct Message {
     private let start = crossentropy_message()!
     private var used = 0

@@ -1,8 +1,8 @@
 import CCrossEntropy
 import Shims
 
-/// The body of every function that computes: the status of whatever goes wrong in it. The host's rounding mode, flush-to-zero
-/// and unmasked exceptions stay outside, of sums and divisors too.
+/// Runs the body of a function that computes, and returns the status of an error in it. The host's rounding mode,
+/// flush-to-zero and unmasked exceptions do not apply inside, not even to sums and divisors.
 func checked(_ function: StaticString, _ body: (inout CallStorage) throws(CallError) -> Void) -> Int32 {
     let hostFloatControl = shim_float_control_enter()
     defer { shim_float_control_leave(hostFloatControl) }
@@ -11,7 +11,8 @@ func checked(_ function: StaticString, _ body: (inout CallStorage) throws(CallEr
     }
 }
 
-/// The status of whatever goes wrong in the body of a function of the header, by whose name the message begins.
+/// Runs the body of a function of the header, and returns the status of an error in it. The error's message begins with
+/// the function's name.
 func status(_ function: StaticString, _ body: () throws(CallError) -> Void) -> Int32 {
     do throws(CallError) {
         try body()

@@ -2,8 +2,8 @@ import CCrossEntropy
 import Core
 import Shims
 
-/// Checks everything, then computes: the body of the calls that compare logits or probabilities with a target, for a loss and its
-/// gradients.
+/// The calls that compare logits or probabilities with a target, for a loss and its
+/// gradients: checks everything, then computes.
 func crossEntropy(
     _ function: StaticString, _ input: UnsafePointer<ce_tensor>?, _ classAxis: Int32,
     _ target: UnsafePointer<ce_tensor>?, _ options: UnsafePointer<ce_options>?,
@@ -18,7 +18,7 @@ func crossEntropy(
     }
 }
 
-/// The body of the calls for second derivatives, whose output stands in the gradient's place.
+/// The calls for second derivatives, whose output takes the gradient's place.
 func hessian(
     _ function: StaticString, _ mode: Mode, _ input: UnsafePointer<ce_tensor>?, _ classAxis: Int32,
     _ target: UnsafePointer<ce_tensor>?, _ options: UnsafePointer<ce_options>?,
@@ -33,8 +33,8 @@ func hessian(
     }
 }
 
-/// The same for options that have been read, and within a function's `checked`. The problem is filled in where it stays, since it is too
-/// large to be handed around.
+/// The same for options that have been read, within a function's `checked`. The problem is filled in place, because it
+/// is too large to be copied.
 @inline(never)
 func crossEntropy(
     _ mode: Mode, _ input: UnsafePointer<ce_tensor>?, _ classAxis: Int32, _ target: UnsafePointer<ce_tensor>?,
@@ -47,7 +47,7 @@ func crossEntropy(
         mode, Settings(), classes: tensors.input.length(tensors.axis), rows: storage.rowSpace(),
         input: tensors.input.operand(classAxis: tensors.axis), target: tensors.target.operand)
 
-    let function: Takers = mode.isHessian ? .hessian : mode == .divergence ? .divergence : .crossEntropy
+    let function: FunctionSet = mode.isHessian ? .hessian : mode == .divergence ? .divergence : .crossEntropy
     try problem.settings.read(options, of: function, &storage)
     try accept(outputs, by: function, problem.settings.inputType)
     try problem.settings.checkContradictions(options, tensors.target.kind, mode)
@@ -102,7 +102,8 @@ private struct RowTensors {
         targetGrad = try optionalView(wanted.grad_target, "grad_target", .floating, &storage, as: .output)
     }
 
-    // Transparent, as a function of the caller's size has nothing else inlined into it, and all of `self` would be stored.
+    // Transparent, because the compiler inlines nothing else into a function as large as the caller, and would store
+    // all of `self` to memory.
     @_transparent
     func checkShapes(_ options: UnsafePointer<Options>) throws(CallError) {
         if !options.pointee.areDefaults { try optional.checkShapes(options, input, axis, target.kind) }
@@ -120,7 +121,7 @@ private struct RowTensors {
         }
     }
 
-    /// Fills in all but the input and the target.
+    /// Fills in everything but the input and the target.
     @_transparent
     func fillIn(_ problem: inout Problem, _ options: UnsafePointer<Options>) {
         if !options.pointee.areDefaults {
@@ -132,13 +133,13 @@ private struct RowTensors {
         if let targetGrad { problem.outputs.targetGrad = targetGrad.operand(classAxis: axis) }
         if let vector { problem.vector = vector.operand(classAxis: axis) }
         if input.isEmpty {
-            // There is a class, so there is no row. The other lengths may be anything, and their product may overflow.
+            // There is a class, so there are no rows. The other lengths may be anything, and their product may overflow.
             problem.rows.append(0, input: 0, target: 0, sampleWeight: 0, loss: 0, grad: 0)
             return
         }
         let keepsLosses = problem.settings.reduction == .none
         for d in 0..<input.ndim where d != axis && input.length(d) != 1 {
-            // The same dimension of a tensor without a class axis.
+            // The same dimension in a tensor without a class axis.
             let row = d < axis ? d : d - 1
             problem.rows.append(
                 input.length(d), input: input.stride(d), target: target.rowStride(d, row),
@@ -151,7 +152,7 @@ private struct RowTensors {
     }
 }
 
-/// The tensors among the options of a call over rows, but for the target's. Without any, nothing is done about them.
+/// The optional tensors of a call over rows, except for the target's. If there are none, nothing is done.
 private struct OptionalTensors {
     private(set) var weight: TensorView?
     private(set) var prior: TensorView?
@@ -228,7 +229,7 @@ private func wrongCount(_ weight: TensorView, _ classes: Int) -> CallError {
     }
 }
 
-/// Throws unless an output has the shape and a dtype that go with the input.
+/// Throws unless an output has the input's shape, and a dtype that is allowed for the input's.
 @inline(__always)
 func checkLikeInput(_ view: TensorView, _ input: TensorView) throws(CallError) {
     try checkShape(view, equals: input)
@@ -245,7 +246,7 @@ private func otherType(_ view: TensorView, _ input: TensorView) -> CallError {
     }
 }
 
-/// A loss that is reduced is one number.
+/// Throws unless a reduced loss is one number.
 @inline(__always)
 func checkSingle(_ loss: TensorView) throws(CallError) {
     if loss.ndim != 0 && loss.count() != 1 { throw notSingle(loss) }
@@ -260,7 +261,7 @@ private func notSingle(_ loss: TensorView) -> CallError {
     }
 }
 
-/// An axis as a number from 0 on.
+/// An axis, counted from 0.
 @inline(__always)
 func checkedAxis(_ axis: Int32, of input: TensorView) throws(CallError) -> Int {
     let position = axis < 0 ? Int(axis) + input.ndim : Int(axis)
@@ -279,7 +280,7 @@ private func noAxis(_ axis: Int32, _ input: TensorView) -> CallError {
     }
 }
 
-/// The class axis, along which there is at least one class.
+/// The class axis, which must have at least one class.
 @inline(__always)
 func checkedClassAxis(_ axis: Int32, of input: TensorView) throws(CallError) -> Int {
     let position = try checkedAxis(axis, of: input)

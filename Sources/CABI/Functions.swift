@@ -6,7 +6,7 @@ import Core
 import KernelABI
 import Shims
 
-// The functions of crossentropy.h. `@implementation` makes the compiler hold each of them to its declaration there.
+// The functions of crossentropy.h. `@implementation` makes the compiler check each of them against its declaration there.
 
 @implementation @_cdecl("ce_version")
 public func ce_version() -> Int32 { CE_VERSION_MAJOR * 10000 + CE_VERSION_MINOR * 100 + CE_VERSION_PATCH }
@@ -65,7 +65,8 @@ public func ce_options_init(_ options: UnsafeMutablePointer<ce_options>?, _ size
         var defaults = defaultOptions()
         let known = min(size, MemoryLayout<ce_options>.size)
         defaults.size = UInt64(size)
-        // A caller newer than this library has fields that it does not know; 0 is what they were before they existed.
+        // A newer caller has fields that this library does not know. 0 in such a field means what
+        // was done before the field existed.
         memset(options, 0, size)
         memcpy(options, &defaults, known)
     }
@@ -161,7 +162,7 @@ private func contiguousRows(
     }
 }
 
-/// A count that is given as a number.
+/// The error of a count that is too small.
 @inline(never)
 func tooSmall(_ name: StaticString, _ value: Int64, _ least: Int) -> CallError {
     CallError(CE_ERROR_SHAPE) {

@@ -4,7 +4,8 @@ import Shims
 extension Message {
     /// The shortest decimal number that reads back as this one: "0.1", "-1", "1e-05", "nan".
     ///
-    /// The same in every locale: of what printf writes the digits and the exponent are taken, not the decimal point.
+    /// The text is the same in every locale: from the output of printf only the digits and the exponent are used, not
+    /// the decimal point.
     mutating func number(_ value: Double) {
         if value != value { return text("nan") }
         if value.sign == .minus { text("-") }
@@ -18,7 +19,7 @@ extension Message {
             break
         }
         let count = Int(decimal.count)
-        // Where the point is: behind so many digits.
+        // The position of the decimal point: after so many digits.
         let point = Int(decimal.exponent) + count
         if point < -3 || point > 16 {
             digits(decimal, 0..<1)

@@ -3,7 +3,7 @@ import Core
 import KernelABI
 import Shims
 
-/// The size of ce_options in release 0.1.0, the first: the smallest that is accepted, for ever.
+/// The size of ce_options in release 0.1.0, the first release: the smallest size that is ever accepted.
 let firstOptionsSize = 224
 
 let defaultIgnoreIndex: Int64 = -100
@@ -18,10 +18,10 @@ func defaultOptions() -> ce_options {
     return options
 }
 
-/// The options of a call, in its own memory: the caller's as far as these go, and defaults for the rest.
+/// The options of a call, in its own memory: the caller's fields as far as they go, and defaults for the others.
 struct Options {
     private(set) var values = defaultOptions()
-    /// Whether all are at their defaults, so that no option asks for anything and none has to be checked.
+    /// Whether all options are at their defaults, so that none has to be checked.
     private(set) var areDefaults = true
 
     /// Reads as much of the caller's struct as the caller's version knows.
@@ -30,9 +30,9 @@ struct Options {
         if let pointer, !isDefault(pointer) { try readAll(pointer) }
     }
 
-    /// Whether all bytes are those of the defaults, as ce_options_init writes them.
+    /// Whether all bytes are those of the defaults that ce_options_init writes.
     private func isDefault(_ pointer: UnsafePointer<ce_options>) -> Bool {
-        // The size comes first, so that no more is read than the caller has.
+        // The size is compared first, so that no more is read than the caller has.
         UnsafeRawPointer(pointer).loadUnaligned(as: UInt64.self) == values.size
             && withUnsafeBytes(of: values) { memcmp($0.baseAddress!, pointer, $0.count) == 0 }
     }
@@ -44,8 +44,8 @@ struct Options {
     }
 }
 
-/// Copies a caller's struct over `known`, as many bytes as both have. What the caller has beyond those must be 0, which in later
-/// fields is what was done before they existed: a field that is set and not obeyed would be a wrong result.
+/// Copies a caller's struct over `known`, as many bytes as both have. The caller's bytes beyond those must be 0, which
+/// in later fields means what was done before they existed: to ignore a field that is set would give a wrong result.
 @inline(__always)
 func read<Known>(
     _ caller: UnsafePointer<Known>, over known: inout Known, _ name: StaticString, first: Int, _ hint: StaticString = ""
@@ -53,7 +53,7 @@ func read<Known>(
     let caller = UnsafeRawPointer(caller)
     let size = caller.loadUnaligned(as: UInt64.self)
     try checkSize(size, name, ".size", first: first, hint)
-    if size == MemoryLayout<Known>.size {  // as it nearly always is
+    if size == MemoryLayout<Known>.size {  // nearly always
         withUnsafeMutableBytes(of: &known) { _ = memcpy($0.baseAddress!, caller, MemoryLayout<Known>.size) }
         return
     }
@@ -77,11 +77,11 @@ private func checkLaterFields(
     }
 }
 
-/// The largest size of a struct. It bounds what is read of one that was never filled, whose size may be any number.
+/// The largest size of a struct. It limits how much is read of a struct that was never filled, whose size may be any number.
 private let largestSize = 4096
 
-/// Throws unless so many bytes can be a struct of some release: at least as many as in the first, and as many as end with a
-/// field. All structs are aligned to 8 bytes, and where one ends at a multiple of that, so does a field.
+/// Throws unless a struct of some release can have this size: at least that of the first release, and one at which a
+/// field ends. All structs are aligned to 8 bytes; at a multiple of 8 where a struct ends, a field ends, too.
 @inline(__always)
 func checkSize(
     _ size: UInt64, _ name: StaticString, _ member: StaticString = "", first: Int, _ hint: StaticString = ""
@@ -113,18 +113,18 @@ private func wrongSize(
 }
 
 extension Settings {
-    /// Reads the options that are plain values into settings that have their defaults, and checks them: their ranges, and that
+    /// Reads the options that are plain values into settings that have their defaults. Checks their ranges, and that
     /// `function` takes them.
     @inline(__always)
     mutating func read(
-        _ options: UnsafePointer<Options>, of function: Takers, _ storage: inout CallStorage
+        _ options: UnsafePointer<Options>, of function: FunctionSet, _ storage: inout CallStorage
     ) throws(CallError) {
         if !options.pointee.areDefaults { try readAll(options, of: function, &storage) }
     }
 
     @inline(never)
     private mutating func readAll(
-        _ options: UnsafePointer<Options>, of function: Takers, _ storage: inout CallStorage
+        _ options: UnsafePointer<Options>, of function: FunctionSet, _ storage: inout CallStorage
     ) throws(CallError) {
         guard let inputType = InputType(rawValue: options.pointee.values.input_type) else {
             throw unknown("input_type", options.pointee.values.input_type)
@@ -184,7 +184,7 @@ extension Settings {
                 "temperature", options.pointee.values.temperature, "so large that logits can be divided by it")
         }
         if scale != 1 || options.pointee.values.softcap != 0 || (temperature != 1 && inputType == .logits) {
-            // c tanh(s x / c) / T is the same with c / T and s / T.
+            // c tanh(s x / c) / T is the same as the formula with c / T and s / T.
             transform = crossentropy_transform(
                 scale: scale / temperature, softcap: options.pointee.values.softcap / temperature)
         }
@@ -215,12 +215,12 @@ extension Settings {
     }
 }
 
-/// A field that a later release may give a meaning.
+/// Checks that a field is 0 to which a later release may give a meaning.
 private func checkReserved(_ name: StaticString, _ value: Int32) throws(CallError) {
     if value != 0 { throw outOfRange(name, Double(value), "0") }
 }
 
-/// A number that changes the loss of logits unless it is 0.
+/// Checks the factor of a term of the loss of logits.
 private func checkTerm(
     _ name: StaticString, _ value: Double, allowsNegative: Bool = false
 ) throws(CallError) {
@@ -229,7 +229,8 @@ private func checkTerm(
     }
 }
 
-/// 0 is what a struct holds that was not filled by ce_options_init, but cleared.
+/// The error of a number that cannot be a factor. 0 is what a struct holds that was
+/// cleared instead of filled by ce_options_init.
 private func notAFactor(_ name: StaticString, _ value: Double, _ range: StaticString) -> CallError {
     CallError(CE_ERROR_OPTION) {
         $0.text(name)

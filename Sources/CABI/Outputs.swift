@@ -2,10 +2,11 @@ import CCrossEntropy
 import Core
 import Shims
 
-/// The size of ce_outputs in release 0.1.0, the first: the smallest that is accepted, for ever.
+/// The size of ce_outputs in release 0.1.0, the first release: the smallest size that is ever accepted.
 private let firstOutputsSize = 40
 
-/// Reads the outputs of a call, of which there is at least one: as many as the caller's version knows, and none of the rest.
+/// Reads the outputs of a call, of which there must be at least one. Outputs that the caller's version does not know
+/// are not requested.
 func readOutputs(_ pointer: UnsafePointer<ce_outputs>?, into outputs: inout ce_outputs) throws(CallError) {
     guard let pointer else { throw nothingToCompute("outputs is NULL") }
     try read(pointer, over: &outputs, "outputs", first: firstOutputsSize)

@@ -1,7 +1,7 @@
 import CCrossEntropy
 import Core
 
-// Outputs may not share memory with anything else that the call uses, nor with themselves.
+// An output may not share memory with anything else that the call uses, nor with itself.
 
 extension TensorView {
     func isSame(as other: TensorView) -> Bool {
@@ -10,11 +10,12 @@ extension TensorView {
         return true
     }
 
-    /// Whether the two have a byte in common. Exact, unless their strides make the search long: then it is assumed.
+    /// Whether the two views have a byte in common. Exact, unless their strides make the
+    /// search long: then an overlap is assumed.
     @inline(__always)
     func overlaps(_ other: TensorView) -> Bool { isNear(other) && meets(other) }
 
-    /// Whether the ranges of addresses overlap.
+    /// Whether the ranges of addresses of the two views overlap.
     @inline(__always)
     fileprivate func isNear(_ other: TensorView) -> Bool {
         let a = addresses
@@ -28,8 +29,8 @@ extension TensorView {
         if isEmpty || other.isEmpty { return false }
         let a = addresses
         let b = other.addresses
-        // Counted up from the lowest byte of one and down from the highest of the other, they meet if steps of both
-        // make up the distance between these.
+        // Counted up from the lowest byte of one view and down from the highest byte of the other, the views meet if
+        // steps of both add up to the distance between these two bytes.
         var steps = Steps()
         steps.add(1, times: dtype.size - 1)
         steps.add(1, times: other.dtype.size - 1)
@@ -72,13 +73,13 @@ extension TensorView {
     }
 }
 
-/// Steps in bytes along the dimensions of two views, and how many there may be of each size.
+/// Steps in bytes along the dimensions of two views, and the number of steps of each size.
 private struct Steps {
     private var count = 0
     // Largest first. The sum of all steps fits, because that of each view's fits into an Int.
     private var sizes = InlineArray<129, UInt>(repeating: 0)
     private var times = InlineArray<129, UInt>(repeating: 0)
-    /// How many sums may still be tried.
+    /// The number of sums that may still be tried.
     private var budget = 10_000
 
     mutating func add(_ size: Int, times: Int) {
@@ -101,12 +102,12 @@ private struct Steps {
         count += 1
     }
 
-    /// Whether `distance` is a sum of steps, from number `first` on.
+    /// Whether `distance` is a sum of steps, of those from number `first` on.
     mutating func canMake(_ distance: UInt, from first: Int = 0) -> Bool {
         if first == count { return distance == 0 }
         budget -= 1
         if budget < 0 { return true }
-        var rest: UInt = 0  // what the smaller steps can cover
+        var rest: UInt = 0  // the distance that the smaller steps can cover
         for i in first + 1..<max(count, first + 1) { rest += sizes[i] * times[i] }
         var n = min(times[first], distance / sizes[first])
         while distance - n * sizes[first] <= rest {
@@ -118,18 +119,18 @@ private struct Steps {
     }
 }
 
-/// Throws unless each output of the call is apart from all its other tensors, and its elements from each other.
+/// Throws unless each output of the call shares no memory with the other tensors, and its elements share none with each other.
 func checkOverlaps(_ storage: inout CallStorage) throws(CallError) {
     for i in 0..<storage.listed where storage[i].isOutput {
         let output = storage[i]
         if !output.isDistinct { throw overlapsItself(output.name) }
         for j in 0..<storage.listed where output.isNear(storage[j]) {
             let other = storage[j]
-            // Of two outputs, the second one finds out.
+            // A pair of outputs is tested once, for the second one.
             if j == i || (j > i && other.isOutput) { continue }
             if output.role == .replacing && other.role == .replaceable && output.isSame(as: other) { continue }
             if !output.meets(other) { continue }
-            // Of two outputs, the one that comes first.
+            // The message begins with the output or, of two outputs, with the first one.
             throw other.isOutput ? overlap(other.name, output.name) : overlap(output.name, other.name)
         }
     }

@@ -5,7 +5,7 @@ import CCrossEntropy
 import Core
 import KernelABI
 
-// Partial statistics: everything is checked here, as for the loss of whole rows.
+// Partial statistics. Everything is checked here, as for the loss of whole rows.
 
 @implementation @_cdecl("ce_partial_compute")
 public func ce_partial_compute(
@@ -195,7 +195,7 @@ public func ce_partial_grad(
                 problem.settings.transform = crossentropy_transform()
             }
         }
-        // The statistics lie in the order of the rows.
+        // Partial statistics lie in the order of the rows.
         var targetStrides = InlineArray<64, Int>(repeating: 0)
         var step = partialWords
         for d in stride(from: input.ndim - 1, through: 0, by: -1) where d != slice.axis {
@@ -218,7 +218,7 @@ public func ce_partial_grad(
     }
 }
 
-/// ce_partial in units of a label.
+/// The size of ce_partial, in units of a label.
 private let partialWords = MemoryLayout<ce_partial>.stride / 8
 
 private func core(_ partials: UnsafePointer<ce_partial>) -> Problem.Partials {
@@ -229,17 +229,17 @@ private func core(_ partials: UnsafeMutablePointer<ce_partial>) -> Problem.Parti
     UnsafeMutableRawPointer(partials).assumingMemoryBound(to: crossentropy_partial.self)
 }
 
-/// Any address if there are no rows.
+/// The partial statistics as Core takes them. Any address will do if there are no rows.
 private func core(_ partials: UnsafePointer<ce_partial>?, _ view: TensorView) -> Problem.Partials {
     partials.map { core($0) } ?? view.data.assumingMemoryBound(to: crossentropy_partial.self)
 }
 
-/// The labels that the statistics hold.
+/// The labels in the partial statistics.
 private func labels(_ partials: UnsafePointer<ce_partial>?, _ view: TensorView) -> Operand {
     Operand(data: partials.map { crossentropy_partial_label(core($0)) } ?? view.data, dtype: .i64)
 }
 
-/// Which classes the input holds.
+/// The classes that the input holds.
 private struct Slice {
     let axis: Int
     let classes: Range<Int>
@@ -291,7 +291,7 @@ private func rowCount(_ rows: Int64) throws(CallError) -> Int {
     return Int(rows)
 }
 
-/// The memory of so many statistics.
+/// A view of the memory of a number of partial statistics.
 private func view(
     _ partials: UnsafePointer<ce_partial>?, _ name: StaticString, _ rows: Int,
     _ storage: inout CallStorage, as role: TensorView.Role
@@ -317,7 +317,7 @@ private func check(_ partials: Problem.Partials, _ row: Int, _ name: StaticStrin
     }
 }
 
-/// The number of classes, of which every row's statistics are. Without rows, as given, but at least 1.
+/// The number of classes, which every row's partial statistics must cover. Without rows it is the given number, but at least 1.
 private func checkComplete(
     _ partials: UnsafePointer<ce_partial>?, _ rows: Int, _ classes: Int64,
     _ cancel: UnsafeMutablePointer<crossentropy_cancel>?
@@ -333,7 +333,7 @@ private func checkComplete(
     let statistics = core(partials)
     try check(statistics, 0, "partials")
     let classes = classes == 0 ? Int(statistics[0].end_class) : Int(classes)
-    // First whether as many classes were seen at all, since many could take long to go through.
+    // The number of classes is compared first, because to go through many of them could take long.
     let mayBeComplete = statistics[0].classes == Int64(classes)
     let cover = mayBeComplete ? crossentropy_partial.cover(classes: classes, cancel) : 0
     for row in 0..<rows {
@@ -356,7 +356,7 @@ private func checkComplete(
     return classes
 }
 
-/// A gradient is computed as the statistics were, which is the same for all rows.
+/// Checks that a gradient is computed with the settings of the partial statistics, which are the same for all rows.
 private func checkSettings(
     _ partials: Problem.Partials, _ rows: Int, _ dtype: DType, _ cancel: UnsafeMutablePointer<crossentropy_cancel>?
 ) throws(CallError) {

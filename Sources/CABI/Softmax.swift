@@ -1,16 +1,16 @@
 import CCrossEntropy
 import Core
 
-// What logits give without a loss: probabilities, their logarithms, lse, and the statistics of each row.
+// Functions of logits without a loss: probabilities, their logarithms, lse, and row statistics.
 
-/// What is wanted of logits.
+/// The output of such a function.
 enum LogitsOutput {
     case perClass(UnsafePointer<ce_tensor>?)
     case perRow(UnsafePointer<ce_tensor>?)
     case statistics(UnsafePointer<ce_row_stats>?)
 }
 
-/// `mode` other than `.loss`; `labels` for the statistics.
+/// `mode` is not `.loss`; `labels` are for row statistics.
 func softmax(
     _ function: StaticString, _ mode: Mode, _ input: UnsafePointer<ce_tensor>?, _ classAxis: Int32,
     labels: UnsafePointer<ce_tensor>? = nil, _ options: UnsafePointer<ce_options>?, _ output: LogitsOutput
@@ -41,8 +41,8 @@ private func softmax(
     case .statistics: break
     }
 
-    var takers = Takers.softmax
-    if case .statistics = output { takers = .rowStats }
+    var functions = FunctionSet.softmax
+    if case .statistics = output { functions = .rowStats }
 
     let axis = try checkedClassAxis(classAxis, of: input)
     if let labels { try checkShape(labels, equals: input, without: axis) }
@@ -52,7 +52,7 @@ private func softmax(
     var problem = Problem(
         mode, Settings(), classes: input.length(axis), rows: storage.rowSpace(),
         input: input.operand(classAxis: axis), target: labels?.operand ?? input.operand)
-    try problem.settings.read(options, of: takers, &storage)
+    try problem.settings.read(options, of: functions, &storage)
     problem.settings.reduction = .none
     if labels == nil { problem.withoutTarget() }
 
@@ -77,7 +77,7 @@ private func softmax(
     try run(&problem)
 }
 
-/// The places for statistics, each apart from every tensor of the call and each other.
+/// The memory for row statistics. Each array must be apart from every tensor of the call, and from the other arrays.
 func checkedStatistics(
     _ stats: UnsafePointer<ce_row_stats>, isOutput: Bool, rows: Int, _ storage: inout CallStorage
 ) throws(CallError) -> RowStatistics {
@@ -87,7 +87,7 @@ func checkedStatistics(
     let dimensions = try storage.nextTensor(1)
     dimensions[0].length = rows
     dimensions[0].stride = 1
-    // Numbers of 8 bytes, all of them. Each is apart from the tensors, and from those that came before.
+    // All arrays hold numbers of 8 bytes. Each must be apart from the tensors, and from the arrays before it.
     let others = storage.listed
     func check(_ data: UnsafeMutableRawPointer?, _ member: StaticString) throws(CallError) {
         guard let data, rows > 0 else { return }
@@ -130,5 +130,5 @@ func checkedStatistics(
     return statistics
 }
 
-/// The size of ce_row_stats in release 0.1.0, the first: the smallest that is accepted, for ever.
+/// The size of ce_row_stats in release 0.1.0, the first release: the smallest size that is ever accepted.
 private let firstRowStatsSize = 56

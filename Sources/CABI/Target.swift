@@ -1,16 +1,16 @@
 import CCrossEntropy
 import Core
 
-/// What rows are compared with: the target, and what goes with it.
+/// The target of rows: its tensors, and their checks.
 struct Target {
     enum Kind { case labels, distributions, sparse }
 
     let kind: Kind
     let view: TensorView
-    /// Of sparse targets.
+    /// For sparse targets.
     let probs: TensorView?
     let offsets: TensorView?
-    /// As `SparseTarget` counts them.
+    /// The number of entries, as `SparseTarget` counts them.
     private let entries: Int
     private let axis: Int
 
@@ -43,7 +43,7 @@ struct Target {
             "for sparse targets, but there are no target_probs")
     }
 
-    /// The class axis of a sparse target: with offsets it has but one dimension.
+    /// The class axis of a sparse target, which with offsets has only one dimension.
     private var entryAxis: Int { offsets == nil ? axis : 0 }
 
     @inline(__always)
@@ -62,7 +62,7 @@ struct Target {
             entries: entries, offsets: offsets.map { $0.operand(stepping: $0.stride(0)) })
     }
 
-    /// The stride of the input's dimension `d`, which is number `row` without the class axis.
+    /// The stride of the input's dimension `d`, which is dimension number `row` without the class axis.
     func rowStride(_ d: Int, _ row: Int) -> Int {
         switch kind {
         case .labels: view.stride(row)
@@ -74,7 +74,7 @@ struct Target {
     func probsRowStride(_ d: Int) -> Int { offsets == nil ? probs?.stride(d) ?? 0 : 0 }
 }
 
-/// A sparse target: how many classes each row names, or with offsets all of them.
+/// Checks a sparse target. Returns the number of classes that each row names or, with offsets, that all rows name.
 @inline(never)
 private func checkedEntries(
     _ target: TensorView, _ probs: TensorView, _ offsets: TensorView?, _ input: TensorView, _ axis: Int
@@ -88,7 +88,7 @@ private func checkedEntries(
     return target.length(axis)
 }
 
-/// A target of all rows' entries one after the other: their number.
+/// Checks a target that holds all rows' entries one after the other. Returns their number.
 private func checkedList(
     _ list: TensorView, _ offsets: TensorView, _ input: TensorView, _ axis: Int
 ) throws(CallError) -> Int {
@@ -143,7 +143,7 @@ func checkList(_ list: TensorView) throws(CallError) {
     }
 }
 
-/// Throws unless a sparse target has the input's shape but for the number of classes.
+/// Throws unless a sparse target has the input's shape, except for the number of classes.
 private func checkNamedClasses(
     _ target: TensorView, _ input: TensorView, _ axis: Int
 ) throws(CallError) {
@@ -164,7 +164,7 @@ private func checkNamedClasses(
     }
 }
 
-/// Throws a sentence that begins with the option's name.
+/// Throws a sentence that begins with the option's name, if the option is given.
 @inline(__always)
 func refuse(_ name: StaticString, isGiven: Bool, _ reason: StaticString) throws(CallError) {
     if isGiven { throw refusal(name, reason) }
@@ -180,7 +180,7 @@ private func refusal(_ name: StaticString, _ reason: StaticString) -> CallError 
 }
 
 extension Settings {
-    /// Refuses options, each of them good, that do not go together, or not with this call.
+    /// Throws for options that are valid by themselves, but not together or not in this call.
     @inline(__always)
     func checkContradictions(
         _ options: UnsafePointer<Options>, _ target: Target.Kind, _ mode: Mode
@@ -212,7 +212,7 @@ extension Settings {
             "MASS, but a KL divergence has no class weights: take WEIGHT or COUNT")
     }
 
-    /// Throws unless there is a gradient with respect to this target in this call, and it has the target's shape and dtype.
+    /// Throws unless this call has a gradient with respect to this target, and `grad` has the target's shape and dtype.
     func checkTargetGrad(_ grad: TensorView, _ target: Target) throws(CallError) {
         try refuse(
             "grad_target", isGiven: target.kind != .distributions, "for distributions, but targets are labels or sparse"

@@ -5,30 +5,30 @@ import Shims
 
 /// A checked view of the caller's memory: lengths are not negative, and no offset overflows.
 ///
-/// What is known of it lies in `CallStorage`, so that a view is one address, and handing it around costs nothing.
+/// Its fields are in `CallStorage`, so that a view is one address, and copying it costs nothing.
 struct TensorView {
     enum Role {
         case input
-        /// An input whose place an output may take.
+        /// An input that an output may overwrite.
         case replaceable
         case output
-        /// An output that may take the place of an input, exactly.
+        /// An output that may overwrite an input, if both are exactly the same memory.
         case replacing
     }
 
     struct Record {
-        /// Not read or written if the view is empty; may be any address then.
+        /// Not read or written if the view is empty; then it may be any address.
         var data: UnsafeMutableRawPointer
-        /// From the first byte of the lowest element to behind the last of the highest; empty if there is no element.
+        /// From the first byte of the lowest element to the end of the highest; empty if there is no element.
         var addresses: Range<Int>
         let dimensions: UnsafeMutablePointer<TensorDimension>
         let ndim: Int
         let dtype: DType
-        /// Row-major without gaps, for having no strides of its own; others may be so too.
+        /// Row-major without gaps, because it was given without strides; other views may be so, too.
         let isPacked: Bool
-        /// What the call does with the memory.
+        /// The use of the memory in the call.
         let role: Role
-        /// By what name the caller knows the tensor.
+        /// The name by which the caller knows the tensor.
         let name: StaticString
     }
 
@@ -49,16 +49,16 @@ struct TensorView {
     func length(_ d: Int) -> Int { dimensions[d].length }
     func stride(_ d: Int) -> Int { dimensions[d].stride }
 
-    /// Number of elements; `axis`, if given, is left out.
+    /// The number of elements; without the dimension `axis`, if given.
     func count(without axis: Int = -1) -> Int {
-        // The other lengths may be anything then, and their product may overflow.
+        // The other lengths may be anything in that case, and their product may overflow.
         for d in 0..<ndim where d != axis && length(d) == 0 { return 0 }
         var count = 1
         for d in 0..<ndim where d != axis { count *= length(d) }
         return count
     }
 
-    /// As the row loops see it.
+    /// The view as the row loops take it.
     var operand: Operand { Operand(data: data, dtype: dtype) }
     func operand(classAxis axis: Int) -> Operand { operand(stepping: classStride(axis)) }
     func operand(stepping stride: Int) -> Operand { Operand(data: data, dtype: dtype, classStride: stride) }
@@ -67,8 +67,8 @@ struct TensorView {
     func classStride(_ axis: Int) -> Int { length(axis) == 1 ? 1 : stride(axis) }
 }
 
-/// Room for the dimensions of a call's tensors, sixteen at most, and of its rows: on the stack, of which a call may take little;
-/// if a tensor has more than 16 dimensions, elsewhere. And the list of the tensors.
+/// Memory for the dimensions of a call's tensors, at most sixteen tensors, and of its rows; and the list of the tensors.
+/// It is on the stack, of which a call may take little; dimensions of tensors with more than 16 are on the heap.
 package struct CallStorage {
     private var tensors: UnsafeMutableRawPointer
     private let list: UnsafeMutablePointer<TensorView.Record>
@@ -79,7 +79,7 @@ package struct CallStorage {
     private let cancel: UnsafeMutablePointer<crossentropy_cancel>
 
     private static var mostTensors: Int { 16 }
-    /// Those of a loss, and six places for statistics of rows.
+    /// The most tensors of a loss, and six arrays of row statistics.
     private static var mostListed: Int { 24 }
 
     private static func bytes(dimensions: Int) -> Int {
@@ -88,7 +88,7 @@ package struct CallStorage {
 
     /// Calls `body` with storage that lasts until it returns.
     package static func with(_ body: (inout CallStorage) -> Int32) -> Int32 {
-        // As it comes: to clear it would take longer than to use it.
+        // Not cleared, because clearing would take longer than using it.
         var memory = shim_call_memory()
         var cancel = crossentropy_cancel()
         return withUnsafeMutableBytes(of: &memory) { memory in
@@ -113,17 +113,17 @@ package struct CallStorage {
         self.cancel = cancel
     }
 
-    /// Looks at the flag of the options and remembers that it was set; `nil` if there is none.
+    /// Makes the call test the flag of the options, and record that it was set; `nil` if there is no flag.
     func cancel(_ options: UnsafePointer<Options>) -> UnsafeMutablePointer<crossentropy_cancel>? {
         guard let flag = options.pointee.values.cancel else { return nil }
         cancel.pointee.flag = flag
         return cancel
     }
 
-    /// Room for one more tensor.
+    /// Memory for one more tensor's dimensions.
     @inline(__always)
     package mutating func nextTensor(_ ndim: Int) throws(CallError) -> UnsafeMutablePointer<TensorDimension> {
-        // Not an error of the caller: a function that takes more tensors needs more room above.
+        // Not an error of the caller: a function that takes more tensors needs more memory above.
         precondition(used < Self.mostTensors && ndim <= maxDimensions)
         if ndim > dimensionsPerTensor { try moveToHeap() }
         let tensor = tensors + used &* dimensionsPerTensor &* MemoryLayout<TensorDimension>.stride
@@ -136,7 +136,7 @@ package struct CallStorage {
         guard let memory = malloc(Self.bytes(dimensions: maxDimensions)) else {
             throw CallError(CE_ERROR_OUT_OF_MEMORY) { $0.text("out of memory for the dimensions of the tensors") }
         }
-        // Tensors that have got their room stay where they are, on the stack.
+        // Dimensions that already have memory stay where they are, on the stack.
         tensors = memory
         dimensionsPerTensor = maxDimensions
         isOnHeap = true
@@ -152,7 +152,7 @@ package struct CallStorage {
         return TensorView(record: list + (listed - 1))
     }
 
-    /// For rows of tensors that have got their room.
+    /// Memory for the dimensions of the rows; call it after `nextTensor` for all tensors.
     @inline(__always)
     func rowSpace() -> RowSpace {
         let rows = tensors + Self.mostTensors &* dimensionsPerTensor &* MemoryLayout<TensorDimension>.stride

@@ -1,13 +1,13 @@
 import CCrossEntropy
 import Core
 
-// From a ce_tensor, which may hold anything, to a TensorView that the rest can rely on.
+// Converts a ce_tensor, which may hold anything, to a TensorView, which all further code can rely on.
 
-/// Those with the codes of which a bit is set.
+/// The types whose codes have their bit set.
 struct AcceptedTypes: Equatable {
     private let codes: UInt32
 
-    /// Losses and lse, which are written in f32 or f64 whatever they are of.
+    /// For losses and lse, which are written in f32 or f64 for every type of input.
     static let single = AcceptedTypes(codes: 1 << 1 | 1 << 2)
     static let floating = AcceptedTypes(codes: 0x1E)
     static let integer = AcceptedTypes(codes: 0xFF << 16)
@@ -44,7 +44,7 @@ func view(
         addresses = quickly
     } else {
         addresses = try measure(tensor, dtype.size, dimensions, name)
-        // Any address where there are no elements, but none that is no address.
+        // Without elements any address will do, but it must not be null.
         if addresses.isEmpty { data = UnsafeMutableRawPointer(bitPattern: 1) }
     }
     return storage.append(
@@ -53,8 +53,8 @@ func view(
             isPacked: tensor.strides == nil, role: role, name: name))
 }
 
-/// Fills in the dimensions, and returns the addresses, of a tensor that is not empty and whose sizes are far from any overflow, from
-/// the last dimension to the first. `nil`: it may not be one, and `measure` finds out.
+/// Fills in the dimensions of a tensor, from the last one to the first, and returns its addresses. Only for a tensor that is
+/// not empty and whose sizes are far from any overflow. `nil`: it may not be such a tensor, and `measure` has to examine it.
 @inline(__always)
 private func measureQuickly(
     _ tensor: ce_tensor, _ data: UnsafeMutableRawPointer, _ size: Int,
@@ -67,7 +67,7 @@ private func measureQuickly(
         let length = Int(tensor.shape[d])
         let (product, isHuge) = count.multipliedReportingOverflow(by: length)
         if length <= 0 || isHuge { return nil }
-        // A length that is never stepped along may have any stride.
+        // A dimension of length 1 is never stepped along, so its stride may be anything.
         dimensions[d] = TensorDimension(length: length, stride: length == 1 ? 0 : count)
         count = product
     }
@@ -78,15 +78,15 @@ private func measureQuickly(
     return isHigh ? nil : Range(uncheckedBounds: (data, end))
 }
 
-/// A number of elements whose bytes, and those of several times as many, can be counted.
+/// A number of elements such that its bytes, and several times as many, can be counted without overflow.
 private var farAway: Int { 1 << 56 }
 
-/// The same for strides that are given.
+/// As `measureQuickly`, for strides that are given.
 @inline(never)
 private func measureStrides(
     _ tensor: ce_tensor, _ data: Int, _ size: Int, _ dimensions: UnsafeMutablePointer<TensorDimension>
 ) -> Range<Int>? {
-    // Distances in elements to the lowest and the highest one.
+    // The distances in elements to the lowest and to the highest element.
     var (low, high) = (0, 0)
     for d in 0..<Int(tensor.ndim) where dimensions[d].length != 1 {
         let stride = Int(tensor.strides[d])
@@ -101,7 +101,7 @@ private func measureStrides(
     return isLow || isHigh ? nil : Range(uncheckedBounds: (start, end))
 }
 
-/// The same for any tensor, with an error for sizes that do not fit.
+/// As `measureQuickly`, for any tensor; throws if its sizes do not fit.
 @inline(never)
 private func measure(
     _ tensor: ce_tensor, _ size: Int, _ dimensions: UnsafeMutablePointer<TensorDimension>, _ name: StaticString
@@ -123,14 +123,14 @@ private func measure(
         dimensions[d].length = length
         if length == 0 { isEmpty = true }
     }
-    var bytes = size  // of the contiguous tensor, and further down of the farthest element
+    var bytes = size  // of the contiguous tensor; further down, up to the farthest element
     for d in stride(from: ndim - 1, through: 0, by: -1) {
         dimensions[d].stride = tensor.strides.map { Int($0[d]) } ?? bytes / size
-        // Lengths may be anything where another one is 0.
+        // If a length is 0, the others may be anything.
         bytes = try product(bytes, isEmpty ? 1 : dimensions[d].length, name)
     }
     if isEmpty {
-        // No element is ever reached, so whatever stands here must not overflow later.
+        // No element is ever reached. Other strides than 0 might overflow later.
         for d in 0..<ndim { dimensions[d].stride = 0 }
         return 0..<0
     }
@@ -145,7 +145,7 @@ private func measure(
     var low = Int(bitPattern: data)
     var high = try sum(low, size, name)
     for d in 0..<ndim {
-        // A length that is never stepped along may have any stride.
+        // A dimension of length 1 is never stepped along, so its stride may be anything.
         if dimensions[d].length == 1 { dimensions[d].stride = 0 }
         let reach = try product(try product(size, dimensions[d].stride, name), dimensions[d].length - 1, name)
         if reach < 0 { low = try sum(low, reach, name) } else { high = try sum(high, reach, name) }
@@ -224,7 +224,7 @@ func nullPointer(_ name: StaticString) -> CallError {
     }
 }
 
-/// Throws unless `view` has the shape `expected`; without dimension `axis` of that, if given.
+/// Throws unless `view` has the shape `expected`; without the dimension `axis` of that, if given.
 @inline(__always)
 func checkShape(
     _ view: TensorView, equals expected: TensorView, without axis: Int = -1

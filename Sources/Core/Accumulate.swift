@@ -1,8 +1,8 @@
-// Rows' losses and weights, added to exact sums.
+// Exact sums of rows' losses and weights.
 
 extension ExactSum {
-    /// Adds the losses of those rows whose weight is not 0, and their weights. How many these are, and how many of them are
-    /// correct.
+    /// Adds the losses of rows whose weight is not 0, and their weights. Returns how many rows these are, and how many
+    /// of them are marked as correct.
     @_optimize(size)
     @export(interface) public mutating func addRows(
         _ rows: RowSpace, loss: Operand, weight: Operand?, correct: Operand?, weights: inout ExactSum

@@ -1,21 +1,21 @@
 import Shims
 
-/// Binary cross-entropy over checked views: every element of the input is a problem of its own.
+/// Binary cross-entropy over checked views: every element of the input has a loss of its own.
 ///
-/// Elements are taken a block at a time. What a kernel wants is gathered side by side, unless it lies so already;
-/// losses and gradients go the other way. Which elements make a block does not matter, since sums over elements are
+/// Elements are computed a block at a time. A kernel's arguments are gathered side by side, unless they already are;
+/// losses and gradients are scattered back. The division into blocks does not matter, because sums over elements are
 /// exact.
 public struct BinaryProblem {
     public var settings: Settings
     public var input: ElementWalk
     public var target: ElementWalk
-    /// Each of these with a weight for every element: those of classes step along the class axis alone.
+    /// These three have a weight for every element; class weights step along the class axis alone.
     public var weight: ElementWalk?
     public var positiveWeight: ElementWalk?
     public var sampleWeight: ElementWalk?
     public var loss: ElementWalk?
     public var grad: ElementWalk?
-    /// The number of each element when the last dimension of the input is the fastest, as offsets.
+    /// The index of each element in an input whose last dimension is the fastest, as offsets.
     public var numbering: ElementWalk
 
     public init(settings: Settings, input: ElementWalk, target: ElementWalk, numbering: ElementWalk) {
@@ -29,20 +29,20 @@ public struct BinaryProblem {
 
     var isIndexTarget: Bool { !target.operand.dtype.isFloatingPoint }
 
-    /// f32 for f32 and 16-bit logits, unless more is needed to keep what is given in f64, or for focal weighting.
+    /// f32 for f32 and 16-bit logits, unless the target needs f64 or there is focal weighting.
     var computesInDoubles: Bool {
         input.operand.dtype == .f64 || target.operand.dtype == .f64 || settings.inputType != .logits
             || settings.terms.focal_gamma != 0
     }
 
-    /// Whether the masses of all elements are something else than y and 1 - y.
+    /// Whether masses can differ from y and 1 - y.
     var needsMasses: Bool {
         weight != nil || positiveWeight != nil || sampleWeight != nil || settings.labelSmoothing != 0
     }
 
-    // Exported as an interface, or else CABI would get a second copy of everything below.
+    // Exported as an interface, because otherwise CABI gets a second copy of everything below.
     @export(interface) public func run() throws(LossFailure) {
-        // All the memory that is needed, taken before anything is written.
+        // All memory is allocated before anything is written.
         guard let workspace = BinaryWorkspace(threads: threadsToUse(), count: count) else { throw .outOfMemory }
         defer { workspace.free() }
         let divisor = try scanTargets(workspace)
@@ -56,7 +56,7 @@ public struct BinaryProblem {
         loss.operand.store(value, at: 0)
     }
 
-    /// Checks every label, and finds what the losses will be divided by (1 where they are not).
+    /// Checks every label, and returns the divisor of the losses (1 without a mean).
     private func scanTargets(_ workspace: BinaryWorkspace) throws(LossFailure) -> MeanDivisor {
         let addsWeights =
             settings.reduction == .mean && settings.meanOver == .weight && (weight != nil || sampleWeight != nil)
@@ -82,7 +82,7 @@ public struct BinaryProblem {
             ? try MeanDivisor(workspace.total().pointee, exponent: exponent) : MeanDivisor(Double(counted))
     }
 
-    /// The first label that is none, in the order of the input's dimensions.
+    /// The first invalid label, in the order of the input's dimensions.
     @_optimize(size)
     private func badLabel() -> LossFailure? {
         guard isIndexTarget else { return nil }

@@ -1,8 +1,8 @@
 import KernelABI
 import Shims
 
-/// The memory that a call needs beside the caller's: a share for each thread, from malloc, so that running out of it is
-/// an error and not the end of the process.
+/// The memory of a call beside the caller's: a share for each thread, from malloc, so that running out of memory is an
+/// error and does not end the process.
 struct BinaryWorkspace {
     let threads: Int
     private let elements: Int
@@ -10,7 +10,7 @@ struct BinaryWorkspace {
 
     init?(threads: Int, count: Int) {
         self.threads = threads
-        // Whole vectors, as kernels may read and write beyond the last element.
+        // Whole vectors, because kernels may read and write beyond the last element.
         elements = (min(max(count, 1), Int(CROSSENTROPY_ELEMENTS)) + 15) & ~15
         guard let memory = aligned_alloc(128, threads * BinarySlot.bytes(elements)) else { return nil }
         self.memory = memory
@@ -38,7 +38,7 @@ struct BinaryWorkspace {
         return largest
     }
 
-    /// The sum of all threads' sums, which becomes the first one's.
+    /// Adds all threads' sums to the first thread's, and returns it.
     func total() -> UnsafePointer<ExactSum> {
         let first = slot(0).result
         for i in 1..<max(1, threads) {
@@ -49,8 +49,7 @@ struct BinaryWorkspace {
     }
 }
 
-/// One thread's share: what it has found out, the sums of ExactLanes.swift, and room for a block of each kind of
-/// numbers.
+/// One thread's share: its results, the sums of ExactLanes.swift, and memory for a block of each kind of numbers.
 struct BinarySlot {
     enum Room: Int {
         case input, target, sampleWeight, weight, positiveWeight, positive, negative, loss, grad
@@ -60,7 +59,7 @@ struct BinarySlot {
         var sum = ExactSum()
         /// Elements that are not ignored.
         var counted = 0
-        /// The exponent of the largest weight, or 0 if that is below an ordinary one's.
+        /// The exponent of the largest weight. Ordinary weights count as 0.
         var largest = Int.min
     }
 

@@ -1,20 +1,20 @@
 import KernelABI
 import Shims
 
-/// What calls that look at the target mass of every class have of each class, as contiguous doubles; in memory from malloc.
+/// Tables with a contiguous double per class, in memory from malloc, for calls that need the target mass of every class.
 struct ClassTables {
-    /// The class weights, divided by 2^weightExponent, which is 1 unless they are near an end of the range.
+    /// The class weights divided by 2^weightExponent. That is 1 unless weights are near an end of the range.
     private(set) var weights: UnsafeMutablePointer<Double>?
     private(set) var weightExponent = 0
-    /// What brings the largest class weight near 1, where that is near an end of the range.
+    /// The exponent that brings the largest class weight near 1, if that weight is near an end of the range; else 0.
     private(set) var massExponent = 0
     /// The prior, times the label smoothing.
     private(set) var priors: UnsafeMutablePointer<Double>?
 
-    /// None.
+    /// No tables.
     init() {}
 
-    /// `nil` if there is no memory.
+    /// `nil` if memory runs out.
     @inline(never)
     init?(for problem: UnsafePointer<Problem>) {
         let classes = problem.pointee.classes
@@ -52,9 +52,9 @@ struct ClassTables {
         return memory.bindMemory(to: Double.self, capacity: classes)
     }
 
-    /// Divides the class weights by a power of two, the exponent of which is returned, if the largest is near an end of the range; and
-    /// the exponent that would bring the largest near 1. The z-loss is divided by it too, as it is added to what they weigh. None
-    /// of them may get near the other end.
+    /// Divides the class weights by a power of two if the largest is near an end of the range. Returns that power's
+    /// exponent, and the exponent that would bring the largest weight near 1. The z-loss is divided by the power too,
+    /// because it is added to the weighted terms. None of these numbers may get near the other end.
     private static func normalize(_ weights: UnsafeMutablePointer<Double>, for problem: UnsafePointer<Problem>) -> (
         Int, Int
     ) {
@@ -72,7 +72,7 @@ struct ClassTables {
         let zLoss = problem.pointee.settings.terms.z_loss
         if zLoss != 0 { (least, largest) = (min(least, zLoss), max(largest, zLoss)) }
         let (low, high) = (ScaledNumber(least).exponent, ScaledNumber(largest).exponent)
-        // Ordinary ones are left as they are, unless they come with some that lose digits when they are multiplied.
+        // Ordinary weights are not divided, unless there are others so small that they lose digits in products.
         let exponent =
             high.magnitude < 200
             ? (low < -700 ? high - 200 : 0) : high > 0 ? max(0, min(high, low + 700)) : high

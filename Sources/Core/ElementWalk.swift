@@ -1,6 +1,6 @@
 import KernelABI
 
-/// A length, and the distance in elements of a step along it.
+/// A dimension: its length, and the distance in elements of a step along it.
 public struct TensorDimension {
     public var length: Int
     public var stride: Int
@@ -11,18 +11,17 @@ public struct TensorDimension {
     }
 }
 
-/// The elements of a tensor in the order in which a call goes through them all, numbered from 0: the last dimension
-/// fastest. The tensors of a call are walked through together, and each has its own dimensions, of which as many are
-/// merged as its strides allow.
+/// The elements of a tensor in the order in which a call visits them, numbered from 0: the last dimension fastest. All tensors
+/// of a call are visited in the same order. Each has dimensions of its own, of which as many are merged as its strides allow.
 ///
-/// The dimensions lie in memory of the caller's, so that a walk is cheap to hand around.
+/// The dimensions are in the caller's memory, so that the value is cheap to copy.
 public struct ElementWalk {
     let operand: Operand
     public private(set) var count = 1
     private var ndim = 0
     private let dimensions: UnsafeMutablePointer<TensorDimension>
 
-    /// - Parameter storage: Room for as many dimensions as will be appended, as long as the value is in use.
+    /// - Parameter storage: Memory for as many dimensions as are appended, which must outlive the value.
     public init(_ operand: Operand, storage: UnsafeMutablePointer<TensorDimension>) {
         self.operand = operand
         dimensions = storage
@@ -42,10 +41,10 @@ public struct ElementWalk {
         }
     }
 
-    /// From an element to the next of the same run.
+    /// The distance from an element to the next one of the same run.
     var step: Int { ndim == 0 ? 1 : dimensions[ndim - 1].stride }
 
-    /// Where an element is, and how many follow in the same run, itself included.
+    /// The offset of an element, and how many elements remain in its run, including itself.
     func place(of element: Int) -> (offset: Int, left: Int) {
         if ndim == 0 { return (0, 1) }
         var offset = 0
@@ -61,8 +60,8 @@ public struct ElementWalk {
         return (offset, ndim == 1 ? dimensions[0].length - rest : left)
     }
 
-    /// Calls `visit(done, offset, count)` for runs of elements that are each one `step` from the one before; `done` are
-    /// those before them in the range. Ends when it returns false.
+    /// Calls `visit(done, offset, count)` for runs of elements that are one `step` apart; `done` is the number of
+    /// elements of the range before the run. Ends when `visit` returns false.
     @inline(__always)
     func forEachRun(in elements: Range<Int>, _ visit: (Int, Int, Int) -> Bool) {
         var element = elements.lowerBound
@@ -74,8 +73,7 @@ public struct ElementWalk {
         }
     }
 
-    /// The memory of elements that lie side by side in the format that is given; `nil` if it is not the kernel's own,
-    /// or they do not.
+    /// The memory of elements that lie side by side; `nil` if they do not, or if `format` is not the kernel's own.
     func neighbours(_ elements: Range<Int>, _ format: Int32) -> UnsafeMutableRawPointer? {
         if format != CROSSENTROPY_NATIVE { return nil }
         let (offset, left) = place(of: elements.lowerBound)

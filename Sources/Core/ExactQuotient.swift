@@ -1,11 +1,11 @@
-/// An integer without a sign, of up to 2240 bits, in words of 64, the lowest first; and how many of them are in use.
+/// An unsigned integer of up to 2240 bits: 64-bit words, the lowest first, and the number of words in use.
 struct LongInteger {
     private var words = InlineArray<36, UInt64>(repeating: 0)
     private(set) var count = 0
 
-    /// From limbs of 32 bits, each below 2^32, the lowest first.
+    /// Takes limbs of 32 bits, each below 2^32, the lowest first.
     init(_ limbs: borrowing InlineArray<70, Int64>) {
-        limbs.span.withUnsafeBufferPointer { limbs in  // or each limb would be read from a copy of them all
+        limbs.span.withUnsafeBufferPointer { limbs in  // otherwise each access copies all limbs
             for i in 0..<35 {
                 let word = UInt64(limbs[2 * i]) | UInt64(limbs[2 * i + 1]) << 32
                 words[i] = word
@@ -22,14 +22,14 @@ struct LongInteger {
 
     func bit(_ i: Int) -> UInt64 { i < 0 || i >= 64 * count ? 0 : words[i >> 6] >> UInt64(i & 63) & 1 }
 
-    /// How many zeros are below the lowest bit that is set; of a number that is not 0.
+    /// The number of zeros below the lowest set bit. The integer must not be 0.
     var trailingZeros: Int {
         var i = 0
         while words[i] == 0 { i += 1 }
         return 64 * i + words[i].trailingZeroBitCount
     }
 
-    /// Without the lowest `n` bits.
+    /// The integer without its lowest `n` bits.
     func shiftedDown(by n: Int) -> LongInteger {
         var result = LongInteger()
         let (skipped, shift) = (n >> 6, UInt64(n & 63))
@@ -41,12 +41,12 @@ struct LongInteger {
         return result
     }
 
-    /// bits 2^exponent as the nearest double; unless it is exact, something less than 2^exponent follows.
+    /// bits 2^exponent, rounded to the nearest double. Unless `isExact`, the true number is larger by less than 2^exponent.
     static func rounded(_ bits: UInt64, _ exponent: Int, isExact: Bool) -> Double {
         if bits == 0 { return 0 }
         let leading = bits.leadingZeroBitCount
         var (bits, exponent) = (bits << UInt64(leading) | (isExact ? 0 : 1), exponent - leading)
-        // Of a subnormal number no more bits than are rounded at once, when it is brought to its place.
+        // A subnormal number must be rounded only once, when it is scaled. So surplus bits are first merged into one.
         let missing = min(-1022 - (exponent + 63), 54)
         if missing > 0 {
             let dropped = UInt64(9 + missing)
@@ -57,7 +57,7 @@ struct LongInteger {
         return ScaledNumber.scaled(Double(bits) * 0x1p-63, by: exponent + 63)
     }
 
-    /// Twice the number, and a bit.
+    /// Doubles the integer and adds a bit.
     mutating func append(_ bit: UInt64) {
         var carry = bit
         for i in 0..<count {
@@ -70,7 +70,7 @@ struct LongInteger {
         count += 1
     }
 
-    /// Takes `other` off; false, and nothing is done, where that is larger.
+    /// Subtracts `other`; returns false, and changes nothing, if that is larger.
     mutating func subtract(_ other: LongInteger) -> Bool {
         if count < other.count { return false }
         if count == other.count {
@@ -92,7 +92,7 @@ struct LongInteger {
 }
 
 extension ExactSum {
-    /// The sum divided by a number: the double nearest to the quotient.
+    /// The sum divided by `divisor`: the double nearest to the quotient.
     @export(interface) public func divided(by divisor: Double) -> Double {
         guard let numerator = leadingBits, divisor.magnitude > 0, divisor.magnitude < .infinity else {
             return rounded() / divisor
@@ -100,8 +100,8 @@ extension ExactSum {
         return Self.quotient(numerator, divisor)
     }
 
-    /// The same for a sum in memory of its own, quickly where it is of few ordinary numbers; and where such a sum is a double itself, the
-    /// processor divides.
+    /// As `divided(by:)`, without a copy of the sum. It is fast for a sum of few ordinary numbers; if such a sum is a
+    /// double, the processor divides.
     static func divided(_ sum: UnsafePointer<ExactSum>, by divisor: Double) -> Double {
         if divisor.magnitude > 0 && divisor.magnitude < .infinity {
             if let number = double(sum) { return number == 0 ? 0 : number / divisor }
@@ -114,7 +114,7 @@ extension ExactSum {
         if numerator.high == 0 { return 0 }
         let scaled = ScaledNumber(divisor)
         let d = scaled.significand.significandBitPattern << 11 | 1 << 63
-        // 64 bits of the quotient of 128 by 64; what follows these is in the remainder.
+        // 64 bits of the quotient of 128 by 64; the remainder tells whether any bits follow.
         let isAboveOne = numerator.high >= d
         var (bits, remainder) = d.dividingFullWidth((isAboveOne ? numerator.high - d : numerator.high, numerator.low))
         var exponent = numerator.exponent - scaled.exponent - 64
@@ -127,7 +127,7 @@ extension ExactSum {
         return numerator.isNegative != (divisor < 0) ? -quotient : quotient
     }
 
-    /// The same of a sum that is no number itself.
+    /// As `divided(by:)`, for a divisor that is an exact sum.
     @export(interface) public func divided(by divisor: borrowing ExactSum) -> Double {
         guard let (isNegative, numerator) = magnitude, let (isInverted, whole) = divisor.magnitude else {
             return rounded() / divisor.rounded()  // NaN and infinities
@@ -135,7 +135,7 @@ extension ExactSum {
         let sign: Double = isNegative != isInverted ? -1 : 1
         if whole.isZero { return numerator.isZero ? .nan : isNegative ? -.infinity : .infinity }
         if numerator.isZero { return 0 }
-        // The zeros below a divisor need no arithmetic: most are a count.
+        // The trailing zeros of a divisor need no arithmetic: most divisors are counts.
         let zeros = whole.trailingZeros
         let divisor = whole.shiftedDown(by: zeros)
         // 63 bits of the quotient by long division.

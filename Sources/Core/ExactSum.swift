@@ -2,8 +2,8 @@ import Shims
 
 /// An exact sum of doubles: the same result for any order and any split, rounded once.
 ///
-/// A fixed-point number wide enough for every double (bit 0 is worth 2^-1074), in limbs of 32 bits kept in 64, so
-/// that carries wait until `normalize`. It is large, so a copy is made by `init(copying:)` alone.
+/// A fixed-point number wide enough for every double (bit 0 is worth 2^-1074), in limbs of 32 bits kept in 64, so that
+/// carries wait until `normalize`. The number is large, so copies are only made by `init(copying:)`.
 public struct ExactSum: ~Copyable {
     // 2098 bits for the doubles, and 3 limbs for the growth of 2^64 of them.
     private static var limbCount: Int { 70 }
@@ -13,22 +13,22 @@ public struct ExactSum: ~Copyable {
     private var limbs = InlineArray<70, Int64>(repeating: 0)
     /// Additions since the last `normalize`: each adds less than 2^33 to a limb.
     private var pending = 0
-    /// The sum of the NaNs and infinities that were added; it does not depend on their order either.
+    /// The sum of the NaNs and infinities that were added, which does not depend on their order either.
     private var special = 0.0
 
-    // Ordinary numbers two at a time: each is cut into a multiple of 2^-26 and one of 2^-68, which a double adds up exactly
-    // for as long as 2^53 of these units are not reached. All magnitudes add up to less than 2^26, so that upper parts do not
-    // reach 2^53 units of theirs; and 2^11 lower parts, each of at most 2^41 units, do not either.
+    // Ordinary numbers are added two at a time. Each is cut into a multiple of 2^-26 and a multiple of 2^-68, and a
+    // double adds up such parts exactly while the sum is below 2^53 units. All magnitudes add up to less than 2^26, so
+    // the upper parts stay below 2^53 of their units; so do 2^11 lower parts, each of at most 2^41 units.
     private var upper = Lanes(repeating: 0)
     private var lower = Lanes(repeating: 0)
     private var pendingVectors = 0
     private var pendingMagnitude = 0.0
-    /// Whether anything has been added to the limbs or to `special`. Until then limbs may hold anything.
+    /// Whether anything has been added to the limbs or to `special`. Until then the limbs are not initialized.
     private var usesLimbs = false
 
     public init() {}
 
-    /// Makes memory a sum of nothing. Limbs are seldom needed, and there are many.
+    /// Makes memory an empty sum. The limbs are not cleared, because they are many and seldom needed.
     @inline(__always)
     static func clear(_ place: UnsafeMutablePointer<ExactSum>) {
         place.pointee.pending = 0
@@ -68,13 +68,13 @@ public struct ExactSum: ~Copyable {
         withUnsafeBytes(of: x) { add($0.baseAddress!.assumingMemoryBound(to: Double.self), 16) }
     }
 
-    /// Adds up to 16 numbers, which stand in memory for 16, zeros behind them.
+    /// Adds up to 16 numbers. Their memory holds 16; those after the last are 0.
     @inline(never)
     mutating func add(_ numbers: UnsafePointer<Double>, _ count: Int) {
         let toUpper = Lanes(repeating: 0x1.8p26)  // adding it leaves multiples of 2^-26
         let toLower = Lanes(repeating: 0x1.8p-16)  // and of 2^-68
         var (upper, lower) = (Lanes(repeating: 0), Lanes(repeating: 0))
-        // What is left of the numbers, and the numbers: the sums of the magnitudes.
+        // The sums of the magnitudes of the remainders, and of the numbers.
         var (lost, size) = (Lanes(repeating: 0), Lanes(repeating: 0))
         var i = 0
         while i < count {
@@ -89,7 +89,7 @@ public struct ExactSum: ~Copyable {
             i &+= 2
         }
         let magnitude = size[0] + size[1]
-        // Not less if there is a NaN.
+        // The comparison is false for NaN, too.
         guard magnitude < 0x1p25, lost[0] + lost[1] == 0 else {
             for i in 0..<count { add(numbers[i]) }
             return
@@ -106,7 +106,7 @@ public struct ExactSum: ~Copyable {
         unsafeBitCast(unsafeBitCast(x, to: SIMD2<UInt64>.self) & SIMD2(repeating: .max >> 1), to: Lanes.self)
     }
 
-    /// Empties the vectors into the limbs.
+    /// Moves the sums of the vectors into the limbs.
     @inline(never)
     private mutating func spreadVectors() {
         needLimbs()
@@ -191,7 +191,7 @@ public struct ExactSum: ~Copyable {
 
     public init(_ x: Double) { add(x) }
 
-    /// The sum, all its limbs at least 0, and whether it was negative; `nil` for NaN and infinities.
+    /// The magnitude of the sum, all its limbs at least 0, and its sign; `nil` for NaN and infinities.
     private struct Normalized: ~Copyable {
         var isNegative = false
         var exact: ExactSum
@@ -208,26 +208,27 @@ public struct ExactSum: ~Copyable {
         return Normalized(isNegative: true, exact: exact)
     }
 
-    /// The sum as an integer in units of 2^-1074 and whether it is negative; `nil` for NaN and infinities.
+    /// The magnitude of the sum as an integer in units of 2^-1074, and its sign; `nil` for NaN and infinities.
     var magnitude: (isNegative: Bool, LongInteger)? {
         guard let sum = normalized else { return nil }
         return (sum.isNegative, LongInteger(sum.exact.limbs))
     }
 
-    /// The leading bits of a sum that is a number.
+    /// The leading bits of a finite sum.
     struct LeadingBits {
         var isNegative: Bool
-        /// 128 bits, of which the first is 1 unless the sum is 0.
+        /// 128 bits, the first of which is 1 unless the sum is 0.
         var high: UInt64 = 0
         var low: UInt64 = 0
-        /// Whether all bits that follow are 0.
+        /// Whether all following bits are 0.
         var isExact = true
         /// The first bit is worth 2^exponent.
         var exponent = 0
     }
 
-    /// The sums of the upper and of the lower lanes, both exact, of up to 2048 ordinary numbers: below 2^26 in units of 2^-26, and at most
-    /// 2^-16 in units of 2^-68. `nil` if there are others. Of a pointer, or the whole sum would be copied.
+    /// The sums of the upper and of the lower lanes, both exact, of up to 2048 ordinary numbers: below 2^26 in units of
+    /// 2^-26, and at most 2^-16 in units of 2^-68. `nil` if other numbers were added. Takes a pointer, because
+    /// otherwise the whole sum is copied.
     @inline(__always)
     private static func sums(_ sum: UnsafePointer<ExactSum>) -> (upper: Double, lower: Double)? {
         if sum.pointee.usesLimbs || sum.pointee.pendingVectors > 1 << 10 { return nil }
@@ -235,17 +236,17 @@ public struct ExactSum: ~Copyable {
         return (upper[0] + upper[1], lower[0] + lower[1])
     }
 
-    /// The same as a double, where it is one.
+    /// The sum of these numbers as a double, if it is one.
     @inline(__always)
     static func double(_ sum: UnsafePointer<ExactSum>) -> Double? {
         guard let (upper, lower) = sums(sum) else { return nil }
-        // Knuth's two-sum finds out what the addition loses.
+        // Knuth's TwoSum gives the rounding error of the addition.
         let sum = upper + lower
         let added = sum - upper
         return (upper - (sum - added)) + (lower - added) == 0 ? sum : nil
     }
 
-    /// The same as an integer of 98 bits in units of 2^-68.
+    /// The sum of these numbers as an integer of 98 bits in units of 2^-68.
     static func leadingBitsOfVectors(_ sum: UnsafePointer<ExactSum>) -> LeadingBits? {
         guard let (upper, lower) = sums(sum) else { return nil }
         let (a, b) = (Int64(upper * 0x1p26), Int64(lower * 0x1p68))
@@ -271,7 +272,7 @@ public struct ExactSum: ~Copyable {
         if let bits = withUnsafePointer(to: self, { Self.leadingBitsOfVectors($0) }) { return bits }
         guard let sum = normalized else { return nil }
         let isNegative = sum.isNegative
-        return sum.exact.limbs.span.withUnsafeBufferPointer { limbs in  // or each would be read from a copy of them all
+        return sum.exact.limbs.span.withUnsafeBufferPointer { limbs in  // otherwise each access copies all limbs
             var bits = LeadingBits(isNegative: isNegative)
             var top = Self.limbCount - 1
             while top >= 0 && limbs[top] == 0 { top -= 1 }
@@ -293,14 +294,14 @@ public struct ExactSum: ~Copyable {
         }
     }
 
-    /// Whether the sum is a double that it was rounded to.
+    /// Whether the sum is equal to `rounded`, the double that it was rounded to.
     func isExactly(_ rounded: Double) -> Bool {
         var difference = ExactSum(copying: self)
         difference.add(-rounded)
         return difference.leadingBits?.high == 0
     }
 
-    /// The nearest double, infinite where the sum is beyond the range.
+    /// The nearest double; infinite if the sum is beyond the range.
     @export(interface) public func rounded() -> Double {
         guard let bits = leadingBits else { return special }
         if bits.high == 0 { return 0 }
@@ -310,10 +311,10 @@ public struct ExactSum: ~Copyable {
 
     // MARK: As plain words
 
-    /// How many words a sum is, whatever was added.
+    /// The number of words of a stored sum, which is always the same.
     public static var wordCount: Int { limbCount }
 
-    /// From what `store` wrote.
+    /// A sum from the words that `store` wrote.
     @export(interface) public init(words: UnsafePointer<UInt32>, special: UInt32) {
         for i in 0..<Self.limbCount - 1 { limbs[i] = Int64(words[i]) }
         limbs[Self.limbCount - 1] = Int64(Int32(bitPattern: words[Self.limbCount - 1]))
@@ -321,13 +322,13 @@ public struct ExactSum: ~Copyable {
         self.special = special == 0 ? 0 : special == 1 ? .infinity : special == 2 ? -.infinity : .nan
     }
 
-    /// The sum as a number in two's complement, lowest word first; and which of +infinity (1) and -infinity (2) it is, 3
-    /// for NaN. Equal sums are equal words.
+    /// Stores the sum in two's complement, lowest word first. Returns 1 for +infinity, 2 for -infinity, 3 for NaN, and
+    /// otherwise 0. Equal sums have equal words.
     @export(interface) public func store(words: UnsafeMutablePointer<UInt32>) -> UInt32 {
         var exact = ExactSum(copying: self)
         exact.spreadVectors()
         exact.normalize()
-        // What is beside an infinity or NaN does not matter any more.
+        // With an infinity or NaN the other numbers no longer matter, and the words are 0.
         let isFinite = exact.special == 0
         for i in 0..<Self.limbCount { words[i] = isFinite ? UInt32(truncatingIfNeeded: exact.limbs[i]) : 0 }
         return isFinite ? 0 : exact.special == .infinity ? 1 : exact.special == -.infinity ? 2 : 3

@@ -1,7 +1,7 @@
 import Shims
 
 extension Problem {
-    // Exported as an interface, or else CABI would get a second copy of everything below.
+    // Exported as an interface, because otherwise CABI gets a second copy of everything below.
     @export(interface) public static func run(_ problem: UnsafePointer<Problem>) throws(LossFailure) {
         var divisor = try divisor(problem)
         if problem.pointee.isMeanOverDistributionMass { divisor = try sumMass(problem, divisor) }
@@ -10,14 +10,14 @@ extension Problem {
         try runLosses(problem, divisor, isEmpty: isEmpty)
     }
 
-    /// The sum of the target mass of all rows, which only the kernels can make, times the sample weights.
+    /// The sum of the target mass of all rows times their sample weights. Only the kernels can compute it.
     @inline(never)
     private static func sumMass(_ problem: UnsafePointer<Problem>, _ weights: borrowing MeanDivisor)
         throws(LossFailure) -> MeanDivisor
     {
         var divisor = MeanDivisor(1)
         try Workspace.with(problem) { plan, workspace throws(LossFailure) in
-            // The sum of the sample weights has an exponent, and the largest class weight has one.
+            // The exponents of the sum of the sample weights and of the largest class weight.
             let exponent = weights.exponent + workspace.massExponent
             let scales = RowScales(loss: ScaledNumber(1), exponent: exponent, grad: nil)
             var pass = RowPass(.mass, problem, plan, workspace, scales)
@@ -43,9 +43,9 @@ extension Problem {
         }
     }
 
-    // In what follows problems are pointers, since methods that are not inlined get a copy of a value of this size.
+    // Below, problems are passed as pointers, because functions that are not inlined get a copy of a value of this size.
 
-    /// What multiplies all losses and gradients. Of an empty mean gradients are 0 or NaN.
+    /// The factors of all losses and gradients. For an empty mean gradients are 0 or NaN.
     @inline(__always)
     static func scales(_ problem: UnsafePointer<Problem>, _ divisor: borrowing MeanDivisor, isEmpty: Bool) -> RowScales
     {
@@ -58,7 +58,7 @@ extension Problem {
         return problem.pointee.anyScales(divisor, isEmpty: isEmpty)
     }
 
-    /// The same for all numbers.
+    /// As `scales`, for all numbers.
     @inline(never)
     private func anyScales(_ divisor: borrowing MeanDivisor, isEmpty: Bool) -> RowScales {
         let factor = ScaledNumber(settings.squaresTemperature ? settings.temperature : 1)
@@ -71,7 +71,7 @@ extension Problem {
             grad: isEmpty ? (settings.empty == .zero ? nil : ScaledNumber(.nan)) : grad)
     }
 
-    /// Stores the sum or mean of the losses, if there is to be one.
+    /// Stores the sum or mean of the losses, if there is a reduction.
     @inline(__always)
     static func storeReduced(
         _ problem: UnsafePointer<Problem>, _ total: UnsafePointer<ExactSum>, _ divisor: borrowing MeanDivisor,
@@ -82,10 +82,11 @@ extension Problem {
         loss.store(isEmpty ? ofNothing : divisor.mean(total), at: 0)
     }
 
-    /// Where the loss looks at the target mass of all classes, a pass of its own; before a gradient may take the input's place.
+    /// Computes row statistics in a pass of their own, if the loss needs the target mass of all classes. This pass
+    /// comes first, because a gradient may overwrite the input.
     @inline(never)
     private static func runForStatistics(_ problem: UnsafePointer<Problem>) throws(LossFailure) {
-        if Plan(for: problem.pointee, threads: 1).isOfGroups { return }  // which have them from the loss's own pass
+        if Plan(for: problem.pointee, threads: 1).isOfGroups { return }  // the loss's own pass computes them
         var settings = problem.pointee.settings
         settings.reduction = .none
         settings.labelSmoothing = 0
@@ -105,14 +106,14 @@ extension Problem {
         }
     }
 
-    /// The divisor is a sum over classes, which only the kernels can make.
+    /// Whether the divisor is a sum over classes, which only the kernels can compute.
     private var isMeanOverDistributionMass: Bool {
         settings.reduction == .mean && settings.meanOver == .mass && !isIndexTarget
     }
 }
 
 extension Settings {
-    /// Whether there is a mean of nothing; an error where that is to be one.
+    /// Whether this is a mean over no rows; throws if the settings make that an error.
     @inline(__always)
     func isEmptyMean(_ divisor: borrowing MeanDivisor) throws(LossFailure) -> Bool {
         let isEmpty = reduction == .mean && meanOver != .divisor && divisor.isZero

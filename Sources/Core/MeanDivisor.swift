@@ -1,13 +1,13 @@
 import Shims
 
-/// What the sum of the rows' losses is divided by, exactly: 1 where there is no mean.
+/// The exact divisor of the sum of the rows' losses; 1 without a mean.
 ///
-/// Weights near the ends of the range are added up, and multiply the losses, with a common power of two, so that a mean of rows
-/// that weigh 1e-310 or 1e300 is as good as any other.
+/// Weights near the ends of the range are added up, and multiply the losses, with a common power of two. So a mean of
+/// rows that weigh 1e-310 or 1e300 is as accurate as any other.
 struct MeanDivisor: ~Copyable {
-    /// A sum of weights that is no double; `nil`: `rounded` is what is divided by.
+    /// The sum of the weights if it is not a double; `nil`: the divisor is `rounded`.
     private let sum: UnsafeMutablePointer<ExactSum>?
-    /// The divisor is of weights times 2^exponent, and so is the sum of the losses to be.
+    /// The divisor is the sum of weights times 2^exponent, so the sum of the losses must have this factor, too.
     let exponent: Int
     private let rounded: Double
 
@@ -45,10 +45,10 @@ struct MeanDivisor: ~Copyable {
 
     var isZero: Bool { rounded == 0 }
 
-    /// As a number, if it is not near an end of the range.
+    /// The divisor as a double, if it is ordinary and not 0.
     var ordinary: Double? { exponent == 0 && rounded != 0 && rounded.isOrdinary ? rounded : nil }
 
-    /// A number divided by the weights.
+    /// `x` divided by the sum of the weights.
     func dividing(_ x: ScaledNumber) -> ScaledNumber { x / ScaledNumber(rounded).shifted(by: -exponent) }
 
     /// The mean: the double nearest to the quotient.
@@ -59,11 +59,11 @@ struct MeanDivisor: ~Copyable {
     }
 }
 
-/// The sum of weights s w, each the product of two.
+/// The sum of the weights s w, each a product of two weights.
 struct WeightSum: ~Copyable {
     var sum = ExactSum()
     private(set) var exponent = 0
-    /// The exponent of the largest product, where some are near the ends of the range.
+    /// The exponent of the largest product, if some are near the ends of the range.
     private var largest: Int?
 
     mutating func add(_ s: Double, _ w: Double) {
@@ -72,7 +72,7 @@ struct WeightSum: ~Copyable {
         } else {
             sum.add(s * w)
             if s.isOrdinary && w.isOrdinary {
-                // No sum of these is near an end, and none of theirs with smaller ones.
+                // Sums of such products, also with smaller ones, are not near an end of the range.
                 if s != 0 && w != 0 { noteOrdinary() }
                 return
             }
@@ -81,10 +81,10 @@ struct WeightSum: ~Copyable {
         }
     }
 
-    /// Ordinary weights were added to `sum`, some of them not 0.
+    /// Notes that ordinary weights were added to `sum`, some of them not 0.
     mutating func noteOrdinary() { largest = max(largest ?? .min, 0) }
 
-    /// Whether all weights are to be added once more, with a power of two that brings the largest near 1.
+    /// Whether all weights must be added again, with a power of two that brings the largest near 1.
     mutating func beginsAgain() -> Bool {
         guard exponent == 0, let largest, largest.magnitude > 300 else { return false }
         exponent = -largest

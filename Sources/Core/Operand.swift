@@ -15,7 +15,7 @@ public enum DType: Int32 {
     case u32 = 22
     case u64 = 23
 
-    /// As `init(rawValue:)`, which is not inlined.
+    /// As `init(rawValue:)`, but inlined.
     @inline(__always)
     public init?(code: Int32) {
         switch code {
@@ -37,10 +37,10 @@ public enum DType: Int32 {
 
     public var isFloatingPoint: Bool { rawValue < 16 }
 
-    /// 16 bits that the kernels for f32 read and write.
+    /// Whether this is a 16-bit type, which the kernels for f32 read and write.
     public var isHalf: Bool { self == .f16 || self == .bf16 }
 
-    /// The kernels' name for it; of those for f64, if `inDoubles`.
+    /// The kernels' code for this type; with `inDoubles`, the f64 kernels' code.
     func format(inDoubles: Bool) -> Int32 {
         switch self {
         case .f32 where inDoubles: CROSSENTROPY_F32
@@ -60,12 +60,12 @@ public enum DType: Int32 {
     }
 }
 
-/// Memory of the caller's: a tensor as the row loops see it. Where its rows are is said by `RowSpace`.
+/// The caller's memory of a tensor, as the row loops see it. `RowSpace` holds the positions of rows.
 public struct Operand {
-    /// Not read or written if there are no elements; may be any address then.
+    /// Not read or written if there are no elements; then it may be any address.
     var data: UnsafeMutableRawPointer
     var dtype: DType
-    /// From class to class, in elements; 0 where there is no class axis.
+    /// The distance from class to class, in elements; 0 without a class axis.
     var classStride: Int
 
     public init(data: UnsafeMutableRawPointer, dtype: DType, classStride: Int = 0) {
@@ -79,7 +79,7 @@ public struct Operand {
 }
 
 extension Operand {
-    /// A floating-point element. Any alignment.
+    /// A floating-point element, of any alignment.
     func double(at offset: Int) -> Double {
         switch dtype {
         case .f64: data.loadUnaligned(fromByteOffset: offset * 8, as: Double.self)
@@ -88,7 +88,7 @@ extension Operand {
         }
     }
 
-    /// Copies `count` floating-point elements. False if one of them is not ordinary.
+    /// Copies `count` floating-point elements; false if one of them is not ordinary.
     func copyOrdinary(at offset: Int, _ count: Int, _ step: Int, to copy: UnsafeMutablePointer<Double>) -> Bool {
         switch dtype {
         case .f64:
@@ -111,14 +111,14 @@ extension Operand {
     private func half(at offset: Int) -> Double {
         let bits = UInt32(data.loadUnaligned(fromByteOffset: offset * 2, as: UInt16.self))
         if dtype == .bf16 { return Double(Float(bitPattern: bits << 16)) }
-        // The exponent of f16 is 112 too small in f32's place; subnormals come out right because the product is exact.
+        // In the place of f32's exponent, f16's is 112 too small; subnormals are right because the product is exact.
         let shifted = (bits & 0x7FFF) << 13
         let isFinite = shifted < 0x7C00 << 13
         let magnitude = isFinite ? Float(bitPattern: shifted) * 0x1p112 : Float(bitPattern: shifted | 0x7F80_0000)
         return Double(bits & 0x8000 == 0 ? magnitude : -magnitude)
     }
 
-    /// Writes a loss: one kind of NaN, and no -0.
+    /// Writes a loss. Every NaN gets the same bits, and -0 becomes 0.
     @inline(__always)
     func store(_ value: Double, at offset: Int) {
         let clean = value != value ? .nan : value + 0
@@ -129,7 +129,7 @@ extension Operand {
         }
     }
 
-    /// An integer element. Any alignment.
+    /// An integer element, of any alignment.
     func label(at offset: Int) -> Label {
         switch dtype {
         case .i64: Label(data.loadUnaligned(fromByteOffset: offset * 8, as: Int64.self))
@@ -146,17 +146,17 @@ extension Operand {
 }
 
 extension Operand {
-    /// How many of `count` labels are not ignored; `nil` if one of these is out of range.
+    /// How many of `count` labels are not ignored; `nil` if a label that is not ignored is out of range.
     func countLabels(at offset: Int, _ count: Int, _ step: Int, below classes: Int, ignoring ignored: Int64?) -> Int? {
         func scan<T: FixedWidthInteger & BitwiseCopyable>(_: T.Type) -> Int? {
-            // A label of this type can only be equal to an ignored one that the type holds.
+            // Only an ignored label that this type can hold can be equal to a label.
             let ignored = ignored.flatMap { T(exactly: $0) }
             var counted = 0
             var bad = 0
             for i in 0..<count {
                 let label = data.loadUnaligned(fromByteOffset: (offset + i * step) * MemoryLayout<T>.size, as: T.self)
                 let counts = label != ignored ?? 0 || ignored == nil ? 1 : 0
-                // A negative label is a huge one when its bits are read without a sign.
+                // Read as an unsigned integer, a negative label is a huge one.
                 let isIndex = UInt64(truncatingIfNeeded: label) < UInt64(classes)
                 counted &+= counts
                 bad |= isIndex ? 0 : counts
@@ -176,7 +176,7 @@ extension Operand {
         }
     }
 
-    /// Copies labels that have been checked.
+    /// Copies labels that have already been checked.
     func copyLabels(at offset: Int, _ count: Int, _ step: Int, to copy: UnsafeMutablePointer<Int64>) {
         func copyAll<T: FixedWidthInteger & BitwiseCopyable>(_: T.Type) {
             for i in 0..<count {
@@ -200,9 +200,9 @@ extension Operand {
 
 /// A class index as the caller wrote it, of any integer type.
 public struct Label: Sendable {
-    /// Its bits are those of a UInt64 if `isHuge`.
+    /// The bits of a UInt64 if `isHuge`.
     public var value: Int64
-    /// Beyond the largest Int64.
+    /// Whether the label is beyond the largest Int64.
     public var isHuge = false
 
     init(_ value: Int64) { self.value = value }
@@ -212,7 +212,7 @@ public struct Label: Sendable {
         isHuge = value < 0
     }
 
-    /// Whether it names one of `classes` classes.
+    /// Whether the label names one of `classes` classes.
     func isIndex(below classes: Int) -> Bool { !isHuge && value >= 0 && value < classes }
 
     func isEqual(to other: Int64) -> Bool { !isHuge && value == other }

@@ -1,17 +1,19 @@
 import KernelABI
 
-// Statistics of a row over some of its blocks. They are functions of the set of blocks, not of the order in which these came:
-// the largest logit and its first class are, and so is the sum of all exponentials but that one's, because it is an integer.
+// Partial statistics of a row, over some of its blocks. They are functions of the set of blocks, not of their order.
+// This holds for the largest logit and its first class, and for the sum of all exponentials but that logit's, because
+// the sum is an integer.
 //
-// A block's sum is a double times a power of two; its 53 bits are cut at multiples of 32 and added to limbs that each have a
-// fixed place among all powers of two, without carries. The limbs are a window on these places, which ends a little above the
-// largest exponential. It only moves upwards, and what it leaves is dropped: digits that are outside of the last window, of
-// whatever block and whenever, are never seen. Without carries from limb to limb, nothing of them is left inside.
+// A block's sum is a double times a power of two. Its 53 bits are cut at multiples of 32 and added to limbs, without
+// carries; each limb has a fixed place among all powers of two. The limbs are a window on these places, which ends a
+// little above the largest exponential. The window only moves upwards, and the limbs that it leaves are dropped. So
+// digits outside of the last window are never part of the result, whatever block they belong to and whenever it is
+// added. Since there are no carries from limb to limb, such digits leave nothing inside the window.
 
 extension crossentropy_partial {
     static var limbCount: Int { Int(CROSSENTROPY_PARTIAL_LIMBS) }
 
-    /// No classes.
+    /// Partial statistics of no classes.
     init(dtype: DType, label: Int64, transform: crossentropy_transform) {
         self.init()
         version = 1
@@ -23,7 +25,7 @@ extension crossentropy_partial {
         argmax = -1
     }
 
-    /// Counts the classes of a slice.
+    /// Records the classes of a slice.
     mutating func cover(first: Int, count: Int) {
         first_class = Int64(first)
         end_class = Int64(first + count)
@@ -31,7 +33,7 @@ extension crossentropy_partial {
         cover = Self.cover(blocks: first / Int(CROSSENTROPY_BLOCK)..<(first + count - 1) / Int(CROSSENTROPY_BLOCK) + 1)
     }
 
-    /// A sum over blocks that says which they are, each once: of numbers of 64 bits that look random (SplitMix64).
+    /// Identifies a set of blocks: a sum over the blocks, each once, of 64-bit numbers that look random (SplitMix64).
     @inline(never)
     @_optimize(size)
     static func cover(blocks: Range<Int>) -> UInt64 {
@@ -45,7 +47,7 @@ extension crossentropy_partial {
         return sum
     }
 
-    /// Takes the slice's next block in. `first` is the slice's first class.
+    /// Adds the slice's next block. `first` is the slice's first class.
     @inline(never)
     @_optimize(size)
     mutating func add(_ block: crossentropy_block_sum, first: Int) {
@@ -66,7 +68,7 @@ extension crossentropy_partial {
         }
     }
 
-    /// Takes the other's classes in. Both are valid, and `misfit` has found nothing.
+    /// Adds the classes of `other`. Both are valid, and `misfit` has returned `nil`.
     @_optimize(size)
     @export(interface) public mutating func merge(_ other: crossentropy_partial) {
         first_class = min(first_class, other.first_class)
@@ -94,7 +96,8 @@ extension crossentropy_partial {
         }
     }
 
-    /// Nothing in the row matters beside a NaN or +infinity, so that these bits do not depend on the order either.
+    /// Beside a NaN or +infinity nothing else in the row matters. It is cleared, so that these bits do not depend on
+    /// the order either.
     private mutating func makeUndefined() {
         is_undefined = 1
         clear()
@@ -103,7 +106,7 @@ extension crossentropy_partial {
         target = 0
     }
 
-    /// As if there had been no block but those of -infinity.
+    /// Returns to the state before any block with a logit above -infinity.
     @inline(never)
     private mutating func clear() {
         max = -.infinity
@@ -115,16 +118,17 @@ extension crossentropy_partial {
         for i in 0..<Self.limbCount { limbs[i] = 0 }
     }
 
-    /// Whether of two different largest logits one is beyond 2^62, where neighbours differ by 1024 and exponentials are all
-    /// called 1 (see `PowerOfE`): the smaller one's are nothing beside the larger one's.
+    /// Whether two different largest logits are so large that the smaller one's exponentials vanish beside the larger
+    /// one's: one is beyond 2^62, where neighbouring doubles differ by 1024 and all exponentials are represented as 1
+    /// (see `PowerOfE`).
     private func areApart(_ other: Double) -> Bool {
         max != -.infinity && max != other && (max.magnitude > 0x1p62 || other.magnitude > 0x1p62)
     }
 
     // MARK: The window
 
-    /// What the lowest limb's ones are worth, a power of two, in a window for this largest exponential. The sum of a block is
-    /// at most 2^12 of it, so it ends below the last limb but one or in it; and 1088 bits remain below the exponential.
+    /// The exponent of the lowest limb's unit, in a window for this largest exponential. The sum of a block is at most
+    /// 2^12 times that, so it ends below the last limb but one or in it; and 1088 bits remain below the exponential.
     private func windowStart(_ top: Double, _ exponent: Int64) -> Int64 {
         ((exponent &+ Int64(top.exponentBitPattern) &- 1023) >> 5 &- Int64(Self.limbCount - 2)) << 5
     }
@@ -172,7 +176,7 @@ extension crossentropy_partial {
         var other = other
         let from = crossentropy_partial_limbs(&other)!
         let limbs = crossentropy_partial_limbs(&self)!
-        // The window is not below the other's.
+        // This window is not below the other's.
         let dropped = Int(min(UInt64(bitPattern: sum_exponent &- other.sum_exponent) >> 5, UInt64(Self.limbCount)))
         for i in 0..<Self.limbCount - dropped { limbs[i] &+= from[i + dropped] }
     }
@@ -194,7 +198,7 @@ extension crossentropy_partial {
         func limb(_ i: Int) -> UInt64 { i < 0 ? 0 : i == Self.limbCount ? carry : limbs[i] }
         if carry != 0 { top = Self.limbCount }
         if top < 0 { return (0, 0) }
-        // The leading 65 to 96 bits of it in 64, of which the last also says whether anything follows.
+        // The leading 65 to 96 bits of the sum, in 64 bits. The last one is also set if any following bit is.
         let first = limb(top)
         let zeros = UInt64(min(first, 0xFFFF_FFFF).leadingZeroBitCount - 32)
         var bits = (first << 32 | limb(top - 1)) << zeros | limb(top - 2) >> (32 - zeros)
@@ -204,9 +208,9 @@ extension crossentropy_partial {
         return (Double(bits), sum_exponent &+ Int64(32 * (top - 1)) &- Int64(zeros))
     }
 
-    // MARK: Of unknown origin
+    // MARK: Checks of fields from outside
 
-    /// Whether the fields can be what this library wrote, so that nothing here goes wrong with them.
+    /// Whether this library can have written these fields, so that computing with them is safe.
     @export(interface) public var isValid: Bool {
         let most: Int64 = 1 << 62
         let farthest = Int64.max - (1 << 40)
@@ -217,7 +221,7 @@ extension crossentropy_partial {
             && top >= 0 && isNear(top_exponent) && isNear(sum_exponent)
     }
 
-    /// What keeps two partial statistics from being merged.
+    /// The reasons why two partial statistics cannot be merged.
     public enum Misfit { case label, dtype, transform, overlap }
 
     @export(interface) public func misfit(_ other: crossentropy_partial) -> Misfit? {
@@ -225,17 +229,17 @@ extension crossentropy_partial {
         if dtype != other.dtype { return .dtype }
         if logit_scale != other.logit_scale || softcap != other.softcap { return .transform }
         let length = Swift.max(end_class, other.end_class) - min(first_class, other.first_class)
-        // More classes than there are places for; or the label's twice.
+        // There are more classes than positions; or both have the label's class.
         if classes > length - other.classes || (has_target != 0 && other.has_target != 0) { return .overlap }
         return nil
     }
 
-    /// Whether these are all of `classes` classes, each once.
+    /// Whether these are partial statistics of all of `classes` classes, each once.
     public func isComplete(classes: Int, cover: UInt64) -> Bool {
         first_class == 0 && end_class == Int64(classes) && self.classes == Int64(classes) && self.cover == cover
     }
 
-    /// Of all of so many classes, which need not exist: unless the call is cancelled meanwhile.
+    /// The `cover` of all of `classes` classes, which need not exist; incomplete if the call is cancelled.
     public static func cover(classes: Int, _ cancel: UnsafeMutablePointer<crossentropy_cancel>?) -> UInt64 {
         let blocks = (classes - 1) / Int(CROSSENTROPY_BLOCK) + 1
         var sum: UInt64 = 0

@@ -1,7 +1,7 @@
 import KernelABI
 import Shims
 
-/// Work that the threads of a call share: pieces of it, which each thread claims one after the other until none is left.
+/// Work that the threads of a call share, in pieces. Each thread claims one piece after the other until none is left.
 struct Pieces {
     fileprivate let count: Int
     fileprivate let length: Int
@@ -11,7 +11,7 @@ struct Pieces {
     fileprivate var isStopped: Int32 = 0
 
     /// - Parameters:
-    ///   - count: Of rows, elements or blocks.
+    ///   - count: The number of rows, elements or blocks.
     ///   - length: How many of them make a piece.
     init(count: Int, length: Int, cancel: UnsafeMutablePointer<crossentropy_cancel>?) {
         self.count = count
@@ -21,7 +21,7 @@ struct Pieces {
 }
 
 extension UnsafeMutablePointer<Pieces> {
-    /// The next piece that no thread has claimed; `nil` where none is left, or the call is cancelled or stopped.
+    /// The next piece that no thread has claimed; `nil` if none is left, or if the call is cancelled or stopped.
     func next() -> Range<Int>? {
         if shim_load_i32(&pointee.isStopped) != 0 || crossentropy_is_cancelled(pointee.cancel) { return nil }
         let piece = Int(shim_fetch_add_i64(&pointee.claimed, 1))
@@ -30,7 +30,7 @@ extension UnsafeMutablePointer<Pieces> {
         return first..<(pointee.count - first < pointee.length ? pointee.count : first + pointee.length)
     }
 
-    /// The share of the workspace of a thread that has claimed its first piece.
+    /// The workspace slot of a thread that has claimed its first piece.
     func nextSlot() -> Int { Int(shim_fetch_add_i64(&pointee.slots, 1)) }
 
     /// Ends the work: no thread claims another piece.

@@ -1,30 +1,32 @@
 import KernelABI
 
-/// How a call is computed. Every decision that follows from what was asked is made here, once, and all that comes later reads it.
+/// How a call is computed. Every decision that follows from the request is made here, once; all later steps read it.
 ///
-/// A pure function of the call, of the number of threads that it may use, and of the route that a test forces. Whatever it decides,
-/// the results have the same bits.
+/// A pure function of the call, of the number of threads that it may use, and of the route that a test forces. Every
+/// plan gives results with the same bits.
 package struct Plan {
     package let route: Route
-    /// f32 for f32 and 16-bit input, unless the logits are transformed or rows are pairs of distributions.
+    /// Whether kernels compute in f64. For f32 and 16-bit input they compute in f32, unless the logits are transformed
+    /// or rows are pairs of distributions.
     package let computesInDoubles: Bool
     /// Whether every class of a row may have target mass, rather than the label's class alone.
     package let needsMass: Bool
-    /// Whether the kernels are given another target than the caller's.
+    /// Whether the kernels get a target that Core writes rather than the caller's.
     let writesTarget: Bool
-    /// Divergences: f32 (or 16-bit) logits on both sides need no copy in f64.
+    /// Whether this is a divergence with f32 (or 16-bit) logits on both sides, which needs no copy in f64.
     let usesSinglePairs: Bool
     package let threads: Int
-    /// Rows that a kernel is given at a time.
+    /// Rows that a kernel gets at a time.
     package let rowsPerGroup: Int
-    /// Rows that a thread takes at a time.
+    /// Rows that a thread claims at a time.
     package let rowsPerPiece: Int
     package let tile: RowTile?
-    /// Room for a group's exponentials, where they cannot wait in the gradient's memory and would stay near the core.
+    /// Bytes for a group's exponentials, if the gradient's memory cannot keep them and this memory would stay in the caches.
     package let keptBytes: Int
 
     /// - Parameters:
-    ///   - threads: The most that the call may use; 0: the process's number, looked up only where there is work for several.
+    ///   - threads: The most threads that the call may use; 0: the process's number, which is read only if there is
+    ///     work for several threads.
     ///   - forced: `rows`, `columns` or `shared`, for calls that can take that route.
     @inline(never)
     package init(for problem: borrowing Problem, threads allowed: Int, forced: Route? = Route.forced) {
@@ -65,13 +67,13 @@ package struct Plan {
         writesTarget = Plan.writesTarget(problem)
         usesSinglePairs = Plan.isDivergenceOfSingles(problem)
 
-        // Of rows of several blocks a group can hold one only.
+        // If rows have several blocks, a group holds only one row.
         let isOfOneBlock = isByColumns || problem.classes <= CROSSENTROPY_BLOCK
         rowsPerGroup =
             isShort
             ? Int(crossentropy_short_strip(Int64(problem.classes)))
             : isOfGroups && isOfOneBlock ? Int(CROSSENTROPY_GROUP) : 1
-        // Enough rows per piece for the counter not to matter, few enough for the last thread not to be late.
+        // Enough rows per piece that the counter's cost is negligible, few enough that no thread finishes late.
         let unit = tile?.rows ?? rowsPerGroup
         rowsPerPiece =
             route == .slices
@@ -82,7 +84,7 @@ package struct Plan {
             ? Plan.keptBytes(problem, rows: rowsPerGroup, inDoubles: computesInDoubles) : 0
     }
 
-    /// Logits with labels that `Groups` computes, with their statistics.
+    /// Whether `Groups` computes the call: logits with labels, and their row statistics.
     var isOfGroups: Bool {
         switch route {
         case .rows, .columns, .tiles, .shared, .slices: true
@@ -94,14 +96,14 @@ package struct Plan {
 
     // MARK: The reasons
 
-    /// Short rows, and rows that are neighbours in memory while their classes are not.
+    /// Whether to compute class by class: short rows, and rows that are neighbours in memory while their classes are not.
     @inline(__always)
     private static func suitsColumns(_ problem: borrowing Problem) -> Bool {
         problem.classes <= CROSSENTROPY_COLUMN_CLASSES
             || (problem.input.classStride != 1 && problem.rows.step.input == 1)
     }
 
-    /// Few classes, over which labels are smoothed evenly.
+    /// Whether labels are smoothed evenly over few classes.
     @inline(__always)
     private static func isSmoothedShort(_ problem: borrowing Problem) -> Bool {
         problem.settings.labelSmoothing != 0 && problem.isIndexTarget && problem.mode == .loss
@@ -110,20 +112,21 @@ package struct Plan {
             && problem.prior == nil && problem.outputs.targetGrad == nil && problem.settings.terms.areNone
     }
 
-    /// Too few rows to give every thread its own, and long enough ones to be shared.
+    /// Whether there are too few rows to give every thread its own, and rows are long enough to be shared.
     @inline(__always)
     private static func suitsSharing(_ problem: borrowing Problem, threads: Int) -> Bool {
         threads > 1 && problem.classes >= 1 << 17
             && (problem.rows.count < threads || (problem.rows.count < 4 * threads && problem.classes >= 1 << 20))
     }
 
-    /// As many as there are 2^16 elements, for which a thread is worth being woken.
+    /// The number of threads that have work: one per 2^16 elements, which is worth waking a thread.
     private static func usefulThreads(_ problem: borrowing Problem) -> Int {
         let (elements, overflow) = problem.rows.count.multipliedReportingOverflow(by: problem.classes)
         return overflow ? maxThreads : elements >> 16
     }
 
-    /// Targets that are not probabilities of all classes, divergences, and derivatives beside the gradient.
+    /// Whether rows are pairs of distributions: targets that are not probabilities of all classes, divergences, and
+    /// derivatives beside the gradient.
     private static func isOfPairs(_ problem: borrowing Problem) -> Bool {
         problem.mode.isOfPairs || problem.outputs.targetGrad != nil || writesTarget(problem)
     }
@@ -132,7 +135,7 @@ package struct Plan {
         problem.sparse != nil || problem.settings.targetType != .probs
     }
 
-    /// A divergence of f32 (or 16-bit) logits on both sides, scaled by powers of two at most.
+    /// Whether this is a divergence of f32 (or 16-bit) logits on both sides, scaled by powers of two at most.
     @inline(__always)
     private static func isDivergenceOfSingles(_ problem: borrowing Problem) -> Bool {
         problem.mode == .divergence && problem.settings.inputType == .logits && problem.settings.targetType == .logits
@@ -157,6 +160,6 @@ extension crossentropy_terms {
 }
 
 extension Double {
-    /// A product with it is exact in f32, but for subnormal numbers.
+    /// Whether products with this number are exact in f32, except for subnormal numbers.
     fileprivate var isSmallPowerOfTwo: Bool { significand == 1 && self > 0x1p-10 && self < 0x1p10 }
 }

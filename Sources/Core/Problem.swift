@@ -1,36 +1,36 @@
 import Shims
 
-/// What stops a checked call. Nothing has been written then, except after `cancelled`.
+/// The reason why a checked call stops. Nothing has been written then, except after `cancelled`.
 public enum LossFailure: Error {
     case label(Label, row: Int)
     /// A class that a sparse target names twice.
     case repeatedClass(Int, row: Int)
-    /// Offsets of a sparse target that lead elsewhere, or backwards.
+    /// Offsets of a sparse target that are outside of the list or decrease.
     case offsets(row: Int)
     case empty
     case outOfMemory
     case cancelled
 }
 
-/// What a call over rows asks for: checked views of the caller's memory, and settings. Whoever computes it is given a pointer, through
-/// which nothing is changed.
+/// A call over rows: checked views of the caller's memory, and settings. Functions that compute it take a pointer,
+/// through which nothing is changed.
 public struct Problem: ~Copyable {
     public var mode: Mode
     public var settings: Settings
     public var classes: Int
-    /// Where the input holds a slice of the classes: which of them. Labels are counted from class 0 nevertheless.
+    /// The classes that the input holds, if it is a slice. Labels are counted from class 0 nevertheless.
     public var slice: Range<Int>?
     public var rows: RowSpace
 
     public var input: Operand
-    /// Without a target, which only other modes than `loss` allow, there are no labels to be read.
+    /// Without a target, which only modes other than `loss` allow, no labels are read.
     public var target: Operand
     public var hasTarget = true
-    /// Makes the target's integers the classes that rows name.
+    /// Set if the target's integers are the classes that rows name.
     public var sparse: SparseTarget?
-    /// Class probabilities, of which label smoothing takes its part; all equal if `nil`.
+    /// Class probabilities by which label smoothing distributes its share; all equal if `nil`.
     public var prior: Operand?
-    /// Rows with one of these labels are ignored, beside those with `ignoreIndex`; of any alignment.
+    /// Rows with one of these labels are ignored, in addition to those with `ignoreIndex`; of any alignment.
     public var ignoreIndices: UnsafeRawBufferPointer?
     public var weight: Operand?
     public var sampleWeight: Operand?
@@ -38,12 +38,12 @@ public struct Problem: ~Copyable {
     public var mask: Operand?
     /// Multiplies the gradient of each row.
     public var gradLosses: Operand?
-    /// What the Hessian is multiplied with.
+    /// The vector that the Hessian is multiplied by.
     public var vector: Operand?
 
     public var outputs = Outputs()
 
-    /// What is to be written; `nil`: not.
+    /// The outputs of a call; `nil`: not requested.
     public struct Outputs {
         public var loss: Operand?
         public var grad: Operand?
@@ -65,7 +65,7 @@ public struct Problem: ~Copyable {
         self.target = target
     }
 
-    /// Of a slice, those that the input holds.
+    /// The number of classes that the input holds, which may be a slice.
     var classesPerRow: Int { slice?.count ?? classes }
 
     var isIndexTarget: Bool { !target.dtype.isFloatingPoint && sparse == nil }
@@ -81,7 +81,7 @@ public struct Problem: ~Copyable {
         return false
     }
 
-    /// Whether a row is left out by the mask.
+    /// Whether the mask leaves a row out.
     @inline(__always)
     func isMasked(at offset: Int) -> Bool { mask.map { $0.label(at: offset).isEqual(to: 0) } ?? false }
 
@@ -91,7 +91,7 @@ public struct Problem: ~Copyable {
         weight.map { $0.double(at: Int(label.value) * $0.classStride) } ?? 1
     }
 
-    /// Puts labels that are never read in the target's place.
+    /// Replaces the target by labels that are never read.
     public mutating func withoutTarget() {
         hasTarget = false
         target = Operand(data: input.data, dtype: .i64)

@@ -1,13 +1,13 @@
 import KernelABI
 import Shims
 
-/// What was found out about the processor and the environment, once per process.
+/// The processor and the environment, examined once per process.
 public enum Processor {
     static var state: UnsafeMutablePointer<crossentropy_process> {
         crossentropy_process_state { Processor.fill($0!) }
     }
 
-    /// Those of the instruction set that was chosen.
+    /// The kernels of the chosen instruction set.
     static var kernels: UnsafeMutablePointer<crossentropy_kernels> {
         withUnsafeMutablePointer(to: &state.pointee.kernels) { $0 }
     }
@@ -55,7 +55,7 @@ public enum Processor {
             return nil
         }
 
-        /// The x86-64 levels v3 and v4, as far as code built for them can use: the processor has the
+        /// The highest of the x86-64 levels v3 and v4 whose code this process can run: the processor has the
         /// instructions, and the operating system saves the registers.
         private static func supportedLevel() -> Int {
             func cpuid(_ leaf: UInt32) -> (ebx: UInt32, ecx: UInt32)? {

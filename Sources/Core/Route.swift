@@ -1,13 +1,14 @@
 import KernelABI
 import Shims
 
-/// The ways through a call's rows.
+/// How a call's rows are computed.
 ///
-/// `rows`, `columns`, `tiles` and `shared` all compute logits with labels, with the same bits, and `Plan` takes the one that suits
-/// the shape and the layout; but for losses of few classes in f32, which `short` alone computes, whatever the layout. The tests force three of them in turn, by the environment variable CROSSENTROPY_ROUTE, so that
-/// every case is computed by every route that can compute it.
+/// `rows`, `columns`, `tiles` and `shared` all compute logits with labels, with the same bits, and `Plan` chooses the
+/// one that suits the shape and the layout. Losses of few classes in f32 are the exception: only `short` computes them,
+/// in every layout. The tests force three of the routes in turn, by the environment variable CROSSENTROPY_ROUTE, so
+/// that every case is computed by every route that can compute it.
 package enum Route: Int32 {
-    /// Row by row, up to 16 short ones to a kernel.
+    /// Row by row, up to 16 short rows to a kernel.
     case rows = 1
     /// Class by class, 16 rows side by side.
     case columns
@@ -15,18 +16,18 @@ package enum Route: Int32 {
     case shared
     /// Class by class, from copies of rows whose classes lie far apart (`RowTile`).
     case tiles
-    /// Of logits with labels, a slice of the classes.
+    /// A slice of the classes, for logits with labels.
     case slices
     /// Logits of few classes with labels, in f32 (`ShortRows`).
     case short
-    /// Probabilities or their logarithms, of which the label's alone counts.
+    /// Probabilities or their logarithms, of which only the label's counts.
     case labels
-    /// Every class of a row has target mass.
+    /// Rows in which every class may have target mass.
     case mass
     /// Rows as pairs of distributions in f64 (`Pairs`).
     case pairs
 
-    /// What the tests want; `nil` leaves the choice to the plan.
+    /// The route that the tests force; `nil` leaves the choice to the plan.
     package static var forced: Route? { Route(rawValue: Processor.state.pointee.forced_route) }
 
     static var inEnvironment: Route? {

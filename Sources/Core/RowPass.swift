@@ -1,13 +1,14 @@
 import KernelABI
 
-/// A pass over the rows of a call: what its threads share. Each claims pieces of the rows and goes through them on the plan's route.
+/// A pass over the rows of a call: the state that its threads share. Each thread claims pieces of the rows, and
+/// computes them by the plan's route.
 struct RowPass {
     enum Purpose {
         /// Losses, gradients and statistics.
         case loss
         /// The sum of the target mass, before anything is written.
         case mass
-        /// Statistics of slices of the rows, or from those of all slices a slice's gradient.
+        /// Partial statistics of slices of the rows; or a slice's gradient, from complete partial statistics.
         case slices(Problem.Partials)
     }
 
@@ -32,7 +33,7 @@ struct RowPass {
             cancel: problem.pointee.settings.cancel)
     }
 
-    /// Goes through all rows. The sum of the losses (or mass) is the workspace's then, unless each row's is stored.
+    /// Computes all rows. Afterwards the workspace holds the sum of the losses (or mass), unless each row's loss is stored.
     mutating func run() throws(LossFailure) {
         if problem.pointee.settings.isCancelled { throw .cancelled }
         workspace.reset()
@@ -45,7 +46,7 @@ struct RowPass {
         let pieces = withUnsafeMutablePointer(to: &pass.pointee.pieces) { $0 }
         guard var rows = pieces.next() else { return }
         let slot = pass.pointee.workspace.slot(pieces.nextSlot())
-        /// Goes through pieces until none is left.
+        /// Calls `body` with one piece after the other until none is left.
         @inline(__always) func forEachPiece(_ body: (Range<Int>) -> Void) {
             while true {
                 body(rows)
@@ -80,7 +81,7 @@ struct RowPass {
         }
     }
 
-    /// Of the row, with respect to the input.
+    /// Fills the row's gradient with respect to the input.
     func fillGradient(_ offsets: RowOffsets, with value: Double) {
         if case .mass = purpose { return }
         guard let grad = problem.pointee.outputs.grad else { return }
@@ -93,7 +94,7 @@ struct RowPass {
         }
     }
 
-    /// Of an empty mean that is to be 0, the gradients are too.
+    /// Sets gradients to 0, for an empty mean that is 0.
     func clearGradients(_ first: RowOffsets, _ count: Int) {
         if problem.pointee.outputs.grad == nil { return }
         for i in 0..<count { fillGradient(first + problem.pointee.rows.step * i, with: 0) }

@@ -1,20 +1,20 @@
-/// What multiplies the losses and gradients of a call's rows, beside what each row weighs; and the products of the two.
+/// The factors of losses and gradients that all rows of a call share, and their products with a row's own weights.
 ///
-/// Ordinary numbers are multiplied as they are. Others are `ScaledNumber`s on the way, which are rounded alike, so that a weight of
-/// 1e300 and an upstream gradient of 1e-300 make 1.
+/// Ordinary numbers are multiplied as doubles. Others are multiplied as `ScaledNumber`s, which are rounded alike, so
+/// that a weight of 1e300 and an upstream gradient of 1e-300 make 1.
 struct RowScales {
     private let lossValue: Double
     private let gradValue: Double
     let hasGradients: Bool
     private let areOrdinary: Bool
-    /// The same where one of the two is not ordinary.
+    /// The same factors, if one of the two is not ordinary.
     private let loss: ScaledNumber
     private let grad: ScaledNumber
 
     /// - Parameters:
-    ///   - loss: Of losses, without the power of two that a mean's weights have.
-    ///   - exponent: That of `MeanDivisor`.
-    ///   - grad: Of gradients; `nil`: they are all 0.
+    ///   - loss: The factor of losses, without the power of two of a mean's weights.
+    ///   - exponent: The exponent of `MeanDivisor`.
+    ///   - grad: The factor of gradients; `nil`: all gradients are 0.
     init(loss: ScaledNumber, exponent: Int, grad: ScaledNumber?) {
         self.loss = loss.shifted(by: exponent)
         self.grad = grad ?? ScaledNumber(0)
@@ -24,7 +24,7 @@ struct RowScales {
         areOrdinary = exponent == 0 && lossValue.isOrdinary && gradValue.isOrdinary
     }
 
-    /// Ordinary ones.
+    /// Takes ordinary factors.
     @inline(__always)
     init(loss: Double, grad: Double) {
         lossValue = loss
@@ -35,32 +35,32 @@ struct RowScales {
         self.grad = ScaledNumber(0)
     }
 
-    /// Whether gradients of rows with such weights are products with numbers; they are NaN otherwise. Class weights may be infinite.
+    /// Whether a row's gradient has finite factors; otherwise it is NaN. Class weights may be infinite.
     func isFinite(_ s: Double, _ g: Double) -> Bool {
         s.magnitude < .infinity && g.magnitude < .infinity && grad.significand.magnitude < .infinity
     }
 
-    /// Whether all rows have these scales and no others.
+    /// Whether both factors are ordinary, and that of losses is 1.
     var areOnes: Bool { areOrdinary && lossValue == 1 }
 
-    /// What multiplies the loss and the gradient of a row of weight 1, where both are ordinary.
+    /// The factors of the loss and the gradient of a row of weight 1, if both are ordinary.
     var ordinary: (loss: Double, grad: Double)? { areOrdinary ? (lossValue, gradValue) : nil }
 
-    /// What multiplies the gradient of a row of weight 1.
+    /// The factor of the gradient of a row of weight 1.
     var gradFactor: Double { gradValue }
 
-    /// The scales of one row: numbers that are far from the ends of the range, and powers of two, nearly always 1, that multiply the
-    /// results.
+    /// The factors of one row: numbers far from the ends of the range, and powers of two, nearly always 1, by which the
+    /// results are multiplied.
     struct Row {
         var loss: Double
         var lossPower = 1.0
         var grad: Double
         var gradPower = 1.0
-        /// Without the class weight, for the z-loss.
+        /// The factors of the z-loss, which do not include the class weight.
         var zLoss: Double
         var zGrad: Double
 
-        /// In one number, no farther from 0 than it can be.
+        /// The factor times its power, limited to the largest finite number.
         var gradProduct: Double { Self.product(grad, gradPower) }
         var zGradProduct: Double { Self.product(zGrad, gradPower) }
 
@@ -75,7 +75,7 @@ struct RowScales {
     ///   - s: The sample weight.
     ///   - w: The class weight.
     ///   - g: The row's own upstream gradient.
-    ///   - isOfLabel: The numbers multiply what is made of the label alone. Otherwise they are near 1, as masses may not be.
+    ///   - isOfLabel: The factors multiply a result of the label alone. Otherwise they are near 1, because masses may not be.
     @inline(__always)
     func row(_ s: Double, _ w: Double, _ g: Double, isOfLabel: Bool) -> Row {
         if areOrdinary && s.isOrdinary && w.isOrdinary && g.isOrdinary {
@@ -101,6 +101,6 @@ struct RowScales {
 }
 
 extension Double {
-    /// 0, or far enough from both ends of the range for products of several.
+    /// Whether the number is 0, or so far from both ends of the range that products of several are, too.
     var isOrdinary: Bool { self == 0 || (magnitude > 0x1p-200 && magnitude < 0x1p200) }
 }

@@ -1,8 +1,8 @@
 /// The most dimensions that a tensor can have; equal to CE_MAX_NDIM.
 public let maxDimensions = 64
 
-/// A distance for each of the tensors that have a value or a place per row, in elements. Arithmetic wraps, because a step
-/// may lead beyond the last row, to where nothing is.
+/// An offset in elements for each of the tensors that have a value or a position per row. Arithmetic wraps, because a
+/// step may lead beyond the last row, where there is no memory.
 public struct RowOffsets: Equatable {
     var input = 0
     var target = 0
@@ -31,7 +31,7 @@ public struct RowOffsets: Equatable {
     }
 }
 
-/// One dimension of the rows: its length, and the distances of a step along it.
+/// One dimension of the rows: its length, and each tensor's distance of a step along it.
 public struct RowDimension {
     var length = 0
     var step = RowOffsets()
@@ -39,16 +39,16 @@ public struct RowDimension {
     public init() {}
 }
 
-/// All positions but the class axis: the rows, numbered with the last dimension fastest. Dimensions that every tensor
-/// steps through evenly are merged, so there is usually one.
+/// The rows of a call: all positions but the class axis, numbered with the last dimension fastest. Dimensions that
+/// every tensor steps through evenly are merged, so there is usually one.
 ///
-/// The dimensions lie in memory of the caller's, so that a call is cheap to hand around.
+/// The dimensions are in the caller's memory, so that the value is cheap to copy.
 public struct RowSpace {
     public private(set) var count = 1
     private var ndim = 0
     private let dimensions: UnsafeMutablePointer<RowDimension>
 
-    /// - Parameter storage: Room for as many dimensions as will be appended, and for one at least, as long as the value is in use.
+    /// - Parameter storage: Memory for as many dimensions as are appended, and for one at least, which must outlive the value.
     @inline(__always)
     public init(storage: UnsafeMutablePointer<RowDimension>) {
         dimensions = storage
@@ -80,7 +80,7 @@ public struct RowSpace {
         @inline(__always) get { dimensions[ndim == 0 ? 0 : ndim &- 1].step }
     }
 
-    /// Whether each row is one `step` from the one before.
+    /// Whether all neighbouring rows are one `step` apart.
     var isEven: Bool { ndim <= 1 }
 
     /// Calls `visit(row, offsets)` for a range of rows until it returns false.
@@ -89,8 +89,8 @@ public struct RowSpace {
         forEachRun(in: rows, limit: 1) { row, offsets, _ in visit(row, offsets) }
     }
 
-    /// Calls `visit(first row, its offsets, count)` until it returns false, for runs of at most `limit` rows of which each
-    /// is one `step` from the one before.
+    /// Calls `visit(first row, its offsets, count)` until it returns false, for runs of at most `limit` rows that are
+    /// one `step` apart.
     @inline(__always)
     func forEachRun(in rows: Range<Int>, limit: Int, _ visit: (Int, RowOffsets, Int) -> Bool) {
         if rows.isEmpty { return }

@@ -1,5 +1,5 @@
-/// A double times a power of two: products and quotients of doubles that neither overflow nor underflow on the way. They are
-/// rounded as products of doubles are, so where those stay in range the bits are the same.
+/// A double times a power of two, for products and quotients of doubles that neither overflow nor underflow in between.
+/// They are rounded as products of doubles are, so where those stay in range the bits are the same.
 struct ScaledNumber {
     /// 0, NaN, infinite, or of a magnitude in [1, 2).
     private(set) var significand: Double
@@ -29,7 +29,7 @@ struct ScaledNumber {
         ScaledNumber(a.significand / b.significand, exponent: a.exponent - b.exponent)
     }
 
-    /// Times 2^k.
+    /// The number times 2^k.
     func shifted(by k: Int) -> ScaledNumber {
         ScaledNumber(significand, exponent: exponent + k)
     }
@@ -37,14 +37,14 @@ struct ScaledNumber {
     /// The nearest double.
     var value: Double { Self.scaled(significand, by: exponent) }
 
-    /// Far enough from both ends of the range for products of several; or 0, NaN or infinite.
+    /// Whether the number is so far from both ends of the range that products of several are, too; or 0, NaN or infinite.
     var isOrdinary: Bool { exponent.magnitude < 200 }
 
-    /// The nearest double, but not above 2^1001: where it multiplies 0, the product is to be 0.
+    /// The nearest double, but not above 2^1001, so that its product with 0 is 0.
     var finiteValue: Double { Self.scaled(significand, by: min(exponent, 1000)) }
 
-    /// The same as a double, which has a magnitude in [1, 2) times 2^unit, times a power of two. Magnitudes beyond 2^1900 are that
-    /// and not infinite, so that products with 0 stay 0; those below 2^-1900 likewise.
+    /// The number as a double with a magnitude in [1, 2) times 2^unit, times a power of two. Magnitudes beyond 2^1900
+    /// are set to that rather than infinite, so that products with 0 stay 0; those below 2^-1900 likewise.
     func parts(unit: Int = 0) -> (value: Double, power: Double) {
         let exponent = max(-1900, min(self.exponent, 1900))
         let power = max(-1000, min(exponent - unit, 1000))

@@ -1,15 +1,16 @@
 import Shims
 
-/// Targets that name some classes of each row, and their probabilities; the classes themselves are the call's target.
+/// Targets that name some classes of each row, and their probabilities. The classes are the call's `target`.
 public struct SparseTarget {
-    /// What becomes of the probability that a row does not name.
+    /// The use of the probability that a row's entries leave over.
     public enum Rest: Int32 { case drop, spread, renormalize }
 
     public var probs: Operand
     public var rest: Rest
-    /// Per row; or with `offsets` in all.
+    /// The number of entries per row; with `offsets`, of all rows.
     public var entries: Int
-    /// Where in the list of all entries each row's begin, and the last one's end: integers, `nil` if all rows have the same number.
+    /// The positions in the list of all entries at which each row's entries begin, and at which the last row's end:
+    /// integers. `nil` if all rows have the same number of entries.
     public var offsets: Operand?
 
     public init(probs: Operand, rest: Rest, entries: Int, offsets: Operand?) {
@@ -21,7 +22,7 @@ public struct SparseTarget {
 }
 
 extension SparseTarget {
-    /// What a row's `count` probabilities leave of 1; 0 where that may be their rounding.
+    /// 1 minus the sum of a row's `count` probabilities; 0 where the difference may be their rounding.
     func remainder(of total: CompensatedSum, _ count: Int) -> Double {
         let remainder = (1 - total.sum) - total.lost
         let lastPlace = probs.dtype == .f64 ? 0x1p-52 : 0x1p-23
@@ -30,7 +31,7 @@ extension SparseTarget {
     }
 }
 
-/// A sum, and what its additions lost (Knuth's two-sum): as if it was made in twice the precision.
+/// A sum and the rounding errors of its additions (Knuth's TwoSum): as if computed in twice the precision.
 struct CompensatedSum {
     private(set) var sum = 0.0
     private(set) var lost = 0.0
@@ -45,7 +46,7 @@ struct CompensatedSum {
     }
 }
 
-/// Where a row's entries are, in elements of the target and of its probabilities.
+/// The position of a row's entries, in elements of the target and of its probabilities.
 struct SparseEntries {
     var first: Int
     var firstProb: Int
@@ -53,7 +54,7 @@ struct SparseEntries {
 }
 
 extension Problem {
-    /// `nil` if the offsets do not lead to a part of the list.
+    /// A row's entries; `nil` if its offsets do not describe a part of the list.
     func entries(ofRow row: Int, _ place: RowOffsets) -> SparseEntries? {
         let sparse = sparse!
         guard let offsets = sparse.offsets else {
@@ -67,7 +68,7 @@ extension Problem {
             count: Int(end - first))
     }
 
-    /// The class that an entry names; `nil` if it names none, being ignored.
+    /// The class that an entry names; `nil` if the entry is ignored.
     @inline(__always)
     func label(_ entries: SparseEntries, _ i: Int) -> Label? {
         let label = target.label(at: entries.first + i * target.classStride)
@@ -83,7 +84,7 @@ extension Problem {
         return false
     }
 
-    /// What is wrong with a row's entries.
+    /// The first error among a row's entries; `nil` if there is none.
     func check(_ entries: SparseEntries?, _ row: Int, _ seen: ClassSet) -> LossFailure? {
         guard let entries else { return .offsets(row: row) }
         var failure: LossFailure?
@@ -107,11 +108,11 @@ extension Problem {
     }
 }
 
-/// A set of classes, a bit for each.
+/// A set of classes, with a bit for each class.
 struct ClassSet {
     private let words: UnsafeMutablePointer<UInt64>
 
-    /// Empty; `nil` if there is no memory.
+    /// An empty set; `nil` if memory runs out.
     init?(_ classes: Int) {
         guard let memory = calloc(classes / 64 + 1, 8) else { return nil }
         words = memory.bindMemory(to: UInt64.self, capacity: classes / 64 + 1)
@@ -119,7 +120,7 @@ struct ClassSet {
 
     func free() { Shims.free(words) }
 
-    /// False if the class was there already.
+    /// Adds a class; false if the set already contained it.
     func insert(_ c: Int) -> Bool {
         let bit = UInt64(1) << UInt64(c % 64)
         if words[c / 64] & bit != 0 { return false }

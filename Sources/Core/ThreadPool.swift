@@ -3,14 +3,14 @@ import Shims
 
 public let maxThreads = 256
 
-/// How many threads a call may use, the calling one included.
+/// The number of threads that a call may use, including the calling one.
 public enum ThreadCount {
-    /// 0 restores the default.
+    /// Sets the number; 0 restores the default.
     public static func set(_ count: Int32) {
         shim_store_i32(&Processor.state.pointee.chosen_threads, min(count, Int32(maxThreads)))
     }
 
-    /// As set, else as in the environment, else the processors this process may run on.
+    /// The number that was set; or that of the environment; or the number of processors this process may run on.
     public static func get() -> Int {
         let state = Processor.state
         let chosen = shim_load_i32(&state.pointee.chosen_threads)
@@ -23,9 +23,9 @@ public enum ThreadCount {
 /// Threads that sleep until a call has work for them. They are made when first needed and never end; after a fork the
 /// child makes its own.
 enum ThreadPool {
-    /// Runs `body(context)` on the calling thread and on up to `threads - 1` others, and returns when all have finished.
-    /// `body` must take its share of the work from `context` until none is left: how many run it, and when they
-    /// come, is not certain. While another call uses the pool, the calling thread works alone.
+    /// Runs `body(context)` on the calling thread and on up to `threads - 1` others, and returns when all have
+    /// finished. `body` must claim work from `context` until none is left, because it is not certain how many threads
+    /// run it, and when they start. While another call uses the pool, the calling thread works alone.
     @inline(__always)
     static func run(
         threads: Int, _ body: @escaping @convention(c) (UnsafeMutableRawPointer?) -> Void,
@@ -60,7 +60,7 @@ enum ThreadPool {
         body(context)
 
         pthread_mutex_lock(&pool.pointee.lock)
-        // Whoever has not come by now would find nothing to do.
+        // Workers that have not started yet would find no piece left, so they are no longer waited for.
         pool.pointee.active -= pool.pointee.wanted
         pool.pointee.wanted = 0
         while pool.pointee.active > 0 { pthread_cond_wait(&pool.pointee.done, &pool.pointee.lock) }
@@ -70,7 +70,7 @@ enum ThreadPool {
 
     private static func work(_ argument: UnsafeMutableRawPointer) -> UnsafeMutableRawPointer? {
         let pool = argument.assumingMemoryBound(to: crossentropy_pool.self)
-        _ = shim_float_control_enter()  // for good: a thread inherits its maker's
+        _ = shim_float_control_enter()  // never restored; a thread inherits the register from its maker
         pthread_mutex_lock(&pool.pointee.lock)
         while true {
             while pool.pointee.wanted == 0 { pthread_cond_wait(&pool.pointee.wake, &pool.pointee.lock) }

@@ -1,8 +1,8 @@
 import KernelABI
 import Shims
 
-/// The memory that a call needs beside the caller's: O(threads + classes), from the stack where that is little, else from malloc, so
-/// that running out of it is an error and not the end of the process.
+/// The memory of a call beside the caller's: O(threads + classes). A small workspace is on the stack. A larger one is
+/// from malloc, so that running out of memory is an error and does not end the process.
 struct Workspace {
     let threads: Int
     private let slotBytes: Int
@@ -19,15 +19,16 @@ struct Workspace {
 
     /// One thread's share.
     struct Slot {
-        /// Of losses or mass.
+        /// The sum of the losses or of the target mass.
         let sum: UnsafeMutablePointer<ExactSum>
-        /// Up to 16 rows, in their own memory as it is large.
+        /// Up to 16 rows, by address because a group is large.
         let group: UnsafeMutablePointer<crossentropy_group>
         /// crossentropy_scratch_bytes
         let scratch: UnsafeMutableRawPointer
         /// crossentropy_blocks_bytes
         let blocks: UnsafeMutableRawPointer
-        /// A `RowTile`, or exponentials that cannot wait in the gradient's memory, or the arrays of `Pairs` or of `ShortRows`: no call needs two.
+        /// A `RowTile`, or exponentials that the gradient's memory cannot keep, or the arrays of `Pairs` or of
+        /// `ShortRows`: a call uses one of them.
         let extra: UnsafeMutableRawPointer
     }
 
@@ -36,14 +37,14 @@ struct Workspace {
     private static var groupBytes: Int { aligned(MemoryLayout<crossentropy_group>.size) }
     private static func aligned(_ bytes: Int) -> Int { (bytes + alignment - 1) & -alignment }
 
-    /// Plans a call and has `body` compute it. Memory is taken before anything is written.
+    /// Plans a call and lets `body` compute it. Memory is allocated before anything is written.
     @inline(__always)
     static func with(
         _ problem: UnsafePointer<Problem>, threads: Int? = nil,
         _ body: (UnsafePointer<Plan>, Workspace) throws(LossFailure) -> Void
     ) throws(LossFailure) {
         let plan = Plan(for: problem.pointee, threads: threads ?? problem.pointee.settings.threads)
-        // As it comes: to clear it would take longer than to use it.
+        // Not cleared, because clearing would take longer than using it.
         var stack = shim_stack_memory()
         try withUnsafeMutableBytes(of: &stack) { stack throws(LossFailure) in
             try withUnsafePointer(to: plan) { plan throws(LossFailure) in
@@ -108,12 +109,12 @@ struct Workspace {
             blocks: scratch + scratchBytes, extra: scratch + scratchBytes + blocksBytes)
     }
 
-    /// No sums yet.
+    /// Empties all sums.
     func reset() {
         for i in 0..<threads { ExactSum.clear(slot(i).sum) }
     }
 
-    /// The sum of all threads' sums, which becomes the first one's.
+    /// Adds all threads' sums to the first thread's, and returns it.
     func total() -> UnsafePointer<ExactSum> {
         let total = slot(0).sum
         for i in 1..<max(1, threads) {

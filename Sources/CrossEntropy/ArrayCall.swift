@@ -4,7 +4,7 @@ struct ArrayCall<Scalar: LossScalar, Target: ArrayTarget> {
     let target: Target
     let classes: Int
     let sampleWeights: [Double]?
-    /// What the caller calls the input.
+    /// The caller's name of the input.
     let inputName: String
 
     init(
@@ -17,15 +17,15 @@ struct ArrayCall<Scalar: LossScalar, Target: ArrayTarget> {
         self.sampleWeights = sampleWeights
     }
 
-    /// What has been written; empty if it was not wanted.
+    /// The results of a call; an array is empty if it was not requested.
     struct Results {
-        /// One number, or one for each row.
+        /// One loss, or one for each row.
         var losses: [Scalar]
         var gradient: [Scalar]
         var targetGradient: [Scalar]
     }
 
-    /// Calls `body` with views of the arrays, of the loss and of the gradient, if that is wanted.
+    /// Calls `body` with views of the arrays, of the loss and, if requested, of the gradient.
     func results(
         keepingRows: Bool = false, gradient wantsGradient: Bool = false,
         targetGradient wantsTargetGradient: Bool = false,

@@ -1,8 +1,8 @@
-/// A target as C takes it.
+/// A target as the C functions take it.
 struct TargetViews {
     /// Labels, distributions, or the classes that a sparse target names.
     var values: TensorView
-    /// Of sparse targets.
+    /// For sparse targets.
     var probs: TensorView?
     var offsets: TensorView?
     var rest = TargetRest.drop
@@ -10,7 +10,7 @@ struct TargetViews {
 
 /// A target in arrays.
 protocol ArrayTarget {
-    /// What functions call it, and its parts, by their names in C.
+    /// The names of the target and its parts in the Swift functions, by their names in C.
     static var names: [String: String] { get }
 
     func withViews<R>(

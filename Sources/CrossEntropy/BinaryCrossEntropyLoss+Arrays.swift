@@ -1,8 +1,10 @@
-/// Arrays: rows of `classes` numbers each, one after the other; without class or positive weights it does not matter
-/// how long they are. Labels, targets and sample weights hold as many numbers as the input.
+/// Functions of arrays, which hold rows of `classes` numbers each, one after the other.
 ///
-/// All of these throw a ``CrossEntropyError`` if lengths do not fit together, a label is neither 0 nor 1 or an option
-/// is out of range.
+/// Without class or positive weights the length of rows does not matter. Labels, targets and sample weights hold as
+/// many numbers as the input.
+///
+/// All of these functions throw a ``CrossEntropyError`` if lengths do not fit together, a label is neither 0 nor 1 or
+/// an option is out of range.
 extension BinaryCrossEntropyLoss {
     /// The loss, reduced to one number.
     public func callAsFunction<Scalar: LossScalar, Label: LabelScalar>(

@@ -1,10 +1,9 @@
 import CCrossEntropy
 
-/// Binary cross-entropy between predictions and targets, and its gradient: every number of the input is a problem of
-/// its own.
+/// The binary cross-entropy between predictions and targets, and its gradient.
 ///
-/// For labels that do not exclude each other, and for two classes told by one number. With the probability p = 1 / (1 +
-/// exp(-z)) of a logit z and a target y
+/// Every number of the input has a loss of its own. Use it for labels that do not exclude each other, and for two
+/// classes that one number tells apart. With the probability p = 1 / (1 + exp(-z)) of a logit z and a target y
 ///
 ///     loss = s w (v y (-log p) + (1 - y) (-log(1 - p)))
 ///
@@ -15,22 +14,22 @@ import CCrossEntropy
 /// let value = try loss([2.0, -1.0, 0.5], labels: [1, 0, 1])  // 0.3047556
 /// ```
 ///
-/// Results are exact for every logit: the loss of 60 with label 1 is 8.8e-27. They are the same bits for any number of
+/// Results are exact for every logit: the loss of 60 with label 1 is 8.8e-27. They have the same bits for any number of
 /// threads, memory layout and processor.
 ///
-/// Odd cases: an infinite logit is certain, with a loss of 0 where the target agrees and of +infinity where it does
-/// not; NaN makes that element's loss and gradient NaN. A probability of 0 or 1 that the target contradicts gives
-/// +infinity, one outside 0...1 NaN, unless ``clip`` changes it. Elements that are ignored or of weight 0 contribute
-/// nothing, whatever they hold.
+/// Special cases: an infinite logit is a certain prediction, whose loss is 0 if the target agrees and +infinity if not.
+/// NaN makes that element's loss and gradient NaN. A probability of 0 or 1 that the target contradicts gives +infinity,
+/// and a probability outside 0...1 gives NaN, unless ``clip`` changes it. Elements that are ignored or have weight 0
+/// contribute nothing, whatever they hold.
 public struct BinaryCrossEntropyLoss: Sendable {
-    /// What the input holds: ``InputType/logits`` or ``InputType/probs``.
+    /// The type of the input's numbers: ``InputType/logits`` or ``InputType/probs``.
     public var inputType = InputType.logits
     /// How the elements' losses become one number.
     public var reduction = Reduction.mean
-    /// What the mean divides by: the number of elements that are not ignored (``MeanOver/count``), the sum of their s w
+    /// The divisor of the mean: the number of elements that are not ignored (``MeanOver/count``), the sum of their s w
     /// (``MeanOver/weight``) or a number. ``MeanOver/mass`` is refused.
     public var meanOver = MeanOver.count
-    /// The mean where no element counts.
+    /// The mean if no element counts.
     public var empty = EmptyPolicy.nan
     /// Elements with this label contribute nothing; `nil`: no label is ignored. Integer labels only.
     public var ignoreIndex: Int64? = -100
@@ -45,7 +44,7 @@ public struct BinaryCrossEntropyLoss: Sendable {
     public var clip = 0.0
     /// γ, at least 0: the first term is multiplied by (1 - p)^γ, the second one by p^γ. Only for ``InputType/logits``.
     public var focalGamma = 0.0
-    /// The most threads to use, the calling one included; 0: as many as the process may use.
+    /// The most threads to use, including the calling one; 0: as many as the process may use.
     public var threads = 0
 
     public init(
@@ -67,17 +66,17 @@ public struct BinaryCrossEntropyLoss: Sendable {
         self.threads = threads
     }
 
-    /// The general call: views of any shape and strides, into the caller's memory.
+    /// Computes the loss and its gradient for views of any shape and strides, and writes them to the caller's memory.
     ///
     /// - Parameters:
     ///   - input: `Float`, `Double` or a 16-bit format, of any number of dimensions.
-    ///   - classAxis: Which dimension of the input class and positive weights belong to; -1 is the last.
+    ///   - classAxis: The dimension of the input to which class and positive weights belong; -1 is the last.
     ///   - target: Labels 0 and 1 of an integer type, or any real numbers, with the shape of the input.
     ///   - classWeight: A weight for each class, or one number, in place of ``classWeights``.
     ///   - positiveWeight: A positive weight for each class, or one number, in place of ``positiveWeights``.
     ///   - sampleWeight: A weight for each element, with the shape of the input; a stride of 0 repeats one.
-    ///   - gradLoss: Upstream gradient: multiplies the gradient.
-    ///   - loss: One number, or with `keepingElements` of the shape of the input; `nil`: only the gradient is wanted.
+    ///   - gradLoss: Upstream gradient, which multiplies the gradient.
+    ///   - loss: One number, or with `keepingElements` of the shape of the input; `nil`: only the gradient is requested.
     ///   - keepingElements: Each element's loss is stored, and the gradient is that of its own loss.
     ///   - gradient: Of the input's shape and type (for 16-bit input also `Float`), or `nil`. It may be the input itself,
     ///     which is then replaced.
@@ -92,7 +91,7 @@ public struct BinaryCrossEntropyLoss: Sendable {
             gradient, names: [:])
     }
 
-    /// The same; `names` as in ``inSwiftWords(_:_:)``.
+    /// The same function; for `names` see ``inSwiftWords(_:_:)``.
     func evaluate(
         _ input: TensorView, _ classAxis: Int, _ target: TensorView, _ classWeight: TensorView?,
         _ positiveWeight: TensorView?, _ sampleWeight: TensorView?, _ gradLoss: Double, _ loss: TensorView?,
@@ -101,7 +100,7 @@ public struct BinaryCrossEntropyLoss: Sendable {
         var names = names
         if classWeight != nil { names["weight"] = "classWeight" }
         if positiveWeight != nil { names["pos_weight"] = "positiveWeight" }
-        // What is named the same means the same.
+        // Options with the same name have the same meaning.
         let settings = CrossEntropyLoss(
             inputType: inputType, reduction: reduction, meanOver: meanOver, empty: empty, ignoreIndex: ignoreIndex,
             labelSmoothing: labelSmoothing, clip: clip, focalGamma: focalGamma, threads: threads)

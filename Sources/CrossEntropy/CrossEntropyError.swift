@@ -1,8 +1,8 @@
 import CCrossEntropy
 
-/// Why a call was refused. Nothing has been written then.
+/// The reason why a call was refused. Nothing has been written then.
 public struct CrossEntropyError: Error, Equatable, CustomStringConvertible {
-    /// What kind of mistake it is; the names are those of crossentropy.h.
+    /// The kind of error, with the names of crossentropy.h.
     public enum Code: Int32, Sendable {
         case nullPointer = 1
         case optionsSize
@@ -26,8 +26,8 @@ public struct CrossEntropyError: Error, Equatable, CustomStringConvertible {
     }
 
     public let code: Code
-    /// What was given and what is accepted, in the names of the function that was called: "label 7 in row 3 is out of range:
-    /// there are 5 classes (labels 0 to 4)".
+    /// A sentence that says what was given and what is accepted, with the names of the function that was called: "label
+    /// 7 in row 3 is out of range: there are 5 classes (labels 0 to 4)".
     public let message: String
 
     public var description: String { message }
@@ -37,7 +37,7 @@ public struct CrossEntropyError: Error, Equatable, CustomStringConvertible {
         self.message = message
     }
 
-    /// The error of this thread's last call of C, which returned `status`; `names` as in ``inSwiftWords(_:_:)``.
+    /// The error of this thread's last C call, which returned `status`; for `names` see ``inSwiftWords(_:_:)``.
     init(status: Int32, names: [String: String] = [:]) {
         code = Code(rawValue: status) ?? .option
         message = inSwiftWords(String(cString: ce_last_error_message()), names)

@@ -1,9 +1,12 @@
 import CCrossEntropy
 
-/// Arrays: rows of `classes` numbers each, one after the other. Labels are class indices, one for each row;
-/// distributions hold as many numbers as the input: probabilities, or what ``targetType`` says.
+/// Functions of arrays, which hold rows of `classes` numbers each, one after the other.
 ///
-/// All of these throw a ``CrossEntropyError`` if lengths do not fit together, a label is out of range or an option is.
+/// Labels are class indices, one for each row. Distributions hold as many numbers as the input: probabilities, or the
+/// numbers that ``targetType`` names.
+///
+/// All of these functions throw a ``CrossEntropyError`` if lengths do not fit together,
+/// or if a label or an option is out of range.
 extension CrossEntropyLoss {
     /// The loss, reduced to one number.
     public func callAsFunction<Scalar: LossScalar, Label: LabelScalar>(
@@ -54,10 +57,11 @@ extension CrossEntropyLoss {
     /// The loss against distributions, and its gradients with respect to each number of the input and of the distributions,
     /// in one pass.
     ///
-    /// The second one is with respect to the distributions as given: w (1 - e) f for probabilities, where f is lse - z (for the
-    /// input types ``InputType/probs`` and ``InputType/logProbs`` -log x and -x); that times q for their logarithms; q / T
-    /// (u - Σ q u) for a teacher's logits, with u that of probabilities. Where q is 0 it may be infinite. Refused with
-    /// ``focalGamma``, ``polyEpsilon`` and ``MeanOver/mass``.
+    /// The second gradient is with respect to the distributions as given. For probabilities it is w (1 - e) f, where f
+    /// is lse - z (for the input types ``InputType/probs`` and ``InputType/logProbs`` -log x and -x). For logarithms of
+    /// probabilities it is q times that. For a teacher's logits it is q / T (u - Σ q u), where u is the gradient for
+    /// probabilities. Where q is 0 it may be infinite. Refused with ``focalGamma``, ``polyEpsilon`` and
+    /// ``MeanOver/mass``.
     public func withGradients<Scalar: LossScalar>(
         _ input: [Scalar], distributions: [Scalar], classes: Int, sampleWeights: [Double]? = nil
     ) throws(CrossEntropyError) -> (loss: Scalar, gradient: [Scalar], targetGradient: [Scalar]) {
@@ -67,7 +71,7 @@ extension CrossEntropyLoss {
         return (results.losses[0], results.gradient, results.targetGradient)
     }
 
-    /// The loss, and what else rows of logits tell, from the same pass.
+    /// The loss and the row statistics of logits, from the same pass.
     public func withStatistics<Scalar: LossScalar, Label: LabelScalar>(
         _ input: [Scalar], labels: [Label], classes: Int, sampleWeights: [Double]? = nil
     ) throws(CrossEntropyError) -> (loss: Scalar, statistics: RowStatistics) {

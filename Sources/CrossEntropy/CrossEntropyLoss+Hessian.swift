@@ -7,12 +7,12 @@ import CCrossEntropy
 ///     (H v)[c] = s (A p[c] (v[c] - m) + 2 zLoss p[c] (m + lse (v[c] - m)))
 ///     H[c, c]  = s (A p[c] (1 - p[c]) + 2 zLoss p[c] (p[c] + lse (1 - p[c])))
 ///
-/// all of it times (logitScale / T)² for the temperature T, and as the loss is reduced. Rows do not meet: H is
-/// block-diagonal, and without ``zLoss`` positive semi-definite. Ignored rows and rows of weight 0 have 0, rows whose loss
-/// is NaN have NaN.
+/// All of this is multiplied by (logitScale / T)² for the temperature T, and reduced as the loss is. Different rows
+/// have no second derivatives in common: H is block-diagonal, and without ``zLoss`` positive semi-definite. Ignored
+/// rows and rows of weight 0 have 0; rows whose loss is NaN have NaN.
 ///
-/// Only for ``InputType/logits``, and without ``focalGamma``, ``polyEpsilon`` and ``softcap``; these are refused with a
-/// ``CrossEntropyError``, as is what the loss refuses.
+/// Only for ``InputType/logits``, and without ``focalGamma``, ``polyEpsilon`` and ``softcap``. Other options throw a
+/// ``CrossEntropyError``, as does everything that the loss refuses.
 extension CrossEntropyLoss {
     // MARK: Arrays: rows of `classes` numbers each, one after the other
 
@@ -62,21 +62,21 @@ extension CrossEntropyLoss {
 
     // MARK: Views of any shape and strides
 
-    /// H v.
+    /// Computes H v for views of any shape and strides, and writes it to the caller's memory.
     ///
     /// - Parameters:
     ///   - input: Logits: `Float`, `Double` or a 16-bit format, at least one dimension.
-    ///   - classAxis: Which dimension of the input holds the classes; -1 is the last. The others are the rows.
+    ///   - classAxis: The dimension of the input that holds the classes; -1 is the last. The others are the rows.
     ///   - target: Class indices, with the shape of the input without the class axis; or distributions, of any format with
     ///     the shape of the input; or the class indices of a sparse target.
     ///   - targetProbs: Makes the target sparse, as in the loss.
-    ///   - targetOffsets: Where each row's part of a sparse target begins.
-    ///   - targetRest: What becomes of the probability that a row of a sparse target does not name.
+    ///   - targetOffsets: The positions at which each row's part of a sparse target begins.
+    ///   - targetRest: The use of the probability that a row of a sparse target does not name.
     ///   - classWeight: A weight for each class, in place of ``classWeights``.
     ///   - prior: A number for each class, in place of ``prior``.
     ///   - sampleWeight: A weight for each row, with the shape of the input without the class axis.
     ///   - mask: Integers, with the shape of the input without the class axis: rows where it is 0 have 0.
-    ///   - gradLoss: Upstream gradient: multiplies H.
+    ///   - gradLoss: Upstream gradient, which multiplies H.
     ///   - gradLosses: With `keepingRows`, the upstream gradient of each row's loss, with the shape of the input without the
     ///     class axis.
     ///   - keepingRows: H is that of each row's own loss.
@@ -97,7 +97,9 @@ extension CrossEntropyLoss {
         try run(.hessianVectorProduct, call, keepingRows: keepingRows, gradLoss: gradLoss, vector, output)
     }
 
-    /// The diagonal of H; `output` may be the input itself, which is then replaced. All parameters are those of
+    /// Computes the diagonal of H for views of any shape and strides.
+    ///
+    /// `output` may be the input itself, which is then replaced. All parameters are those of
     /// ``hessianVectorProduct(_:classAxis:target:targetProbs:targetOffsets:targetRest:classWeight:prior:sampleWeight:mask:gradLoss:gradLosses:keepingRows:vector:output:)``.
     ///
     /// - Throws: ``CrossEntropyError``; then nothing has been written.

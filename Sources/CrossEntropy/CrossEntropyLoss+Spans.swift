@@ -48,7 +48,7 @@ extension CrossEntropyLoss {
     }
 }
 
-/// How many rows of `classes` numbers there are in `count`.
+/// The number of rows of `classes` numbers that `count` numbers make.
 func rowCount(_ count: Int, _ classes: Int, of name: String = "input") throws(CrossEntropyError) -> Int {
     guard classes > 0 else { throw CrossEntropyError(.shape, "classes is \(classes); it must be at least 1") }
     guard count % classes == 0 else {

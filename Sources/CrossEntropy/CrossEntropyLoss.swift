@@ -1,6 +1,6 @@
 import CCrossEntropy
 
-/// What the input of a loss holds.
+/// The type of the numbers in the input of a loss.
 public enum InputType: Int32, Sendable {
     /// Any real numbers; the loss applies the softmax.
     case logits
@@ -10,18 +10,18 @@ public enum InputType: Int32, Sendable {
     case logProbs
 }
 
-/// What becomes of the rows' losses where one number is asked for.
+/// The way in which the rows' losses become one number.
 public enum Reduction: Int32, Sendable {
     case mean
     case sum
 }
 
-/// What the mean divides by. `s` are the sample weights, 1 unless given; ignored rows do not count.
+/// The divisor of the mean. `s` are the sample weights, 1 unless given; ignored rows do not count.
 public enum MeanOver: Equatable, Sendable {
     /// Labels: Σ s w[y]; distributions: Σ s. As PyTorch does.
     case weight
-    /// Σ s w q over rows and classes, with q after ``TargetRest`` and before smoothing: labels and the same labels as one-hot
-    /// distributions agree.
+    /// Σ s w q over rows and classes, with q after ``TargetRest`` and before smoothing, so that labels and the same
+    /// labels as one-hot distributions agree.
     case mass
     /// The number of rows that are not ignored, those of weight 0 included.
     case count
@@ -29,8 +29,10 @@ public enum MeanOver: Equatable, Sendable {
     case divisor(Double)
 }
 
-/// The mean where its divisor is 0: an empty batch, every row ignored, or with ``MeanOver/weight`` and ``MeanOver/mass`` weights
-/// that add up to 0.
+/// The mean if its divisor is 0.
+///
+/// This is the case for an empty batch, for a batch with every row ignored and, with ``MeanOver/weight`` and
+/// ``MeanOver/mass``, for weights that add up to 0.
 public enum EmptyPolicy: Int32, Sendable {
     /// NaN; gradients of ignored rows are still 0.
     case nan
@@ -46,40 +48,42 @@ public enum EmptyPolicy: Int32, Sendable {
 ///
 ///     loss = Σ w[c] q[c] (lse - z[c]),   lse = log Σ exp(z[c])
 ///
-/// which for a class index y is `w[y] (lse - z[y])`. A value of this type says how to compute it; the same value can be
-/// used from several threads.
+/// which for a class index y is `w[y] (lse - z[y])`. A value of this type holds the options of the computation; several
+/// threads can use the same value.
 ///
 /// ```swift
 /// let loss = CrossEntropyLoss()
 /// let value = try loss([0.1, 0.4, 0.5, 0.8, 0.1, 0.1], labels: [2, 0], classes: 3)  // 0.8178187
 /// ```
 ///
-/// Results are exact: also for a confident prediction the loss keeps its relative accuracy (1.8e-35 for the logits
-/// `[80, 0]` and label 0). They are the same bits for any number of threads, memory layout and processor.
+/// Results are exact: the loss keeps its relative accuracy even for a confident prediction (1.8e-35 for the logits
+/// `[80, 0]` and label 0). They have the same bits for any number of threads, memory layout and processor.
 ///
-/// Odd cases: a row with NaN or +infinity among its logits, or nothing but -infinity, has a loss and gradient of NaN; a
-/// logit of -infinity is an impossible class, and the loss is +infinity if it has target mass; classes with `w q = 0` and
-/// rows that are ignored or have the sample weight 0 add nothing to the loss, whatever they hold.
+/// Special cases: a row with NaN or +infinity among its logits, or nothing but -infinity, has a loss and gradient of
+/// NaN. A logit of -infinity is an impossible class, and the loss is +infinity if that class has target mass. Classes
+/// with `w q = 0`, and rows that are ignored or have the sample weight 0, add nothing to the loss, whatever they hold.
 public struct CrossEntropyLoss: Sendable {
-    /// What the input holds.
+    /// The type of the input's numbers.
     public var inputType = InputType.logits
-    /// What target distributions hold, or the numbers of a ``SparseTarget``. ``TargetType/probs`` for labels.
+    /// The type of the numbers in target distributions, or in a ``SparseTarget``. ``TargetType/probs`` for labels.
     public var targetType = TargetType.probs
     /// How the rows' losses become one number.
     public var reduction = Reduction.mean
-    /// What the mean divides by.
+    /// The divisor of the mean.
     public var meanOver = MeanOver.weight
-    /// The mean where its divisor is 0.
+    /// The mean if its divisor is 0.
     public var empty = EmptyPolicy.nan
-    /// Rows with this label contribute nothing; `nil`: no label is ignored. Labels only, not distributions. Of a
-    /// ``SparseTarget`` it ignores entries.
+    /// Rows with this label contribute nothing; `nil`: no label is ignored.
+    ///
+    /// For labels only, not for distributions. Of a ``SparseTarget``, entries with this class are ignored.
     public var ignoreIndex: Int64? = -100
     /// Rows with one of these labels contribute nothing either.
     public var ignoreIndices: [Int64] = []
     /// e in 0...1: the target distribution q becomes (1 - e) q + e / C. Not with a ``SparseTarget``.
     public var labelSmoothing = 0.0
-    /// What ``labelSmoothing`` smooths towards, a number for each class: q becomes (1 - e) q + e prior, as it is, also where
-    /// it does not add up to 1. `nil`: 1 / C each.
+    /// The distribution towards which ``labelSmoothing`` smooths, a number for each class; `nil`: 1 / C each.
+    ///
+    /// q becomes (1 - e) q + e prior. The prior is used as given, even if it does not add up to 1.
     public var prior: [Double]?
     /// w, one for each class; `nil`: all 1.
     public var classWeights: [Double]?
@@ -89,20 +93,20 @@ public struct CrossEntropyLoss: Sendable {
     /// z, at least 0: adds z lse² to the loss of each row; sample weights multiply it, class weights do not. Only for
     /// ``InputType/logits``, like the four that follow.
     public var zLoss = 0.0
-    /// γ, at least 0: each term of the loss is multiplied by (1 - p)^γ. Class weights are what is called α there.
+    /// γ, at least 0: each term of the loss is multiplied by (1 - p)^γ. The class weights are the focal loss's α.
     public var focalGamma = 0.0
-    /// ε: adds ε (1 - p) to each -log p, the poly-1 loss; with ``focalGamma`` before that multiplication.
+    /// ε: adds ε (1 - p) to each -log p, the poly-1 loss; with ``focalGamma``, before the multiplication by (1 - p)^γ.
     public var polyEpsilon = 0.0
-    /// c > 0: logits x, after ``logitScale``, become c tanh(x / c); infinities stay. `nil`: as they are.
+    /// c > 0: logits x, after ``logitScale``, become c tanh(x / c); infinities stay. `nil`: no cap.
     public var softcap: Double?
-    /// Logits are multiplied by it, before ``softcap``. Not 0.
+    /// The factor by which logits are multiplied, before ``softcap``. Not 0.
     public var logitScale = 1.0
-    /// T, finite and above 0: logits of the input, after ``logitScale`` and ``softcap``, and a teacher's logits are divided by
-    /// it. At least one side must hold logits, if it is not 1.
+    /// T, finite and above 0: the input's logits, after ``logitScale`` and ``softcap``, and a teacher's logits are
+    /// divided by T. At least one side must hold logits unless T is 1.
     public var temperature = 1.0
     /// Loss and gradients are multiplied by T², as in distillation.
     public var temperatureSquared = false
-    /// The most threads to use, the calling one included; 0: as many as the process may use.
+    /// The most threads to use, including the calling one; 0: as many as the process may use.
     public var threads = 0
 
     public init(
@@ -133,7 +137,7 @@ public struct CrossEntropyLoss: Sendable {
         self.temperatureSquared = temperatureSquared
     }
 
-    /// The options as C sees them, but for what they point to.
+    /// The options in C's layout, without the arrays that they point to.
     func options(keepingRows: Bool, gradLoss: Double) throws(CrossEntropyError) -> ce_options {
         var options = ce_options()
         ce_options_init(&options, MemoryLayout<ce_options>.size)
@@ -164,7 +168,7 @@ public struct CrossEntropyLoss: Sendable {
         return options
     }
 
-    // For C, a softcap of 0 is none, and its message for a scale of 0 is for those who have cleared a struct.
+    // In C a softcap of 0 means none, and the message for a scale of 0 is for callers who have cleared a struct.
 
     static func checkedSoftcap(_ softcap: Double?) throws(CrossEntropyError) -> Double {
         if softcap == 0 { throw CrossEntropyError(.option, "softcap is 0; it must be finite and above 0, or nil") }
@@ -178,37 +182,37 @@ public struct CrossEntropyLoss: Sendable {
         return scale
     }
 
-    /// The general call: views of any shape and strides, into the caller's memory.
+    /// Computes the loss and its gradients for views of any shape and strides, and writes them to the caller's memory.
     ///
     /// - Parameters:
     ///   - input: `Float`, `Double` or a 16-bit format, at least one dimension.
-    ///   - classAxis: Which dimension of the input holds the classes; -1 is the last. The others are the rows.
+    ///   - classAxis: The dimension of the input that holds the classes; -1 is the last. The others are the rows.
     ///   - target: Class indices, with the shape of the input without the class axis; or distributions, of any floating-point
     ///     format with the shape of the input; or the class indices of a sparse target.
-    ///   - targetProbs: Makes the target sparse: the probability of each class that it names, or what ``targetType`` says, with
-    ///     the shape of the target. That is the input's but for the length of the class axis, or with `targetOffsets` one
-    ///     dimension.
-    ///   - targetOffsets: `Int64`, one more than there are rows: where each row's part of a sparse target begins, and the last
-    ///     one's ends. Rows are counted with the last dimension fastest.
-    ///   - targetRest: What becomes of the probability that a row of a sparse target does not name.
+    ///   - targetProbs: Makes the target sparse: the probability of each class that it names, or the number that
+    ///     ``targetType`` says, with the shape of the target. That is the input's except for the length of the class
+    ///     axis; with `targetOffsets` it has one dimension.
+    ///   - targetOffsets: `Int64`, one more than there are rows: the position at which each row's part of a sparse
+    ///     target begins, and at which the last one's ends. Rows are counted with the last dimension fastest.
+    ///   - targetRest: The use of the probability that a row of a sparse target does not name.
     ///   - classWeight: A weight for each class, in place of ``classWeights``.
     ///   - prior: A number for each class, in place of ``prior``.
     ///   - sampleWeight: A weight for each row, with the shape of the input without the class axis.
     ///   - mask: Integers, with the shape of the input without the class axis: rows where it is 0 contribute nothing,
     ///     whatever their target.
-    ///   - gradLoss: Upstream gradient: multiplies the gradients.
+    ///   - gradLoss: Upstream gradient, which multiplies the gradients.
     ///   - gradLosses: With `keepingRows`, the upstream gradient of each row's loss, with the shape of the input without the
     ///     class axis.
-    ///   - loss: One number, or with `keepingRows` one for each row; `nil`: only gradients are wanted.
+    ///   - loss: One number, or with `keepingRows` one for each row; `nil`: only gradients are requested.
     ///   - keepingRows: Each row's loss is stored, and the gradient is that of each row's own loss.
     ///   - gradient: Of the input's shape and type (for 16-bit input also `Float`), or `nil`. It may be the input itself,
     ///     which is then replaced.
-    ///   - targetGradient: The gradient with respect to distributions, of their shape and type (for 16 bits also `Float`), or
-    ///     `nil`; what it is: ``withGradients(_:distributions:classes:sampleWeights:)``.
-    ///   - wantsStatistics: Whether the rows' statistics are returned, from the same pass (with distributions and label smoothing
-    ///     from one more). For logits.
-    /// - Returns: A number for each row, in row-major order of the input's shape without the class axis; `nil` if they are not
-    ///   wanted.
+    ///   - targetGradient: The gradient with respect to distributions, of their shape and type (for 16 bits also
+    ///     `Float`), or `nil`; see ``withGradients(_:distributions:classes:sampleWeights:)`` for the formula.
+    ///   - wantsStatistics: Whether row statistics are returned, from the same pass (with distributions and label
+    ///     smoothing from one more). For logits.
+    /// - Returns: Row statistics: a number for each row, in row-major order of the input's shape without the class
+    ///   axis; `nil` if they are not requested.
     /// - Throws: ``CrossEntropyError``; then nothing has been written.
     @discardableResult
     public func evaluate(
@@ -235,7 +239,7 @@ public struct CrossEntropyLoss: Sendable {
         return statistics
     }
 
-    /// Makes a call with these options. What they hold takes the place of views that there are not.
+    /// Makes a C call with these options. Arrays among the options take the place of views that are not given.
     func run(
         _ function: RowFunction, _ call: RowCall, keepingRows: Bool = false, gradLoss: Double = 1, _ first: TensorView?,
         _ second: TensorView?

@@ -1,8 +1,8 @@
-// Errors of the C functions in the words of this API.
+// Errors of the C functions, with the names of this API.
 
-/// The text without the name of the C function that it begins with, and with arguments, options and values named as here.
+/// The text without the name of the C function at its beginning, and with arguments, options and values named as in Swift.
 ///
-/// - Parameter names: What the caller's function calls arguments of the C function, where it is not the same in camel case.
+/// - Parameter names: The caller's names of the C function's arguments, if they are not the same names in camel case.
 func inSwiftWords(_ text: String, _ names: [String: String]) -> String {
     var rest = text[...]
     if text.hasPrefix("ce_"), let colon = text.firstIndex(of: ":") {
@@ -19,7 +19,7 @@ func inSwiftWords(_ text: String, _ names: [String: String]) -> String {
 
 private func inSwift(_ word: String) -> String {
     if let known = known[word] { return known }
-    // A value: MEAN_OVER_MASS is said MASS there, and .mass here.
+    // A value: MEAN_OVER_MASS is MASS in C's text, and .mass in Swift.
     let isValue = word.count > 2 && word.allSatisfy { $0.isUppercase || $0 == "_" }
     if isValue { return "." + camelCase(word.lowercased()) }
     return word.contains("_") ? camelCase(word) : word

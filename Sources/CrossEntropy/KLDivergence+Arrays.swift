@@ -1,7 +1,9 @@
-/// Arrays: rows of `classes` numbers each, one after the other; distributions hold as many numbers as the input:
-/// probabilities, or what ``targetType`` says.
+/// Functions of arrays, which hold rows of `classes` numbers each, one after the other.
 ///
-/// All of these throw a ``CrossEntropyError`` if lengths do not fit together, a class is out of range or an option is.
+/// Distributions hold as many numbers as the input: probabilities, or the numbers that ``targetType`` names.
+///
+/// All of these functions throw a ``CrossEntropyError`` if lengths do not fit together,
+/// or if a class or an option is out of range.
 extension KLDivergence {
     /// The divergence from distributions, reduced to one number.
     public func callAsFunction<Scalar: LossScalar>(

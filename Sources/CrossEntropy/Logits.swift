@@ -1,22 +1,22 @@
 import CCrossEntropy
 
-/// What is done with logits where there is no loss: softmax, its logarithm, log-sum-exp and the statistics of each row.
+/// Functions of logits without a loss: softmax, its logarithm, log-sum-exp and row statistics.
 ///
 /// ```swift
 /// let probabilities = try Logits().softmax([0, 1, 2], classes: 3)  // [0.0900, 0.2447, 0.6652]
 /// ```
 ///
-/// The same accuracy and the same bits everywhere as ``CrossEntropyLoss``. A logit of -infinity has probability 0; rows with
-/// NaN or +infinity, or nothing but -infinity, have probabilities of NaN. All functions throw ``CrossEntropyError``; then
-/// nothing has been written.
+/// Accuracy and reproducibility are those of ``CrossEntropyLoss``. A logit of -infinity has probability 0; rows with
+/// NaN or +infinity, or nothing but -infinity, have probabilities of NaN. All functions throw ``CrossEntropyError``;
+/// then nothing has been written.
 public struct Logits: Sendable {
-    /// c > 0: logits x, after ``logitScale``, become c tanh(x / c); infinities stay. `nil`: as they are.
+    /// c > 0: logits x, after ``scale``, become c tanh(x / c); infinities stay. `nil`: no cap.
     public var softcap: Double?
-    /// Logits are multiplied by it, before ``softcap``; 1 / temperature. Not 0.
+    /// The factor by which logits are multiplied, before ``softcap``; 1 / temperature. Not 0.
     public var scale = 1.0
-    /// Of the statistics: rows with this label have no target; `nil`: every row has one.
+    /// For row statistics: rows with this label have no target; `nil`: every row has one.
     public var ignoreIndex: Int64? = -100
-    /// The most threads to use, the calling one included; 0: as many as the process may use.
+    /// The most threads to use, including the calling one; 0: as many as the process may use.
     public var threads = 0
 
     public init(softcap: Double? = nil, scale: Double = 1, ignoreIndex: Int64? = -100, threads: Int = 0) {
@@ -28,36 +28,36 @@ public struct Logits: Sendable {
 
     // MARK: Arrays: rows of `classes` numbers each, one after the other
 
-    /// The probabilities.
+    /// The probabilities of each row.
     public func softmax<Scalar: LossScalar>(_ logits: [Scalar], classes: Int) throws(CrossEntropyError) -> [Scalar] {
         try withOutput(logits, classes, perClass: true) { (input, output) throws(CrossEntropyError) in
             try softmax(input, output: output)
         }
     }
 
-    /// The logarithms of the probabilities.
+    /// The logarithms of the probabilities of each row.
     public func logSoftmax<Scalar: LossScalar>(_ logits: [Scalar], classes: Int) throws(CrossEntropyError) -> [Scalar] {
         try withOutput(logits, classes, perClass: true) { (input, output) throws(CrossEntropyError) in
             try logSoftmax(input, output: output)
         }
     }
 
-    /// log Σ exp(z[c]) of each row: +infinity if the row holds +infinity, -infinity if it holds nothing but -infinity, else NaN
-    /// if it holds NaN.
+    /// log Σ exp(z[c]) of each row: +infinity if the row holds +infinity, -infinity if it holds nothing but -infinity,
+    /// else NaN if it holds NaN.
     public func logSumExp<Scalar: LossScalar>(_ logits: [Scalar], classes: Int) throws(CrossEntropyError) -> [Scalar] {
         try withOutput(logits, classes, perClass: false) { (input, output) throws(CrossEntropyError) in
             try logSumExp(input, output: output)
         }
     }
 
-    /// What else the rows tell.
+    /// Row statistics of logits.
     public func statistics<Scalar: LossScalar>(
         _ logits: [Scalar], classes: Int
     ) throws(CrossEntropyError) -> RowStatistics {
         try statistics(logits, labels: [Int64]?.none, classes: classes)
     }
 
-    /// What else the rows tell, with the probability and the rank of each row's label.
+    /// Row statistics of logits, with the probability and the rank of each row's label.
     public func statistics<Scalar: LossScalar, Label: LabelScalar>(
         _ logits: [Scalar], labels: [Label], classes: Int
     ) throws(CrossEntropyError) -> RowStatistics {
@@ -66,21 +66,29 @@ public struct Logits: Sendable {
 
     // MARK: Views of any shape and strides
 
+    /// Writes the probabilities of each row.
+    ///
     /// - Parameter output: Of the input's shape and type (for 16-bit input also `Float`); it may be the input itself.
     public func softmax(_ input: TensorView, classAxis: Int = -1, output: TensorView) throws(CrossEntropyError) {
         try call(ce_softmax, input, classAxis, output)
     }
 
+    /// Writes the logarithms of the probabilities of each row.
+    ///
     /// - Parameter output: As in ``softmax(_:classAxis:output:)``.
     public func logSoftmax(_ input: TensorView, classAxis: Int = -1, output: TensorView) throws(CrossEntropyError) {
         try call(ce_log_softmax, input, classAxis, output)
     }
 
+    /// Writes log Σ exp(z[c]) of each row.
+    ///
     /// - Parameter output: `Float` or `Double`, of the input's shape without the class axis.
     public func logSumExp(_ input: TensorView, classAxis: Int = -1, output: TensorView) throws(CrossEntropyError) {
         try call(ce_logsumexp, input, classAxis, output)
     }
 
+    /// Row statistics of logits, for a view of any shape and strides.
+    ///
     /// - Parameter labels: Class indices, of the input's shape without the class axis.
     /// - Returns: A number for each row, in row-major order of that shape.
     public func statistics(

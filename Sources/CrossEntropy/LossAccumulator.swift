@@ -1,9 +1,9 @@
 import CCrossEntropy
 
-/// The exact mean of losses that come bit by bit, over batches, processes or machines.
+/// The exact mean of losses that arrive in parts, over batches, processes or machines.
 ///
-/// Sums are kept exactly and rounded once, when they are asked for: the same bits for any order of the rows and any split of
-/// them over accumulators. Values that are equal are equal bytes.
+/// Sums are exact, and rounded only when they are read. So they have the same bits for any order of the rows and any
+/// split of the rows over accumulators. Equal values have equal bytes.
 ///
 /// ```swift
 /// var total = LossAccumulator()
@@ -11,18 +11,18 @@ import CCrossEntropy
 /// print(total.mean)
 /// ```
 public struct LossAccumulator: Sendable, Equatable {
-    /// The contents, as C has them in its `ce_accumulator`.
+    /// The contents, in the layout of C's `ce_accumulator`.
     public private(set) var bytes: [UInt8]
 
-    /// No rows yet.
+    /// An accumulator without rows.
     public init() {
         bytes = [UInt8](repeating: 0, count: MemoryLayout<ce_accumulator>.size)
         withContent { _ = ce_accumulator_init($0) }
     }
 
-    /// From ``bytes``.
+    /// An accumulator from ``bytes``.
     ///
-    /// - Throws: ``CrossEntropyError`` with the code ``CrossEntropyError/Code/partial`` if these are no accumulator.
+    /// - Throws: ``CrossEntropyError`` with the code ``CrossEntropyError/Code/partial`` if the bytes are not an accumulator.
     public init(bytes: [UInt8]) throws(CrossEntropyError) {
         guard bytes.count == MemoryLayout<ce_accumulator>.size else {
             throw CrossEntropyError(
@@ -38,11 +38,11 @@ public struct LossAccumulator: Sendable, Equatable {
     /// Adds rows.
     ///
     /// - Parameters:
-    ///   - losses: Each row's loss, weighted, as `perRow` gives it.
-    ///   - weights: What each loss was weighted with, 0 for ignored rows; a row of weight 0 does not count, whatever its loss
-    ///     is. `nil`: all 1, which counts ignored rows too.
+    ///   - losses: Each row's loss, weighted, as `perRow` returns it.
+    ///   - weights: The weight of each loss, 0 for ignored rows; a row of weight 0 does not count, whatever its loss
+    ///     is. `nil`: all 1, which counts ignored rows, too.
     ///   - correct: Whether each row was predicted correctly; `nil`: not known.
-    /// - Throws: ``CrossEntropyError`` if there are not as many of each. Nothing has been added then.
+    /// - Throws: ``CrossEntropyError`` if the arrays differ in length. Nothing has been added then.
     public mutating func add<Scalar: LossScalar>(
         _ losses: [Scalar], weights: [Scalar]? = nil, correct: [Bool]? = nil
     ) throws(CrossEntropyError) {
@@ -80,7 +80,7 @@ public struct LossAccumulator: Sendable, Equatable {
         if status != CE_OK { throw CrossEntropyError(status: status, names: ["loss": "losses", "weight": "weights"]) }
     }
 
-    /// Adds the rows of the other.
+    /// Adds the rows of another accumulator.
     public mutating func merge(_ other: LossAccumulator) {
         var content = other.content
         withContent { _ = ce_accumulator_merge($0, &content) }
@@ -113,7 +113,7 @@ public struct LossAccumulator: Sendable, Equatable {
     /// The number of rows, without those of weight 0.
     public var count: Int { Int(content.rows) }
 
-    /// The share of correct rows among those for which it was said; NaN if there are none.
+    /// The share of correct rows among the rows that were added with `correct`; NaN if there are none.
     public var accuracy: Double { Double(content.correct) / Double(content.judged) }
 
     private var content: ce_accumulator { bytes.withUnsafeBytes { $0.loadUnaligned(as: ce_accumulator.self) } }

@@ -1,7 +1,9 @@
 import CCrossEntropy
 
-/// What a slice of the classes contributes to the loss of each row: 408 bytes a row, which can be merged with those of the other
-/// slices, stored and sent. For vocabularies that are split over files, processes or machines.
+/// The contribution of a slice of the classes to the loss of each row.
+///
+/// Partial statistics take 408 bytes a row. They can be merged with those of the other slices, stored and sent: for
+/// vocabularies that are split over files, processes or machines.
 ///
 /// ```swift
 /// let loss = CrossEntropyLoss()
@@ -12,18 +14,19 @@ import CCrossEntropy
 /// let lowGradient = try loss.gradient(of: merged, lowLogits, classes: 65536, totalClasses: 131072)
 /// ```
 ///
-/// Merging is associative and commutative to the bit, so loss and gradient are the same bits for any slices, order and
-/// grouping. Values that are equal are equal bytes.
+/// Merging is associative and commutative to the bit, so loss and gradient have the same bits for any slices, order and
+/// grouping. Equal values have equal bytes.
 public struct PartialStatistics: Sendable, Equatable {
     /// Slices begin at multiples of this many classes, and the length of all but the last is a multiple of it, too.
     public static let block = Int(CE_BLOCK)
 
-    /// The records of all rows, as C has them in its arrays of `ce_partial`.
+    /// The records of all rows, in the layout of C's arrays of `ce_partial`.
     public private(set) var bytes: [UInt8]
 
-    /// From ``bytes``.
+    /// Partial statistics from ``bytes``.
     ///
-    /// - Throws: ``CrossEntropyError`` if these are no whole number of rows. What the rows hold is checked when it is used.
+    /// - Throws: ``CrossEntropyError`` if the bytes are not a whole number of rows. The contents of rows are checked
+    ///   when they are used.
     public init(bytes: [UInt8]) throws(CrossEntropyError) {
         guard bytes.count % Self.size == 0 else {
             throw CrossEntropyError(
@@ -32,31 +35,32 @@ public struct PartialStatistics: Sendable, Equatable {
         self.bytes = bytes
     }
 
-    /// How many rows these are.
+    /// The number of rows.
     public var rows: Int { bytes.count / Self.size }
 
-    /// How many classes have been seen; 0 if there are no rows.
+    /// The number of classes in these partial statistics; 0 if there are no rows.
     public var classes: Int { rows == 0 ? 0 : Int(row(0).classes) }
 
-    /// The largest logit of a row, NaN where there is a NaN or +infinity, and its class, the first of several; -1 where there
-    /// is none.
+    /// The largest logit of a row, and its class.
+    ///
+    /// The logit is NaN if the row has NaN or +infinity. The class is the first of several, and -1 if there is none.
     public func largest(row: Int) -> (logit: Double, class: Int) {
         let row = self.row(row)
         return (row.max, Int(row.argmax))
     }
 
-    /// The statistics of the classes of both.
+    /// The partial statistics of the classes of both.
     ///
-    /// - Throws: ``CrossEntropyError`` with the code ``CrossEntropyError/Code/partial`` if these are not of the same rows, or
-    ///   of the same classes, as far as that can be told from their number and the label; what is not found here is found
-    ///   when the loss is asked for.
+    /// - Throws: ``CrossEntropyError`` with the code ``CrossEntropyError/Code/partial`` if the rows are not the same,
+    ///   or if classes are in both, as far as the number of classes and the label show it. Other duplicates are found
+    ///   when the loss is computed.
     public func merged(with other: PartialStatistics) throws(CrossEntropyError) -> PartialStatistics {
         var merged = self
         try merged.merge(other)
         return merged
     }
 
-    /// Takes the other's classes in.
+    /// Adds the classes of `other`.
     ///
     /// - Throws: As ``merged(with:)``; then nothing has changed.
     public mutating func merge(_ other: PartialStatistics) throws(CrossEntropyError) {
@@ -124,15 +128,17 @@ public struct PartialStatistics: Sendable, Equatable {
     }
 #endif
 
-/// Losses of logits with labels whose classes are in several places. ``ignoreIndex``, ``softcap`` and ``logitScale`` count where
-/// statistics are computed, the other options afterwards; ``labelSmoothing`` is refused.
+/// Losses of logits with labels, for classes that are in several places.
+///
+/// ``ignoreIndex``, ``softcap`` and ``logitScale`` apply when partial statistics are computed, the other options
+/// afterwards; ``labelSmoothing`` is refused.
 extension CrossEntropyLoss {
-    /// The statistics of views of any shape and strides.
+    /// The partial statistics of a slice, for views of any shape and strides.
     ///
     /// - Parameters:
     ///   - input: The logits of classes `firstClass`, `firstClass + 1`, ...
-    ///   - classAxis: Which dimension of the input holds the classes; -1 is the last. The others are the rows.
-    ///   - labels: Class indices, counted from class 0 whatever the slice; with the shape of the input without the class axis.
+    ///   - classAxis: The dimension of the input that holds the classes; -1 is the last. The others are the rows.
+    ///   - labels: Class indices, counted from class 0 for every slice; with the shape of the input without the class axis.
     ///   - firstClass: A multiple of ``PartialStatistics/block``.
     /// - Throws: ``CrossEntropyError``.
     public func partialStatistics(
@@ -160,12 +166,12 @@ extension CrossEntropyLoss {
         return statistics
     }
 
-    /// The statistics of contiguous rows.
+    /// The partial statistics of a slice, for contiguous rows.
     ///
     /// - Parameters:
     ///   - slice: Rows of `classes` logits each, one after the other.
-    ///   - labels: A class index for each row, counted from class 0 whatever the slice.
-    ///   - classes: How many classes the slice has.
+    ///   - labels: A class index for each row, counted from class 0 for every slice.
+    ///   - classes: The number of classes of the slice.
     ///   - firstClass: A multiple of ``PartialStatistics/block``.
     /// - Throws: ``CrossEntropyError``.
     public func partialStatistics<Scalar: LossScalar, Label: LabelScalar>(
@@ -189,20 +195,21 @@ extension CrossEntropyLoss {
         return try result!.get()
     }
 
-    /// The loss from statistics of all classes, reduced to one number.
+    /// The loss from the partial statistics of all classes, reduced to one number.
     ///
     /// - Parameters:
-    ///   - classes: The number of classes. `nil`: those that have been seen, where a missing last slice goes unnoticed.
+    ///   - classes: The number of classes. `nil`: the number in the partial statistics; then a
+    ///     missing last slice goes unnoticed.
     ///   - sampleWeights: A weight for each row.
-    /// - Throws: ``CrossEntropyError``; not each class has been seen exactly once, a label is too large or an option out of
-    ///   range.
+    /// - Throws: ``CrossEntropyError`` if the classes are not all there exactly once, a label is too
+    ///   large or an option is out of range.
     public func value(
         of statistics: PartialStatistics, classes: Int? = nil, sampleWeights: [Double]? = nil
     ) throws(CrossEntropyError) -> Double {
         try losses(statistics, classes, sampleWeights, keepingRows: false)[0]
     }
 
-    /// Each row's loss from statistics of all classes.
+    /// Each row's loss from the partial statistics of all classes.
     public func perRow(
         of statistics: PartialStatistics, classes: Int? = nil, sampleWeights: [Double]? = nil
     ) throws(CrossEntropyError) -> [Double] {
@@ -213,7 +220,7 @@ extension CrossEntropyLoss {
     ///
     /// - Parameters:
     ///   - slice, classes, firstClass: As they were given to ``partialStatistics(_:labels:classes:firstClass:)``.
-    ///   - totalClasses: The number of all classes. `nil`: those that have been seen.
+    ///   - totalClasses: The number of all classes. `nil`: the number in the partial statistics.
     ///   - sampleWeights: A weight for each row.
     public func gradient<Scalar: LossScalar>(
         of statistics: PartialStatistics, _ slice: [Scalar], classes: Int, firstClass: Int = 0,
@@ -243,14 +250,14 @@ extension CrossEntropyLoss {
         return gradient
     }
 
-    /// The gradient with respect to a slice, of views of any shape and strides.
+    /// Computes the gradient with respect to a slice for views of any shape and strides, and writes it to the caller's memory.
     ///
     /// - Parameters:
     ///   - input, classAxis, firstClass: As they were given to ``partialStatistics(_:classAxis:labels:firstClass:)``.
-    ///   - totalClasses: The number of all classes. `nil`: those that have been seen.
+    ///   - totalClasses: The number of all classes. `nil`: the number in the partial statistics.
     ///   - sampleWeight: A weight for each row, with the shape of the input without the class axis.
     ///   - keepingRows: The gradient is that of each row's own loss.
-    ///   - gradLoss: Upstream gradient: multiplies the gradient.
+    ///   - gradLoss: Upstream gradient, which multiplies the gradient.
     ///   - gradient: Of the input's shape and type (for 16-bit input also `Float`). It may be the input itself.
     public func evaluateGradient(
         of statistics: PartialStatistics, _ input: TensorView, classAxis: Int = -1, firstClass: Int = 0,

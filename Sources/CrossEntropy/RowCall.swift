@@ -1,9 +1,9 @@
 import CCrossEntropy
 
-/// The functions of C that take rows and a target.
+/// The C functions that take rows and a target.
 enum RowFunction { case crossEntropy, divergence, hessianVectorProduct, hessianDiagonal }
 
-/// What such a call reads beside its options, and the gradient that goes by them; `nil`: there is none.
+/// The tensors of such a call, except for its loss, gradient, vector and output; `nil`: not given.
 struct RowCall {
     var input: TensorView
     var classAxis: Int
@@ -16,12 +16,12 @@ struct RowCall {
     var gradLosses: TensorView?
     var targetGradient: TensorView?
     var statistics: UnsafePointer<ce_row_stats>?
-    /// What the caller calls them, for errors.
+    /// The caller's names of the tensors, for errors.
     var names: [String: String] = [:]
 
     /// - Parameters:
-    ///   - first: The loss; of second derivatives the vector.
-    ///   - second: The gradient; of second derivatives the output.
+    ///   - first: The loss; for second derivatives the vector.
+    ///   - second: The gradient; for second derivatives the output.
     func run(
         _ function: RowFunction, _ options: ce_options, _ first: TensorView?, _ second: TensorView?
     ) throws(CrossEntropyError) {

@@ -1,9 +1,9 @@
 import CCrossEntropy
 
-/// What rows of logits tell beside a loss; one number for each row.
+/// Statistics of rows of logits: one number for each row.
 ///
-/// Rows with +infinity, or with nothing but -infinity, have `lse`, `max` and `argmax`, and NaN and -1 for the rest; other
-/// rows with NaN have NaN and -1 throughout.
+/// Rows with +infinity, or with nothing but -infinity, have `lse`, `max` and `argmax`, and NaN or -1 for the others.
+/// Other rows with NaN have NaN or -1 throughout.
 public struct RowStatistics: Equatable, Sendable {
     /// log Σ exp(z[c]).
     public var lse: [Double]
@@ -15,11 +15,12 @@ public struct RowStatistics: Equatable, Sendable {
     public var entropy: [Double]
     /// The probability of the label; NaN without labels and in rows that are ignored.
     public var targetProbability: [Double]
-    /// How many classes are ahead of the label's: those of larger logits, and of equal ones those of lower index. 0: the
-    /// prediction is right; -1 where ``targetProbability`` is NaN.
+    /// The number of classes ahead of the label's: those of larger logits and, among equal logits, those of lower index.
+    ///
+    /// 0 if the prediction is right; -1 where ``targetProbability`` is NaN.
     public var targetRank: [Int64]
 
-    /// Of rows that are all dimensions of the input but one. A wrong axis or length is for the call to refuse.
+    /// Memory for rows that are all dimensions of the input but one. The C call refuses a wrong axis or length.
     init(of input: TensorView, classAxis: Int) {
         let axis = classAxis < 0 ? classAxis + input.shape.count : classAxis
         var rows = 1
@@ -42,7 +43,7 @@ public struct RowStatistics: Equatable, Sendable {
     /// Whether each row's label is among the `k` best classes.
     public func correct(k: Int = 1) -> [Bool] { targetRank.map { $0 >= 0 && $0 < k } }
 
-    /// Calls `body` with where C is to write the numbers.
+    /// Calls `body` with the memory to which C writes the numbers.
     mutating func withPlaces(
         _ body: (UnsafePointer<ce_row_stats>) throws(CrossEntropyError) -> Void
     ) throws(CrossEntropyError) {

@@ -1,4 +1,4 @@
-/// Target distributions of which each row names a few classes and their probabilities: the best k of a teacher, say.
+/// Target distributions of which each row names a few classes and their probabilities, such as the best k of a teacher.
 ///
 /// ```swift
 /// // Two rows: one of classes 3 and 0, and one of classes 2 and 1.
@@ -6,18 +6,21 @@
 /// let value = try CrossEntropyLoss()(logits, target: target, classes: 10)
 /// ```
 ///
-/// Names are one row's after the other's. An entry whose class is the loss's `ignoreIndex` is left out, and a row without
-/// entries is ignored. A class twice in a row is an error, as is one outside `0 ..< classes`.
+/// The arrays hold one row's entries after the other's. An entry whose class is the loss's `ignoreIndex` is left out, and a
+/// row without entries is ignored. A class that occurs twice in a row is an error, and so is a class outside `0 ..< classes`.
 public struct SparseTarget<Label: LabelScalar, Scalar: LossScalar>: Sendable {
-    /// The classes.
+    /// The classes that rows name.
     public var indices: [Label]
-    /// For each of them its probability, or what the loss's ``TargetType`` says; logits only with
-    /// ``TargetRest/renormalize``, as they do not tell the probability of the rest.
+    /// The probability of each of these classes, or the number that the loss's ``TargetType`` says.
+    ///
+    /// Logits only with ``TargetRest/renormalize``, because they do not tell the probability of the other classes.
     public var probs: [Scalar]
-    /// Where each row's entries begin, and the last one's end: one number more than there are rows, and row i has the
-    /// entries from `offsets[i]` up to `offsets[i + 1]`. `nil`: all rows name the same number of classes.
+    /// The positions at which each row's entries begin, and at which the last one's end; `nil`: all rows name the same
+    /// number of classes.
+    ///
+    /// The array has one number more than there are rows; row i has the entries from `offsets[i]` up to `offsets[i + 1]`.
     public var offsets: [Int]?
-    /// What becomes of the probability that a row does not name.
+    /// The use of the probability that a row does not name.
     public var rest: TargetRest
 
     public init(indices: [Label], probs: [Scalar], offsets: [Int]? = nil, rest: TargetRest = .drop) {

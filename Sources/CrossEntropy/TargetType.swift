@@ -1,4 +1,4 @@
-/// What target distributions hold, or the numbers of a ``SparseTarget``.
+/// The type of the numbers in target distributions, or in a ``SparseTarget``.
 public enum TargetType: Int32, Sendable {
     /// Probabilities q, as they are: they need not add up to 1.
     case probs
@@ -8,13 +8,16 @@ public enum TargetType: Int32, Sendable {
     case logProbs
 }
 
-/// What becomes of the probability that a ``SparseTarget`` does not name in a row: 1 less the sum of those it names.
+/// The use of the probability that a row of a ``SparseTarget`` does not name: 1 minus the sum of those it names.
 public enum TargetRest: Int32, Sendable {
-    /// Nothing: the other classes have no mass.
+    /// It is dropped: the other classes have no mass.
     case drop
-    /// It is spread evenly over the other classes. A sum that is 1 but for rounding leaves nothing: one that is less than 2^-16
-    /// above 1, or less than 2^-23 (`Float`) or 2^-52 (`Double`) below 1 for each class that the row names, but at most 2^-16.
+    /// It is spread evenly over the other classes.
+    ///
+    /// Nothing is spread if the sum is 1 except for rounding: less than 2^-16 above 1, or less than 2^-23 (`Float`) or
+    /// 2^-52 (`Double`) below 1 for each class that the row names, but at most 2^-16.
     case spread
-    /// The named probabilities are divided by their sum; where that is 0 the row is NaN.
+    /// It is given to the named classes in proportion: their probabilities are divided by their
+    /// sum. Where the sum is 0 the row is NaN.
     case renormalize
 }

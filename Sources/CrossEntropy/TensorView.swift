@@ -1,8 +1,9 @@
 import CCrossEntropy
 
-/// Numbers somewhere in memory, of any shape and strides: what the general calls read and write without a copy.
+/// A description of numbers in memory, of any shape and strides.
 ///
-/// A view does not own its memory, which must stay valid while the view is used.
+/// Functions that take views read and write the numbers without a copy. A view does not own its memory, which must stay
+/// valid while the view is used.
 public struct TensorView {
     /// The first element; may be `nil` if the view is empty.
     public var data: UnsafeMutableRawPointer?
@@ -37,7 +38,8 @@ public struct TensorView {
             data: UnsafeMutableRawPointer(mutating: labels), dtype: Label.dtype, shape: shape, strides: strides)
     }
 
-    /// The 16-bit formats that all numbers may have but losses. They are computed as the `Float`s that they are.
+    /// The 16-bit formats, which all numbers but losses may have. The numbers are computed
+    /// as the `Float`s that they are equal to.
     public enum HalfFormat: Int32, Sendable {
         /// IEEE binary16.
         case float16 = 3

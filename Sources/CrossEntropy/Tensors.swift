@@ -1,6 +1,6 @@
 import CCrossEntropy
 
-/// Views as C sees them, for as long as one call takes.
+/// Views in C's layout, for the time of one call.
 struct Tensors: ~Copyable {
     private var blocks: [UnsafeMutableRawPointer] = []
 
@@ -51,7 +51,7 @@ struct Tensors: ~Copyable {
 }
 
 extension TensorView {
-    /// Calls `body` with the view as C sees it, or with `nil` for no view.
+    /// Calls `body` with the view in C's layout, or with `nil` for no view.
     static func withTensor<R>(
         _ view: TensorView?, _ body: (UnsafePointer<ce_tensor>?) throws(CrossEntropyError) -> R
     ) throws(CrossEntropyError) -> R {

@@ -1,4 +1,4 @@
 #include "KernelABI.h"
 
-// What crossentropy.h says of a struct that callers store and send.
+// crossentropy.h promises this size, because callers store and send the struct.
 _Static_assert(sizeof(crossentropy_partial) == 408, "ce_partial has no padding");

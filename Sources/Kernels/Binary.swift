@@ -4,8 +4,8 @@ import KernelABI
 //
 //     loss = a (-log p) + b (-log(1 - p))
 //
-// for the probability p of a logit z, or for one that the input holds itself. A term of mass 0 is 0. Losses and masses
-// are f64 for every type of input; what is f32 is what Logistic.swift makes of f32 logits.
+// where p is the probability of a logit z, or the input itself. A term of mass 0 is 0. Losses and masses are f64 for
+// every type of input; only the results of Logistic.swift for f32 logits are f32.
 
 /// Logits in f32. The gradient is b p - a (1 - p).
 func binaryLogits(_ block: crossentropy_binary, _ count: Int) {
@@ -26,7 +26,7 @@ private enum SingleLogits: Terms {
     }
 }
 
-/// Everything else, in f64.
+/// All other inputs, in f64.
 @_optimize(size)
 func binaryTerms(_ block: crossentropy_binary, _ count: Int) {
     write(DoubleTerms.self, block, count)
@@ -60,7 +60,7 @@ private func logits(_ block: crossentropy_binary, _ z: DoubleLanes, _ a: DoubleL
         grad: scaled(b * negative.b * sides.p - a * positive.b * sides.other, block))
 }
 
-/// The gradient is b / (1 - p) - a / p, and 0 where p was clamped; numbers outside [0, 1] are NaN.
+/// The gradient is b / (1 - p) - a / p, and 0 where p was clamped. A p outside [0, 1] is NaN.
 @inline(never)
 @_optimize(size)
 private func probs(_ block: crossentropy_binary, _ x: DoubleLanes, _ a: DoubleLanes, _ b: DoubleLanes) -> Outcome {
@@ -71,7 +71,7 @@ private func probs(_ block: crossentropy_binary, _ x: DoubleLanes, _ a: DoubleLa
     let clamped = x.replacing(with: low, where: x .< low).replacing(with: high, where: x .> high) + zero  // no -0
     let p = clamped.replacing(with: DoubleLanes(repeating: .nan), where: (clamped .< zero) .| (clamped .> one))
     let grad = scaled(term(b, one / (one - p)) - term(a, one / p), block)
-    // Of a tiny p, a / p may be infinite where the gradient is not.
+    // Where p is tiny, a / p may be infinite although the gradient is not.
     let late = quotient(scaled(b, block), one - p) - quotient(scaled(a, block), p)
     let most = DoubleLanes(repeating: .greatestFiniteMagnitude)
     let isLate = ((grad .> most) .| (grad .< zero - most)) .& (p .> zero)
@@ -85,8 +85,7 @@ private struct Outcome {
     let grad: DoubleLanes
 }
 
-/// What a kernel makes of sixteen elements with masses a and b: a type rather than a closure, which would not be
-/// inlined.
+/// Loss and gradient of sixteen elements with masses a and b. A type, because a closure would not be inlined.
 private protocol Terms {
     associatedtype Input: Element
     static func outcome(
@@ -94,32 +93,32 @@ private protocol Terms {
     ) -> Outcome
 }
 
-/// mass x, and 0 where there is no mass, whatever x is.
+/// mass x, and 0 where the mass is 0, whatever x is.
 @inline(__always)
 private func term(_ mass: DoubleLanes, _ x: DoubleLanes) -> DoubleLanes {
     let zero = DoubleLanes(repeating: 0)
     return (mass * x).replacing(with: zero, where: mass .== zero)
 }
 
-/// mass / x, and 0 where there is no mass.
+/// mass / x, and 0 where the mass is 0.
 @inline(__always)
 private func quotient(_ mass: DoubleLanes, _ x: DoubleLanes) -> DoubleLanes {
     let zero = DoubleLanes(repeating: 0)
     return (mass / x).replacing(with: zero, where: mass .== zero)
 }
 
-/// What is made with the masses, as the gradient has it.
+/// Multiplies a derivative by the block's gradient factor and power of two.
 @inline(__always)
 private func scaled(_ x: DoubleLanes, _ block: crossentropy_binary) -> DoubleLanes {
     x * DoubleLanes(repeating: block.grad_factor) * DoubleLanes(repeating: block.grad_power)
 }
 
-/// Writes the losses, and the gradient where one is asked for.
+/// Writes the losses and, if requested, the gradient.
 @inline(__always)
 private func write<Kernel: Terms>(_: Kernel.Type, _ block: crossentropy_binary, _ count: Int) {
     typealias T = Kernel.Input
     let zero = DoubleLanes(repeating: 0)
-    // One loop with branches that are easily foretold, as the body is large.
+    // One loop with predicted branches rather than a loop and a tail, because the body is large.
     var i = 0
     while i < count {
         let n = count &- i
@@ -137,7 +136,7 @@ private func write<Kernel: Terms>(_: Kernel.Type, _ block: crossentropy_binary, 
         let result = Kernel.outcome(block, x, a, b)
         Double.storeLanes(result.loss, UnsafeMutableRawPointer(block.loss), i)
         if let place = block.grad {
-            // One kind of NaN, and no -0; where there is no mass, 0.
+            // Every NaN gets the same bits, -0 becomes 0, and elements without mass get 0.
             let grad = result.grad
             let clean = T.narrow(
                 (grad + zero).replacing(with: DoubleLanes(repeating: .nan), where: grad .!= grad)

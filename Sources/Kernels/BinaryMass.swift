@@ -1,19 +1,19 @@
 import KernelABI
 
-// What the terms of a binary cross-entropy are multiplied by: for an element with target y, smoothed to
+// The masses a and b, which multiply the two terms of a binary cross-entropy. For an element with target y, smoothed to
 // y' = (1 - e) y + e / 2, sample weight s, class weight w and positive weight v
 //
 //     loss = a (-log p) + b (-log(1 - p)),    a = s w v y',    b = s w (1 - y')
 //
 // An element that does not count, since it is ignored or s w = 0, has no mass: a = b = 0.
 
-/// False where weights are so near an end of the range that products with them may not be right.
+/// False where weights are so near the ends of the f64 range that products with them may be wrong.
 func binaryMasses<T: Element>(_ block: crossentropy_binary, _ count: Int, _: T.Type) -> Bool {
     let zero = DoubleLanes(repeating: 0)
     let one = DoubleLanes(repeating: 1)
     let keep = DoubleLanes(repeating: block.keep)
     let spread = DoubleLanes(repeating: block.spread)
-    /// The lanes beyond the end are of no importance, but their memory must be there.
+    /// The values of lanes beyond the end do not matter, but their memory must exist.
     func load(_ numbers: UnsafePointer<Double>?, _ i: Int) -> DoubleLanes {
         numbers.map { Double.loadLanes(UnsafeRawPointer($0), i) } ?? one
     }
@@ -38,7 +38,7 @@ func binaryMasses<T: Element>(_ block: crossentropy_binary, _ count: Int, _: T.T
             scale = scale.replacing(with: zero, where: y .!= y)
             y = y.replacing(with: zero, where: y .!= y)
         }
-        // 1 - y' in this way keeps its digits where y' is nearly 1.
+        // Computed in this way, 1 - y' keeps its digits where y' is nearly 1.
         let a = scale * (v * (keep * y + spread))
         let b = scale * (keep * (one - y) + spread)
         Double.storeLanes(a.replacing(with: zero, where: scale .== zero), block.positive, i)
@@ -52,16 +52,16 @@ func binaryMasses<T: Element>(_ block: crossentropy_binary, _ count: Int, _: T.T
     return !isAnySet(isExtreme)
 }
 
-/// The targets from number i on, of which there are `n`.
+/// Loads the targets from element i on; `n` elements remain.
 @inline(__always)
 func loadTarget<T: Element>(_ block: crossentropy_binary, _ i: Int, _ n: Int, _: T.Type) -> DoubleLanes {
-    // Labels have room for whole vectors.
+    // The array of labels has room for whole vectors.
     if block.has_indices != 0 { return Float.widen(Float.loadLanes(block.target, i)) }
     return T.widen(n >= laneCount ? T.loadLanes(block.target, i) : T.loadTail(block.target, i, n, filler: 0))
 }
 
-/// `count` labels as 0 and 1, and NaN where their bits are `ignored`. How many are ignored; -1 if one is none of these,
-/// which then counts as 0.
+/// Converts `count` labels to 0 and 1, and those whose bits equal `ignored` to NaN. Returns how many are ignored, or -1
+/// if a label is none of these; such a label becomes 0.
 func binaryLabels(
     _ base: UnsafeRawPointer, size: Int, start: Int, stride: Int, count: Int, ignored: UInt64?,
     _ copy: UnsafeMutablePointer<Float>
@@ -69,7 +69,7 @@ func binaryLabels(
     func read<Label: FixedWidthInteger & BitwiseCopyable>(_: Label.Type) -> Int {
         let ignoredLabel = Label(truncatingIfNeeded: ignored ?? 0)
         let ignores: UInt32 = ignored == nil ? 0 : 1
-        // Without branches, which would be foretold wrongly.
+        // Without branches, because they would be mispredicted.
         var found: UInt32 = 0
         var bad: UInt32 = 0
         for i in 0..<count {

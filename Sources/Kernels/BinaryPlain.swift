@@ -1,28 +1,27 @@
 import KernelABI
 
-/// Binary cross-entropy of f32 logits without weights, in f32 from end to end. 1 if the sums are exact, else 0.
+/// Binary cross-entropy of f32 logits without weights, computed in f32 throughout. Returns 1 if the sums are exact, else 0.
 ///
 /// With e = exp(-|z|), t = 1 - y for a positive logit and y for another one, both terms together are
 ///
 ///     loss = t |z| + log1p(e),    gradient = ±(t - e / (1 + e))
 ///
-/// for any y, and for labels nothing cancels, since t is 0 or 1. Relative to the sum of the terms' sizes the errors are
-/// those of Logistic.swift and a few roundings: below 2^-21.6 of the loss and 2^-20.4 of the gradient. Of labels the
-/// gradient is within 2^-21.7, as there t is exact.
+/// for any y. For labels nothing cancels, since t is 0 or 1. Relative to the sum of the terms' magnitudes the errors
+/// are those of Logistic.swift and a few roundings: below 2^-21.6 for the loss and 2^-20.4 for the gradient. For labels
+/// the gradient is within 2^-21.7, because t is exact.
 ///
-/// Losses are also added up, lane by lane in f64. That is exact where the largest of them is not more than 2^23 times
-/// the smallest but 0, as 64 multiples of a unit, each below 2^47 of them, stay below 2^53. Where it is not, nothing is
-/// said of the sums.
+/// The losses are also added up, lane by lane in f64. The sums are exact where the largest loss is at most 2^23 times the
+/// smallest nonzero loss: 64 multiples of a unit, each below 2^47 units, stay below 2^53. Otherwise the sums are unspecified.
 func binaryPlain(_ block: crossentropy_binary, _ count: Int) -> Int32 {
     let (low, high) = plainVectors(block, count)
-    // Only beside an infinite or NaN loss a gradient can be NaN.
+    // A gradient can be NaN only where a loss is infinite or NaN.
     if high >= 0x7F80_0000 { unifyNaNs(block, count) }
-    // By their exponents, of which that of subnormal numbers counts as 1. Nothing but zeros is exact, too.
+    // Compares exponents; a subnormal number counts as exponent 1. A block of zeros is exact, too.
     let top = exponent(high)
     return top < 255 && (high == 0 || top &- exponent(low) <= 23) ? 1 : 0
 }
 
-/// Losses, sums and gradient. The bits of the smallest loss but 0 and of the largest one, each without its sign.
+/// Writes losses, sums and gradient. Returns the bits of the smallest nonzero loss and of the largest loss, without signs.
 @inline(never)
 private func plainVectors(_ block: crossentropy_binary, _ count: Int) -> (low: UInt32, high: UInt32) {
     let zero = SIMD16<Float>(repeating: 0)
@@ -30,11 +29,11 @@ private func plainVectors(_ block: crossentropy_binary, _ count: Int) -> (low: U
     let magnitudeBits = SIMD16<UInt32>(repeating: 0x7FFF_FFFF)
     let factor = DoubleLanes(repeating: block.grad_factor)
     let singleFactor = SIMD16<Float>(repeating: Float(block.grad_factor))
-    // Otherwise it is no number in f32, or not to all its digits.
+    // Outside these bounds f32 cannot hold the factor, or not with all of its digits.
     let isSingle = block.grad_factor.magnitude >= 0x1p-64 && block.grad_factor.magnitude <= 0x1p64
     var sums = DoubleLanes(repeating: 0)
     var largest = SIMD16<UInt32>(repeating: 0)
-    var smallest = SIMD16<UInt32>(repeating: .max)  // bits, less 1, so that those of 0 are out of the way
+    var smallest = SIMD16<UInt32>(repeating: .max)  // bits minus 1, so that 0 becomes the largest
     var i = 0
     while i < count {
         let n = count &- i
@@ -85,7 +84,7 @@ private func plainVectors(_ block: crossentropy_binary, _ count: Int) -> (low: U
 @inline(__always)
 private func exponent(_ bits: UInt32) -> UInt32 { bits < 0x80_0000 ? 1 : bits &>> 23 }
 
-/// There is one kind of NaN, whatever it came from.
+/// Gives every NaN the same bits.
 @inline(never)
 @_optimize(size)
 private func unifyNaNs(_ block: crossentropy_binary, _ count: Int) {
@@ -96,7 +95,7 @@ private func unifyNaNs(_ block: crossentropy_binary, _ count: Int) {
     if let grad = block.grad { unify(grad) }
 }
 
-/// `x`, but 0 behind the first `n` lanes.
+/// `x`, with 0 from lane `n` on.
 @inline(__always)
 private func firstLanes(_ x: SIMD16<Float>, _ n: Int) -> SIMD16<Float> {
     let numbers = SIMD16<Int32>(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)

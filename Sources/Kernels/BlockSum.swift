@@ -1,29 +1,29 @@
 import Shims
 
-/// What a block of a row comes to: its largest element, and sums of exponentials in the units of a reference that need not
-/// be the largest, so that one look at the block is enough.
+/// The sums of a block: its largest element, and sums of exponentials relative to a reference. The reference need not
+/// be the largest element, so one pass over the block is enough.
 struct BlockSum<T: Element> {
     var max: T
-    /// What the exponentials are relative to; at most `max`, and finite.
+    /// The number m of the exponentials exp(z - m); at most `max`, and finite.
     var reference: T
-    /// Of all elements but the largest one.
+    /// The sum of the exponentials of all elements except one of the largest.
     var sum: Double
-    /// The exponential of the largest.
+    /// The exponential of the largest element.
     var top: T
 }
 
-/// The reference is the largest of a block's first 16 elements, which is known before the rest is; or, where the block's
-/// largest turns out to be far above (or those are all -infinity), that one. The exponentials have room for e^32 above the
-/// reference, and then still for all that are not flushed to 0.
+/// The reference is the largest of a block's first 16 elements, which is known before the pass. It is the block's
+/// largest element where that is more than 32 above the guess, or where the guess is -infinity. The exponentials hold
+/// e^32 above the reference, and below it all values that are not flushed to 0.
 @inline(__always)
 func blockReference<T: Element>(guess: T.Lanes, max: T.Lanes, _: T.Type) -> T.Lanes {
     T.reference(guess: guess, max: max, slack: 32)
 }
 
-/// Sums over a block, by fixed lanes in f64, which adds nothing to the error of the exponentials (below 1 ulp each).
+/// The sums of a block, by fixed lanes in f64, which adds nothing to the error of the exponentials (below 1 ulp each).
 ///
-/// Each lane keeps its largest exponential out of its sum: when a larger one comes, the former takes its turn. At the end
-/// the largest of all stays out and those of the other lanes are added.
+/// Each lane keeps its largest exponential out of its sum; when a larger one arrives, the previous one is added. At the
+/// end the largest of all lanes stays out, and those of the other lanes are added.
 @inline(never)
 func blockSum<T: Element>(
     _ block: UnsafeRawPointer, _ count: Int, _ upcoming: Upcoming, scratch: UnsafeMutableRawPointer, _: T.Type
@@ -39,7 +39,8 @@ func blockSum<T: Element>(
         block, count, T.get(0, of: blockReference(guess: T.splat(guess), max: max, T.self)), upcoming, scratch)
 }
 
-/// The same; also writes the exponentials to `kept`, which may be `block`. As that may be overwritten, its `max` must be known.
+/// The sums of `blockSum`; also writes the exponentials to `kept`, which may be `block`. Because that overwrites the
+/// block, its `max` must be known beforehand.
 @inline(never)
 func keepingBlockSum<T: Element>(
     _ block: UnsafeRawPointer, _ count: Int, max: T, kept: UnsafeMutableRawPointer, _ upcoming: Upcoming,
@@ -98,7 +99,8 @@ private func keepingSums<T: Element>(
     return total(max, m, sums, top)
 }
 
-/// Where exponentials are made in chunks, those of whole vectors; returns where the others begin.
+/// The sums of the whole vectors, on instruction sets that compute exponentials in chunks (see ChunkedExp.swift).
+/// Returns the number of elements added.
 @inline(__always)
 private func wholeVectors<T: Element>(
     _ x: UnsafeRawPointer, _ count: Int, _ reference: ExpReference<T>, _ upcoming: Upcoming,
@@ -109,7 +111,7 @@ private func wholeVectors<T: Element>(
         if T.self == Float.self && count >= 4 &* laneCount {
             let whole = count & ~(laneCount &- 1)
             var result = ChunkedSum()
-            // Behind what `shifted` may have put there.
+            // After the block that `shifted` may have written.
             let room = scratch + blockSize &* MemoryLayout<Float>.size
             let reference = unsafeBitCast(reference, to: ExpReference<Float>.self)
             chunkedSum(x, whole, reference, upcoming, kept: kept, room: room, &result)
@@ -141,7 +143,7 @@ func firstLargest<T: Element>(_ x: UnsafeRawPointer, _ count: Int, _: T.Type) ->
     T.largestLane(count < laneCount ? T.loadTail(x, 0, count, filler: -.infinity) : T.loadLanes(x, 0))
 }
 
-/// The largest element; NaNs are passed over.
+/// The largest element; NaNs are skipped.
 @inline(never)
 func largest<T: Element>(_ x: UnsafeRawPointer, _ count: Int, _: T.Type) -> T {
     var a = T.splat(-.infinity)
@@ -160,7 +162,7 @@ func largest<T: Element>(_ x: UnsafeRawPointer, _ count: Int, _: T.Type) -> T {
     return T.largestLane(T.maximum(a, b))
 }
 
-/// x - shift, which is x itself almost always.
+/// x - shift. In the usual case, shift = 0, this is x itself.
 @inline(__always)
 func shifted<T: Element>(
     _ x: UnsafeRawPointer, _ count: Int, by shift: T, _ scratch: UnsafeMutableRawPointer
@@ -177,7 +179,7 @@ private func subtract<T: Element>(
     for i in 0..<count { T.store(T.load(x, i) - shift, difference, i) }
 }
 
-/// The first class that holds `value`; `nil` if none does.
+/// The first class that holds `value`; `nil` if no class does.
 @inline(never)
 func firstIndex<T: Element>(of value: T, _ x: UnsafeRawPointer, _ count: Int) -> Int? {
     let lanes = T.splat(value)

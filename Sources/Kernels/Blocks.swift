@@ -1,12 +1,13 @@
 import KernelABI
 import Shims
 
-/// Classes per block. Blocks begin at multiples of it, counted from the row's first class, whatever thread or
-/// memory layout they come from; so their partial sums are always the same.
+/// Classes per block. Blocks begin at multiples of this number, counted from the row's first class, for every thread
+/// and memory layout. So the sums of a block are always the same.
 let blockSize = Int(CROSSENTROPY_BLOCK)
 
-/// A row's classes, block by block. Where they are not neighbours in memory, or not of the kernel's type, or not yet the logits
-/// that are meant, a block is gathered into the row's scratch space first, so that there is one kernel for all of these.
+/// Reads a row's classes block by block. A block is first gathered into the row's scratch space if its
+/// classes are not neighbours in memory, are not of the kernel's type, or have yet to be transformed.
+/// So one kernel serves all of these layouts.
 struct BlockReader<T: Element> {
     let base: UnsafeRawPointer
     let stride: Int
@@ -29,10 +30,10 @@ struct BlockReader<T: Element> {
     }
 }
 
-/// The block after the one that is being computed. Exponentials leave the memory idle; it may come meanwhile.
+/// The block after the current one, to be prefetched: computing exponentials leaves the memory idle.
 struct Upcoming {
     let block: UnsafeRawPointer
-    /// log2 of its bytes per class, where the classes are neighbours.
+    /// log2 of the bytes per class, where the classes are neighbours.
     let shift: Int
 
     @inline(__always) func prefetch(_ i: Int) { shim_prefetch(block + i &<< shift) }
@@ -48,16 +49,16 @@ extension BlockReader {
     }
 }
 
-/// Where a row's gradient goes, block by block: in place, or through scratch space.
+/// Writes a row's gradient block by block: in place, or through scratch space.
 struct BlockWriter<T: Element> {
     let base: UnsafeMutableRawPointer
     let stride: Int
     let storage: Storage<T>
     let scratch: UnsafeMutableRawPointer
-    /// What the gradient is of.
+    /// Reads the input that the gradient belongs to.
     let reader: BlockReader<T>
 
-    /// Whether blocks are written where they belong at once.
+    /// Whether kernels write blocks straight into the gradient's memory.
     @inline(__always) var isDirect: Bool { stride == 1 && storage.isNative && !reader.isTransformed }
 
     @inline(__always)
@@ -74,7 +75,7 @@ struct BlockWriter<T: Element> {
     @inline(__always)
     func write(_ block: UnsafeMutableRawPointer, _ start: Int, _ count: Int) {
         if reader.isTransformed {
-            // The input once more, from where the gradient may be about to go.
+            // Reads the input again, before the gradient may overwrite it.
             let x = reader.scratch + 3 &* blockSize &* MemoryLayout<Double>.size
             if reader.transform.softcap != 0 {
                 reader.storage.gather(reader.base, start &* reader.stride, reader.stride, count, x)
@@ -109,10 +110,10 @@ extension crossentropy_row {
         scratchBlock(1).assumingMemoryBound(to: Double.self)
     }
 
-    /// A block that is free while the row's sums are made.
+    /// A scratch block that is free while the block sums are computed.
     @inline(__always) var shiftBlock: UnsafeMutableRawPointer { scratchBlock(2) }
 
-    /// `nil` where no gradient is asked for.
+    /// `nil` if no gradient is requested.
     @inline(__always) func writer<T: Element>(_: T.Type) -> BlockWriter<T>? {
         grad.map {
             BlockWriter(
@@ -151,7 +152,7 @@ func forEachBlock(_ classes: Int, _ cancel: CancelPointer?, _ body: (Int, Int) -
     }
 }
 
-/// The largest element of a row; NaNs are passed over.
+/// The largest element of a row; NaNs are skipped.
 func largest<T: Element>(ofRow x: UnsafeRawPointer, _ classes: Int, _ cancel: CancelPointer?, _: T.Type) -> T {
     var max = -T.infinity
     forEachBlock(classes, cancel) { start, count in
@@ -161,7 +162,7 @@ func largest<T: Element>(ofRow x: UnsafeRawPointer, _ classes: Int, _ cancel: Ca
     return max
 }
 
-/// The first class that holds `value`; `nil` if none does.
+/// The first class that holds `value`; `nil` if no class does.
 func firstIndex<T: Element>(of value: T, inRow x: UnsafeRawPointer, _ classes: Int, _ cancel: CancelPointer?) -> Int? {
     var start = 0
     while start < classes && !crossentropy_is_cancelled(cancel) {
@@ -172,7 +173,7 @@ func firstIndex<T: Element>(of value: T, inRow x: UnsafeRawPointer, _ classes: I
     return nil
 }
 
-/// Calls `body(index, lanes used)` for each vector of a block: 16, and at the end what remains.
+/// Calls `full(index)` for each vector of 16 in a block, and `tail(index, lanes used)` for the remainder.
 @inline(__always)
 func forEachVector(_ count: Int, from first: Int = 0, full: (Int) -> Void, tail: (Int, Int) -> Void) {
     var i = first

@@ -1,21 +1,22 @@
 import KernelABI
 
-/// The probability of the largest class of rows in which it is nearly 1.
+/// Corrects the probability of the largest class in rows where it is nearly 1.
 ///
-/// The product of an exponential and a factor has a rounding or two, and so may come to a little more than 1. Where 1 - p is
-/// small enough for that, the class's own result is 1 / (1 + rest), times the rows' scale, rounded once: it is never above 1,
-/// and 1 where there is no other class. Nothing is to be done where the label is that class, which has a result of its own.
+/// The product of an exponential and a factor has a rounding or two, and so may exceed 1. Where 1 - p is small enough
+/// for that, the class gets 1 / (1 + rest) instead, times the row's scale, rounded once: never above 1, and 1 if there
+/// is no other class. Where the label is the largest class nothing is corrected, because the label's gradient is
+/// computed separately.
 struct Certainty<T: Element> {
-    /// Magnitudes above this are the largest class's: half its result; +infinity in rows with nothing to be done.
+    /// Half the largest class's result: only that class has a larger magnitude. +infinity in rows without a correction.
     var bar: T.Lanes
     var value: T.Lanes
     var isAny: Bool
 
-    /// Rest below which the product may come to more than 1. In f32 its error is below 2^-22: an exponential's of 2^-23 and two
-    /// roundings. In f64 there are three exponentials, of 2^-52, and eight roundings, below 2^-49 in all.
+    /// Below this `rest` the product may exceed 1. In f32 its error is below 2^-22: 2^-23 of the exponential and two
+    /// roundings. In f64 there are three exponentials, each with 2^-52, and eight roundings, below 2^-49 in all.
     private static var leastRest: Double { T.self == Float.self ? 0x1p-21 : 0x1p-48 }
 
-    /// Of a finished group.
+    /// The corrections of a finished group's rows.
     @inline(never)
     init(_ group: GroupPointer) {
         let infinity = DoubleLanes(repeating: .infinity)

@@ -2,13 +2,14 @@ import Shims
 
 #if CROSSENTROPY_KERNELSAVX2
 
-    // With sixteen registers the loop of an exponential, fifteen operations long, is more than a processor foresees, and its numbers do not
-    // stay in registers. So exponentials are made in three short loops, some hundred classes at a time; of the same operations,
-    // and so with the same bits, as in the single loop of instruction sets with more registers.
+    // With sixteen registers, the loop of an exponential is a problem: its fifteen operations are more than the
+    // processor reads ahead, and its numbers do not stay in registers. So exponentials are computed in three short
+    // loops, over some hundred classes at a time. The operations are the same, and so the bits, as in the single loop
+    // of instruction sets with more registers.
 
     private let chunkSize = 512
 
-    /// What a block's whole vectors come to: see `sums` in BlockSum.swift.
+    /// The sums of a block's whole vectors: see `sums` in BlockSum.swift.
     struct ChunkedSum {
         var max = Singles(repeating: -.infinity)
         var top = Singles(repeating: 0)
@@ -16,10 +17,10 @@ import Shims
     }
 
     /// - Parameters:
-    ///   - x: The logits, less the reference's shift.
+    ///   - x: The logits, minus the reference's shift.
     ///   - count: A multiple of 16.
-    ///   - kept: Where the exponentials go, which may be `x`; `nil`: nowhere.
-    ///   - room: For three chunks of f32.
+    ///   - kept: Memory for the exponentials, which may be `x`; `nil`: they are discarded.
+    ///   - room: Scratch space for three chunks of f32.
     @inline(never)
     func chunkedSum(
         _ x: UnsafeRawPointer, _ count: Int, _ reference: ExpReference<Float>, _ upcoming: Upcoming,
@@ -37,13 +38,13 @@ import Shims
         }
     }
 
-    /// First, reduced arguments and powers of two.
+    /// The first loop: reduced arguments and powers of two.
     @inline(never)
     private func reduce(
         _ x: UnsafeRawPointer, _ start: Int, _ count: Int, _ reference: ExpReference<Float>, _ upcoming: Upcoming,
         _ arguments: UnsafeMutableRawPointer, _ powers: UnsafeMutableRawPointer, _ largest: inout Singles
     ) {
-        // Moved by the exponent's origin, so that the low bits are the biased exponent at once.
+        // The rounding constant includes the exponent's origin, so that the low bits are the biased exponent.
         let origin = Int32(bitPattern: Float(0x1.8p23).bitPattern) &- reference.exponentOrigin[0]
         let magic = Singles(repeating: 0x1.8p23 + Float(origin))
         var max = largest
@@ -63,7 +64,7 @@ import Shims
         largest = max
     }
 
-    /// Second, the polynomial.
+    /// The second loop: the polynomial.
     @inline(never)
     private func finish(
         _ x: UnsafeRawPointer, _ start: Int, _ count: Int, _ reference: ExpReference<Float>,
@@ -79,7 +80,7 @@ import Shims
         }
     }
 
-    /// Third, the sums.
+    /// The third loop: the sums.
     @inline(never)
     private func add(_ exponentials: UnsafeRawPointer, _ count: Int, _ result: UnsafeMutablePointer<ChunkedSum>) {
         var top = result.pointee.top

@@ -1,5 +1,5 @@
-/// A sum over the blocks of a row that does not lose more the more blocks there are: what each addition rounds away is added up
-/// beside it (Knuth's TwoSum). Rows of 2^25 classes have 8192 blocks, whose plain sum could be off by 9e-13.
+/// A sum over the blocks of a row whose error does not grow with the number of blocks: the rounding errors of the additions
+/// are summed separately (Knuth's TwoSum). Rows of 2^25 classes have 8192 blocks, whose plain sum could be off by 9e-13.
 struct CompensatedSum {
     private var sum = 0.0
     private var lost = 0.0
@@ -12,7 +12,7 @@ struct CompensatedSum {
         sum = next
     }
 
-    /// Where the sum is infinite, nothing was lost that counts.
+    /// Where the sum is infinite, the rounding errors may be NaN and are left out.
     @inline(__always)
     var value: Double {
         let whole = sum + lost
@@ -20,7 +20,7 @@ struct CompensatedSum {
     }
 }
 
-/// The same of sixteen rows.
+/// The compensated sums of sixteen rows.
 struct CompensatedSums {
     private var sum = DoubleLanes(repeating: 0)
     private var lost = DoubleLanes(repeating: 0)

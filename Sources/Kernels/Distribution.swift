@@ -1,7 +1,7 @@
 import KernelABI
 
-// A row as a distribution in f64: probabilities and their logarithms, whatever it holds. The arrays are filled up to whole vectors
-// with classes of probability 0, so loops over them need no tail.
+// A row as a distribution in f64: probabilities and their logarithms, for every type of input. The arrays are padded to
+// whole vectors with classes of probability 0, so loops over them need no tail.
 
 typealias DistributionPointer = UnsafeMutablePointer<crossentropy_distribution>
 
@@ -19,7 +19,7 @@ extension UnsafeMutablePointer<crossentropy_distribution> {
     func logs(_ i: Int) -> DoubleLanes { Double.loadLanes(UnsafeRawPointer(logs), i) }
 }
 
-/// Calls `body(index)` for each vector of a row, and `blockEnd` after each block, for sums that stay exact in long rows.
+/// Calls `body(index)` for each vector of a row, and `blockEnd` after each block, so that sums of long rows can be compensated.
 @inline(__always)
 func forEachVector(ofRow classes: Int, _ cancel: CancelPointer?, _ body: (Int) -> Void, blockEnd: () -> Void) {
     forEachBlock(classes, cancel) { start, count in
@@ -36,7 +36,7 @@ func stage(_ d: DistributionPointer, _ classes: Int) {
     let x = d.values
     let isLogits = d.pointee.kind == CROSSENTROPY_LOGITS
     gather(d, classes, to: x, transforms: isLogits && d.pointee.transform.applies != 0)
-    // Logarithms of probability 0, or 0.
+    // The padding: logarithms of probability 0, or 0.
     let filler =
         isLogits || d.pointee.kind == CROSSENTROPY_LOG_PROBS ? -Double.infinity : 0
     var i = classes
@@ -51,7 +51,7 @@ func stage(_ d: DistributionPointer, _ classes: Int) {
     if d.pointee.kind == CROSSENTROPY_LOG_PROBS { stageLogProbs(d, classes) }
 }
 
-/// The numbers that it is given, side by side; transformed, if they are logits that are.
+/// Copies a distribution's numbers side by side to `place`, and transforms them if `transforms` is set.
 func gather(_ d: DistributionPointer, _ classes: Int, to place: UnsafeMutableRawPointer, transforms: Bool) {
     let stride = Int(d.pointee.stride)
     forEachBlock(classes, d.pointee.cancel) { start, count in
@@ -63,7 +63,7 @@ func gather(_ d: DistributionPointer, _ classes: Int, to place: UnsafeMutableRaw
     }
 }
 
-/// logs = x - m and values = exp(x - m), of which one largest stays out of the sum.
+/// logs = x - m and values = exp(x - m). One of the largest stays out of the sum.
 @inline(never)
 private func stageLogits(_ d: DistributionPointer, _ classes: Int) {
     let x = d.values
@@ -89,7 +89,7 @@ private func stageLogits(_ d: DistributionPointer, _ classes: Int) {
     }
     sumOfOthers.add(sum(maxima) - 1)
     let rest = sumOfOthers.value
-    // NaN or +infinity in the row, or nothing but -infinity.
+    // NaN or +infinity is in the row, or every logit is -infinity.
     let isUndefined = !(max.magnitude < .infinity && rest == rest)
     d.pointee.largest = max
     d.pointee.rest = isUndefined ? .nan : rest
@@ -126,10 +126,10 @@ private func stageLogProbs(_ d: DistributionPointer, _ classes: Int) {
     if largest > mostOfExp { exponentiateLarge(d, classes) }
 }
 
-/// Above this, logarithms are far beyond those of probabilities, and may be beyond what the exponential can do.
+/// Logarithms above this are far above any log-probability, and their exponentials may overflow.
 private let mostOfExp = 512.0
 
-/// Those exponentials as squares, up to +infinity.
+/// Computes the exponentials of logarithms above `mostOfExp` as squares, up to +infinity.
 @inline(never)
 @_optimize(size)
 private func exponentiateLarge(_ d: DistributionPointer, _ classes: Int) {
@@ -153,7 +153,7 @@ func normalize(_ d: DistributionPointer, _ classes: Int) {
     d.pointee.factor = 1
 }
 
-/// One kind of NaN, whatever it came from.
+/// Gives every NaN the same bits.
 @inline(__always)
 func canonical(_ x: DoubleLanes) -> DoubleLanes {
     x.replacing(with: DoubleLanes(repeating: .nan), where: x .!= x)

@@ -4,8 +4,9 @@ import KernelABI
 //
 //     sum of q d - q + p,   d = log q - log p
 //
-// Each term is q phi(-d), phi(u) = exp(u) - 1 - u, and so at least 0; and an error that all d have in common, such as that of
-// log_total, changes the sum by half its square only. For distributions that add up to 1 this is the sum of q d, the plain form.
+// Each term is q phi(-d), phi(u) = exp(u) - 1 - u, and so at least 0. An error that all d have in
+// common, such as that of log_total, changes the sum only by half its square. For distributions that add
+// up to 1 this is the sum of q d, the plain form.
 
 typealias PairPointer = UnsafeMutablePointer<crossentropy_pair>
 
@@ -13,20 +14,20 @@ extension UnsafeMutablePointer<crossentropy_pair> {
     @inline(__always) var classes: Int { Int(pointee.classes) }
     @inline(__always) var prediction: DistributionPointer { crossentropy_prediction(self) }
     @inline(__always) var target: DistributionPointer { crossentropy_target(self) }
-    /// Logits on both sides add up to 1 whatever they are, and the generalised form of them cannot cancel.
+    /// Of two softmax distributions, which always add up to 1, both forms agree, and the generalised one cannot cancel.
     @inline(__always) var isPlain: Bool {
         pointee.is_plain != 0
             && !(prediction.pointee.kind == CROSSENTROPY_LOGITS && target.pointee.kind == CROSSENTROPY_LOGITS)
     }
 }
 
-/// The divergence of a row, in units of pair.total_unit. The d of each class are left in target.logs, in units of pair.unit.
+/// The divergence of a row, in units of pair.total_unit. Leaves the d of each class in target.logs, in units of pair.unit.
 func divergence(_ pair: PairPointer) -> Double {
     pair.pointee.unit = 1
     pair.pointee.total_unit = 1
     let total = addTerms(pair)
     if total.magnitude == .infinity { return scaledDivergence(pair) }
-    // Probabilities that are too small to be had can leave a negative term.
+    // Probabilities that underflow can leave a negative term.
     return total < 0 && !pair.isPlain ? 0 : total
 }
 
@@ -51,11 +52,11 @@ private func addTerms(_ pair: PairPointer) -> Double {
         let logQ = target.logs(i)
         let isNone = q .== zero
         let gap = logQ - logP
-        // Neither has this class. (Or there is a NaN, which makes the row one.)
+        // The class has probability 0 on both sides. (Or one of them is NaN, which makes the row's result NaN.)
         let d = (gap + shift).replacing(with: zero, where: gap .!= gap)
         Double.storeLanes(d, target.logs, i)
         let cost = (q * d).replacing(with: zero, where: isNone)
-        // Both ways to the term: exact where d is small, and where it is not.
+        // Two formulas of the term: `near` is accurate where d is small, `far` elsewhere.
         let near = q * phi(zero - d)
         let far = ((q * d) - q) + p
         let isNear = (d .< DoubleLanes(repeating: 0.25)) .& (d .> DoubleLanes(repeating: -0.25))
@@ -78,9 +79,9 @@ private func addTerms(_ pair: PairPointer) -> Double {
     return total.value
 }
 
-/// The divergence of a row for which `addTerms` gives an infinity, which may be that of a product or of a difference of logits that
-/// is too large for f64, while the divergence is not. Here d are in units of 4, and terms in units of 2^12. Logits that far apart
-/// make the rest of their d vanish.
+/// The divergence of a row for which `addTerms` gives an infinity: a product or a difference of logits may be too large
+/// for f64 while the divergence is not. Here d is in units of 4, and terms are in units of 2^12. Where logits are that
+/// far apart, the other parts of d vanish beside their difference.
 @inline(never)
 @_optimize(size)
 private func scaledDivergence(_ pair: PairPointer) -> Double {
@@ -107,7 +108,7 @@ private func scaledDivergence(_ pair: PairPointer) -> Double {
         let isFar = (d .== DoubleLanes(repeating: .infinity)) .& isOfLogits
         let scaled = (quarter * d).replacing(with: gap, where: isFar)
         Double.storeLanes(scaled, target.logs, i)
-        // Not 2^-10 q, which is 0 for the least q, and NaN times an infinite d.
+        // Not 2^-10 q, which is 0 for the smallest q, and NaN times an infinite d.
         let cost = (q * (DoubleLanes(repeating: 0x1p-10) * scaled)).replacing(with: zero, where: q .== zero)
         terms += ((cost - unit * q) + unit * p).replacing(with: cost, where: isPlain)
         costs += (q * scaled).replacing(with: zero, where: q .== zero)
@@ -140,7 +141,7 @@ private func phi(_ u: DoubleLanes) -> DoubleLanes {
     return s * u * u
 }
 
-/// The divergence's derivative with respect to the prediction as it was given; but for the transform of logits.
+/// The divergence's derivative with respect to the prediction as given, before the chain rule for the transform of logits.
 @inline(never)
 func divergenceGradient(_ pair: PairPointer) {
     let prediction = pair.prediction
@@ -149,11 +150,11 @@ func divergenceGradient(_ pair: PairPointer) {
     let one = DoubleLanes(repeating: 1)
     let scale = DoubleLanes(repeating: pair.pointee.grad_scale)
     let kind = prediction.pointee.kind
-    // Q p - q for logits, p - q else, and 0 p - q in the plain form; divided by p where p was given.
+    // Q p - q for logits, otherwise p - q, and 0 p - q in the plain form; divided by p where the prediction is probabilities.
     let share = DoubleLanes(
         repeating: kind == CROSSENTROPY_LOGITS ? pair.pointee.target_sum : pair.isPlain ? 0 : 1)
     let isDivided = (kind == CROSSENTROPY_PROBS ? one : zero) .!= zero
-    let hasNone = share .== zero  // even of an infinite p
+    let hasNone = share .== zero  // true even where p is infinite
     forEachVector(ofRow: pair.classes, pair.pointee.cancel) { i in
         let p = prediction.probs(i)
         let q = target.probs(i)
@@ -165,7 +166,7 @@ func divergenceGradient(_ pair: PairPointer) {
     }
 }
 
-/// w_c (1 - e) (-log p_c), which is what a class costs, in place of d: cross-entropy's derivative with respect to q_c.
+/// The cost of a class, w_c (1 - e) (-log p_c), written over d: cross-entropy's derivative with respect to q_c.
 @inline(never)
 @_optimize(size)
 func costs(_ pair: PairPointer) {
@@ -196,7 +197,8 @@ func costs(_ pair: PairPointer) {
     pair.pointee.cost_sum = costSum.value
 }
 
-/// The derivative with respect to the target as it was given, from that with respect to q, which is d or d + 1 in target.logs.
+/// The derivative with respect to the target as given, from the derivative with respect
+/// to q in target.logs, which is d or d + 1.
 @inline(never)
 @_optimize(size)
 func targetGradient(_ pair: PairPointer) {

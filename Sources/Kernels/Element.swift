@@ -1,5 +1,5 @@
-/// Sixteen classes at a time, whatever the instruction set: lane l of every vector holds classes l, l + 16,
-/// l + 32, ... of a block, so that sums come out with the same bits from registers of any width.
+/// Vectors have sixteen lanes on every instruction set: lane l holds classes l, l + 16, l + 32, ... of a block, so
+/// that sums have the same bits with registers of any width.
 let laneCount = 16
 
 typealias DoubleLanes = SIMD16<Double>
@@ -7,11 +7,11 @@ typealias DoubleLanes = SIMD16<Double>
 #if hasFeature(Embedded)
     typealias LaneScalar = BinaryFloatingPoint & BitwiseCopyable & SIMDScalar
 #else
-    // The scalar of a SIMD vector is Codable, and the compiler warns of a protocol that leaves this to be inferred.
+    // The scalar of a SIMD vector is Codable; the compiler warns if a protocol leaves that to be inferred.
     typealias LaneScalar = BinaryFloatingPoint & BitwiseCopyable & SIMDScalar & Codable
 #endif
 
-/// A type that the input can have: how its lanes are loaded, compared, widened and exponentiated.
+/// A type of input: how its lanes are loaded, compared, widened and exponentiated.
 ///
 /// Conformances are concrete on purpose. Operators of a generic `SIMD` compile to loops over lanes; those of
 /// `SIMD16<Float>` compile to instructions.
@@ -25,21 +25,21 @@ protocol Element: LaneScalar {
     static func maximum(_ a: Lanes, _ b: Lanes) -> Lanes
     static func minimum(_ a: Lanes, _ b: Lanes) -> Lanes
     static func largestLane(_ lanes: Lanes) -> Self
-    /// `lanes`, but 0 in the first lane that holds `value`.
+    /// `lanes`, with 0 in the first lane that holds `value`.
     static func zeroingFirst(_ lanes: Lanes, equalTo value: Self) -> Lanes
     static func product(_ a: Lanes, _ b: Lanes) -> Lanes
     /// `a` where `condition` is not 0, else `b`.
     static func select(_ condition: Lanes, _ a: Lanes, _ b: Lanes) -> Lanes
-    /// The largest finite numbers in place of infinities.
+    /// `lanes`, with the largest finite numbers in place of infinities.
     static func clamped(_ lanes: Lanes) -> Lanes
-    /// `values`, but 0 where the same lane of `lanes` equals that of `value`.
+    /// `values`, with 0 where the same lane of `lanes` equals that of `value`.
     static func zeroing(_ values: Lanes, where lanes: Lanes, equals value: Lanes) -> Lanes
-    /// `lanes`, but NaN where the same lane of `other` equals that of `value`.
+    /// `lanes`, with NaN where the same lane of `other` equals that of `value`.
     static func removing(_ value: Lanes, where other: Lanes, equals lanes: Lanes) -> Lanes
-    /// `value` in lanes of a magnitude above `bar`, which is not negative.
+    /// `lanes`, with `value` in lanes of a magnitude above `bar`, which is not negative.
     static func replacing(_ lanes: Lanes, beyond bar: Lanes, with value: Lanes) -> Lanes
     static func isAny(_ lanes: Lanes, equalTo value: Lanes) -> Bool
-    /// `guess` where `max` is at most `slack` above it, else `max`; 0 where that is not finite.
+    /// `guess` where `max` is at most `slack` above it, else `max`; 0 where the result would not be finite.
     static func reference(guess: Lanes, max: Lanes, slack: Self) -> Lanes
     static func areEqual(_ a: Lanes, _ b: Lanes) -> Bool
     static func sum(_ a: Lanes, _ b: Lanes) -> Lanes
@@ -47,11 +47,11 @@ protocol Element: LaneScalar {
 
     static func widen(_ lanes: Lanes) -> DoubleLanes
     static func narrow(_ lanes: DoubleLanes) -> Lanes
-    /// `values`, but 0 where x < bar.
+    /// `values`, with 0 where x < bar.
     static func zeroing(_ values: Lanes, where x: Lanes, isBelow bar: Lanes) -> Lanes
-    /// One more in lanes with x >= bar.
+    /// `count`, plus 1 in lanes with x >= bar.
     static func counting(_ count: Lanes, where x: Lanes, reaches bar: Lanes) -> Lanes
-    /// From and to f32, rounded to nearest.
+    /// Conversions from and to f32, rounded to nearest.
     static func lanes(of singles: SIMD16<Float>) -> Lanes
     static func singles(_ lanes: Lanes) -> SIMD16<Float>
 
@@ -59,13 +59,13 @@ protocol Element: LaneScalar {
     static func exp(_ t: Lanes, _ reference: ExpReference<Self>) -> Lanes
     /// The reference for exponentials relative to finite numbers `m`.
     static func expReference(_ m: Lanes) -> ExpReference<Self>
-    /// What exp(m) is in the units of `expReference(m)`.
+    /// exp(m) in the units of `expReference(m)`.
     static func expUnit(_ m: Lanes) -> DoubleLanes
     /// The units of `expReference(m)` are exp(shift) 2^(expExponent(m) - expBias).
     static func expExponent(_ m: Self) -> Int64
 }
 
-// Written out, because the standard library's `any` may become a function that modules share.
+// Written out, because the standard library's `any` may become a function that several modules share.
 
 @inline(__always)
 func isAnySet(_ mask: SIMDMask<SIMD16<Int32>>) -> Bool {
@@ -124,7 +124,7 @@ extension Element {
         }
     }
 
-    /// In powers of two, since a call of memcpy would cost more than the rest of a short row.
+    /// Copies in powers of two, because a call of memcpy would cost more than the rest of a short row.
     @inline(__always)
     private static func copyTail(_ from: UnsafeRawPointer, _ to: UnsafeMutableRawPointer, _ count: Int) {
         var done = 0
@@ -147,10 +147,10 @@ extension Float: Element {
     @inline(__always) static func splat(_ value: Float) -> Lanes { Lanes(repeating: value) }
     @inline(__always) static func get(_ lane: Int, of lanes: Lanes) -> Float { lanes[lane] }
 
-    /// A NaN in `b` is passed over.
+    /// The larger; a NaN in `b` is skipped.
     @inline(__always) static func maximum(_ a: Lanes, _ b: Lanes) -> Lanes { a.replacing(with: b, where: b .> a) }
 
-    /// A NaN in `b` stays.
+    /// The smaller; a NaN in `b` stays.
     @inline(__always) static func minimum(_ a: Lanes, _ b: Lanes) -> Lanes { b.replacing(with: a, where: a .< b) }
 
     @inline(__always)
@@ -248,10 +248,10 @@ extension Double: Element {
     @inline(__always) static func splat(_ value: Double) -> Lanes { Lanes(repeating: value) }
     @inline(__always) static func get(_ lane: Int, of lanes: Lanes) -> Double { lanes[lane] }
 
-    /// A NaN in `b` is passed over.
+    /// The larger; a NaN in `b` is skipped.
     @inline(__always) static func maximum(_ a: Lanes, _ b: Lanes) -> Lanes { a.replacing(with: b, where: b .> a) }
 
-    /// A NaN in `b` stays.
+    /// The smaller; a NaN in `b` stays.
     @inline(__always) static func minimum(_ a: Lanes, _ b: Lanes) -> Lanes { b.replacing(with: a, where: a .< b) }
 
     @inline(__always)
@@ -330,8 +330,8 @@ extension Double: Element {
     }
 }
 
-// self + a b, rounded once. The x86-64 baseline has no such instruction: there it is 16 calls of libm, kept in one place
-// because they are large.
+// self + a b, rounded once. The x86-64 baseline has no such instruction and calls libm 16 times, which is large code:
+// there it is one function that is not inlined.
 
 extension SIMD16<Float> {
     #if arch(x86_64) && CROSSENTROPY_KERNELS

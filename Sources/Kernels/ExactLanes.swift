@@ -1,11 +1,11 @@
 import Shims
 
-// Sums that no order of the additions changes, sixteen at a time: each number is cut into a multiple of 2^-26 and ones
-// of 2^-68, 2^-110 and 2^-152, and a double adds up each of these exactly for as long as 2^53 of its units are not
-// reached, which is 4096 additions of numbers below 2^15. The last two parts are hardly ever needed.
+// Sums that do not depend on the order of the additions, sixteen lanes at a time. Each number is cut into multiples of
+// 2^-26, 2^-68, 2^-110 and 2^-152. A double adds up each part exactly while the sum is below 2^53 of its units, which
+// allows 4096 additions of numbers below 2^15. The last two parts are hardly ever needed.
 
-/// Adds x[first], x[first + 1], ... to the four vectors of `sums`. Returns where numbers begin that do not fit there:
-/// sixteen that are too large or too fine, or not numbers. They have not been added. `count` if there are none.
+/// Adds x[first], x[first + 1], ... to the four vectors of `sums`. Returns the index of the first vector of sixteen with
+/// a number that is too large, too fine or not finite; that vector has not been added. Returns `count` if all were added.
 func sumExactly(_ x: UnsafePointer<Double>, _ first: Int, _ count: Int, _ sums: UnsafeMutablePointer<Double>) -> Int {
     let x = UnsafeRawPointer(x)
     let sums = UnsafeMutableRawPointer(sums)
@@ -34,7 +34,7 @@ func sumExactly(_ x: UnsafePointer<Double>, _ first: Int, _ count: Int, _ sums: 
     return i < count ? i : count
 }
 
-/// The third and the fourth part; false, and nothing is added, if even they leave something.
+/// Adds the third and the fourth part. Returns false, and adds nothing, if a remainder is left.
 @inline(never)
 private func addFine(_ rest: DoubleLanes, _ sums: UnsafeMutableRawPointer) -> Bool {
     let third = rounded(rest, 0x1.8p-58)
@@ -45,7 +45,7 @@ private func addFine(_ rest: DoubleLanes, _ sums: UnsafeMutableRawPointer) -> Bo
     return true
 }
 
-/// To the nearest multiple of the last place of `magic`.
+/// Rounds to the nearest multiple of the last place of `magic`.
 @inline(__always)
 private func rounded(_ x: DoubleLanes, _ magic: Double) -> DoubleLanes {
     (x + DoubleLanes(repeating: magic)) - DoubleLanes(repeating: magic)

@@ -1,38 +1,38 @@
-/// What exponentials are relative to, for each lane.
+/// The reference m of exponentials exp(x - m), for each lane.
 ///
-/// `exp(x)` is split as 2^n f with n = round(x log2(e)) and f = exp(x - n ln2) in [0.70, 1.42], and only the
-/// power of two is made relative: lanes hold 2^(n - n_m + expBias) f. So no difference x - m is ever rounded, which
-/// in f32 alone would cost up to 4e-6 of the result, and the error does not grow with the distance. The bias keeps
-/// every exponential that is not flushed among the normal numbers.
+/// `exp(x)` is split as 2^n f with n = round(x log2(e)) and f = exp(x - n ln2) in [0.70, 1.42], and only the power of
+/// two is made relative: lanes hold 2^(n - n_m + expBias) f. So no difference x - m is ever rounded, which in f32 alone
+/// would cost up to 4e-6 of the result, and the error does not grow with the distance x - m. The bias keeps every
+/// exponential that is not flushed to 0 among the normal numbers.
 struct ExpReference<T: Element> {
-    /// To be subtracted from x first: 0, or m where |m| is so large that n would not fit. There, x - m is exact for
+    /// Subtracted from x first: 0, or m where |m| is so large that n would not fit. In that case x - m is exact for
     /// every x from 2 m to m / 2 (Sterbenz), and so for every x that is not flushed to 0 and not far above m.
     var shift: T.Lanes
-    /// t = x - shift below this gives 0: there exp(x - m) < 2^-187 (f32) or 2^-1083 (f64), and the exponential would not be a
-    /// normal number. That is 2^61 below the smallest normal number, so that a sum of many which are each below it keeps its
-    /// accuracy.
+    /// Where t = x - shift is below this, the exponential is 0: exp(x - m) < 2^-187 (f32) or 2^-1083 (f64), so the
+    /// exponential would not be a normal number. That is 2^61 below the smallest normal number, so that a sum of many
+    /// numbers that are each below it keeps its accuracy.
     var cutoff: T.Lanes
-    /// What to subtract from the bits of `x log2(e) + magic` to get the biased exponent n - n_m + expBias.
+    /// Subtracted from the bits of `x log2(e) + magic`, this gives the biased exponent n - n_m + expBias.
     var exponentOrigin: T.Bits
 }
 
-/// The power of two that exponentials are multiplied by. References may be e^32 = 2^46.2 below the largest element, whose
-/// exponential is then 2^110: there is room for 2^17 times that in f32.
+/// log2 of the factor that all exponentials carry. A reference may be e^32 = 2^46.2 below the largest element, whose
+/// exponential is then 2^110: f32 holds 2^17 times that.
 let expBias = 64
 let expBiasPower = 0x1p64
 
 // Constants: tools/make_constants.py.
 
 extension Float {
-    /// exp(x - m) expUnit(m), for t = x - shift. Error of the factor f: below 1 ulp (approximation 2^-26.5; the rest
-    /// is rounding of the reduced argument, 0.2 ulp, of the last step but one, 0.2 ulp, and of the last, 0.5 ulp).
+    /// exp(x - m) expUnit(m), for t = x - shift. Error of the factor f: below 1 ulp (approximation 2^-26.5; the rest is
+    /// the rounding of the reduced argument, 0.2 ulp, of the last step but one, 0.2 ulp, and of the last step, 0.5 ulp).
     #if arch(x86_64) && CROSSENTROPY_KERNELS
         @inline(never)  // see fusedAdding
     #else
         @inline(__always)
     #endif
     static func exp(_ t: Lanes, _ reference: ExpReference<Float>) -> Lanes {
-        let magic = Lanes(repeating: 0x1.8p23)  // adding it rounds to an integer, in the low bits
+        let magic = Lanes(repeating: 0x1.8p23)  // adding it rounds to an integer, which is in the low bits
         let u = magic.fusedAdding(Lanes(repeating: 0x1.715476p+0), t)
         let n = u - magic
         var r = t.fusedAdding(n, Lanes(repeating: -0x1.62e430p-1))
@@ -155,8 +155,8 @@ func expFactor(_ t: DoubleLanes, _ n: DoubleLanes) -> DoubleLanes {
     return one.fusedAdding(one.fusedAdding(q, r), r)
 }
 
-/// exp(w) - 1 for w from -700 to 0, error below 2 ulp: 2^n (exp(r) - 1) + (2^n - 1), of which the last is exact. Where n is 0
-/// nothing is added; where it is not, what is added to is no larger than half the sum.
+/// exp(w) - 1 for w from -700 to 0, error below 2 ulp: 2^n (exp(r) - 1) + (2^n - 1), where the last term is exact. If n
+/// is 0 nothing is added; otherwise the first term is smaller than the sum.
 #if arch(x86_64) && CROSSENTROPY_KERNELS
     @inline(never)  // see fusedAdding
 #else

@@ -36,7 +36,7 @@ extension UnsafeMutablePointer<crossentropy_group> {
         }
     }
 
-    /// Where a row's element is, in elements from the first row's first.
+    /// The position of a row's element, in elements from the first row's first class.
     @inline(__always)
     func inputPlace(_ row: Int, _ c: Int) -> Int {
         row &* Int(pointee.input_row_stride) &+ c &* Int(pointee.input_stride)
@@ -54,9 +54,9 @@ extension UnsafeMutablePointer<crossentropy_group> {
     func grad<T: Element>(_: T.Type) -> Storage<T> { Storage(format: pointee.grad_format) }
 }
 
-// What all ways through a group have in common: before and after the sums over classes.
+// The steps before and after the sums over classes, which all kernels of groups share.
 
-/// Keeps what will be needed of the input when the gradient may already be in its place.
+/// Keeps the logits of the labels, because the gradient may overwrite the input.
 @inline(never)
 func readTargets<T: Element>(_ group: GroupPointer, _: T.Type) {
     store(DoubleLanes(repeating: 0), &group.pointee.target)
@@ -77,7 +77,7 @@ func transformTargets(_ group: GroupPointer) {
     store(group.pointee.transform(x), &group.pointee.target)
 }
 
-/// Losses, and what the gradients need.
+/// Computes the losses, and the numbers that the gradients need.
 @inline(never)
 func finish(_ group: GroupPointer, _ stats: LogSumExp) {
     let zero = DoubleLanes(repeating: 0)
@@ -104,7 +104,7 @@ func finish(_ group: GroupPointer, _ stats: LogSumExp) {
     store(zero.replacing(with: zero + 1, where: isFilled), &group.pointee.is_filled)
 }
 
-/// Without targets: lse, and what probabilities or their logarithms need.
+/// Softmax without targets: lse, and the numbers that probabilities or their logarithms need.
 @inline(never)
 @_optimize(size)
 private func finishSoftmax(_ group: GroupPointer, _ stats: LogSumExp) {
@@ -118,7 +118,7 @@ private func finishSoftmax(_ group: GroupPointer, _ stats: LogSumExp) {
     store(zero.replacing(with: one, where: stats.isUndefined), &group.pointee.is_filled)
 }
 
-/// What a group comes to: the losses, and the gradients, which are probScale p_c but at the label.
+/// The results of a group's rows: losses and gradients. The gradient is probScale p_c, except at the label.
 private struct Finished {
     var loss: DoubleLanes
     var probScale: DoubleLanes
@@ -135,7 +135,7 @@ private func plain(_ group: GroupPointer, _ stats: LogSumExp) -> Finished {
         targetGrad: group.pointee.grad == nil ? scale : targetGradient(stats, target, scale))
 }
 
-/// The same with f in place of -log p (see `focal`), and the z-loss, z_loss lse^2 times the row's weight.
+/// As `plain`, with f in place of -log p (see `focal`), and with the z-loss, z_loss lse^2 times the row's weight.
 @inline(never)
 @_optimize(size)
 private func withTerms(_ group: GroupPointer, _ stats: LogSumExp) -> Finished {
@@ -146,7 +146,7 @@ private func withTerms(_ group: GroupPointer, _ stats: LogSumExp) -> Finished {
     let (zLoss, zScale) = stats.zLoss(terms.z_loss)
     let scale = lanes(&group.pointee.grad_scale) * b
     let squareScale = lanes(&group.pointee.grad_weight) * zScale
-    // A class weight of 0 makes the term 0, also where f is infinite.
+    // A class weight of 0 makes the term 0, even where f is infinite.
     let lossScale = lanes(&group.pointee.loss_scale)
     let loss = (lossScale * f).replacing(with: DoubleLanes(repeating: 0), where: lossScale .== 0)
     return Finished(
@@ -155,7 +155,7 @@ private func withTerms(_ group: GroupPointer, _ stats: LogSumExp) -> Finished {
         targetGrad: squareScale * p - scale * other + DoubleLanes(repeating: 0))
 }
 
-/// Each row's gradient at its label.
+/// Writes each row's gradient at its label.
 @inline(__always)
 func writeTargets<T: Element>(_ group: GroupPointer, _: T.Type) {
     if group.pointee.mode != CROSSENTROPY_LOSS { return }
@@ -165,13 +165,13 @@ func writeTargets<T: Element>(_ group: GroupPointer, _: T.Type) {
     }
 }
 
-/// lse - z_y = (m - z_y) + log1p(rest), both at least 0, for rows of which `target` holds z_y.
+/// lse - z_y = (m - z_y) + log1p(rest), both at least 0. `target` holds z_y.
 @inline(never)
 func indexLoss(_ stats: LogSumExp, _ target: DoubleLanes) -> DoubleLanes {
     (stats.max - target) + log1p(stats.rest)
 }
 
-/// scale (p_y - 1), without a cancellation: the largest element's is -rest / (1 + rest).
+/// scale (p_y - 1), without cancellation: where y is the largest class, the difference is -rest / (1 + rest).
 @inline(never)
 func targetGradient(_ stats: LogSumExp, _ target: DoubleLanes, _ scale: DoubleLanes) -> DoubleLanes {
     let zero = DoubleLanes(repeating: 0)
@@ -180,29 +180,30 @@ func targetGradient(_ stats: LogSumExp, _ target: DoubleLanes, _ scale: DoubleLa
     return scale * difference + zero  // makes -0 a 0
 }
 
-/// What turns the exponentials of a block into `scale * p_c`: one factor, and rarely a power of two, which the factor cannot
-/// hold.
+/// Multiplies a block's exponentials to give `scale * p_c`: one factor and, rarely, a power of two that the factor cannot hold.
 struct ProbabilityFactor<T: Element> {
     var factor: T.Lanes
     var power: T.Lanes
     var hasPower: Bool
 
-    /// Of a finished group's rows. `total` = 1 + rest; `weights` as from `BlockSums.weights`.
+    /// The factors of a finished group's rows. `total` = 1 + rest; `weights` as returned by `BlockSums.weights`.
     @inline(never)
     init(_ group: GroupPointer, weights: (DoubleLanes, DoubleLanes), total: DoubleLanes) {
-        // Lanes are rows or, of a row of several blocks, these.
+        // Lanes are rows or, if one row has several blocks, its blocks.
         let isOne = group.rows == 1
         var scale =
             isOne ? DoubleLanes(repeating: get(&group.pointee.prob_scale, 0)) : lanes(&group.pointee.prob_scale)
         let hasPowers = group.pointee.has_powers != 0
         let rowPowers =
             isOne ? DoubleLanes(repeating: get(&group.pointee.grad_power, 0)) : lanes(&group.pointee.grad_power)
-        // f32 cannot hold them, while the product is far from the ends of f64 where f32 can hold the gradient.
+        // f32 cannot hold the row powers themselves, but where f32 can hold the gradient the
+        // product is far from the ends of f64.
         if hasPowers && T.self == Float.self { scale *= rowPowers }
         let limit = T.self == Float.self ? Int64(100) : 900
-        // A reference may be e^32 below the largest element of its block, whose exponential is then 2^110: of a normal result the
-        // factor is at least 2^-236. So 2^112 makes it a normal number, and no product too large, as that of a small factor is
-        // below 2^13 times that. A large factor is to become no smaller than exponentials, from 2^-123 on, allow.
+        // A reference may be e^32 below the largest element of its block, whose exponential is then 2^110: for a normal
+        // result the factor is at least 2^-236. So 2^112 makes the factor a normal number, and no product overflows,
+        // since the product of a small factor is below 2^13 times that. A large factor must not fall below what
+        // exponentials, which start at 2^-123, allow.
         let isSingle = T.self == Float.self
         let (lift, unlift) = isSingle ? (0x1p112, 0x1p-112) : (0x1p500, 0x1p-500)
         let (lower, unlower) = isSingle ? (0x1p-100, 0x1p100) : (0x1p-500, 0x1p500)
@@ -211,7 +212,7 @@ struct ProbabilityFactor<T: Element> {
         let isSmall = (exponent .< SIMD16<Int64>(repeating: -limit)) .& (scale .!= DoubleLanes(repeating: 0))
         let isLarge = exponent .> SIMD16<Int64>(repeating: limit)
         let shift = one.replacing(with: lift, where: isSmall).replacing(with: lower, where: isLarge)
-        // Where a large scale meets small weights, these are lifted, since it would be infinite.
+        // Where a large scale meets small weights, the weights are lifted, because the lifted scale would be infinite.
         let isOfWeight = isSmall .& (exponents(scale) .> SIMD16<Int64>(repeating: 0))
         let shifted = scale * shift.replacing(with: one, where: isOfWeight)
         let weight = weights.1 * one.replacing(with: shift, where: isOfWeight)
@@ -225,14 +226,14 @@ struct ProbabilityFactor<T: Element> {
         power = T.clamped(T.narrow(powers))
     }
 
-    /// For exponentials of an error below 1 ulp, the factor and the product add half an ulp each.
+    /// The factor and the product each add half an ulp to the error of the exponential, which is below 1 ulp.
     @inline(__always)
     func callAsFunction(_ e: T.Lanes) -> T.Lanes {
         let g = T.product(e, factor)
         return hasPower ? T.product(g, power) : g
     }
 
-    /// That of one lane, in all.
+    /// The factor of one lane, in all lanes.
     @inline(__always)
     func lane(_ lane: Int) -> ProbabilityFactor {
         var one = self

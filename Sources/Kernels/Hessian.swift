@@ -1,16 +1,17 @@
 import Shims
 
-// Second derivatives of cross-entropy with respect to the logits of a row with target mass A: those of A lse + z_loss lse^2, as
-// the target itself comes in linearly. With m = sum(p v),
+// Second derivatives of cross-entropy with respect to the logits of a row with target mass A: those of
+// A lse + z_loss lse^2, because the target itself enters linearly. With m = sum(p v),
 //
 //     (H v)_c = p_c ((A + 2 z_loss lse) (v_c - m) + 2 z_loss m)
 
 func hessianVector(_ pair: PairPointer) {
-    // Differences of numbers near the ends of the range are beyond it, while what comes of them is not: then in units of 8.
+    // Differences of numbers near the ends of the range may overflow although the result does not. Then they are
+    // computed in units of 8.
     if !multiply(pair, unit: 1) { _ = multiply(pair, unit: 8) }
 }
 
-/// False, and nothing is done, where the mean is no number.
+/// False, and nothing is written, if the mean overflows.
 @inline(never)
 @_optimize(size)
 private func multiply(_ pair: PairPointer, unit: Double) -> Bool {
@@ -19,7 +20,7 @@ private func multiply(_ pair: PairPointer, unit: Double) -> Bool {
     let (mass, square) = coefficients(pair)
     let scale = DoubleLanes(repeating: pair.pointee.grad_scale)
     let share = DoubleLanes(repeating: 1 / unit)
-    // Counted from the v of the largest logit: where its probability is nearly 1, m is nearly that.
+    // v is counted from v0, that of the largest logit: where its probability is nearly 1, m is nearly v0.
     let origin = largestClass(prediction, pair.classes).map { Double.load(vector, $0) } ?? .nan
     let v0 = share * DoubleLanes(repeating: origin)
     var products = DoubleLanes(repeating: 0)
@@ -60,7 +61,7 @@ func hessianDiagonal(_ pair: PairPointer) {
         Double.storeLanes(canonical(result), prediction.logs, i)
     } blockEnd: {
     }
-    // 1 - p of the largest, without the cancellation.
+    // 1 - p of the largest class, without cancellation.
     if let largest, rest < 1 {
         let p = prediction.pointee.factor
         let result = pair.pointee.grad_scale * p * (mass * (rest * p) + square * p)
@@ -68,7 +69,7 @@ func hessianDiagonal(_ pair: PairPointer) {
     }
 }
 
-/// What multiplies v_c - m, and m.
+/// The factors of v_c - m and of m.
 @inline(__always)
 private func coefficients(_ pair: PairPointer) -> (Double, Double) {
     let square = 2 * pair.pointee.z_loss
@@ -77,7 +78,7 @@ private func coefficients(_ pair: PairPointer) -> (Double, Double) {
     return (pair.pointee.mass + square * (prediction.largest + prediction.log_total), square)
 }
 
-/// `nil` where there is nothing but NaN.
+/// `nil` if the row is nothing but NaN.
 @inline(__always)
 private func largestClass(_ prediction: DistributionPointer, _ classes: Int) -> Int? {
     firstIndex(of: 0.0, inRow: UnsafeRawPointer(prediction.logs), classes, prediction.pointee.cancel)

@@ -44,7 +44,7 @@ func log(_ input: DoubleLanes) -> DoubleLanes {
 @inline(__always)
 func log(_ x: Double) -> Double { log(DoubleLanes(repeating: x))[0] }
 
-/// log(1 + x) for x >= 0, error below 2 ulp. What 1 + x lost to rounding is exact, and added again.
+/// log(1 + x) for x >= 0, error below 2 ulp. The rounding error of 1 + x is computed exactly and added again.
 @inline(__always)
 func log1p(_ x: DoubleLanes) -> DoubleLanes {
     let one = DoubleLanes(repeating: 1)

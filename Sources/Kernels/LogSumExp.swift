@@ -1,7 +1,7 @@
 import Shims
 
-/// What rows contribute to log(sum(exp(z))), a row in each lane: its largest element m, and the sum of exp(z_j - m) over all
-/// elements but that one.
+/// The two parts of log(sum(exp(z))), a row in each lane: the row's largest element m, and `rest`, the sum of
+/// exp(z_j - m) over all elements but that one.
 ///
 /// Because the largest element stays out of the sum, lse - m = log1p(rest) keeps its relative accuracy however
 /// small it is.
@@ -12,7 +12,7 @@ struct LogSumExp {
     /// sum(exp(z_j - m)) over all elements.
     @inline(__always) var total: DoubleLanes { DoubleLanes(repeating: 1) + rest }
 
-    /// log(sum(exp(z_j))): +infinity where one is in the row, -infinity where nothing else is; NaN otherwise where one is.
+    /// log(sum(exp(z_j))): +infinity if the row has one; otherwise NaN if the row has one; -infinity if every element is.
     @inline(never) var lse: DoubleLanes {
         let isInfinite =
             (max .== DoubleLanes(repeating: .infinity))
@@ -20,7 +20,8 @@ struct LogSumExp {
         return (max + log1p(rest)).replacing(with: max, where: isInfinite)
     }
 
-    /// The z-loss, z_loss lse^2, and what multiplies p_c in its gradient. 0, also where lse is infinite, if there is none.
+    /// The z-loss, z_loss lse^2, and the factor of p_c in its gradient. Both are 0 without
+    /// a z-loss, even where lse is infinite.
     @inline(__always)
     func zLoss(_ factor: Double) -> (loss: DoubleLanes, scale: DoubleLanes) {
         let zero = DoubleLanes(repeating: 0)
@@ -29,7 +30,7 @@ struct LogSumExp {
         return (product * lse, product + product)
     }
 
-    /// NaN or +infinity in the row, or nothing but -infinity.
+    /// Rows with NaN or +infinity, or with nothing but -infinity.
     @inline(__always) var isUndefined: SIMDMask<SIMD16<Int64>> {
         let infinity = DoubleLanes(repeating: .infinity)
         return .!((max .< infinity) .& (max .> -infinity) .& (rest .== rest))
@@ -43,20 +44,20 @@ struct BlockSums<T: Element> {
     var sum: DoubleLanes
     var top: DoubleLanes
 
-    /// What turns the exponentials of a block into exp(z_j - m): two factors, of which neither is subnormal while their
-    /// product with an exponential is not.
+    /// Rescales a block's exponentials from the block's reference to the row maximum m. Two factors, so that neither is
+    /// subnormal while their product with an exponential is not.
     @inline(never)
     func weights(_ m: DoubleLanes) -> (DoubleLanes, DoubleLanes) {
         let zero = DoubleLanes(repeating: 0)
         let one = DoubleLanes(repeating: 1)
         let inverse = one / T.expUnit(T.narrow(reference))
-        // As where there are no more than 16 classes.
+        // Every block's reference is its row's maximum, as in rows of at most 16 classes.
         if !isAnySet(reference .!= m) { return (one, inverse) }
         var distance = reference - m
-        // What rounding took from the difference (Knuth's TwoSum).
+        // The rounding error of the difference (Knuth's TwoSum).
         let minusM = distance - reference
         var lost = (reference - (distance - minusM)) - (m + minusM)
-        // Above only where a block is nothing but -infinity.
+        // The reference is above m only in a block of nothing but -infinity.
         let isBelow = distance .< zero
         distance = zero.replacing(with: distance, where: isBelow)
         lost = zero.replacing(with: lost, where: isBelow .& (lost .== lost))
@@ -64,25 +65,25 @@ struct BlockSums<T: Element> {
         return (root, root * inverse * (one + lost))
     }
 
-    /// What a block adds to the sum of exp(z_j - m).
+    /// A block's part of the sum of exp(z_j - m).
     @inline(__always)
     func contribution(_ m: DoubleLanes) -> DoubleLanes {
         let (first, second) = weights(m)
         let all = (sum + top) * second * first
-        // Nothing but -infinity adds 0, or NaN if there is one.
+        // A block of nothing but -infinity adds 0; with a NaN among them, NaN.
         return all.replacing(with: sum, where: max .== DoubleLanes(repeating: -.infinity))
     }
 }
 
 extension BlockSums {
-    /// What turns the exponentials of these blocks into gradients `prob_scale * p_c`.
+    /// The factors that turn the exponentials of these blocks into gradients `prob_scale * p_c`.
     @inline(__always)
     func factors(_ stats: LogSumExp, _ group: GroupPointer) -> ProbabilityFactor<T> {
         ProbabilityFactor(group, weights: weights(stats.max), total: stats.total)
     }
 }
 
-/// The block sums of a row, 16 to an entry; or of 16 rows, where an entry holds the same block of each of them.
+/// A table of block sums: of one row, 16 blocks to an entry; or of 16 rows, where an entry holds the same block of each row.
 struct BlockTable<T: Element> {
     let base: UnsafeMutableRawPointer
 
@@ -112,7 +113,7 @@ struct BlockTable<T: Element> {
     @inline(__always)
     func reference(_ entry: Int, _ lane: Int) -> T { T(Double.load(place(entry, 1), lane)) }
 
-    /// One lane of an entry.
+    /// Sets one lane of an entry.
     @inline(__always)
     func set(_ entry: Int, _ lane: Int, to block: BlockSum<T>) {
         Double.store(Double(block.max), place(entry, 0), lane)
@@ -121,16 +122,16 @@ struct BlockTable<T: Element> {
         Double.store(Double(block.top), place(entry, 3), lane)
     }
 
-    // Where statistics are wanted.
+    // The numbers that row statistics need.
 
     @inline(__always)
-    func set(_ entry: Int, _ lane: Int, to statistics: BlockStatistics) {
+    func set(_ entry: Int, _ lane: Int, to statistics: RowStatisticsPart) {
         Double.store(statistics.distance, place(entry, 4), lane)
         Double.store(statistics.ahead, place(entry, 5), lane)
         Double.store(statistics.argmax, place(entry, 6), lane)
     }
 
-    /// A whole entry.
+    /// Sets all lanes of an entry.
     @inline(__always)
     func set(_ entry: Int, distances: DoubleLanes, aheads: DoubleLanes, argmaxes: DoubleLanes) {
         Double.storeLanes(distances, place(entry, 4), 0)
@@ -142,8 +143,8 @@ struct BlockTable<T: Element> {
     @inline(__always) func aheads(_ entry: Int) -> DoubleLanes { Double.loadLanes(place(entry, 5), 0) }
     @inline(__always) func argmaxes(_ entry: Int) -> DoubleLanes { Double.loadLanes(place(entry, 6), 0) }
 
-    /// Makes room for that many sums in lanes. Those without one hold zeros, not what was there before, which might be slow
-    /// to compute with.
+    /// Clears the last entry of a table with that many lanes. Lanes without a block hold zeros rather than what was in
+    /// memory before, which might be slow to compute with.
     @inline(__always)
     func prepare(_ lanes: Int) {
         let zero = DoubleLanes(repeating: 0)
@@ -152,14 +153,15 @@ struct BlockTable<T: Element> {
         for part in 4..<7 { Double.storeLanes(zero, place(last, part), 0) }
     }
 
-    /// Of 16 rows with `count` blocks each, an entry per block.
+    /// The log-sum-exp of 16 rows with `count` blocks each, an entry per block.
     @inline(never)
     @_optimize(size)
     func ofRows(_ count: Int) -> LogSumExp {
         var max = self[0].max
         for i in 1..<count { max = Double.maximum(max, self[i].max) }
         var rest = CompensatedSums()
-        // The first block that holds the largest element; once it has come, nothing equals what is looked for.
+        // The first block that holds the row's largest element leaves it out of the sum. From then on `sought` is NaN,
+        // which equals nothing.
         var sought = max
         for i in 0..<count {
             var blocks = self[i]
@@ -170,7 +172,7 @@ struct BlockTable<T: Element> {
         return LogSumExp(max: max, rest: rest.value)
     }
 
-    /// Of one row with `count` blocks, 16 to an entry; the same in every lane.
+    /// The log-sum-exp of one row with `count` blocks, 16 to an entry; the same in every lane.
     @inline(never)
     @_optimize(size)
     func ofRow(_ count: Int) -> LogSumExp {
@@ -183,7 +185,7 @@ struct BlockTable<T: Element> {
                 holder = i
             }
         }
-        // The holder's own term stays out.
+        // The row's largest element, which is in this block, stays out of the sum.
         Double.store(0, place(holder / laneCount, 3), holder % laneCount)
         let m = DoubleLanes(repeating: max)
         var added = DoubleLanes()

@@ -1,9 +1,9 @@
 // The two probabilities of a logit z, p = 1 / (1 + exp(-z)) and 1 - p, and minus their logarithms, softplus(-z) and
 // softplus(z).
 //
-// All of it comes from e = exp(-|z|), which is in [0, 1]: the likelier side has the probability 1 / (1 + e), the other
-// one e / (1 + e); minus their logarithms are log1p(e) and |z| + log1p(e). Nothing is subtracted, so nothing cancels.
-// Infinite logits need no care, as e is 0 there. NaN stays NaN.
+// All four come from e = exp(-|z|), which is in [0, 1]: the likelier side has the probability 1 / (1 + e), the other
+// side e / (1 + e); minus their logarithms are log1p(e) and |z| + log1p(e). Nothing is subtracted, so nothing cancels.
+// Infinite logits are no special case, because e is 0. NaN stays NaN.
 
 struct Logistic<T: Element> {
     let p: T.Lanes
@@ -15,10 +15,11 @@ struct Logistic<T: Element> {
 }
 
 extension Float {
-    /// Relative errors, wherever e is not flushed to 0, which is below 2^-126: of e 2^-23, because that of its
-    /// exponential is below 1 ulp; of log1p(e) 2^-22, of which 2^-23 come with e. The likelier probability adds two
-    /// roundings and at most half the error of e, 2^-22.4 in all; the less likely one another rounding and all of that
-    /// error, 2^-21.8; and the logarithms one rounding, 2^-21.6. So the promised 1e-6 is more than three times as much.
+    /// Relative errors, except where e is flushed to 0, which it is below 2^-126. The error of e is 2^-23, because that
+    /// of its exponential is below 1 ulp; the error of log1p(e) is 2^-22, of which 2^-23 come with e. The likelier
+    /// probability adds two roundings and at most half the error of e, 2^-22.4 in all; the less likely one another
+    /// rounding and all of that error, 2^-21.8; and the logarithms one rounding, 2^-21.6. So the documented bound,
+    /// 1e-6, is more than three times as large.
     @inline(__always)
     static func logistic(_ z: Lanes) -> Logistic<Float> {
         let zero = Lanes(repeating: 0)
@@ -35,7 +36,7 @@ extension Float {
             minusLogOther: log + zero.replacing(with: z, where: isPositive))
     }
 
-    /// exp(-x) for x >= 0, and log1p of it.
+    /// exp(-x) for x >= 0, and its log1p.
     @inline(__always)
     static func softplusParts(_ x: Lanes) -> (e: Lanes, log: Lanes) {
         let e = exp(Lanes(repeating: 0) - x)
@@ -51,8 +52,8 @@ extension Float {
         return exp(x, reference)
     }
 
-    /// log1p(e) = e + e^2 q(e) for e in [0, 1]. Error of it below 1.03 2^-23 (approximation 2^-24.9; the rest is
-    /// rounding). Constants: tools/make_constants.py.
+    /// log1p(e) = e + e^2 q(e) for e in [0, 1]. Error below 1.03 2^-23 (approximation 2^-24.9; the rest is rounding).
+    /// Constants: tools/make_constants.py.
     #if arch(x86_64) && CROSSENTROPY_KERNELS
         @inline(never)  // see fusedAdding
     #else
@@ -73,7 +74,7 @@ extension Float {
 }
 
 extension Double {
-    /// Relative errors below 2^-50, wherever e is not flushed to 0, which is below 2^-1022.
+    /// Relative errors below 2^-50, except where e is flushed to 0, which it is below 2^-1022.
     @inline(__always)
     static func logistic(_ z: Lanes) -> Logistic<Double> {
         let zero = Lanes(repeating: 0)

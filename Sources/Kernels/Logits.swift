@@ -2,7 +2,7 @@ import KernelABI
 
 // Cross-entropy of logits with class indices, row by row: loss = w_y (lse - z_y), gradient w_y (p_c - [c = y]).
 //
-// Rows of at most one block are finished 16 at a time. A longer one makes up a group by itself, and threads may share it.
+// Rows of at most one block are finished 16 at a time. A longer row is a group by itself, and threads may share it.
 
 func logitsGroup<T: Element>(_ group: GroupPointer, _: T.Type) {
     if group.pointee.by_columns != 0 { return logitsColumns(group, T.self) }
@@ -14,8 +14,8 @@ func logitsGroup<T: Element>(_ group: GroupPointer, _: T.Type) {
     if group.pointee.grad != nil { writeBlocks(group, 0, blocks, T.self) }
 }
 
-/// Where the exponentials of a row wait for the factor that makes probabilities of them: in the gradient's memory or, if that
-/// is not like the kernel's own, beside it. `nil`: they are computed again.
+/// The memory that keeps a row's exponentials until the factor that turns them into probabilities is known: the gradient's
+/// memory or, if that differs from the kernel's own type or layout, a buffer. `nil`: the exponentials are computed again.
 @inline(__always)
 private func kept<T: Element>(_ group: GroupPointer, _ row: Int, _ start: Int, _: T.Type) -> UnsafeMutableRawPointer? {
     if group.pointee.grad == nil || group.pointee.mode == CROSSENTROPY_LOG_SOFTMAX { return nil }
@@ -40,10 +40,10 @@ func sumBlocks<T: Element>(_ group: GroupPointer, _ first: Int, _ count: Int, _:
             let x = reader.block(start, size)
             let block: BlockSum<T>
             let upcoming = reader.upcoming(start)
-            // By rows, or by the blocks of the only row.
+            // The lane of a row or, if there is only one row, of a block.
             let lane = group.rows > 1 ? row : i
             if group.pointee.wants_statistics != 0 {
-                let statistics: BlockStatistics
+                let statistics: RowStatisticsPart
                 (block, statistics) = statisticsBlockSum(
                     group, row, x, start, size, best: best, kept: kept(group, row, start, T.self), upcoming)
                 table.set(lane / laneCount, lane % laneCount, to: statistics)
@@ -95,7 +95,8 @@ func writeBlocks<T: Element>(_ group: GroupPointer, _ first: Int, _ count: Int, 
     }
 }
 
-/// The gradient of a row's block: from its exponentials, if they were kept, else anew, relative to the reference.
+/// Writes the gradient of a row's block: from its exponentials if they were kept; otherwise they are computed again,
+/// relative to the reference.
 @inline(never)
 func writeBlock<T: Element>(
     _ group: GroupPointer, _ row: Int, _ block: Int, _ factor: ProbabilityFactor<T>, _ certainty: Certainty<T>,
@@ -140,7 +141,7 @@ private func scale<T: Element>(_ e: UnsafeMutableRawPointer, _ count: Int, _ fac
     }
 }
 
-/// log p_c = (z_c - m) - log1p(rest), both at most 0. Of zeros either may be negative, and the 0 makes them equal.
+/// log p_c = (z_c - m) - log1p(rest), both at most 0. A zero difference may have either sign; adding 0 makes them equal.
 @inline(never)
 @_optimize(size)
 private func logProbabilities<T: Element>(
@@ -189,13 +190,13 @@ func reader<T: Element>(_ group: GroupPointer, _ row: Int, _: T.Type) -> BlockRe
         storage: storage, scratch: group.pointee.scratch, transform: group.pointee.transform)
 }
 
-/// Room for a block less its reference, beside the gathered one.
+/// Scratch block for logits minus the reference's shift, next to the block of gathered logits.
 @inline(__always)
 func shiftBlock(_ group: GroupPointer) -> UnsafeMutableRawPointer {
     group.pointee.scratch + blockSize &* MemoryLayout<Double>.size
 }
 
-/// Room for exponentials that nobody wants.
+/// Scratch block for exponentials whose values are discarded.
 @inline(__always)
 func spareBlock(_ group: GroupPointer) -> UnsafeMutableRawPointer {
     group.pointee.scratch + 2 &* blockSize &* MemoryLayout<Double>.size
@@ -205,7 +206,7 @@ func spareBlock(_ group: GroupPointer) -> UnsafeMutableRawPointer {
 private func writer<T: Element>(_ group: GroupPointer, _ row: Int, _: T.Type) -> BlockWriter<T> {
     let storage = group.grad(T.self)
     var reader = reader(group, row, T.self)
-    if group.pointee.mode != CROSSENTROPY_LOSS { reader.transform.applies = 0 }  // there is no derivative to be made
+    if group.pointee.mode != CROSSENTROPY_LOSS { reader.transform.applies = 0 }  // only a loss has a derivative
     return BlockWriter(
         base: group.pointee.grad + group.gradPlace(row, 0) &* storage.size, stride: Int(group.pointee.grad_stride),
         storage: storage, scratch: group.pointee.scratch + 2 &* blockSize &* MemoryLayout<Double>.size,

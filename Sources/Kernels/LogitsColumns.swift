@@ -1,11 +1,11 @@
 import KernelABI
 import Shims
 
-/// Cross-entropy of up to 16 rows of logits with class indices, class by class, with a row in each lane: for short rows, and
-/// for rows that are neighbours in memory while their classes are not.
+/// Cross-entropy of up to 16 rows of logits with class indices, class by class, with a row in each lane: for short
+/// rows, and for rows that are neighbours in memory while their classes are not.
 ///
-/// The same arithmetic in the same order as row by row, so the same bits: what a row adds up in lane l is added up here by
-/// itself, for every l.
+/// The arithmetic and its order are the same as row by row, and so are the bits: for every l, the numbers that a row
+/// adds up in lane l are added up here in a sum of their own.
 func logitsColumns<T: Element>(_ group: GroupPointer, _: T.Type) {
     let panel = Panel(group, T.self)
     readTargets(group, T.self)
@@ -24,7 +24,7 @@ func logitsColumns<T: Element>(_ group: GroupPointer, _: T.Type) {
         let factor = ProbabilityFactor<T>(group, weights: weights, total: stats.total)
         write(panel, 0, group.classes, factor, Certainty(group))
     } else {
-        // The exponentials of many blocks would not stay near; they are computed again.
+        // The exponentials of many blocks would not stay in the caches, so they are computed again.
         let table = BlockTable(group.pointee.blocks, T.self)
         forEachBlock(group.classes, group.pointee.cancel) { start, count in
             table[start / blockSize] = sum(panel, start, count)
@@ -97,7 +97,7 @@ private func sum<T: Element>(_ panel: Panel<T>, _ start: Int, _ count: Int) -> B
 private func exponentials<T: Element>(_ panel: Panel<T>, _ count: Int, _ m: T.Lanes) -> BlockSums<T> {
     let reference = T.expReference(m)
     let used = count < laneCount ? count : laneCount
-    let longer = count < 2 &* laneCount ? count &- used : laneCount  // lanes of more than one class
+    let longer = count < 2 &* laneCount ? count &- used : laneCount  // lanes with more than one class
     var max = T.splat(-.infinity)
     var top = T.splat(0)
     for c in 0..<used {
@@ -126,7 +126,7 @@ private func exponentials<T: Element>(_ panel: Panel<T>, _ count: Int, _ m: T.La
         panel.laneSum[lane] = sums
         top = T.maximum(top, laneTop)
     }
-    // The first of the largest stays out of the sum: once it has come, nothing equals what is looked for.
+    // The first of the largest exponentials stays out of the sum. From then on `sought` is NaN, which equals nothing.
     var sought = top
     for lane in 0..<longer {
         panel.laneSum[lane] += T.widen(T.zeroing(panel.laneTop[lane], where: panel.laneTop[lane], equals: sought))
@@ -136,7 +136,7 @@ private func exponentials<T: Element>(_ panel: Panel<T>, _ count: Int, _ m: T.La
         panel.laneSum[lane] = T.widen(T.zeroing(panel[lane], where: panel[lane], equals: sought))
         sought = T.removing(sought, where: panel[lane], equals: sought)
     }
-    // The tree of `sum`; what a short block leaves out are zeros.
+    // The tree of additions of `sum`; lanes that a short block does not have would be zeros.
     var half = laneCount / 2
     while half >= 1 {
         for lane in 0..<half where lane &+ half < used { panel.laneSum[lane] += panel.laneSum[lane &+ half] }
@@ -149,7 +149,7 @@ private func exponentials<T: Element>(_ panel: Panel<T>, _ count: Int, _ m: T.La
 struct Panel<T: Element> {
     let group: GroupPointer
     private let columns: UnsafeMutablePointer<T.Lanes>
-    /// Room for 16 vectors each.
+    /// Scratch space of 16 vectors each.
     let laneTop: UnsafeMutablePointer<T.Lanes>
     let laneSum: UnsafeMutablePointer<DoubleLanes>
 
@@ -161,11 +161,11 @@ struct Panel<T: Element> {
         laneSum = UnsafeMutableRawPointer(laneTop + laneCount).assumingMemoryBound(to: DoubleLanes.self)
     }
 
-    /// Asks for a part of what will be read next.
+    /// Prefetches a part of the logits that are read next.
     @inline(__always)
     func prefetch(_ c: Int) { shim_prefetch(group.pointee.upcoming + c &* Int(group.pointee.upcoming_stride)) }
 
-    /// Where short rows are put together, before the sums of lanes are in use or afterwards.
+    /// Scratch space for assembling short rows, before or after the sums of lanes use it.
     private var strip: UnsafeMutableRawPointer { UnsafeMutableRawPointer(laneSum) }
 
     @inline(__always)
@@ -194,7 +194,8 @@ struct Panel<T: Element> {
                 return
             }
             if group.pointee.input_stride == 1 && rowStride == count {
-                // Rows of less than a block to transpose, from where it does no harm to read beyond them.
+                // A row has fewer classes than the 4 that are transposed at a time. It is read from a copy, where
+                // reading beyond the row does no harm.
                 strip.copyMemory(from: input, byteCount: laneCount &* count &* size)
                 transpose(strip, count, laneCount, columns, laneCount, 4, T.self)
                 return
@@ -206,7 +207,7 @@ struct Panel<T: Element> {
                 T.store(storage.load(input, group.inputPlace(row, start &+ c)), columns, c &* laneCount &+ row)
             }
         }
-        // Lanes without a row hold zeros, not what was there before, which might be slow to compute with.
+        // Lanes without a row hold zeros rather than what was in memory before, which might be slow to compute with.
         for row in group.rows..<laneCount {
             for c in 0..<count { T.store(0, columns, c &* laneCount &+ row) }
         }
@@ -227,7 +228,7 @@ struct Panel<T: Element> {
                 return
             }
             if group.pointee.grad_stride == 1 && rowStride == count {
-                // What is written beyond a row, the next one overwrites.
+                // Numbers written beyond a row's end are overwritten by the next row.
                 transpose(columns, laneCount, 4, strip, count, laneCount, T.self)
                 grad.copyMemory(from: strip, byteCount: laneCount &* count &* size)
                 return

@@ -1,24 +1,24 @@
 import KernelABI
 import Shims
 
-// The divergence of f32 logits from f32 logits, and its gradient p - q: the same sum as in Divergence.swift, with exponentials in
-// f32 and all else in f64.
+// The divergence of f32 logits from f32 logits, and its gradient p - q: the same sum as in Divergence.swift, with
+// exponentials in f32 and all else in f64.
 //
-// Error, in units of u = 2^-24: of p and q 3, of which 2 are the exponential's; of d 1, as it is computed in f64 and kept in f32. A
-// term (q d - q) + p is off by 3 (q + p) + q |d| + q |d| + q |d - 1| and 1 of itself: for |d| >= 3/2 less than 13 u of it, 7.8e-7. One
-// of q phi(-d), with the series in f32, is off by less than 10 u.
+// Error, in units of u = 2^-24: 3 of p and of q, of which 2 are the exponential's; 1 of d, which is computed in f64 and
+// kept in f32. A term (q d - q) + p has an error of 3 (q + p) + q |d| + q |d| + q |d - 1| and 1 of itself: for
+// |d| >= 3/2 less than 13 u of the term, 7.8e-7. A term q phi(-d), with the series in f32, has an error of less than 10 u.
 //
-// The normalizers are each off by up to 3 u, which all d have in common. That adds (6 u)^2 / 2 = 6.4e-14 to the sum at most:
-// not to be seen in divergences above `leastSingleDivergence`, and all there is where the distributions are the same.
+// The normalizers each have an error of up to 3 u, which all d have in common. That adds at most (6 u)^2 / 2 = 6.4e-14 to the
+// sum: negligible in divergences above `leastSingleDivergence`, and the whole error where the distributions are the same.
 
 typealias Singles = SIMD16<Float>
 
-/// Where a row's f32 logits are, side by side, and what its exponentials mean.
+/// A row's f32 logits, side by side, their exponentials, and the numbers that turn these into probabilities.
 private struct SingleLogits {
     let x: UnsafeRawPointer
     let e: UnsafeMutableRawPointer
     let max: Double
-    /// Makes probabilities of the exponentials; NaN for NaN or +infinity in the row, or nothing but -infinity.
+    /// Turns exponentials into probabilities; NaN if the row has NaN or +infinity, or nothing but -infinity.
     let factor: Double
     let logTotal: Double
 
@@ -46,7 +46,7 @@ private struct SingleLogits {
             var counts = Singles(repeating: 0)
             forEachVector(count) { i in
                 let x = Float.loadLanes(logits, start &+ i)
-                // The next row may come meanwhile, if it is the next in memory.
+                // Prefetches the next row, if that is the next in memory.
                 shim_prefetch(logits + (classes &+ start &+ i) &* MemoryLayout<Float>.size)
                 addExponentials(x, m, reference, exponentials, start &+ i, &sums, &counts)
             } tail: { i, n in
@@ -66,8 +66,8 @@ private struct SingleLogits {
         logTotal = log1p(DoubleLanes(repeating: rest))[0]
     }
 
-    /// 1 / (unit (1 + rest)); less where the largest one's exponential, as f32 has it, would come to more than 1. Where others add
-    /// more than the error of an exponential, it cannot.
+    /// 1 / (unit (1 + rest)); less where the product with the largest logit's f32 exponential would exceed 1. It cannot
+    /// where `rest` is more than the error of an exponential.
     private static func factor(_ m: Float, _ reference: ExpReference<Float>, _ unit: Double, _ rest: Double) -> Double {
         let factor = 1 / (unit * (1 + rest))
         if rest > 0x1p-22 { return factor }
@@ -76,12 +76,12 @@ private struct SingleLogits {
     }
 }
 
-/// By a power of two, exactly.
+/// Multiplies by a power of two, which is exact.
 private func scale(_ x: UnsafeMutableRawPointer, _ count: Int, by factor: Float) {
     for i in 0..<count { Float.store(Float.load(UnsafeRawPointer(x), i) * factor, x, i) }
 }
 
-/// Of all but the largest; of those, how many there are.
+/// Adds the exponentials of all logits but the largest, and counts how many logits are the largest.
 @inline(__always)
 private func addExponentials(
     _ x: Singles, _ m: Float, _ reference: ExpReference<Float>, _ place: UnsafeMutableRawPointer, _ i: Int,
@@ -95,13 +95,14 @@ private func addExponentials(
     maxima += zero.replacing(with: Singles(repeating: 1), where: isLargest)
 }
 
-/// The divergence of a row; +infinity also where f32 cannot hold how far logits are apart.
+/// The divergence of a row; +infinity also where f32 cannot hold the difference of two logits.
 func logitsDivergence(_ pair: PairPointer) -> Double {
     let classes = pair.classes
     let prediction = SingleLogits(pair.prediction, classes)
     let target = SingleLogits(pair.target, classes)
     if !(prediction.factor == prediction.factor && target.factor == target.factor) { return .nan }
-    // Makes log q - log p of the difference of the logits, or of what they are below their largest ones.
+    // Added to a difference of logits, `shift` gives log q - log p. Added to a difference of logits that are counted
+    // from their row's largest, `totals` does.
     let totals = prediction.logTotal - target.logTotal
     let shift = (prediction.max - target.max) + totals
     let isNear = prediction.max.magnitude < Float.nearest && target.max.magnitude < Float.nearest
@@ -111,7 +112,7 @@ func logitsDivergence(_ pair: PairPointer) -> Double {
     var total = 0.0
     forEachBlock(classes, pair.pointee.cancel) { start, count in
         let bytes = start &* MemoryLayout<Float>.size
-        // In loops of their own, or else the compiler takes vectors apart.
+        // Each case has a loop of its own, because in one loop the compiler splits vectors into lanes.
         if isNear {
             subtract(target.x + bytes, prediction.x + bytes, count, shift, to: differences + bytes)
         } else {
@@ -126,7 +127,7 @@ func logitsDivergence(_ pair: PairPointer) -> Double {
     return total
 }
 
-/// Its gradient in f32, side by side; it may take the place of the logits, which are no longer needed.
+/// The gradient of that divergence in f32, side by side; it may overwrite the logits, which are no longer needed.
 func logitsDivergenceGradient(_ pair: PairPointer) {
     let scale = pair.pointee.grad_scale
     forEachBlock(pair.classes, pair.pointee.cancel) { start, count in
@@ -138,8 +139,9 @@ func logitsDivergenceGradient(_ pair: PairPointer) {
 }
 
 extension Float {
-    /// Largest logits below this lose at most 2^-37 in each step of (t - z) + shift, 1.5e-11 in all. That changes a divergence D
-    /// by sqrt(2 D) of it at most: 2e-8 of `leastSingleDivergence`. Larger ones would cancel, and take the other way.
+    /// Where the largest logits are below this, each step of (t - z) + shift loses at most 2^-37, 1.5e-11 in all. That
+    /// changes a divergence D by at most sqrt(2 D) times as much: 2e-8 of `leastSingleDivergence`. Larger logits would
+    /// cancel, and take the other loop.
     fileprivate static var nearest: Double { 0x1p17 }
 }
 
@@ -158,8 +160,8 @@ private func subtract(
     }
 }
 
-/// d of logits of any size: where q is not 0, what t is below its largest one is exact, and the rounding of what z is below its own
-/// is 2^-53 of -log p.
+/// d for logits of any size. Where q is not 0, the distance of t from the largest t is exact, and the rounding of the
+/// distance of z from the largest z is 2^-53 of -log p.
 @inline(never)
 @_optimize(size)
 private func subtract(
@@ -180,7 +182,7 @@ private func subtract(
     }
 }
 
-/// Turns the differences of whole vectors of classes into terms.
+/// Turns the differences of a block, in whole vectors of classes, into terms.
 @inline(never)
 private func makeTerms(
     _ differences: UnsafeMutableRawPointer, _ ez: UnsafeMutableRawPointer, _ pFactor: Double,
@@ -230,7 +232,7 @@ private func phi(minus d: Singles) -> Singles {
     return s * d * d
 }
 
-/// p - q, scaled.
+/// Writes p - q, scaled.
 @inline(never)
 private func writeDifferences(
     _ ez: UnsafeMutableRawPointer, _ pFactor: Double, _ et: UnsafeMutableRawPointer, _ qFactor: Double, _ count: Int,

@@ -71,7 +71,7 @@ private func focalSums<T: Element>(_ row: crossentropy_row, _ stats: LogSumExp, 
     return (losses.value, slopes.value)
 }
 
-/// Turns the staged target mass a_c of a block into a_c b_c. The sums of a_c f_c and a_c b_c, lane by lane.
+/// Turns the staged target mass a_c of a block into a_c b_c. Returns the sums of a_c f_c and of a_c b_c, lane by lane.
 @inline(never)
 @_optimize(size)
 private func stageSlopes<T: Element>(
@@ -83,7 +83,7 @@ private func stageSlopes<T: Element>(
     var slopes = zero
     var i = 0
     while i < count {
-        // Lanes beyond the end have no target mass.
+        // Lanes beyond the end have target mass 0.
         let isWhole = i &+ laneCount <= count
         let z = T.widen(isWhole ? T.loadLanes(x, i) : T.loadTail(x, i, count &- i, filler: 0))
         let a = loadMass(mass, i)
@@ -98,7 +98,7 @@ private func stageSlopes<T: Element>(
     return (losses, slopes)
 }
 
-/// Any finite reference will do where there is nothing but -infinity.
+/// `max`, or 0 for a block of nothing but -infinity, where any finite reference will do.
 @inline(__always)
 private func finite(_ max: Double) -> Double { max.magnitude < .infinity ? max : 0 }
 
@@ -111,8 +111,8 @@ private func addDistance(
     distances += (a * (DoubleLanes(repeating: top) - x)).replacing(with: zero, where: a .== zero)
 }
 
-/// Gradient `grad_scale ((A + z) p_c - a_c)` for every class, A = sum a_c and z what the z-loss adds; with terms, a_c b_c instead of
-/// a_c.
+/// Writes the gradient `grad_scale ((A + z) p_c - a_c)` of every class, where A = sum a_c and z is the z-loss's part;
+/// with terms, a_c b_c takes the place of a_c.
 @inline(__always)
 private func writeDifferences<T: Element>(
     _ row: crossentropy_row, _ stats: LogSumExp, _ slopes: Double, _ zScale: Double, _ writer: BlockWriter<T>
@@ -121,7 +121,7 @@ private func writeDifferences<T: Element>(
     let max = T(stats.max[0])
     let rest = stats.rest[0]
     let reference = T.expReference(T.splat(max))
-    // Masses may be so small that the factor would have lost digits.
+    // Masses may be so small that the factor would lose digits.
     let lift = (row.grad_scale * totalMass).magnitude < 0x1p-900 ? 0x1p200 : 1
     let scale = row.grad_scale * lift
     let rowPower = row.grad_power / lift
@@ -136,14 +136,14 @@ private func writeDifferences<T: Element>(
     var largestIsWritten = false
     forEachBlock(row.count, row.cancel) { start, count in
         let block = reader.block(start, count)
-        if row.count > blockSize {  // else they are still there
+        if row.count > blockSize {  // the mass of a single block is still staged
             stageMass(row, start, count, into: mass)
             if row.terms.isFocal { _ = stageSlopes(row, stats, block, count, T.self) }
         }
         let x = shifted(block, count, by: T.get(0, of: reference.shift), reader.scratch)
         let g = writer.block(start)
         // The largest element's probability is close to 1 in a confident row, so its difference is written as
-        // (A - a_k) + z - (A + z) rest / (1 + rest) there. Looked for now, because g may be x.
+        // (A - a_k) + z - (A + z) rest / (1 + rest) there. The class k is searched for first, because g may overwrite x.
         let largest =
             largestIsWritten || rest >= 1 || max == -.infinity
             ? nil : firstIndex(of: max - T.get(0, of: reference.shift), x, count)

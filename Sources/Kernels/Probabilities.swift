@@ -1,7 +1,7 @@
 import KernelABI
 
 // Cross-entropy of a row that already holds probabilities, loss = -sum a_c log(p_c), or their logarithms,
-// loss = -sum a_c x_c. Only classes with target mass are looked at.
+// loss = -sum a_c x_c. Only classes with target mass are read.
 
 @_optimize(size)
 func probsIndex<T: Element>(_ row: crossentropy_row, _: T.Type) -> Double {

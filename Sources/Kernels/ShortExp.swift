@@ -1,13 +1,13 @@
 import Shims
 
-/// What the exponentials of eight rows are relative to: 2^32 exp(z - m) is 2^(n - n_m + 32) f, with exp(z) = 2^n f and
-/// exp(m) = 2^(n_m) f_m as in Exp.swift, times a factor 1 / f_m that waits until the sum is complete.
+/// The reference of the exponentials of eight rows: 2^32 exp(z - m) is 2^(n - n_m + 32) f, with exp(z) = 2^n f and
+/// exp(m) = 2^(n_m) f_m as in Exp.swift, times 1 / f_m, a factor that is applied to the complete sum.
 struct ShortReference {
-    /// The largest logits, or 0 where these were subtracted first (see `moveLargest`).
+    /// The largest logits, or 0 where these were first subtracted from all logits (see `moveLargest`).
     let m: Eight
     private let u: Eight
     let origin: EightBits
-    /// Below, exponentials are 0: exp(z - m) < 2^-158.
+    /// Below this, exponentials are 0: exp(z - m) < 2^-158.
     let cutoff: Eight
 
     private static var magic: Eight { Eight(repeating: 0x1.8p23) }
@@ -43,7 +43,7 @@ func shortExp(_ z: Eight, _ origin: EightBits) -> Eight {
     return shortExp(u, r, origin)
 }
 
-/// The same from z log2(e) + 1.5 2^23 and z - n ln2.
+/// The same exponential, from u = z log2(e) + 1.5 2^23 and r = z - n ln2.
 @inline(__always)
 func shortExp(_ u: Eight, _ r: Eight, _ origin: EightBits) -> Eight {
     let square = r * r
@@ -51,18 +51,19 @@ func shortExp(_ u: Eight, _ r: Eight, _ origin: EightBits) -> Eight {
     let middle = Eight(repeating: 0x1.5554dcp-3).fusedAdding(Eight(repeating: 0x1.555518p-5), r)
     let low = Eight(repeating: 1).fusedAdding(Eight(repeating: 0.5), r)
     let p = low.fusedAdding(middle.fusedAdding(high, square), square)
-    // 2^n (1 + r p): the power of two is exact in both places, and off the longest chain.
+    // 2^n (1 + r p): the power of two is exact in both places, and off the critical path.
     let scale = eight((unsafeBitCast(u, to: EightBits.self) &- origin) &<< 23)
     return scale.fusedAdding(p, scale * r)
 }
 
-/// The sums of the exponentials of eight rows but for the largest of each, times 2^-896, of the even and the odd lanes: class by class
-/// in f64, which adds nothing to the error of the exponentials.
+/// The sums of the exponentials of eight rows without the largest of each row, times 2^-896, of the even and of the odd
+/// lanes. They are added class by class in f64, which adds nothing to the error of the exponentials.
 ///
 /// - Parameters:
 ///   - panel: The logits, `step` vectors from class to class; with `keeps` they are replaced by their exponentials.
-///   - first: 0; or 1 where the largest has been left out already, which comes to the same, as exponentials never fall.
-///   - upcoming: What will be read next.
+///   - first: 0; or 1 where the largest logit is already left out, which gives the same sum because the computed
+///     exponential is monotonic.
+///   - upcoming: The logits that are read next, to be prefetched.
 @_transparent
 func sumExponentials(
     _ panel: UnsafeMutablePointer<Eight>, _ step: Int, from first: Int, _ classes: Int, _ reference: ShortReference,
@@ -76,7 +77,7 @@ func sumExponentials(
     var c = first
     while c &+ 2 <= classes {
         shim_prefetch(upcoming + c &* 32)
-        // Two at a time, side by side. A NaN stays.
+        // Two classes at a time, whose instructions are independent. A NaN stays.
         let z0 = shim_max(panel[c &* step], cutoff)
         let z1 = shim_max(panel[(c &+ 1) &* step], cutoff)
         let magic = Eight(repeating: 0x1.8p23)
@@ -113,7 +114,7 @@ func sumExponentials(
     return (evenSum, oddSum)
 }
 
-/// 2^864 exp(-r), |r| <= ln2 / 2, error below 2^-36: what turns sums of exponentials into those of exp(z - m).
+/// 2^864 exp(-r), |r| <= ln2 / 2, error below 2^-36. Turns sums of exponentials into sums of exp(z - m).
 @_transparent
 func unitOfSum(_ r: DoubleLanes) -> DoubleLanes {
     let one = 0x1p864
@@ -131,7 +132,7 @@ func unitOfSum(_ r: DoubleLanes) -> DoubleLanes {
 @_transparent
 func lossOfDistance(_ rest: DoubleLanes, _ distance: DoubleLanes) -> DoubleLanes {
     let one = DoubleLanes(repeating: 1)
-    // 1 + rest = 2^k (1 + f), f in [-0.29, 0.41], of which the subtraction of 1 takes nothing.
+    // 1 + rest = 2^k (1 + f), f in [-0.29, 0.41]; the subtraction of 1 loses nothing.
     let exponent =
         (bits(rest + one) &- DoubleBits(repeating: 0x3FE6_A09E_667F_3BCD))
         & DoubleBits(repeating: 0xFFF0_0000_0000_0000)
@@ -155,7 +156,7 @@ func lossOfDistance(_ rest: DoubleLanes, _ distance: DoubleLanes) -> DoubleLanes
     return shim_nan_unless_doubles_below(loss, rest, 0x1p64)
 }
 
-/// To 29 bits, of which many fit into the exact sums without a carry (see `sumExactly`).
+/// Rounded to 29 bits: many such numbers fit into the exact sums without a carry (see `sumExactly`).
 @_transparent
 func roundedLoss(_ x: DoubleLanes) -> DoubleLanes {
     doubles((bits(x) &+ DoubleBits(repeating: 0x80_0000)) & DoubleBits(repeating: ~0xFF_FFFF))

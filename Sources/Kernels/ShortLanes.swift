@@ -1,7 +1,7 @@
 import Shims
 
-// Short rows are computed eight side by side. Of every vector of theirs the even lanes hold rows 0 to 3 and the odd lanes rows 4 to 7,
-// so that the doubles of the even lanes and then those of the odd lanes are the rows in their order.
+// Short rows are computed eight side by side. In every vector the even lanes hold rows 0 to 3 and the odd lanes rows 4
+// to 7, so that the doubles of the even lanes, followed by those of the odd lanes, are in the order of the rows.
 
 typealias Eight = SIMD8<Float>
 typealias EightBits = SIMD8<UInt32>
@@ -16,8 +16,8 @@ typealias DoubleBits = SIMD16<UInt64>
 @inline(__always) func doubles(_ x: DoubleBits) -> DoubleLanes { unsafeBitCast(x, to: DoubleLanes.self) }
 @inline(__always) func bits(_ x: DoubleLanes) -> DoubleBits { unsafeBitCast(x, to: DoubleBits.self) }
 
-// The bits of an f32 that is not negative, moved to where an f64 has its exponent, are those of x 2^-896: no conversion is as
-// cheap. Of a NaN they are a number above 2^-768.
+// The bits of a nonnegative f32, moved to the place of an f64's exponent, are those of x 2^-896; no conversion
+// instruction is as cheap. A NaN becomes a number above 2^-768.
 
 /// x 2^-896 of the even lanes, for x >= 0.
 @inline(__always) func even(_ x: Eight) -> Four { doubles((wide(x) &<< 32) &>> 3) }
@@ -64,7 +64,7 @@ func doubleLanes(_ x: UnsafePointer<Double>) -> DoubleLanes {
     UnsafeRawPointer(x).loadUnaligned(as: DoubleLanes.self)
 }
 
-/// One number of each of eight rows.
+/// Loads one number of each of eight rows.
 @inline(__always)
 func gather(_ x: UnsafePointer<Float>, _ place: UnsafePointer<Int>) -> Eight {
     let x = UnsafeRawPointer(x)
@@ -72,14 +72,14 @@ func gather(_ x: UnsafePointer<Float>, _ place: UnsafePointer<Int>) -> Eight {
     return Eight(row(0), row(4), row(1), row(5), row(2), row(6), row(3), row(7))
 }
 
-/// Eight neighbouring numbers of memory to and from the order of the lanes.
+/// Permutes eight consecutive numbers from the order of rows to the order of lanes, and back.
 @inline(__always) func lanesOfRows(_ x: Eight) -> Eight { Eight(x[0], x[4], x[1], x[5], x[2], x[6], x[3], x[7]) }
 @inline(__always) func rowsOfLanes(_ x: Eight) -> Eight { Eight(x[0], x[2], x[4], x[6], x[1], x[3], x[5], x[7]) }
 
-/// Four classes of eight rows whose classes are neighbours.
+/// Loads four classes of eight rows whose classes are neighbours.
 @inline(__always)
 func fourClasses(_ x: UnsafePointer<Float>, _ rowStride: Int) -> (Eight, Eight, Eight, Eight) {
-    // Lanes of 64 bits keep the compiler from seeing through both steps of the transposition, and making more of it.
+    // Lanes of 64 bits keep the compiler from merging both steps of the transposition into more instructions.
     @inline(__always) func rows(_ a: Int, _ b: Int) -> Eight {
         eight(
             FourBits(
@@ -90,7 +90,7 @@ func fourClasses(_ x: UnsafePointer<Float>, _ rowStride: Int) -> (Eight, Eight, 
     return transposed(rows(0, 2), rows(4, 6), rows(1, 3), rows(5, 7))
 }
 
-/// The other way.
+/// Stores four classes of eight rows: the inverse of `fourClasses`.
 @inline(__always)
 func storeFourClasses(
     _ a: Eight, _ b: Eight, _ c: Eight, _ d: Eight, _ g: UnsafeMutablePointer<Float>, _ rowStride: Int
@@ -106,7 +106,7 @@ func storeFourClasses(
     put(s, 5, 7)
 }
 
-/// Both halves, as matrices of 4 by 4.
+/// Transposes both halves, as matrices of 4 by 4.
 @inline(__always)
 private func transposed(_ a: Eight, _ b: Eight, _ c: Eight, _ d: Eight) -> (Eight, Eight, Eight, Eight) {
     let t0 = wide(Eight(a[0], b[0], a[1], b[1], a[4], b[4], a[5], b[5]))

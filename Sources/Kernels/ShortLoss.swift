@@ -1,7 +1,7 @@
 import KernelABI
 import Shims
 
-/// The losses of `groups` times eight rows, an even number, and what their gradients need.
+/// Computes the losses of `groups` times eight rows, and the numbers that their gradients need; `groups` is even.
 /// - Parameter first: The tile's first row, counted from the kernel's.
 /// - Returns: Whether any row needs `settle`.
 @inline(__always)
@@ -65,9 +65,10 @@ private func finish(_ rows: ShortRows, _ tile: ShortTile, _ first: Int, _ groups
                     if rows.pointee.smoothing != 0 {
                         tile.offset[j] = Eight(repeating: 0) - scale * Eight(repeating: Float(rows.pointee.spread))
                         tile.targetScale[j] = scale * Eight(repeating: Float(rows.pointee.keep))
-                        tile.gap[j] = Eight(repeating: 1)  // no class has a way of its own
+                        tile.gap[j] = Eight(repeating: 1)  // so that no class is computed separately
                     }
-                    // Not a number; or another class than the label's is nearly certain; or the label's is all but that.
+                    // `rest` is not a number; or a class other than the label's is nearly certain; or `rest` is near
+                    // the lower end of f32.
                     let isCertain = (rest .< Eight(repeating: 0x1p-21)) .& (tile.gap[j] .!= Eight(repeating: 0))
                     let isUsual = (rest .< Eight(repeating: 0x1p64)) .& (rest .>= Eight(repeating: 0x1p-100))
                     if isAnySet(.!isUsual .| isCertain) { isRare = true }
@@ -86,12 +87,12 @@ private func finish(_ rows: ShortRows, _ tile: ShortTile, _ first: Int, _ groups
 }
 
 extension crossentropy_short_rows {
-    /// Whether the scales of sixteen rows' gradients are so far from the ends of f32 that products with them are, too.
+    /// Whether the gradients' scales of sixteen rows, and products with them, are far from the ends of f32.
     @inline(__always)
     func hasUsualScales(_ first: Int) -> Bool {
         if let scales = grad_scale {
             let magnitude = bits(doubleLanes(scales + first)) & DoubleBits(repeating: 0x7FFF_FFFF_FFFF_FFFF)
-            // 2^-60 to 2^60, or 0: the sign bit of the differences.
+            // The sign bit of one difference is set unless the magnitude is from 2^-60 to 2^60. 0 is usual, too.
             let (least, most) = (Double(0x1p-60).bitPattern, Double(0x1p60).bitPattern)
             let outside =
                 ((magnitude &- DoubleBits(repeating: least)) | (DoubleBits(repeating: most) &- magnitude))
@@ -106,12 +107,12 @@ extension crossentropy_short_rows {
     }
 }
 
-/// A scale as a number that f32 multiplies without harm, and two powers of two that f32 holds.
+/// Splits a scale into a number that f32 can multiply without overflow or underflow, and two powers of two that f32 holds.
 func splitScale(_ scale: Double) -> (Double, Float, Float) {
     let magnitude = scale.magnitude
     let isUsual = magnitude == 0 || (magnitude >= 0x1p-60 && magnitude <= 0x1p60)
     if isUsual || !(magnitude < .infinity) { return (scale, 1, 1) }
-    // Gradients are 0 below, and infinite above but for probabilities that are.
+    // Below 2^-300 gradients are 0. Above 2^300 they are infinite, except where the probability is 0.
     if magnitude < 0x1p-300 { return (0, 1, 1) }
     let sign = scale < 0 ? -1.0 : 1.0
     if magnitude > 0x1p300 { return (sign * 0x1p60, 0x1p120, 0x1p120) }
@@ -130,7 +131,7 @@ func splitScale(_ scale: Double) -> (Double, Float, Float) {
     return (sign * rest, power(first), power(second))
 }
 
-/// Scales near the ends of f32, of sixteen rows.
+/// Splits the scales of sixteen rows of which some are near the ends of f32.
 @inline(never)
 @_optimize(size)
 private func splitScales(_ rows: ShortRows, _ tile: ShortTile, _ first: Int, _ i: Int) {
@@ -153,7 +154,7 @@ private func splitScales(_ rows: ShortRows, _ tile: ShortTile, _ first: Int, _ i
     }
 }
 
-/// Of sixteen rows, with focal weighting, a polynomial term, or a z-loss: see Terms.swift.
+/// Finishes sixteen rows with focal weighting, a polynomial term, or a z-loss: see Terms.swift.
 @inline(never)
 @_optimize(size)
 private func finishTerms(_ rows: ShortRows, _ tile: ShortTile, _ first: Int, _ i: Int) {
@@ -177,7 +178,7 @@ private func finishTerms(_ rows: ShortRows, _ tile: ShortTile, _ first: Int, _ i
     let (f, b) = focal(terms, minusLogP: indexLoss(stats, target), p: p, other: other)
     let (zLoss, zScale) = stats.zLoss(terms.z_loss)
     let lossScale = perRow(rows.pointee.loss_scale, 1)
-    // A class weight of 0 makes the term 0, also where f is infinite.
+    // A class weight of 0 makes the term 0, even where f is infinite.
     let ofLabel = (lossScale * f).replacing(with: zero, where: lossScale .== zero)
     let isUndefined = stats.isUndefined .| .!(stats.rest .< DoubleLanes(repeating: 0x1p64))
     let loss = (ofLabel + perRow(rows.pointee.sample_weight, 1) * zLoss)
@@ -208,11 +209,12 @@ private func finishTerms(_ rows: ShortRows, _ tile: ShortTile, _ first: Int, _ i
     }
 }
 
-/// Brings eight rows' exponentials and factors into a state in which every product is the gradient: rows that are not counted, whatever
-/// they hold; rows that are NaN; a class that is nearly certain, whose product could be above its scale; and powers of two.
+/// Changes the exponentials and factors of eight rows so that every product is the gradient, in the cases that the fast
+/// path leaves out: rows that are not counted, whatever they hold; rows that are NaN; a class that is nearly certain,
+/// whose product could be above its scale; and powers of two.
 /// - Parameters:
 ///   - first: The tile's first row, counted from the kernel's.
-///   - labels: Of the eight rows.
+///   - labels: The labels of the eight rows.
 @inline(never)
 @_optimize(size)
 func settle(
@@ -249,7 +251,7 @@ func settle(
     }
     tile.factor[i] = others
     if !hasTerms {
-        // Where `rest` is hardly a number of f32.
+        // Computed in f64 where `rest` is near the lower end of f32.
         let unit = unitOfSum(doubleLanes(tile.remainder + i / 2 * 16))
         for row in 0..<8 where tile.rest[i][row % 4 * 2 + row / 4] < 0x1p-100 {
             let (lane, rest) = (row % 4 * 2 + row / 4, tile.sum[8 * i + row] * unit[i % 2 * 8 + row])
@@ -261,7 +263,7 @@ func settle(
     tile.offset[i].replace(with: nan, where: isUndefined)
     if !hasPowers { return }
 
-    // The label's gradient now, as its scale may be beyond f32, or not that of the other classes.
+    // The label's gradient is computed here, because its scale may be outside of f32, or not that of the other classes.
     let numbers = UnsafeMutableRawPointer(panel).assumingMemoryBound(to: Float.self)
     for row in 0..<8 {
         let lane = row % 4 * 2 + row / 4

@@ -1,13 +1,14 @@
 import KernelABI
 import Shims
 
-// Cross-entropy of rows of up to 128 logits with labels. Eight rows stand side by side in f32, class by class; what there is one of per
-// row is computed for sixteen rows in f64. The steps follow each other tile by tile, so that each is a short loop whose numbers
-// stay in registers, and what is between them in the nearest cache:
+// Cross-entropy of rows of up to 128 logits with labels. Eight rows are computed side by side in f32, class by class;
+// numbers of which a row has only one are computed for sixteen rows in f64. A tile of rows takes one step after the
+// other, so that each step is a short loop whose numbers stay in registers, and the numbers between the steps stay in
+// the nearest cache:
 //
 //     largest logit -> sum of exponentials -> loss, factor of the gradient -> gradient
 //
-// Whatever the layout, a row goes through the same operations, so the bits are the same.
+// In every layout a row goes through the same operations, so the bits are the same.
 
 func shortRows(_ rows: ShortRows) {
     let call = rows.pointee
@@ -38,23 +39,23 @@ func shortRows(_ rows: ShortRows) {
     if done < Int(call.rows) { copiedRows(rows, from: done) }
 }
 
-/// Where some rows are whose classes are neighbours.
+/// The memory of some rows whose classes are neighbours.
 struct ShortPlace {
     var input: UnsafePointer<Float>
     var inputRowStride: Int
     var grad: UnsafeMutablePointer<Float>?
     var gradRowStride: Int
-    /// With those that were added.
+    /// Includes classes that were added as padding.
     var classes: Int
     var label: UnsafePointer<Int64>
 }
 
 /// - Parameters:
-///   - first: The first of the rows, counted from the kernel's; where they are is said by `place`.
+///   - first: The first of the rows, counted from the kernel's; `place` says where they are in memory.
 ///   - count: A multiple of 16.
 func rowsOfNeighbours(_ rows: ShortRows, _ first: Int, _ count: Int, _ place: ShortPlace) {
     #if arch(x86_64) && CROSSENTROPY_KERNELS
-        // Small rather than fast.
+        // The baseline module is kept small rather than fast.
         neighbours(rows, first, count, place, hasGrad: place.grad != nil || rows.pointee.smoothing != 0)
     #else
         if place.grad == nil && rows.pointee.smoothing == 0 {
@@ -75,7 +76,8 @@ private func gradientsOfNeighbours(_ rows: ShortRows, _ first: Int, _ count: Int
     neighbours(rows, first, count, place, hasGrad: true)
 }
 
-/// - Parameter hasGrad: Exponentials are kept in any case where labels are smoothed, so that distances are added up in the same order.
+/// - Parameter hasGrad: Also set for smoothed labels without a gradient: the exponentials are kept, so that distances
+///   are added up in the same order.
 @inline(__always)
 private func neighbours(_ rows: ShortRows, _ first: Int, _ count: Int, _ place: ShortPlace, hasGrad: Bool) {
     let classes = place.classes
@@ -123,7 +125,7 @@ private func neighbours(_ rows: ShortRows, _ first: Int, _ count: Int, _ place: 
             for i in 0..<groups {
                 writeGradients(tile, i, panel + i &* classes, classes, grad + 8 &* i &* apart, apart)
             }
-            // Afterwards, as what was just written is not read at once.
+            // In a loop of its own, so that numbers are not read right after they are written.
             let shift = SIMD4<Int64>(0, 1, 2, 3) &* SIMD4(repeating: Int64(apart &- stride))
             for i in 0..<groups {
                 writeTargetGradients(tile, i, grad + 8 &* i &* apart, shift, 4 &* (apart &- stride))
@@ -133,7 +135,7 @@ private func neighbours(_ rows: ShortRows, _ first: Int, _ count: Int, _ place: 
     }
 }
 
-/// Copies the logits of eight rows class by class. Returns the largest ones; NaNs are passed over.
+/// Copies the logits of eight rows class by class. Returns the largest ones; NaNs are skipped.
 @_transparent
 private func copy(
     _ x: UnsafePointer<Float>, _ stride: Int, _ classes: Int, _ panel: UnsafeMutablePointer<Eight>
@@ -147,21 +149,22 @@ private func copy(
         panel[c &+ 2] = r
         panel[c &+ 3] = s
         m = shim_max(shim_max(shim_max(shim_max(m, p), q), r), s)
-        // The last four overlap the ones before where they do not come out even.
+        // Where the classes are no multiple of 4, the last four overlap the ones before.
         if c == classes &- 4 { break }
         c = c &+ 8 > classes ? classes &- 4 : c &+ 4
     }
     return m
 }
 
-/// The same, but what is not the largest so far, class by class from the second on: so the largest of all is not stored.
+/// As `copy`, but from the second class on it stores the smaller one of the logit and the largest so far. So the
+/// largest of all is not stored.
 @_transparent
 private func copyButLargest(
     _ x: UnsafePointer<Float>, _ stride: Int, _ classes: Int, _ panel: UnsafeMutablePointer<Eight>
 ) -> Eight {
     var place = panel + 1
     let (first, second, third, fourth) = fourClasses(x, stride)
-    var m = first  // if it is NaN it remains
+    var m = first  // a NaN in the first class remains
     @inline(__always) func put(_ x: Eight) {
         place.pointee = shim_min(m, x)
         m = shim_max(m, x)
@@ -205,9 +208,10 @@ private func writeGradients(
     }
 }
 
-/// Those of the labels' classes, scale (p - 1), in place of scale p.
+/// Replaces scale p by scale (p - 1) in the gradients of the labels' classes.
 /// - Parameters:
-///   - shift: What rows of the gradient lie farther apart than those of the input, of four rows; `next`: of the next four, beyond.
+///   - shift: By how much the gradient's rows are farther from the first one than the input's rows, for four rows;
+///     `next`: by how much more for the next four.
 @_transparent
 private func writeTargetGradients(
     _ tile: ShortTile, _ i: Int, _ grad: UnsafeMutablePointer<Float>, _ shift: SIMD4<Int64>, _ next: Int
@@ -231,9 +235,9 @@ private func writeTargetGradients(
 }
 
 extension crossentropy_short_rows {
-    /// Whether the loss has more to it than -log p.
+    /// Whether the loss has terms beside -log p.
     @inline(__always) var hasTerms: Bool { terms.isFocal || terms.z_loss != 0 }
 
-    /// Two classes without terms are computed in a way of their own.
+    /// Two classes without terms are computed by ShortTwo.swift.
     @inline(__always) var hasOneExponential: Bool { classes == 2 && !hasTerms }
 }

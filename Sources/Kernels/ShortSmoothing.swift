@@ -1,19 +1,19 @@
 import KernelABI
 import Shims
 
-// Smoothed labels: of a row's target mass (1 - e) is the label's, and e / C each class's. So
+// Smoothed labels: 1 - e of a row's target mass is the label's, and e / C is each class's. So
 //
 //     loss = (1 - e) (m - z_y) + e / C sum of (m - z_c) + log1p(rest)
 //
-// and gradients are p - e / C, at the label 1 - e less.
+// and the gradient is p - e / C, and 1 - e less at the label.
 
 extension crossentropy_short_rows {
-    /// The label's own mass, and each class's.
+    /// The mass of the label alone, and the mass of each class.
     @inline(__always) var keep: Double { 1 - smoothing }
     @inline(__always) var spread: Double { smoothing / Double(classes) }
 }
 
-/// The sums of m - z of eight rows.
+/// Sums m - z over the classes of eight rows.
 @inline(never)
 func sumDistances(_ tile: ShortTile, _ i: Int, _ panel: UnsafePointer<Eight>, _ step: Int, _ classes: Int) {
     let m = tile.m[i]
@@ -27,26 +27,26 @@ func sumDistances(_ tile: ShortTile, _ i: Int, _ panel: UnsafePointer<Eight>, _ 
     tile.distances.set(i, evenSum, oddSum)
 }
 
-/// The distances of sixteen rows that their losses are made of.
+/// The distances from which the losses of sixteen rows are computed.
 /// - Parameter first: The tile's first row, counted from the kernel's.
 @inline(__always)
 func smoothedDistance(_ rows: ShortRows, _ tile: ShortTile, _ first: Int, _ i: Int) -> DoubleLanes {
     let far = DoubleLanes(repeating: 0x1p100 * 0x1p-896)
     if isAnySet(.!(doubleLanes(tile.distances + 8 &* i) .< far)) { sumFarDistances(rows, tile, first, i) }
     let spread = DoubleLanes(repeating: rows.pointee.spread) * doubleLanes(tile.distances + 8 &* i)
-    // Nothing of an infinite one is kept where nothing is.
+    // With smoothing 1 the label's distance has weight 0, even where it is infinite.
     if rows.pointee.smoothing == 1 { return spread }
     return spread.fusedAdding(DoubleLanes(repeating: rows.pointee.keep), doubleLanes(tile.distance + 8 &* i))
 }
 
-/// Distances that f32 does not hold, of the rows where they are: once more in f64.
+/// Computes distances that f32 cannot hold again in f64, from the rows in the caller's memory.
 @inline(never)
 @_optimize(size)
 private func sumFarDistances(_ rows: ShortRows, _ tile: ShortTile, _ first: Int, _ i: Int) {
     let call = rows.pointee
     let storage = Storage<Float>(format: call.input_format)
     for row in 0..<16 where !(tile.distances[8 * i + row] < 0x1p100 * 0x1p-896) {
-        // Rows that were added to the last ones are not there.
+        // Rows that were added as padding are not in the caller's memory.
         let number = first + 8 * i + row
         if number >= Int(call.rows) { continue }
         let m = Double(tile.largest[i + row / 8][row % 4 * 2 + row % 8 / 4])
@@ -59,7 +59,7 @@ private func sumFarDistances(_ rows: ShortRows, _ tile: ShortTile, _ first: Int,
     }
 }
 
-/// Gradients in place of the exponentials of eight rows, but for the labels'.
+/// Replaces the exponentials of eight rows by gradients, which at the labels are not complete yet.
 @inline(never)
 func subtractSpread(_ tile: ShortTile, _ i: Int, _ panel: UnsafeMutablePointer<Eight>, _ step: Int, _ classes: Int) {
     let (factor, offset) = (tile.factor[i], tile.offset[i])

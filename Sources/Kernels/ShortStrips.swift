@@ -1,16 +1,16 @@
 import KernelABI
 import Shims
 
-// Short rows that cannot be computed where they lie.
+// Short rows that cannot be computed in place.
 
 /// Rows that are neighbours in memory while their classes are not, such as pixels of a picture with one plane per class.
 ///
-/// There the same few lines of the caches would be fought over by all the classes of a row. So each class of many rows is copied in
-/// one go, and gradients go back in the same way.
+/// In that layout all classes of a row may compete for the same few cache sets. So each class is copied for many rows
+/// at once, and gradients are copied back in the same way.
 /// - Parameter count: A multiple of 16, counted from the kernel's first row.
 func strips(_ rows: ShortRows, _ count: Int) {
     #if arch(x86_64) && CROSSENTROPY_KERNELS
-        // Small rather than fast.
+        // The baseline module is kept small rather than fast.
         compute(rows, count, hasGrad: rows.pointee.grad != nil)
     #else
         if rows.pointee.grad == nil { lossesOfStrips(rows, count) } else { gradientsOfStrips(rows, count) }
@@ -23,7 +23,7 @@ private func lossesOfStrips(_ rows: ShortRows, _ count: Int) { compute(rows, cou
 @inline(never)
 private func gradientsOfStrips(_ rows: ShortRows, _ count: Int) { compute(rows, count, hasGrad: true) }
 
-/// Room for the strip behind the tile, all of its classes `step` vectors apart: no multiple of what caches divide memory by.
+/// The memory of a strip, after the tile. Classes are `step` vectors apart, so that they do not use the same cache sets.
 private struct Strip {
     let panel: UnsafeMutablePointer<Eight>
     let step: Int
@@ -54,7 +54,7 @@ private struct Strip {
         }
     }
 
-    /// Writes what the gradients have become.
+    /// Writes the gradients that have replaced the logits.
     @inline(__always)
     func write(_ rows: ShortRows, _ first: Int, _ groups: Int) {
         let storage = Storage<Float>(format: rows.pointee.grad_format)
@@ -123,14 +123,14 @@ private func compute(_ rows: ShortRows, _ count: Int, hasGrad: Bool) {
     }
 }
 
-/// Gradients in place of the exponentials of eight rows.
+/// Replaces the exponentials of eight rows by gradients.
 @_transparent
 private func makeGradients(
     _ tile: ShortTile, _ i: Int, _ panel: UnsafeMutablePointer<Eight>, _ step: Int, _ classes: Int
 ) {
     let factor = tile.factor[i]
     for c in 0..<classes { panel[c &* step] = panel[c &* step] * factor }
-    // Those of the labels' classes, scale (p - 1), in place of scale p.
+    // At the labels' classes, scale (p - 1) replaces scale p.
     let numbers = UnsafeMutableRawPointer(panel)
     let place = tile.place + 8 &* i
     let g = gather(UnsafeRawPointer(numbers).assumingMemoryBound(to: Float.self), place)
@@ -145,15 +145,15 @@ private func makeGradients(
     Float.store(new[7], numbers, place[7])
 }
 
-/// All others: rows of less than a vector, numbers of 16 bits, any strides, and what is left of fewer than sixteen rows. They are computed
-/// from a copy, to which rows that are ignored and classes that are impossible are added where it has to be larger.
+/// All other rows: rows of fewer classes than a vector, numbers of 16 bits, arbitrary strides, and a remainder of fewer than
+/// sixteen rows. They are computed from a copy. Where it has to be larger, ignored rows and classes of probability 0 are added.
 func copiedRows(_ rows: ShortRows, from first: Int) {
     let call = rows.pointee
     let classes = Int(call.classes)
     let padded = call.hasOneExponential ? 2 : classes < 4 ? 4 : classes
     let size = Int(crossentropy_short_tile(call.classes))
     let room = (Int(call.rows) + 15) & ~15
-    // Behind the tile's numbers and exponentials.
+    // After the tile's numbers and exponentials.
     let tile = ShortTile(call.scratch, rows: room < 128 ? room : 128)
     let copy = tile.end + (room < 128 ? room : 128) * (classes < 4 ? 4 : classes) * 4
     let labels = (copy + (copy - tile.end)).assumingMemoryBound(to: Int64.self)

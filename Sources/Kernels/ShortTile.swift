@@ -3,10 +3,11 @@ import Shims
 
 typealias ShortRows = UnsafePointer<crossentropy_short_rows>
 
-/// What is known of a tile's rows between the steps, an array for each number: eight rows, or one double of each row, to an entry.
+/// The numbers of a tile's rows that one step leaves for the next, an array for each: an
+/// entry holds eight rows, or one row's double.
 struct ShortTile {
     private let base: UnsafeMutableRawPointer
-    /// Rows there is room for.
+    /// The number of rows that the arrays hold.
     private let rows: Int
 
     /// - Parameter rows: At most 128, a multiple of 16.
@@ -18,7 +19,7 @@ struct ShortTile {
 
     static let bytesPerRow = 100
 
-    /// Behind the tile.
+    /// The memory after the tile.
     @inline(__always) var end: UnsafeMutableRawPointer { base + rows &* Self.bytesPerRow }
 
     @inline(__always)
@@ -31,30 +32,32 @@ struct ShortTile {
         (base + (52 &+ i &* 8) &* rows).assumingMemoryBound(to: Double.self)
     }
 
-    /// The largest logit; and the same, or 0 where it was subtracted from all (see `moveLargest`).
+    /// The largest logit; and the same, or 0 where the largest was subtracted from all logits (see `moveLargest`).
     @inline(__always) var largest: UnsafeMutablePointer<Eight> { singles(0) }
     @inline(__always) var m: UnsafeMutablePointer<Eight> { singles(1) }
-    /// The logit of the label, and what it is below the largest.
+    /// The logit of the label, and its distance below the largest.
     @inline(__always) var target: UnsafeMutablePointer<Eight> { singles(2) }
     @inline(__always) var gap: UnsafeMutablePointer<Eight> { singles(3) }
-    /// The sum of exp(z - m) but for the largest's.
+    /// The sum of exp(z - m) over all classes but the largest.
     @inline(__always) var rest: UnsafeMutablePointer<Eight> { singles(4) }
-    /// What multiplies exponentials to make gradients; what multiplies probabilities; the gradient of a certain class.
+    /// The factor that turns exponentials into gradients; the factor that turns probabilities into gradients; the
+    /// gradient of a nearly certain class.
     @inline(__always) var factor: UnsafeMutablePointer<Eight> { singles(5) }
     @inline(__always) var scale: UnsafeMutablePointer<Eight> { singles(6) }
     @inline(__always) var largestGrad: UnsafeMutablePointer<Eight> { singles(7) }
-    /// The gradient of the label's class where it has the largest logit.
+    /// The gradient of the label's class where its logit is the largest.
     @inline(__always) var targetGrad: UnsafeMutablePointer<Eight> { singles(8) }
-    /// Powers of two that multiply the gradients last, where a tile has any.
+    /// Powers of two that multiply the gradients last, if a tile has any.
     @inline(__always) var powers: (UnsafeMutablePointer<Eight>, UnsafeMutablePointer<Eight>) {
         (singles(9), singles(10))
     }
 
-    /// What gradients are a product more, and that of the label's class less: 0 and `scale`, unless labels are smoothed.
+    /// `offset` is added to every gradient, and `targetScale` is subtracted from the label's: 0 and `scale`, unless
+    /// labels are smoothed.
     @inline(__always) var offset: UnsafeMutablePointer<Eight> { singles(11) }
     @inline(__always) var targetScale: UnsafeMutablePointer<Eight> { singles(12) }
 
-    /// Where the label's logit is, in elements from the first of eight rows.
+    /// The position of the label's logit, in elements from the first of eight rows.
     @inline(__always) var place: UnsafeMutablePointer<Int> {
         UnsafeMutableRawPointer(doubles(0)).assumingMemoryBound(to: Int.self)
     }
@@ -64,7 +67,7 @@ struct ShortTile {
     }
     /// See `ShortReference.remainder`.
     @inline(__always) var remainder: UnsafeMutablePointer<Double> { doubles(2) }
-    /// Of exponentials, times 2^-896.
+    /// The sum of exponentials, times 2^-896.
     @inline(__always) var sum: UnsafeMutablePointer<Double> { doubles(3) }
     /// m - z_y, times 2^-896.
     @inline(__always) var distance: UnsafeMutablePointer<Double> { doubles(4) }
@@ -73,7 +76,7 @@ struct ShortTile {
 }
 
 extension UnsafeMutablePointer<Double> {
-    /// Of eight rows, those of the even and those of the odd lanes.
+    /// Sets the numbers of eight rows, given those of the even and of the odd lanes.
     @inline(__always)
     func set(_ i: Int, _ even: Four, _ odd: Four) {
         UnsafeMutableRawPointer(self + 8 &* i).storeBytes(
@@ -81,11 +84,11 @@ extension UnsafeMutablePointer<Double> {
     }
 }
 
-/// Reads the labels of `groups` times eight rows. False if one that is not ignored is no class: labels were checked, but the
-/// caller's memory may have changed since.
+/// Reads the labels of `groups` times eight rows. Returns false if a label is neither ignored nor a class: labels were
+/// checked, but the caller's memory may have changed since.
 /// - Parameters:
-///   - apart: From class to class, in elements.
-///   - steps: From row to row, of four rows, and of the next four.
+///   - apart: The distance from class to class, in elements.
+///   - steps: The distances of four rows from the first one, and of the next four.
 @inline(never)
 func readLabels(
     _ tile: ShortTile, _ labels: UnsafePointer<Int64>, _ groups: Int, _ rows: ShortRows, apart: Int,
@@ -117,7 +120,7 @@ func readLabels(
     return half[0] | half[1] == 0
 }
 
-/// Rows whose label is no class become NaN.
+/// Makes rows NaN whose label is not a class.
 @inline(never)
 @_optimize(size)
 func spoilRows(_ tile: ShortTile, _ labels: UnsafePointer<Int64>, _ count: Int, _ rows: ShortRows) {
@@ -127,7 +130,8 @@ func spoilRows(_ tile: ShortTile, _ labels: UnsafePointer<Int64>, _ count: Int, 
     }
 }
 
-/// Notes the largest logits of eight rows and what the label's are below them; brings rows that are out of reach of exponentials nearer.
+/// Sets the largest logits of eight rows, and the labels' distances below them. Rows that are out of range of the
+/// exponentials are moved (see `moveLargest`).
 /// - Parameters:
 ///   - z: The logits of the labels.
 ///   - panel: All logits, `step` vectors from class to class.
@@ -147,8 +151,9 @@ func setLargest(
     if isAnySet(.!isUsual) { moveLargest(tile, i, panel, step, classes) }
 }
 
-/// Rows with a largest logit of 2^17 or more are moved so that it is 0, which takes nothing from what does not vanish beside it; those
-/// without one become NaN. Distances that f32 does not hold are those of f64.
+/// Moves rows with a largest logit of 2^17 or more in magnitude so that it becomes 0, which is exact for every logit
+/// whose exponential does not vanish beside the largest. Rows without a finite largest logit become NaN. Distances that
+/// f32 cannot hold are computed in f64.
 @inline(never)
 @_optimize(size)
 func moveLargest(_ tile: ShortTile, _ i: Int, _ panel: UnsafeMutablePointer<Eight>, _ step: Int, _ classes: Int) {

@@ -1,10 +1,11 @@
 import KernelABI
 import Shims
 
-// Rows of two classes have one exponential, that of the smaller logit's distance from the larger one, and everything else of a row
-// follows from it: eight rows stay in registers from the logits to the gradients.
+// Rows of two classes have one exponential, that of the smaller logit's distance below the larger one, and everything
+// else follows from it. So eight rows stay in registers from the logits to the gradients.
 
-/// Where rows of two classes are: pairs, one after the other, or the two classes apart and rows neighbours.
+/// The memory of rows of two classes: either pairs, one after the other, or rows that are neighbours while their two
+/// classes are apart.
 struct TwoClasses {
     let arePairs: Bool
     let input: UnsafeRawPointer
@@ -13,7 +14,7 @@ struct TwoClasses {
     let gradStride: Int
     let label: UnsafePointer<Int64>
 
-    /// Those of the kernel's rows.
+    /// The kernel's own rows.
     init(_ rows: ShortRows, arePairs: Bool) {
         self.arePairs = arePairs
         input = rows.pointee.input
@@ -23,7 +24,7 @@ struct TwoClasses {
         label = rows.pointee.label
     }
 
-    /// Pairs in scratch space, gradients in place.
+    /// Pairs in scratch space; gradients overwrite the logits.
     init(pairs: UnsafeMutableRawPointer, hasGrad: Bool, label: UnsafePointer<Int64>) {
         arePairs = true
         input = UnsafeRawPointer(pairs)
@@ -64,11 +65,11 @@ struct TwoClasses {
 }
 
 /// - Parameters:
-///   - first: The first of the rows, counted from the kernel's; where they are is said by `place`.
+///   - first: The first of the rows, counted from the kernel's; `place` says where they are in memory.
 ///   - count: A multiple of 16.
 func twoClasses(_ rows: ShortRows, _ first: Int, _ count: Int, _ place: TwoClasses) {
     #if arch(x86_64) && CROSSENTROPY_KERNELS
-        // Small rather than fast.
+        // The baseline module is kept small rather than fast.
         compute(rows, first, count, place, hasGrad: place.grad != nil)
     #else
         if place.grad == nil { losses(rows, first, count, place) } else { gradients(rows, first, count, place) }
@@ -106,7 +107,7 @@ private func compute(_ rows: ShortRows, _ first: Int, _ count: Int, _ place: Two
         let low = b.replacing(with: a, where: b .> a)
         let z = a.replacing(with: b, where: isSecond)
         let isLargest = z .== m
-        // t + lost = low - m exactly (Knuth's TwoSum); NaN if m is infinite.
+        // t + lost = low - m exactly (Knuth's TwoSum); t is NaN if m is infinite.
         let t = (low - m) + (m - m)
         let minusM = t - low
         let lost = (low - (t - minusM)) - (m + minusM)
@@ -148,9 +149,9 @@ private func compute(_ rows: ShortRows, _ first: Int, _ count: Int, _ place: Two
             }
             var ofLarger = shim_nan_unless_below(scale, rest, 0x1p64) / (rest + Eight(repeating: 1))
             ofLarger = eight(wide(ofLarger) & ~skip)
-            // In this order, as `rest` may be too small for f32 while the gradient is not.
+            // Multiplied in this order, because `rest` may be too small for f32 while the gradient is not.
             let ofSmaller = ofLarger * e * Eight(repeating: 0x1p-32)
-            // The label's gradient is minus the other class's, which is its probability.
+            // The other class's gradient is its probability, scaled; the label's gradient is minus that.
             var q = shim_nan_unless_below(ofSmaller.replacing(with: ofLarger, where: .!isLargest), rest, 0x1p64)
             if isRare { q = q * rare.powers.0.pointee * rare.powers.1.pointee }
             let minus = zero - q
@@ -172,7 +173,7 @@ private func compute(_ rows: ShortRows, _ first: Int, _ count: Int, _ place: Two
     }
 }
 
-/// Eight rows of which some are not as usual, in memory, where single lanes are replaced.
+/// Eight rows with at least one unusual row, in memory, where single lanes can be replaced.
 private struct RareRows {
     let base: UnsafeMutableRawPointer
 
@@ -191,7 +192,7 @@ private struct RareRows {
     }
 }
 
-/// Rows whose label is no class become NaN; distances that f32 does not hold are those of f64.
+/// Makes rows NaN whose label is not a class, and computes distances that f32 cannot hold in f64.
 @inline(never)
 @_optimize(size)
 private func repairRows(_ rare: RareRows, _ labels: UnsafePointer<Int64>, _ ignored: Int64) {

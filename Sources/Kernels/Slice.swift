@@ -1,14 +1,14 @@
 import KernelABI
 
-// Rows of which a call has a slice of the classes: what the blocks of the slice come to, by themselves, and the gradient once
-// the whole row is known. The sums of blocks are stated in absolute powers of two, so that Core can add them exactly.
+// Rows of which a call has a slice of the classes: the block sums of the slice, and the gradient once the whole row is
+// known. Block sums are in absolute powers of two, so that Core can add them exactly.
 //
-// A group's label is counted from the slice's first class here, and may be outside.
+// Here, a group's label is counted from the slice's first class, and may be outside of the slice.
 
 /// exp(m) = factor 2^exponent, with the factor in [0.70, 1.42]; error of the factor: below 1 ulp.
 ///
-/// Beyond 2^62 two numbers are equal, or so far apart that nothing of the smaller one's exponential would be left: they all
-/// have the same one, 1.
+/// Two numbers beyond 2^62 are equal, or so far apart that the smaller one's exponential vanishes beside the other. So
+/// all of them share one exponential, 1.
 struct PowerOfE {
     var factor: Double
     var exponent: Int64
@@ -30,7 +30,7 @@ struct PowerOfE {
             let high = significand.multipliedFullWidth(by: 0x7154_7652_B82F_E177)
             let (middle, carry) = high.low.addingReportingOverflow(low.high)
             let top = significand &+ high.high &+ (carry ? 1 : 0)
-            // The bits before and behind the point.
+            // The bits before and after the binary point.
             var whole: UInt64
             var fraction: UInt64
             if power >= 0 {
@@ -40,7 +40,7 @@ struct PowerOfE {
                 whole = top &>> UInt64(0 &- power)
                 fraction = top &<< UInt64(64 &+ power) | middle &>> UInt64(0 &- power)
             }
-            whole &+= fraction &>> 63  // to nearest: what remains is from -1/2 to 1/2
+            whole &+= fraction &>> 63  // to nearest: the remainder is from -1/2 to 1/2
             let sign: Double = m < 0 ? -1 : 1
             let rest = sign * Double(Int64(bitPattern: fraction)) * 0x1p-64 * 0x1.62e42fefa39efp-1
             factor = expFactor(DoubleLanes(repeating: rest), DoubleLanes(repeating: 0))[0]
@@ -49,8 +49,8 @@ struct PowerOfE {
     }
 }
 
-/// What a block of a row of the slice comes to. The class of its largest logit is looked for only if that is above
-/// `result.max`, the largest so far.
+/// The sums of a block of a row's slice. The class of the block's largest logit is searched for only if that logit is
+/// above `result.max`, the largest so far.
 @inline(never)
 func sliceBlock<T: Element>(
     _ group: GroupPointer, _ row: Int, _ block: Int, _ result: UnsafeMutablePointer<crossentropy_block_sum>, _: T.Type
@@ -76,7 +76,7 @@ func sliceBlock<T: Element>(
     result.pointee.exponent = exponent &- Int64(expBias)
 }
 
-/// The logits of those labels that are in the slice; 0 for the others.
+/// Reads the logits of those labels that are in the slice; 0 for the others.
 @inline(never)
 @_optimize(size)
 func readSliceTargets<T: Element>(_ group: GroupPointer, _: T.Type) {
@@ -109,13 +109,14 @@ func sliceRest(_ max: Double, _ sum: Double, _ exponent: Int64) -> Double {
     return rest * Double(bitPattern: UInt64(bitPattern: power < -1000 ? 0 : power > 1000 ? 2046 : power &+ 1023) &<< 52)
 }
 
-/// The gradient of the slice, of rows that are finished.
+/// Writes the gradient of the slice, for rows that are finished.
 @inline(never)
 @_optimize(size)
 func writeSlice<T: Element>(_ group: GroupPointer, _: T.Type) {
     let one = DoubleLanes(repeating: 1)
     let stats = LogSumExp(max: lanes(&group.pointee.max), rest: lanes(&group.pointee.rest))
-    // Relative to the row's largest logit, whichever block it is in: so a gradient depends on its logit and on that.
+    // Relative to the row's largest logit rather than the block's, so that a gradient
+    // depends on its logit and that maximum alone.
     let inverse = one / T.expUnit(T.narrow(stats.max))
     let factors = ProbabilityFactor<T>(group, weights: (one, inverse), total: stats.total)
     let certainty = Certainty<T>(group)

@@ -1,10 +1,9 @@
 import KernelABI
 
-// What a row can tell beside its loss, from the same look at it: entropy, the first class of the largest logit, and the rank
-// of the target.
+// Row statistics, from the same pass as the loss: entropy, the first class of the largest logit, and the rank of the target.
 
-/// What a block of a row adds to the row's statistics, beside its `BlockSum`.
-struct BlockStatistics {
+/// A block's part of the row statistics, beside its `BlockSum`.
+struct RowStatisticsPart {
     /// sum of exp(z_c) (max - z_c), in the units of the block's sum, for the block's largest element max.
     var distance: Double
     /// Classes of the block that come before the label in descending order: those of larger logits and, among equal ones, of
@@ -14,28 +13,29 @@ struct BlockStatistics {
     var argmax: Double
 }
 
-/// The sums of a block, as `blockSum` and `keepingBlockSum` make them, and of the statistics those that are wanted.
+/// The sums of a block, as `blockSum` and `keepingBlockSum` compute them, and its part
+/// of the row statistics that are requested.
 ///
 /// - Parameters:
 ///   - start: The block's first class.
-///   - best: The largest element of the blocks before; if this block has none above it, its argmax is not looked for.
-///   - kept: Where exponentials go, if they are to be kept; may be `block`.
+///   - best: The largest element of the previous blocks; if this block has none above it, its argmax is not searched for.
+///   - kept: Memory for the exponentials, if they are to be kept; may be `block`.
 @inline(never)
 func statisticsBlockSum<T: Element>(
     _ group: GroupPointer, _ row: Int, _ block: UnsafeRawPointer, _ start: Int, _ count: Int, best: T,
     kept: UnsafeMutableRawPointer?, _ upcoming: Upcoming
-) -> (BlockSum<T>, BlockStatistics) {
+) -> (BlockSum<T>, RowStatisticsPart) {
     let wanted = group.pointee.wants_statistics
     let scratch = shiftBlock(group)
     let takesPass = wanted & (CROSSENTROPY_ENTROPY | CROSSENTROPY_RANK) != 0
     let sums: BlockSum<T>
-    var statistics = BlockStatistics(distance: 0, ahead: 0, argmax: 0)
+    var statistics = RowStatisticsPart(distance: 0, ahead: 0, argmax: 0)
     if !takesPass && kept == nil {
         sums = blockSum(block, count, upcoming, scratch: scratch, T.self)
         statistics.argmax = argmax(group, sums.max, best, block, start, count)
         return (sums, statistics)
     }
-    // The block may be overwritten.
+    // Found first, because the exponentials may overwrite the block.
     let max = largest(block, count, T.self)
     statistics.argmax = argmax(group, max, best, block, start, count)
     if !takesPass {
@@ -46,7 +46,7 @@ func statisticsBlockSum<T: Element>(
     let m = T.get(0, of: blockReference(guess: guess, max: T.splat(max), T.self))
     let reference = T.expReference(T.splat(m))
     let shift = T.get(0, of: reference.shift)
-    // Before the label equal logits are ahead of it, too.
+    // Of equal logits, those before the label rank ahead of it.
     let target = T(get(&group.pointee.target, row))
     let position = group.label(row) &- start
     if wanted & CROSSENTROPY_RANK != 0 && position > 0 && position < count {
@@ -62,7 +62,7 @@ func statisticsBlockSum<T: Element>(
     return (sums, statistics)
 }
 
-/// The first class that holds the block's largest element, if that is wanted and the row's may be in the block.
+/// The first class that holds the block's largest element, if argmax is requested and may be in this block; otherwise 0.
 @inline(__always)
 private func argmax<T: Element>(
     _ group: GroupPointer, _ max: T, _ best: T, _ block: UnsafeRawPointer, _ start: Int, _ count: Int
@@ -71,7 +71,7 @@ private func argmax<T: Element>(
     return Double(start &+ (firstIndex(of: max, block, count) ?? 0))
 }
 
-/// How many of the first `count` numbers equal one.
+/// How many of the first `count` numbers equal `value`.
 @inline(never)
 private func countTies<T: Element>(_ value: T, _ x: UnsafeRawPointer, _ count: Int) -> Double {
     let value = T.splat(value)
@@ -85,11 +85,11 @@ private func countTies<T: Element>(_ value: T, _ x: UnsafeRawPointer, _ count: I
     return Double((count &+ laneCount &- 1) / laneCount &* laneCount) - sum(T.widen(others))
 }
 
-/// The sums of `keepingBlockSum` and, from the same look at a block, that of exp(z_c) (max - z_c) and the number of classes
+/// One pass over a block: the sums of `keepingBlockSum`, the sum of exp(z_c) (max - z_c), and the number of classes
 /// whose logits are at least `bar`.
 private struct StatisticsPass<T: Element> {
     let reference: ExpReference<T>
-    /// Less the reference's shift.
+    /// The largest element, minus the reference's shift.
     let max: T.Lanes
     let bar: T.Lanes
     var top = T.splat(0)
@@ -103,8 +103,8 @@ private struct StatisticsPass<T: Element> {
         self.bar = bar
     }
 
-    /// Adds a block; `x` is the same less the reference's shift. Exponentials are kept if `step` is -1; if it is 0, nobody wants
-    /// them, and they all go to the first 16 places of `kept`.
+    /// Adds a block; `x` is the block minus the reference's shift. If `step` is -1, exponentials are kept. If it is 0,
+    /// they are discarded: all of them go to the first 16 places of `kept`.
     @inline(__always)
     mutating func add(
         _ block: UnsafeRawPointer, _ x: UnsafeRawPointer, _ count: Int, kept: UnsafeMutableRawPointer, step: Int,
@@ -113,7 +113,7 @@ private struct StatisticsPass<T: Element> {
         let whole = count / laneCount &* laneCount
         addVectors(block, x, whole, kept, step, upcoming)
         if whole == count { return }
-        // The rest as one vector more.
+        // The remainder, as one more vector.
         var z = T.loadTail(block, whole, count &- whole, filler: .nan)
         var t = T.loadTail(x, whole, count &- whole, filler: -.infinity)
         var e = T.splat(0)
@@ -121,7 +121,8 @@ private struct StatisticsPass<T: Element> {
         T.storeTail(e, kept, whole & step, count &- whole)
     }
 
-    /// Whole vectors. The distances of four are added up in the kernel's own type before they are widened: three roundings more.
+    /// Adds whole vectors. The distances of four vectors are added up in the kernel's own type before they are widened,
+    /// which costs three more roundings.
     @inline(never)
     private mutating func addVectors(
         _ block: UnsafeRawPointer, _ x: UnsafeRawPointer, _ count: Int, _ kept: UnsafeMutableRawPointer, _ step: Int,
@@ -150,13 +151,13 @@ private struct StatisticsPass<T: Element> {
     }
 }
 
-/// e (max - t): two more roundings to the error of e, which is below 1 ulp; 0 where e is.
+/// e (max - t): two more roundings than e, whose error is below 1 ulp; 0 where e is 0.
 @inline(__always)
 func distance<T: Element>(_ t: T.Lanes, _ e: T.Lanes, _ max: T.Lanes, _ reference: ExpReference<T>) -> T.Lanes {
     T.zeroing(T.product(e, T.difference(max, t)), where: t, isBelow: reference.cutoff)
 }
 
-/// Statistics of a group's rows, from those of their blocks.
+/// Row statistics of a group, from the parts of the rows' blocks.
 @inline(never)
 @_optimize(size)
 func finishStatistics<T: Element>(_ group: GroupPointer, _ stats: LogSumExp, _ table: BlockTable<T>) {
@@ -167,15 +168,15 @@ func finishStatistics<T: Element>(_ group: GroupPointer, _ stats: LogSumExp, _ t
     var distance = CompensatedSums()
     var ahead = zero
     var argmax = zero
-    var sought = stats.max  // once it has come, nothing equals what is looked for
+    var sought = stats.max  // NaN after the first block that holds it
     for i in 0..<blocks {
         let entry = isByRows ? i : i / laneCount
         let block = table[entry]
         let (first, second) = block.weights(stats.max)
-        // From the distance to the block's largest to that to the row's.
+        // From the distance below the block's largest element to the distance below the row's.
         let all = (table.distances(entry) + (block.sum + block.top) * (stats.max - block.max)) * second * first
-        // A block that is too far below adds nothing, however far that is. The product of the weights may be too small for a
-        // number where that with a sum of exponentials is not.
+        // A block that is too far below adds nothing, however large its distance. `first` is tested, because the
+        // product of both weights may underflow where its product with a sum of exponentials does not.
         let isNothing = (first .== zero) .| (block.max .== DoubleLanes(repeating: -.infinity))
         let added = all.replacing(with: zero, where: isNothing)
         @inline(__always) func lane(_ lanes: DoubleLanes) -> DoubleLanes {
@@ -190,8 +191,8 @@ func finishStatistics<T: Element>(_ group: GroupPointer, _ stats: LogSumExp, _ t
     let target = lanes(&group.pointee.target)
     let isUndefined = stats.isUndefined
     let isSkipped = lanes(&group.pointee.is_counted) .== zero
-    // Of equal classes the sum may be a rounding or two above log C, the most that the entropy can be. The unit in the last
-    // place by which the logarithm may be too large is taken off.
+    // For equal classes the sum may be a rounding or two above log C, the maximum of the entropy. The maximum is
+    // reduced by the unit in the last place by which the logarithm may be too large.
     let most = log1p(DoubleLanes(repeating: Double(group.classes &- 1))) * DoubleLanes(repeating: 1 - 0x1p-53)
     var entropy = log1p(stats.rest) + distance.value / stats.total
     entropy.replace(with: most, where: entropy .> most)

@@ -1,7 +1,8 @@
 import KernelABI
 
-// Statistics of rows that are computed class by class, with a row in each lane: the same as row by row, with the same bits. They
-// are looks of their own at a block that lies near, of which the one for the entropy makes the exponentials once more.
+// Row statistics of rows that are computed class by class, with a row in each lane: the same numbers and bits as row by
+// row. Each statistic takes a pass of its own over a block in the caches; the pass for the entropy computes the
+// exponentials again.
 
 /// Puts the statistics of a panel's block into the group's table.
 @inline(never)
@@ -17,7 +18,8 @@ func columnStatistics<T: Element>(_ panel: Panel<T>, _ start: Int, _ count: Int,
         argmaxes: wanted & CROSSENTROPY_ARGMAX == 0 ? zero : columnArgmaxes(panel, start, count, max))
 }
 
-/// The first classes that hold the rows' largest elements: as many come behind them as the largest so far is that one.
+/// The first classes that hold the rows' largest elements. From such a class on, the largest element so far is the
+/// largest of all; the number of such steps gives the class.
 @inline(never)
 private func columnArgmaxes<T: Element>(_ panel: Panel<T>, _ start: Int, _ count: Int, _ max: T.Lanes) -> DoubleLanes {
     var largest = T.splat(-.infinity)
@@ -29,10 +31,10 @@ private func columnArgmaxes<T: Element>(_ panel: Panel<T>, _ start: Int, _ count
     return DoubleLanes(repeating: Double(start &+ count)) - T.widen(behind)
 }
 
-/// How many classes come before the labels' in descending order: before the label equal ones do, too.
+/// How many classes come before the labels' classes in descending order; of equal logits, those before the label do.
 @inline(never)
 private func columnAheads<T: Element>(_ panel: Panel<T>, _ start: Int, _ count: Int) -> DoubleLanes {
-    // The labels' places in the block, or beyond its ends, and the next larger numbers than their logits.
+    // The labels' positions in the block, or beyond its ends, and the next larger numbers than their logits.
     let places = UnsafeMutableRawPointer(panel.laneTop)
     let nexts = UnsafeMutableRawPointer(panel.laneTop + 1)
     for row in 0..<laneCount {
@@ -52,7 +54,7 @@ private func columnAheads<T: Element>(_ panel: Panel<T>, _ start: Int, _ count: 
     return T.widen(ahead)
 }
 
-/// Sums of exp(z_c) (max - z_c), in the order of `StatisticsPass`: for each lane of that, those of four vectors at a time.
+/// Sums of exp(z_c) (max - z_c), in the order of `StatisticsPass`: for each of its lanes, four vectors at a time.
 @inline(never)
 private func columnDistances<T: Element>(_ panel: Panel<T>, _ count: Int, _ guess: T.Lanes, _ max: T.Lanes)
     -> DoubleLanes
@@ -76,7 +78,7 @@ private func columnDistances<T: Element>(_ panel: Panel<T>, _ count: Int, _ gues
         }
         panel.laneSum[lane] = sums
     }
-    // The tree of `sum`; what a short block leaves out are zeros.
+    // The tree of additions of `sum`; lanes that a short block does not have would be zeros.
     var half = laneCount / 2
     while half >= 1 {
         for lane in 0..<half where lane &+ half < used { panel.laneSum[lane] += panel.laneSum[lane &+ half] }

@@ -1,14 +1,14 @@
 import KernelABI
 
-/// How the numbers of an input or a gradient lie in memory: as the kernel's own type, or as a narrower one. These are widened
-/// exactly and rounded to nearest, ties to even; from f64 to 16 bits by way of f32.
+/// The format of an input's or a gradient's numbers in memory: the kernel's own type, or a narrower one. Narrower
+/// numbers are widened exactly, and rounded to nearest, ties to even; from f64 to 16 bits by way of f32.
 struct Storage<T: Element> {
     let format: Int32
 
     @inline(__always) var isNative: Bool { format == CROSSENTROPY_NATIVE }
-    /// Only where the kernel's own type is f64.
+    /// Whether numbers are f32 while the kernel's own type is f64.
     @inline(__always) private var isSingle: Bool { T.self == Double.self && format == CROSSENTROPY_F32 }
-    /// Bytes of a number.
+    /// Bytes per number.
     @inline(__always) var size: Int { isNative ? MemoryLayout<T>.size : isSingle ? 4 : 2 }
 
     @inline(__always)
@@ -42,7 +42,7 @@ struct Storage<T: Element> {
             : widened(base.loadUnaligned(fromByteOffset: 2 &* index, as: Halves.self))
     }
 
-    /// Numbers from `start` on, `stride` apart, to `copy` side by side.
+    /// Copies the numbers from `start` on, `stride` apart, to `copy`, side by side.
     @inline(never)
     func gather(_ base: UnsafeRawPointer, _ start: Int, _ stride: Int, _ count: Int, _ copy: UnsafeMutableRawPointer) {
         if isNative {
@@ -53,7 +53,7 @@ struct Storage<T: Element> {
         }
         var i = 0
         if stride == 1 {
-            // The format is looked at once, so that each loop is a few instructions.
+            // The format is tested outside of the loops, so that each loop is a few instructions.
             if isSingle {
                 while i &+ laneCount <= count {
                     T.storeLanes(T.lanes(of: Float.loadLanes(base, start &+ i)), copy, i)
@@ -77,7 +77,7 @@ struct Storage<T: Element> {
         }
     }
 
-    /// The other way.
+    /// Copies numbers that are side by side in `copy` to the places from `start` on, `stride` apart.
     @inline(never)
     func scatter(
         _ copy: UnsafeRawPointer, _ count: Int, _ base: UnsafeMutableRawPointer, _ start: Int, _ stride: Int
@@ -115,7 +115,7 @@ struct Storage<T: Element> {
         }
     }
 
-    /// Writes `value` `count` times.
+    /// Writes `value` to `count` places.
     @inline(never)
     func fill(_ base: UnsafeMutableRawPointer, _ stride: Int, _ count: Int, with value: T) {
         for i in 0..<count { store(value, base, i &* stride) }
@@ -201,9 +201,9 @@ private func toF16(_ x: SIMD16<Float>) -> Halves {
 private func toF16ByBits(_ x: SIMD16<Float>) -> Halves {
     let bits = words(x)
     let magnitude = bits & word(0x7FFF_FFFF)
-    // From 2^-14 up the exponent is moved and the last 13 bits are rounded off.
+    // From 2^-14 up, the exponent is rebased and the last 13 bits are rounded off.
     let normal = (magnitude &- word(112 << 23) &+ word(0xFFF) &+ ((magnitude &>> 13) & word(1))) &>> 13
-    // Below, adding 1/2 leaves the result in the low bits, rounded.
+    // Below 2^-14, adding 1/2 leaves the rounded result in the low bits.
     let subnormal = words(floats(magnitude) + SIMD16(repeating: 0.5)) &- word(Float(0.5).bitPattern)
     let finite = normal.replacing(with: subnormal, where: magnitude .< word(0x3880_0000))
     let overflowed = finite.replacing(with: word(0x7C00), where: magnitude .>= word(0x477F_F000))  // from 65520 up

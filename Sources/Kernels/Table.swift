@@ -1,8 +1,8 @@
 import KernelABI
 
-// The one door of this module: a table of C functions, filled on request. The same file is part of each kernel
-// module; only the name of the door differs. It may be called, and the kernels used, only on a processor that has
-// the module's instruction set. That for AVX-512 fills what it has into a table of AVX2.
+// The only entry point of this module: a function that fills a table of C functions. The same file is part of each
+// kernel module; only the name of the function differs. It may be called, and the kernels used, only on a processor
+// with the module's instruction set. The AVX-512 module replaces entries in a table that the AVX2 module has filled.
 
 #if CROSSENTROPY_KERNELSAVX512
     @_cdecl("crossentropy_kernels_avx512")
@@ -50,7 +50,7 @@ private func fillTable(_ table: UnsafeMutablePointer<crossentropy_kernels>) {
 }
 
 #if !CROSSENTROPY_KERNELSAVX512
-    /// What is no faster in wider registers, and therefore not there a second time.
+    /// Kernels that are no faster in wider registers, and so are not compiled for AVX-512.
     private func fillRest(_ table: UnsafeMutablePointer<crossentropy_kernels>) {
         let probs: Int32 = 1
         let logProbs: Int32 = 2

@@ -1,9 +1,9 @@
 import KernelABI
 import Shims
 
-/// The target mass a_c = w_c ((1 - e) q_c + e u_c) of a block of classes, in f64, u_c being 1 / C or a prior, written to scratch
-/// space and padded with zeros to whole vectors. Distributions of any format and stride, smoothed labels and class weights all
-/// become this one array, so there is one kernel for all of them.
+/// Writes the target mass a_c = w_c ((1 - e) q_c + e u_c) of a block of classes to scratch space, in f64, padded with
+/// zeros to whole vectors; u_c is 1 / C or a prior. Distributions of any format and stride, smoothed labels and class
+/// weights all become this one array, so there is one kernel for all of them.
 @inline(never)
 func stageMass(_ row: crossentropy_row, _ start: Int, _ count: Int, into a: UnsafeMutablePointer<Double>) {
     if let target = row.target {
@@ -56,7 +56,7 @@ private func stageDistribution<T: Element>(
     }
 }
 
-/// Distributions of 16 bits, widened where the mass is to be.
+/// Distributions of 16 bits, first widened into the memory of the mass.
 @inline(never)
 private func stageHalves(
     _ row: crossentropy_row, _ target: UnsafeRawPointer, _ start: Int, _ count: Int,
@@ -75,7 +75,7 @@ func loadMass(_ a: UnsafeMutablePointer<Double>, _ index: Int) -> DoubleLanes {
     Double.loadLanes(UnsafeRawPointer(a), index)
 }
 
-/// Sum of w_c q_c over a row, times its weight; by fixed lanes and blocks.
+/// Sum of w_c q_c over a row's classes, times the row's weight; by fixed lanes and blocks.
 @_optimize(size)
 func totalMass(_ row: crossentropy_row) -> Double {
     let a = row.massBlock

@@ -1,9 +1,9 @@
 import KernelABI
 
-// Logits that are scaled or capped before anything else: z = c tanh(s x / c), or s x where there is no cap.
+// Logits that are scaled or capped first: z = c tanh(s x / c), or s x if there is no cap.
 //
-// That is computed in f64 for every type of input, so that what it adds to the error is a few units in the last place of f64.
-// An infinity stays one, and of its sign unless the scale is negative: there -infinity becomes +infinity, and the other way round.
+// z is computed in f64 for every type of input, so that the transform's error is a few units in the last place of f64.
+// An infinity stays an infinity; its sign changes only if the scale is negative.
 
 extension crossentropy_transform {
     /// z of sixteen x. Error: below 6 units in the last place; worst found 3.4 (docs/numerics.md).
@@ -13,7 +13,7 @@ extension crossentropy_transform {
     @inline(__always)
     private func scaled(_ x: DoubleLanes) -> DoubleLanes { DoubleLanes(repeating: logit_scale) * x }
 
-    /// s / c; 0 where that is so small or large that s x is to be divided by c instead.
+    /// s / c; 0 where this ratio is so small or large that s x is divided by c instead.
     @inline(__always)
     private var ratio: Double {
         let ratio = logit_scale / softcap
@@ -26,26 +26,26 @@ extension crossentropy_transform {
         ratio == 0 ? scaled(x) / DoubleLanes(repeating: softcap) : DoubleLanes(repeating: ratio) * x
     }
 
-    /// tanh |y| = -g / (2 + g), g = exp(-2 |y|) - 1: 2 ulp of g, half a unit for each of sum and quotient. A unit of y is one of
-    /// tanh at most, and y has two roundings, as c tanh y has one.
+    /// tanh |y| = -g / (2 + g), g = exp(-2 |y|) - 1. Error: 2 ulp of g, and half a unit each of sum and quotient. A
+    /// unit of y is at most one of tanh; y has two roundings, and c tanh y has one.
     @inline(__always)
     private func capped(_ x: DoubleLanes, _ ratio: Double) -> DoubleLanes {
         let zero = DoubleLanes(repeating: 0)
         let scaled = scaled(x)
         let y = argument(x, ratio)
         let magnitude = y.replacing(with: zero - y, where: y .< zero)
-        // From 20 on tanh is 1 in f64.
+        // tanh of 20 and more is 1 in f64.
         let limited = magnitude.replacing(with: zero + 20, where: magnitude .> zero + 20)
         let g = expm1(limited * DoubleLanes(repeating: -2))
         let tanh = (zero - g) / (DoubleLanes(repeating: 2) + g)
         let z = DoubleLanes(repeating: softcap) * tanh.replacing(with: zero - tanh, where: y .< zero)
-        // Below 2^-27 tanh y is y, which may have underflowed; infinities and NaN stay.
+        // Below 2^-27 tanh y is y, which may have underflowed, so s x is taken; infinities and NaN stay.
         let isCapped = (magnitude .>= DoubleLanes(repeating: 0x1p-27)) .& isFinite(x)
         return scaled.replacing(with: z, where: isCapped)
     }
 
-    /// dz/dx, but for the power of two that `slope` is without: s (1 - tanh(s x / c)^2) = 4 s e / (1 + e)^2 for
-    /// e = exp(-2 |s x / c|), which does not cancel.
+    /// dz/dx without the power of two that the field `slope` leaves out: s (1 - tanh(s x / c)^2) = 4 s e / (1 + e)^2
+    /// for e = exp(-2 |s x / c|), which does not cancel.
     @inline(never)
     func slope(_ x: DoubleLanes) -> DoubleLanes {
         softcap == 0 ? DoubleLanes(repeating: slope) : slope(x, ratio)
@@ -60,7 +60,7 @@ extension crossentropy_transform {
         return DoubleLanes(repeating: slope) * (DoubleLanes(repeating: 4) * e / (sum * sum))
     }
 
-    /// z of `count` x; may be in their place.
+    /// Computes z for `count` numbers x; `z` may be `x`.
     @inline(never)
     func apply(_ x: UnsafeRawPointer, _ z: UnsafeMutableRawPointer, _ count: Int) {
         if softcap == 0 { return multiply(x, z, count, by: logit_scale) }
@@ -72,7 +72,7 @@ extension crossentropy_transform {
         }
     }
 
-    /// Multiplies what was computed for z by dz/dx (see `slope`) of the `x`, which is the same for all of them if there is no cap.
+    /// Multiplies derivatives with respect to z by dz/dx at `x` (see `slope`). Without a cap, dz/dx does not depend on x.
     @inline(never)
     func chain(_ block: UnsafeMutableRawPointer, _ x: UnsafeRawPointer, _ count: Int) {
         let g = UnsafeRawPointer(block)

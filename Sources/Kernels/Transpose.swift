@@ -5,7 +5,7 @@ func transpose<T: Element>(
     _ from: UnsafeRawPointer, _ fromStride: Int, _ count: Int, _ to: UnsafeMutableRawPointer, _ toStride: Int,
     _ size: Int, _: T.Type
 ) {
-    // Blocks of 4 by 4; the last overlaps the one before where they do not come out even.
+    // Blocks of 4 by 4. Where a size is no multiple of 4, the last block overlaps the one before.
     var i = 0
     while true {
         var j = 0

@@ -1,9 +1,9 @@
 #include "Shims.h"
 
-// What has an identity, and so cannot be inline.
+// Objects and functions that exist once, and so cannot be inline.
 
-// Built with TLS descriptors (see Package.swift), so that the library does not need ld-linux for
-// __tls_get_addr; not with initial-exec, which takes room that a program loading many libraries runs out of.
+// Built with TLS descriptors (see Package.swift), so that the library does not need ld-linux for __tls_get_addr. The
+// initial-exec model is not used, because it takes static TLS space, of which a program that loads many libraries runs out.
 char *crossentropy_message(void) {
     static _Thread_local char text[CROSSENTROPY_MESSAGE_BYTES];
     return text;
@@ -11,7 +11,7 @@ char *crossentropy_message(void) {
 
 crossentropy_pool *crossentropy_shared_pool(void) {
     static crossentropy_pool pool;
-    static int32_t           maker;  // the process that made the locks; -1 while it is being done
+    static int32_t           maker;  // the process that made the locks; -1 while they are being made
     int32_t                  self = (int32_t)getpid();
     int32_t                  seen = __atomic_load_n(&maker, __ATOMIC_ACQUIRE);
     if (seen == self) return &pool;

@@ -1,18 +1,18 @@
 import KernelABI
 import Shims
 
-/// A pass over the elements of a binary cross-entropy: what its threads share.
+/// A pass over the elements of a binary cross-entropy: the state that its threads share.
 struct ElementPass {
     enum Purpose {
         case scan(Weights)
         case loss
     }
 
-    /// What is added up of the elements that count.
+    /// The weights that are added up, over the elements that are not ignored.
     enum Weights {
         case ones
         case products
-        /// Times a power of two.
+        /// The products, times a power of two.
         case shifted(by: Int)
     }
 
@@ -20,12 +20,12 @@ struct ElementPass {
     let problem: UnsafePointer<BinaryProblem>
     let what: Purpose
     let workspace: BinaryWorkspace
-    /// Multiplies every gradient; `nil`: they are all 0.
+    /// The factor of every gradient; `nil`: all gradients are 0.
     let grad: ScaledNumber?
-    /// Losses are multiplied by two to its power.
+    /// Losses are multiplied by 2^exponent.
     let exponent: Int
 
-    /// Enough for the counter not to matter.
+    /// Enough elements that the counter's cost is negligible.
     static var elementsPerPiece: Int { 1 << 15 }
 
     init(
@@ -56,20 +56,20 @@ struct ElementPass {
     }
 }
 
-/// One thread's way through the elements it takes: brings what a kernel needs to its place, block by block.
+/// One thread's pass over its elements: gathers a kernel's arguments block by block, and stores the results.
 struct Elements {
     private let pass: UnsafePointer<ElementPass>
     private let slot: BinarySlot
-    /// For the type that is computed in, and for weights.
+    /// Kernels for the type that is computed in, and for weights.
     private let kernels: crossentropy_binary_kernels
     private let doubles: crossentropy_binary_kernels
     private let readLabels: crossentropy_labels_kernel
     private var sums: LaneSums
     private let elementSize: Int
     private let inDoubles: Bool
-    /// An ignored label's bits, if labels of this type can have them.
+    /// The bits of an ignored label, if labels of this type can have its value.
     private let ignoredBits: UInt64?
-    /// Whether nothing that all elements have in common is near an end of the range.
+    /// Whether no factor that all elements share is near an end of the range.
     private let isOrdinary: Bool
     private var block = crossentropy_binary()
 
@@ -104,7 +104,7 @@ struct Elements {
 
     private var problem: BinaryProblem { @inline(__always) get { pass.pointee.problem.pointee } }
 
-    /// A piece; false if a label is bad.
+    /// Computes a piece; false if a label is invalid.
     @_optimize(size)
     mutating func run(_ elements: Range<Int>) -> Bool {
         var start = elements.lowerBound
@@ -122,7 +122,8 @@ struct Elements {
 
     @_optimize(size)
     private mutating func compute(_ elements: Range<Int>) {
-        // Labels were checked, but the caller's memory may have changed since: then they count as something.
+        // Labels were checked, but the caller's memory may have changed since. Then a block may hold invalid ones,
+        // which count as 0.
         let ignored = readTarget(elements) ?? elements.count
         block.input = read(problem.input, elements, .input)
         block.positive = nil
@@ -143,7 +144,7 @@ struct Elements {
             isDirect = place != nil
             block.grad = place ?? slot.memory(.grad)
         }
-        // Which kernel does not depend on the block, since the two round differently.
+        // The choice of kernel does not depend on the block, because the two kernels round differently.
         if isPlain {
             keepLosses(elements, areSummed: kernels.plain(&block, Int64(elements.count)) != 0)
         } else {
@@ -158,8 +159,7 @@ struct Elements {
         if !isDirect { writeGradient(elements) }
     }
 
-    /// What comes before anything is written: counts elements, and adds up what a mean is to be divided by. False if a
-    /// label is bad.
+    /// The pass before anything is written: counts elements, and adds up the divisor of a mean. False if a label is invalid.
     @_optimize(size)
     private mutating func scan(_ elements: Range<Int>, _ weights: ElementPass.Weights) -> Bool {
         guard let ignored = readTarget(elements) else { return false }
@@ -192,20 +192,21 @@ struct Elements {
 
     // MARK: Near the ends of the range
 
-    /// What multiplies gradients: a number near 1, and a power of two.
+    /// Sets the factor of gradients: a number near 1, and a power of two.
     private mutating func setFactor(_ factor: ScaledNumber) {
         (block.grad_factor, block.grad_power) = factor.isOrdinary ? (factor.value, 1) : factor.parts()
         if !(factor.significand.magnitude < .infinity) { block.grad_factor = .nan }
     }
 
-    /// Gives the losses the exponent of what a mean is divided by.
+    /// Multiplies the losses by the power of two of the mean's divisor.
     @_optimize(size)
     private func scaleLosses(_ count: Int) {
         let losses = slot.numbers(.loss)
         for i in 0..<count { losses[i] = ScaledNumber(losses[i]).shifted(by: pass.pointee.exponent).value }
     }
 
-    /// A block with weights near an end of the range, one element at a time: the larger mass of each is brought near 1.
+    /// Computes a block with weights near an end of the range, one element at a time: the
+    /// larger of its masses is brought near 1.
     @inline(never)
     @_optimize(size)
     private mutating func computeExtremes(_ count: Int) {
@@ -232,7 +233,7 @@ struct Elements {
             block.positive[0] = a.shifted(by: -largest).value
             block.negative[0] = b.shifted(by: -largest).value
             block.input = whole.input + i * elementSize
-            block.loss = block.positive  // which has been read by then
+            block.loss = block.positive  // the kernel reads the mass before it writes the loss
             block.grad = whole.grad.map { $0 + i * elementSize }
             setFactor((pass.pointee.grad ?? ScaledNumber(0)).shifted(by: largest))
             kernels.loss(&block, 1)
@@ -241,9 +242,9 @@ struct Elements {
         block = whole
     }
 
-    // MARK: What goes into a kernel
+    // MARK: A kernel's arguments
 
-    /// Brings the target to its place. How many labels in it are ignored; `nil` if one is bad.
+    /// Reads the target of a block. Returns how many of its labels are ignored; `nil` if a label is invalid.
     private mutating func readTarget(_ elements: Range<Int>) -> Int? {
         let target = problem.target
         if !problem.isIndexTarget {
@@ -265,10 +266,10 @@ struct Elements {
         return isGood ? ignored : nil
     }
 
-    /// Where labels are when they have been read: 0, 1, and NaN for those that are ignored.
+    /// The labels of a block, converted to 0 and 1, and NaN for those that are ignored.
     private var labels: UnsafeMutablePointer<Float> { slot.memory(.target).assumingMemoryBound(to: Float.self) }
 
-    /// Elements side by side, in the type that is computed in.
+    /// Elements side by side in the type that is computed in: the caller's memory, or a copy.
     private func read(_ walk: ElementWalk, _ elements: Range<Int>, _ room: BinarySlot.Room) -> UnsafeRawPointer {
         let format = walk.operand.dtype.format(inDoubles: inDoubles)
         if let place = walk.neighbours(elements, format) { return UnsafeRawPointer(place) }
@@ -281,7 +282,7 @@ struct Elements {
         return UnsafeRawPointer(copy)
     }
 
-    /// Weights side by side as doubles; `nil` if there are none.
+    /// Weights side by side as doubles; `nil` if there are no weights.
     private func readWeight(
         _ walk: ElementWalk?, _ elements: Range<Int>, _ room: BinarySlot.Room
     ) -> UnsafePointer<Double>? {
@@ -296,9 +297,9 @@ struct Elements {
         return UnsafePointer(copy)
     }
 
-    // MARK: What comes out
+    // MARK: A kernel's results
 
-    /// The same for losses in f32, which are summed in 16 lanes already or not.
+    /// Stores losses in f32, or adds them to the sum; `areSummed`: the kernel has already summed them in 16 lanes.
     private mutating func keepLosses(_ elements: Range<Int>, areSummed: Bool) {
         if problem.settings.reduction != .none {
             if areSummed { return add(16) }
@@ -329,13 +330,13 @@ struct Elements {
         }
     }
 
-    /// Adds the numbers that stand where losses do.
+    /// Adds the numbers in the memory of the losses to the thread's sums.
     private mutating func add(_ count: Int) { sums.add(slot.numbers(.loss), count, &slot.result.pointee.sum) }
 
     private func writeGradient(_ elements: Range<Int>) {
         guard let grad = problem.grad else { return }
         let copy = slot.memory(.grad)
-        // Of an empty mean that is to be 0, the gradients are too.
+        // If an empty mean is 0, the gradients are 0, too.
         if pass.pointee.grad == nil { memset(copy, 0, elements.count * elementSize) }
         let format = grad.operand.dtype.format(inDoubles: inDoubles)
         grad.forEachRun(in: elements) { done, offset, count in
@@ -347,7 +348,7 @@ struct Elements {
 }
 
 extension DType {
-    /// The bits of an integer of this type, `nil` if the type does not hold it.
+    /// The bits of `value` in an integer of this type; `nil` if the type cannot hold it.
     fileprivate func bits(of value: Int64) -> UInt64? {
         let bits = 8 * size
         let isSigned = rawValue < DType.u8.rawValue

@@ -1,12 +1,12 @@
 import KernelABI
 
-/// Logits with labels, up to 16 rows to a kernel: a thread's way through them.
+/// A thread's pass over logits with labels, up to 16 rows to a kernel.
 struct Groups {
     let pass: UnsafePointer<RowPass>
     let slot: Workspace.Slot
     private let kernel: crossentropy_group_kernel
 
-    /// What the kernel is told, and what it answers.
+    /// The kernel's arguments and results.
     var group: UnsafeMutablePointer<crossentropy_group> { slot.group }
     var problem: UnsafePointer<Problem> { pass.pointee.problem }
     private var plan: UnsafePointer<Plan> { pass.pointee.plan }
@@ -19,7 +19,7 @@ struct Groups {
         fillInCommon(inDoubles)
     }
 
-    /// What is the same for all groups.
+    /// Sets the arguments that all groups share.
     private func fillInCommon(_ inDoubles: Bool) {
         group.pointee.classes = Int64(problem.pointee.classesPerRow)
         group.pointee.input_stride = Int64(problem.pointee.input.classStride)
@@ -33,7 +33,8 @@ struct Groups {
             problem.pointee.outputs.grad?.dtype.format(inDoubles: inDoubles) ?? CROSSENTROPY_NATIVE
         group.pointee.grad_stride = Int64(problem.pointee.outputs.grad?.classStride ?? 0)
         group.pointee.grad_row_stride = Int64(problem.pointee.rows.step.grad)
-        // Short rows lie one after the other, neighbours class by class.
+        // The next group is prefetched in as many parts as there are classes: class by class if rows are neighbours;
+        // otherwise 16 elements at a time, because short rows lie one after the other.
         let apart = problem.pointee.rows.step.input == 1 ? problem.pointee.input.classStride : Int(CROSSENTROPY_GROUP)
         group.pointee.upcoming_stride = Int64(apart &* problem.pointee.input.dtype.size)
         group.pointee.terms = problem.pointee.settings.terms
@@ -59,7 +60,7 @@ struct Groups {
         }
     }
 
-    /// Computes a group that is prepared, and keeps what comes of it.
+    /// Computes a group that is prepared, and stores its results.
     @inline(never)
     func finish(_ row: Int, _ count: Int, _ first: RowOffsets) {
         kernel(group)
@@ -83,7 +84,7 @@ struct Groups {
         }
     }
 
-    /// Fills in what differs from group to group.
+    /// Sets the arguments that differ from group to group.
     @inline(never)
     func prepare(_ count: Int, _ first: RowOffsets) {
         let scales = pass.pointee.scales
@@ -96,7 +97,7 @@ struct Groups {
         let gradWeight = crossentropy_group_grad_weight(group)!
         let factor = scales.gradFactor
         facts.read(count, labels: labels, isCounted: isCounted)
-        // Without weights, which is the usual case.
+        // The usual case: no weights.
         for i in 0..<Int(CROSSENTROPY_GROUP) {
             lossScale[i] = 1
             gradScale[i] = factor
@@ -117,7 +118,7 @@ struct Groups {
         group.pointee.grad = scales.hasGradients ? problem.pointee.outputs.grad?.element(first.grad) : nil
     }
 
-    /// What multiplies each row's loss and gradient, where it is not the same for all.
+    /// Sets the factors of each row's loss and gradient, if they are not the same for all rows.
     @inline(never)
     private func scale(_ count: Int, _ facts: RowFacts) {
         let scales = pass.pointee.scales

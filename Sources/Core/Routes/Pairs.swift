@@ -1,39 +1,40 @@
 import KernelABI
 
-/// A thread's rows as distributions in f64: targets that are not probabilities of all classes, divergences, derivatives with respect
-/// to the target, and second derivatives.
+/// A thread's rows as distributions in f64: for targets that are not probabilities of all classes, divergences,
+/// derivatives with respect to the target, and second derivatives.
 ///
-/// Whatever the target is, the loss's own kernels are given probabilities of all classes.
+/// For every type of target, the loss's own kernels get probabilities of all classes.
 struct Pairs {
     private let problem: UnsafePointer<Problem>
     private let kernels: crossentropy_pair_kernels
     private let scatter: crossentropy_scatter_kernel
     private let fill: crossentropy_fill_kernel
     private var pair = crossentropy_pair()
-    /// Probabilities of a sparse row's classes, named or not.
+    /// The probabilities of all classes of a sparse row.
     private let dense: UnsafeMutablePointer<Double>
-    /// f32 logits on both sides need no staging.
+    /// Whether f32 logits on both sides are computed without staging.
     private let usesSingles: Bool
     private let scatterSingles: crossentropy_scatter_kernel
-    /// Of two, nearly always 1: derivatives are multiplied by it when they are written.
+    /// A power of two, nearly always 1, by which derivatives are multiplied when they are written.
     private var power = 1.0
 
-    /// What exponentials in f32 add to a divergence, 6.4e-14, is 1.4e-7 of this one: see LogitsDivergence.swift.
+    /// The smallest divergence that is computed with exponentials in f32: their error, 6.4e-14, is 1.4e-7 of it. See
+    /// LogitsDivergence.swift.
     private static let leastSingleDivergence = 0x1p-21
 
-    /// Room for the arrays of a row; true if that is more than there can be.
+    /// The bytes of a row's arrays; true if these are more than can be allocated.
     static func bytes(for problem: borrowing Problem) -> (Int, Bool) {
         let (bytes, overflow) = rowLength(problem.classes).multipliedReportingOverflow(
             by: 5 * MemoryLayout<Double>.size)
         return (bytes, overflow || bytes > Int.max / 512)  // for each of the threads
     }
 
-    /// Whole vectors.
+    /// A row is padded to whole vectors.
     private static func rowLength(_ classes: Int) -> Int { (classes &+ 15) & ~15 }
 
     /// - Parameters:
-    ///   - memory: As `bytes` says.
-    ///   - weight: Of the classes.
+    ///   - memory: As many bytes as `bytes` returns.
+    ///   - weight: The class weights.
     init(
         _ problem: UnsafePointer<Problem>, _ plan: Plan, _ memory: UnsafeMutableRawPointer,
         _ weight: UnsafePointer<Double>?
@@ -73,11 +74,11 @@ struct Pairs {
         }
     }
 
-    /// Probabilities of all classes of a row, contiguous f64 if they are not the caller's own; `nil` if the row names none.
+    /// The probabilities of all classes of a row, either the caller's own or contiguous f64; `nil` if the row names no class.
     mutating func target(of row: Int, _ offsets: RowOffsets) -> UnsafeRawPointer? {
         if problem.pointee.sparse != nil {
             let entries = problem.pointee.entries(ofRow: row, offsets)
-            // Offsets were checked, but the caller's memory may have changed since.
+            // The offsets were checked, but the caller's memory may have changed since.
             return problem.pointee.hasEntry(entries) ? UnsafeRawPointer(expand(entries!)) : nil
         }
         let place = UnsafeRawPointer(problem.pointee.target.element(offsets.target))
@@ -95,7 +96,7 @@ struct Pairs {
         kernels.stage(&pair.target, pair.classes)
     }
 
-    /// Writes a sparse row out.
+    /// Writes a sparse row to memory with a probability for each class.
     private mutating func expand(_ entries: SparseEntries) -> UnsafeMutablePointer<Double> {
         let sparse = problem.pointee.sparse!
         let named = pair.target.values!
@@ -113,7 +114,7 @@ struct Pairs {
             kernels.normalize(&pair.target, Int64(count))
         }
         var total = sum(named, count)
-        // Exponentials of logarithms that are all far from 0 have no digits, but their shares are those of the largest.
+        // If all logarithms are far from 0, their exponentials have no digits. Shares relative to the largest logarithm do.
         let isFar = !(total.sum > 0x1p-900 && total.sum < .infinity)
         if isFar && problem.pointee.settings.targetType == .logProbs && sparse.rest == .renormalize {
             problem.pointee.settings.forEachPart(of: count) { part in
@@ -154,7 +155,7 @@ struct Pairs {
         return total
     }
 
-    /// The row's loss, weighted; its derivatives are written, as far as they are wanted. `row` is complete, its target too.
+    /// The row's loss, weighted. Writes the derivatives that are requested. `row` is complete, including its target.
     mutating func value(
         _ row: inout crossentropy_row, _ kernel: crossentropy_row_kernel, _ offsets: RowOffsets, hasGradients: Bool
     ) -> Double {
@@ -194,7 +195,8 @@ struct Pairs {
         return value
     }
 
-    /// 0, which stands for the loss; or NaN where it is that, and nothing has been written.
+    /// Writes second derivatives and returns 0 in place of the loss; or returns NaN, if the
+    /// row's result is NaN, and writes nothing.
     private mutating func secondDerivatives(
         _ row: inout crossentropy_row, _ totalMass: crossentropy_row_kernel, _ offsets: RowOffsets
     ) -> Double {
@@ -219,7 +221,7 @@ struct Pairs {
     private mutating func lossWithTargetGradient(
         _ row: inout crossentropy_row, _ kernel: crossentropy_row_kernel, _ offsets: RowOffsets
     ) -> Double {
-        // Before the gradient takes the input's place.
+        // Read first, because the gradient may overwrite the input.
         kernels.stage(&pair.prediction, pair.classes)
         if problem.pointee.settings.targetType == .probs {
             stageTarget(row.target, problem.pointee.target, CROSSENTROPY_NUMBERS)
@@ -231,7 +233,7 @@ struct Pairs {
         return value
     }
 
-    /// `nil` where f32 cannot tell, and nothing has been written.
+    /// The divergence computed in f32; `nil` if f32 is not accurate enough, and then nothing has been written.
     private mutating func divergenceOfSingles(_ row: crossentropy_row) -> Double? {
         pair.target.data = row.target
         pair.target.stride = Int64(problem.pointee.target.classStride)
@@ -271,7 +273,7 @@ struct Pairs {
 
     private mutating func writeTargetGradient(_ row: crossentropy_row, _ offsets: RowOffsets) {
         guard let grad = problem.pointee.outputs.targetGrad else { return }
-        // The transform is the prediction's alone.
+        // Only the prediction has this transform.
         let scale = ScaledNumber(row.grad_scale) * ScaledNumber(row.grad_power)
         (pair.grad_scale, power) = scale.shifted(by: -pair.prediction.transform.slopeExponent).parts()
         if pair.target.kind == CROSSENTROPY_LOGITS && !(pair.cost_sum.magnitude < .infinity) {

@@ -1,23 +1,23 @@
 import KernelABI
 
-/// One long row that several threads work on, a few blocks at a time. The blocks are those that a single thread would make, and what they
-/// come to is merged in their order, so the bits are the same.
+/// One long row that several threads compute, a few blocks at a time. The blocks are the same as with a single thread,
+/// and their sums are merged in order, so the bits are the same.
 struct SharedRow {
     private var pieces: Pieces
     private let group: UnsafePointer<crossentropy_group>
     private let workspace: Workspace
-    /// What is being done with all the blocks.
+    /// The kernel that all blocks go through.
     private let kernel: crossentropy_block_kernel
 
-    /// Blocks that a thread takes at a time.
+    /// Blocks that a thread claims at a time.
     private static var blocksPerPiece: Int { 32 }
 
-    /// The losses and gradients of all rows, one after the other.
+    /// Computes the losses and gradients of all rows, one row after the other.
     static func runAll(_ pass: UnsafePointer<RowPass>) throws(LossFailure) {
         let problem = pass.pointee.problem
         pass.pointee.workspace.reset()
         let groups = Groups(pass, pass.pointee.workspace.slot(0))
-        groups.group.pointee.kept = nil  // each thread's own
+        groups.group.pointee.kept = nil  // that memory belongs to one thread
         problem.pointee.rows.forEachRow(in: 0..<problem.pointee.rows.count) { row, offsets in
             run(groups, row, offsets)
             return !problem.pointee.settings.isCancelled
@@ -33,7 +33,7 @@ struct SharedRow {
         groups.prepare(1, offsets)
         kernels.begin(group)
         forEachBlock(groups, kernels.sum)
-        if groups.problem.pointee.settings.wasCancelled { return }  // and some blocks have no sums
+        if groups.problem.pointee.settings.wasCancelled { return }  // some blocks have no sums then
         kernels.finish(group)
         if group.pointee.grad != nil {
             forEachBlock(groups, kernels.grad)
@@ -58,7 +58,7 @@ struct SharedRow {
         let row = context.assumingMemoryBound(to: SharedRow.self)
         let pieces = withUnsafeMutablePointer(to: &row.pointee.pieces) { $0 }
         guard var blocks = pieces.next() else { return }
-        // The table of blocks stays the one that all share.
+        // All threads share the table of block sums, but each has scratch space of its own.
         var group = row.pointee.group.pointee
         group.scratch = row.pointee.workspace.slot(pieces.nextSlot()).scratch
         while true {

@@ -1,14 +1,14 @@
 import KernelABI
 
-/// Rows that go to a kernel one by one, probabilities or such as may have target mass in every class: a thread's way through them.
+/// A thread's pass over rows that a kernel computes one by one: probabilities, or any class may have target mass.
 struct SingleRows {
     private let pass: UnsafePointer<RowPass>
     private let slot: Workspace.Slot
     private let kernel: crossentropy_row_kernel
     private let isOfMass: Bool
-    /// What the kernel is told; the parts that are the same for all rows are set once.
+    /// The kernel's arguments; those that all rows share are set once.
     private var row = crossentropy_row()
-    /// Where rows become distributions in f64.
+    /// Computes rows as distributions in f64, if the plan needs it.
     private var pairs: Pairs?
 
     private var problem: UnsafePointer<Problem> { pass.pointee.problem }
@@ -69,7 +69,7 @@ struct SingleRows {
         }
     }
 
-    /// Up to 16 neighbouring rows.
+    /// Computes up to 16 neighbouring rows.
     private mutating func run(_ first: Int, _ firstOffsets: RowOffsets, _ count: Int) {
         let facts = RowFacts(problem, firstOffsets)
         let labels = crossentropy_group_labels(slot.group)!
@@ -88,7 +88,7 @@ struct SingleRows {
         }
     }
 
-    /// The row's loss (or target mass), weighted. Its gradient, if asked for, is written.
+    /// The row's loss (or target mass), weighted. Writes its gradient if requested.
     private mutating func value(
         of number: Int, _ offsets: RowOffsets, _ weights: (sample: Double, ofClass: Double, upstream: Double),
         _ label: Int64, _ isCounted: Double, _ facts: RowFacts
@@ -109,7 +109,7 @@ struct SingleRows {
         row.input = UnsafeRawPointer(problem.pointee.input.element(offsets.input))
         let scale: RowScales.Row
         if pass.pointee.plan.pointee.needsMass || isOfMass {
-            // The kernels have the class weights, divided by a power of two that keeps them in range.
+            // The kernels get the class weights divided by a power of two that keeps them in range.
             let exponent = pass.pointee.workspace.weightExponent
             row.label_mass = row.keep * (ScaledNumber(w).shifted(by: -exponent).value)
             scale = scales.row(s, ScaledNumber(1).shifted(by: exponent).value, g, isOfLabel: false)
@@ -134,13 +134,13 @@ struct SingleRows {
         return value
     }
 
-    /// The same number for the loss and all gradients.
+    /// Sets all gradients to `value`, and returns it as the loss.
     private func filled(_ offsets: RowOffsets, with value: Double) -> Double {
         fillGradients(offsets, with: value)
         return value
     }
 
-    /// Of the row, with respect to the input and to the target.
+    /// Fills the row's gradients with respect to the input and to the target.
     private func fillGradients(_ offsets: RowOffsets, with value: Double) {
         pass.pointee.fillGradient(offsets, with: value)
         if !isOfMass { pairs?.fillTargetGradient(offsets, with: value) }

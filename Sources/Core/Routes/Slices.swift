@@ -1,9 +1,9 @@
 import KernelABI
 
-// Losses of logits with class indices, of which every call sees a slice of the classes: statistics of the slice, and from the
-// statistics of all classes the loss, and the gradient of the slice.
+// Losses of logits with class indices, where every call holds a slice of the classes: partial statistics of the slice;
+// and, from the merged partial statistics of all classes, the loss and the gradient of the slice.
 //
-// `target` is the labels; in loss and gradient those that the statistics hold, where an ignored row has -1.
+// `target` holds the labels. For loss and gradient these are the labels in the partial statistics, where an ignored row has -1.
 
 extension Problem {
     public typealias Partials = UnsafeMutablePointer<crossentropy_partial>
@@ -11,16 +11,16 @@ extension Problem {
     /// The label of an ignored row.
     public static var ignoredLabel: Int64 { -1 }
 
-    /// Writes the statistics of each row's slice. `classes` is the length of the slice.
+    /// Writes the partial statistics of each row's slice. `classes` is the length of the slice.
     @export(interface) public static func computePartials(_ problem: UnsafePointer<Problem>, _ partials: Partials)
         throws(LossFailure)
     {
-        // Which labels are too large is not known yet.
+        // The number of all classes is not known yet, so no label is too large.
         _ = try Problem.divisor(problem, below: .max)
         try runSlices(problem, partials, RowScales(loss: ScaledNumber(1), exponent: 0, grad: nil))
     }
 
-    /// The gradient of each row's slice, from complete statistics of each row.
+    /// Writes the gradient of each row's slice, from each row's complete partial statistics.
     @export(interface) public static func gradOfPartials(_ problem: UnsafePointer<Problem>, _ partials: Partials)
         throws(LossFailure)
     {
@@ -40,7 +40,7 @@ extension Problem {
         }
     }
 
-    /// The loss from complete statistics of each row.
+    /// Computes the loss from each row's complete partial statistics.
     @_optimize(size)
     @export(interface) public static func lossOfPartials(_ problem: UnsafePointer<Problem>, _ partials: Partials)
         throws(LossFailure)
@@ -69,7 +69,7 @@ extension Problem {
 }
 
 extension Groups {
-    /// The losses of a group whose rows have their statistics, and what its gradients need.
+    /// Computes the losses of a group from its rows' partial statistics, and the numbers that its gradients need.
     @inline(never)
     @_optimize(size)
     fileprivate func complete(_ count: Int, _ partials: Problem.Partials) {
@@ -91,7 +91,7 @@ extension Groups {
     }
 }
 
-/// Rows of which the input holds a slice of the classes: a thread's way through them.
+/// A thread's pass over rows of which the input holds a slice of the classes.
 struct Slices {
     private let groups: Groups
     private let kernels: crossentropy_slice_kernels
@@ -155,7 +155,7 @@ struct Slices {
     private func writeGradient(_ partials: Problem.Partials, _ offsets: RowOffsets, _ count: Int) {
         if !groups.pass.pointee.scales.hasGradients { return groups.pass.pointee.clearGradients(offsets, count) }
         groups.prepare(count, offsets)
-        // From here on counted from the slice's first class.
+        // From here on labels are counted from the slice's first class.
         let first = Int64(problem.pointee.slice!.lowerBound)
         for i in 0..<count { crossentropy_group_labels(group)![i] -= first }
         kernels.read(group)

@@ -3,14 +3,14 @@ import Shims
 
 /// A copy of some neighbouring rows whose classes lie far apart, such as pixels of a picture with one plane per class.
 ///
-/// There the same few lines of the caches would be fought over by all the classes of a row. So each class of many rows is
-/// copied in one go, and gradients go back in the same way.
+/// In that layout all classes of a row may compete for the same few cache sets. So each class is copied for many rows
+/// at once, and gradients are copied back in the same way.
 package struct RowTile {
     package let rows: Int
-    /// From class to class, in elements: not a multiple of what caches divide memory by.
+    /// The distance from class to class, in elements: chosen so that classes do not use the same cache sets.
     var stride: Int { rows + Int(CROSSENTROPY_GROUP) }
 
-    /// `nil` where there is no need of one, or too many classes for one to stay near the core.
+    /// `nil` if no copy is needed, or if a copy of so many classes would not stay in the caches.
     init?(for problem: borrowing Problem) {
         guard problem.rows.step.input == 1, problem.input.classStride != 1 else { return nil }
         let most = (1 << 18) / problem.input.dtype.size / max(1, problem.classes) - Int(CROSSENTROPY_GROUP)
@@ -20,7 +20,7 @@ package struct RowTile {
 
     func bytes(_ problem: borrowing Problem) -> Int { problem.classes * stride * problem.input.dtype.size }
 
-    /// Whether gradients can take the places of the logits that they are of.
+    /// Whether gradients can overwrite their logits in the tile.
     func holdsGradients(_ problem: borrowing Problem) -> Bool {
         problem.rows.step.grad == 1 && problem.outputs.grad != nil && problem.outputs.grad!.dtype == problem.input.dtype
     }
@@ -29,7 +29,7 @@ package struct RowTile {
         let size = operand.dtype.size
         for c in 0..<classes {
             let place = operand.element(offset + c * operand.classStride)
-            // The next tile's part comes nearer meanwhile, which the processor would not guess.
+            // Prefetches this class of the next tile, which the processor does not predict.
             for line in Swift.stride(from: 0, to: count * size, by: 64) { shim_prefetch(place + rows * size + line) }
             memcpy(tile + c * stride * size, place, count * size)
         }
@@ -57,7 +57,7 @@ extension Groups {
             let offsets = first + problem.pointee.rows.step * start
             prepare(rows, offsets)
             group.pointee.input = UnsafeRawPointer(slot.extra + start * size)
-            group.pointee.upcoming = group.pointee.input  // `read` has asked for what comes next
+            group.pointee.upcoming = group.pointee.input  // `read` has prefetched the next logits
             group.pointee.upcoming_stride = 0
             if holdsGradients { group.pointee.grad = slot.extra + start * size }
             finish(row + start, rows, offsets)

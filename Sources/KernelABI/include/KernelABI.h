@@ -1,6 +1,7 @@
-// The wall between Core and the kernel modules. Each kernel module is the same Swift source built for another instruction set. Core
-// reaches it through the table of KernelTable.h alone and never imports it, so that no compiled code can wander from one instruction
-// set into another. What a kernel is told, and what it answers, is laid out here in C, which both sides see alike.
+// The interface between Core and the kernel modules. Each kernel module is the same Swift source, built for another
+// instruction set. Core reaches it only through the table of KernelTable.h and never imports it, so that no code that
+// is compiled for one instruction set can get into another. Arguments and results of kernels are declared here in C, so
+// that both sides see the same layout.
 #ifndef CROSSENTROPY_KERNEL_ABI_H
 #define CROSSENTROPY_KERNEL_ABI_H
 

@@ -1,4 +1,4 @@
-// The kernels of an instruction set.
+// The table of the kernels of an instruction set.
 #ifndef CROSSENTROPY_KERNEL_TABLE_H
 #define CROSSENTROPY_KERNEL_TABLE_H
 
@@ -8,12 +8,13 @@
 #include "PairKernels.h"
 #include "RowKernels.h"
 
-// For the test of all inputs: exp(x) 2^(64 - n), n = round(m log2(e)), of `count` numbers x <= m, a multiple of 16.
+// For the test of all inputs: computes exp(x) 2^(64 - n), n = round(m log2(e)), for `count` numbers x <= m; `count` is
+// a multiple of 16.
 typedef void (*crossentropy_exp_kernel)(const float *x, float *exponentials, int64_t count, float m);
 
 // Indexed by input_type (logits, probs, log_probs) and dtype (0: f32, 1: f64).
 typedef struct crossentropy_kernels {
-    crossentropy_row_kernel  index[3][2];       // but for logits: group
+    crossentropy_row_kernel  index[3][2];       // not for logits, which `group` computes
     crossentropy_row_kernel  mass[3][2];
     crossentropy_group_kernel group[2];         // logits
     crossentropy_short_kernel short_rows;       // f32 logits

@@ -1,4 +1,5 @@
-// What all kernels share: formats of numbers, what is done to logits, the terms of a loss, and how a call ends early.
+// Declarations that all kernels share: formats of numbers, the transform of logits, the
+// terms of a loss, and how a call ends early.
 #ifndef CROSSENTROPY_NUMBERS_H
 #define CROSSENTROPY_NUMBERS_H
 
@@ -6,38 +7,38 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// How numbers lie in memory: as the kernel's own type (f32 or f64), as 16 bits, or, for f64 kernels, as f32.
+// The format of numbers in memory: the kernel's own type (f32 or f64), 16 bits or, for f64 kernels, f32.
 #define CROSSENTROPY_NATIVE 0
 #define CROSSENTROPY_BF16   1
 #define CROSSENTROPY_F16    2
 #define CROSSENTROPY_F32    3
 
-// What is done to logits before anything else, see Transform.swift; f64 kernels only.
+// The transform that is first applied to logits, see Transform.swift; f64 kernels only.
 typedef struct crossentropy_transform {
     double  logit_scale;
-    double  softcap;  // 0: none
-    double  slope;    // logit_scale as it multiplies gradients: without its power of two, which is part of their scale
-    int64_t applies;  // 0: logits are taken as they are
+    double  softcap;  // 0: no cap
+    double  slope;    // the factor of gradients: logit_scale without its power of two, which is part of their scale
+    int64_t applies;  // 0: logits are not transformed
 } crossentropy_transform;
 
-// What a loss of logits has beside -log p, see Terms.swift; all 0: nothing.
+// The terms of a loss of logits beside -log p, see Terms.swift; all 0: none.
 typedef struct crossentropy_terms {
     double z_loss;
     double focal_gamma;
     double poly_epsilon;
 } crossentropy_terms;
 
-// How a call ends early. What may take long asks `crossentropy_is_cancelled` once per block of work and stops where it is; what comes after
-// it does the same, so that nothing has to be handed on but this. Core asks once more before a result counts.
+// How a call ends early. A long computation calls `crossentropy_is_cancelled` once per block of work, and stops if it is true.
+// Later steps do the same, so that nothing else has to be passed on. Core calls it once more before it accepts a result.
 typedef struct crossentropy_cancel {
-    const volatile int32_t *flag;     // the caller's, who may reset it at any time
-    int32_t                 is_seen;  // atomic: whether it was ever found set; remains
+    const volatile int32_t *flag;     // the caller's, which the caller may reset at any time
+    int32_t                 is_seen;  // atomic: whether the flag was ever found set; never reset
 } crossentropy_cancel;
 
 static inline bool crossentropy_was_cancelled(const crossentropy_cancel *cancel) {
     return cancel != NULL && __atomic_load_n(&cancel->is_seen, __ATOMIC_RELAXED) != 0;
 }
-// NULL: the call has no flag. Always inlined, as a function of its own would bring tables for unwinding to all of its file.
+// NULL: the call has no flag. Always inlined, because a function of its own would add unwinding tables to its whole file.
 __attribute__((always_inline)) static inline bool crossentropy_is_cancelled(crossentropy_cancel *cancel) {
     if (cancel == NULL) return false;
     if (__atomic_load_n(&cancel->is_seen, __ATOMIC_RELAXED) != 0) return true;

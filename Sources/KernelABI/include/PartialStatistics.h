@@ -3,7 +3,7 @@
 
 #include <stdint.h>
 
-// Partial statistics of a row: ce_partial of crossentropy.h, which says what the fields are.
+// Partial statistics of a row: ce_partial of crossentropy.h, which describes the fields.
 
 #define CROSSENTROPY_PARTIAL_LIMBS 36
 typedef struct crossentropy_partial {

@@ -1,11 +1,11 @@
-// One row at a time: probabilities, and whatever may have target mass in every class.
+// Kernels for one row at a time: probabilities, and rows in which any class may have target mass.
 #ifndef CROSSENTROPY_ROW_KERNELS_H
 #define CROSSENTROPY_ROW_KERNELS_H
 
 #include "Numbers.h"
 
-// One row of the input, what it is compared with (logits with a class index excepted: see crossentropy_group), and where the
-// results go. Strides are in elements.
+// One row of the input, its target (logits with a class index excepted: see crossentropy_group), and the memory for its
+// results. Strides are in elements.
 typedef struct crossentropy_row {
     const void   *input;         // the row's first class
     int64_t       classes;       // >= 1
@@ -26,7 +26,7 @@ typedef struct crossentropy_row {
     double        clip_high;
     double        row_weight;    // multiplies the loss
     double        grad_scale;    // multiplies the gradient
-    double        grad_power;    // so does this power of two, nearly always 1
+    double        grad_power;    // multiplies the gradient, too: a power of two, nearly always 1
     void         *grad;          // NULL: no gradient. May be input, with the same stride
     int64_t       grad_stride;
     int32_t       grad_format;
@@ -35,11 +35,11 @@ typedef struct crossentropy_row {
     crossentropy_cancel *cancel; // NULL: never
 } crossentropy_row;
 
-// The row's loss, weighted; its gradient is written to row->grad.
+// Returns the row's loss, weighted; writes its gradient to row->grad.
 typedef double (*crossentropy_row_kernel)(const crossentropy_row *row);
 // Writes `value` to every class of a row.
 typedef void (*crossentropy_fill_kernel)(void *row, int64_t classes, int64_t stride, int32_t format, double value);
-// Sum of w_c q_c over a row's classes, times row_weight, for mean_over = mass.
+// Returns the sum of w_c q_c over a row's classes, times row_weight, for mean_over = mass.
 typedef double (*crossentropy_mass_kernel)(const crossentropy_row *row);
 
 #endif

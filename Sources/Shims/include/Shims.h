@@ -1,8 +1,8 @@
-// What Swift cannot say: thread-local storage, CPUID, the floating-point control register, variadic
-// or macro-heavy parts of POSIX. Thin wrappers, no logic; what the library decides is decided in
-// Swift. Everything here is internal: nothing is exported from libcrossentropy.so.
+// Functions that Swift cannot express: thread-local storage, CPUID, the floating-point control register, variadic or
+// macro-heavy parts of POSIX. Thin wrappers without logic; every decision is made in Swift. Everything here is
+// internal: nothing is exported from libcrossentropy.so.
 //
-// Left out on purpose: anything that allocates behind the caller's back, signals (but for blocking them in
+// Left out on purpose: anything that allocates without the caller's knowledge, signals (except for blocking them in
 // worker threads), stdio.
 #ifndef CROSSENTROPY_SHIMS_H
 #define CROSSENTROPY_SHIMS_H
@@ -31,14 +31,14 @@ static inline bool shim_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t *eax, ui
     return __get_cpuid_count(leaf, subleaf, eax, ebx, ecx, edx) != 0;
 }
 
-// XCR0: which register states the operating system saves. Only valid if CPUID.1:ECX.OSXSAVE is set.
+// XCR0: the register states that the operating system saves. Only valid if CPUID.1:ECX.OSXSAVE is set.
 static inline uint64_t shim_xcr0(void) {
     uint32_t low, high;
     __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
     return (uint64_t)high << 32 | low;
 }
 
-// Rounding to nearest, no flush-to-zero, no denormals-are-zero, all exceptions masked.
+// Sets rounding to nearest, no flush-to-zero, no denormals-are-zero, all exceptions masked. Returns the host's register.
 static inline uint64_t shim_float_control_enter(void) {
     uint32_t host, ours = 0x1F80;
     __asm__ volatile("stmxcsr %0" : "=m"(host));
@@ -50,7 +50,7 @@ static inline void shim_float_control_leave(uint64_t saved) {
     __asm__ volatile("ldmxcsr %0" : : "m"(host) : "memory");
 }
 #elif defined(__aarch64__)
-// The flags of what has happened are in a register of their own here, FPSR; it is kept in the upper half.
+// The exception flags are in a register of their own here, FPSR, which is returned in the upper half.
 static inline uint64_t shim_float_control_enter(void) {
     uint64_t control, status, ours = 0;
     __asm__ volatile("mrs %0, fpcr" : "=r"(control));
@@ -67,13 +67,13 @@ static inline void shim_float_control_leave(uint64_t saved) {
 // ---------------------------------------------------------------------------------------------
 // Memory
 
-// Asks for a line to come nearer. Never faults, wherever it points.
+// Prefetches a cache line. Never faults, whatever the address.
 static inline void shim_prefetch(const void *address) { __builtin_prefetch(address, 0, 2); }
-// To the level next to the core, for what will be looked at in passing before it is computed with.
+// Prefetches to the level next to the core, for data that a short pass reads before it is computed with.
 static inline void shim_prefetch_near(const void *address) { __builtin_prefetch(address, 0, 3); }
 
-// Lets the system use pages of 2 MB for allocated memory of that size and more. Small ones take it 30 ms for each gigabyte when
-// the memory is freed, which the caller of a cancelled call would wait for.
+// Lets the system use pages of 2 MB for large allocations. With small pages, freeing the memory takes 30 ms for each
+// gigabyte, for which the caller of a cancelled call would wait.
 static inline void shim_use_large_pages(void *memory, size_t bytes) {
 #if defined(MADV_HUGEPAGE)
     const uintptr_t large = (uintptr_t)1 << 21;
@@ -84,8 +84,8 @@ static inline void shim_use_large_pages(void *memory, size_t bytes) {
 }
 
 // ---------------------------------------------------------------------------------------------
-// Memory on the stack that is not cleared, which Swift has no name for: of a call's tensors and rows, where these have no more
-// than 16 dimensions, and of the list of tensors.
+// Stack memory that is not cleared, which Swift cannot express: for the dimensions of a call's tensors and rows, if
+// these have at most 16 dimensions, and for the list of tensors.
 
 typedef struct crossentropy_call_memory {
     int64_t words[960];
@@ -118,22 +118,22 @@ static inline int64_t shim_fetch_add_i64(int64_t *p, int64_t v) { return __atomi
 
 typedef struct crossentropy_pool {
     pthread_mutex_t owner;    // held by the call that uses the pool
-    pthread_mutex_t lock;     // guards what follows
-    pthread_cond_t  wake;     // a new job, for the workers
-    pthread_cond_t  done;     // the last worker has left it, for the owner
+    pthread_mutex_t lock;     // guards the fields below
+    pthread_cond_t  wake;     // signals a new job to the workers
+    pthread_cond_t  done;     // signals to the owner that the last worker has left the job
     int32_t         workers;  // threads made so far
     int32_t         wanted;   // workers that may still join the job
-    int32_t         active;   // workers that may still join or are at it
+    int32_t         active;   // workers that may still join or have not finished
     void          (*body)(void *context);
     void           *context;
 } crossentropy_pool;
 
-// The process's pool, or NULL while another thread of a forked child is just renewing it. The locks are made
-// anew in each process, since those that a fork copied may be held by threads that the child does not have.
+// The process's pool, or NULL while another thread of a forked child is renewing it. The locks are made anew in each
+// process, because the locks that a fork copied may be held by threads that the child does not have.
 crossentropy_pool *crossentropy_shared_pool(void);
 
-// Makes a detached thread with a small stack and signals blocked, so that the host's handlers never run on it; but for
-// those that report a fault of the thread itself, such as reading a file's pages that are gone.
+// Starts a detached thread with a small stack. Signals are blocked, so that the host's handlers never run on it, except
+// for those that report a fault of the thread itself, such as reading a file's pages that are gone.
 static inline bool shim_start_thread(void *(*body)(void *), void *argument) {
     pthread_attr_t attributes;
     pthread_t      thread;
@@ -151,7 +151,7 @@ static inline bool shim_start_thread(void *(*body)(void *), void *argument) {
     return result == 0;
 }
 
-// Keeps a thread from being cancelled at a wait while it holds locks and others work for it; the former state.
+// Keeps a thread from being cancelled at a wait while it holds locks and others work for it. Returns the former state.
 static inline int shim_disable_cancellation(void) {
     int state;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
@@ -159,7 +159,7 @@ static inline int shim_disable_cancellation(void) {
 }
 static inline void shim_restore_cancellation(int state) { pthread_setcancelstate(state, &state); }
 
-// How many processors this process may run on; 0 if the system does not say.
+// The number of processors that this process may run on; 0 if the system does not say.
 static inline int32_t shim_affinity_count(void) {
     // The system call itself, with room for more processors than a cpu_set_t has.
     unsigned long mask[128];
@@ -184,7 +184,7 @@ typedef struct crossentropy_process {
 __attribute__((visibility("hidden"))) extern crossentropy_process crossentropy_the_process;
 void crossentropy_fill_process(void (*fill)(crossentropy_process *state));
 
-// The state, after `fill` was called on it once in this process (or its parent).
+// The process-wide state. Calls `fill` on it if that has not happened yet in this process (or its parent).
 static inline crossentropy_process *crossentropy_process_state(void (*fill)(crossentropy_process *state)) {
     if (__atomic_load_n(&crossentropy_the_process.is_filled, __ATOMIC_ACQUIRE) == 0) crossentropy_fill_process(fill);
     return &crossentropy_the_process;
@@ -198,16 +198,16 @@ static inline crossentropy_process *crossentropy_process_state(void (*fill)(cros
 // This thread's error text. Not inline, see Shims.c.
 char *crossentropy_message(void);
 
-// A number in decimal: its digits, and the power of ten that these, read as an integer, are multiplied by.
+// A number in decimal: its digits, and the power of ten by which the integer that they form is multiplied.
 typedef struct crossentropy_decimal {
     char    digits[24];
     int32_t count;
     int32_t exponent;
-    double  value;  // what they read back as
+    double  value;  // the double that digits and exponent read back as
 } crossentropy_decimal;
 
-// A finite positive number rounded to `count` digits, 1 to 17. The locale's decimal point, whatever it is, is neither taken
-// from what printf writes nor given to strtod.
+// Rounds a finite positive number to `count` digits, 1 to 17. The result does not depend on the locale's decimal point,
+// which is neither taken from the output of printf nor passed to strtod.
 static inline crossentropy_decimal shim_decimal(double value, int32_t count) {
     crossentropy_decimal decimal = {.count = 0};
     char                 text[64], plain[40];

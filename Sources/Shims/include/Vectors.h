@@ -1,5 +1,5 @@
-// Comparisons and selections of vectors as the C compiler writes them: in large functions Swift's `replacing(with:where:)` may become
-// a loop over lanes.
+// Comparisons and selections of vectors, which the C compiler turns into instructions: in large functions Swift's
+// `replacing(with:where:)` may become a loop over lanes.
 #ifndef CROSSENTROPY_VECTORS_H
 #define CROSSENTROPY_VECTORS_H
 
@@ -9,7 +9,7 @@ typedef double shim_f64x16 __attribute__((ext_vector_type(16)));
 
 #define SHIM_VECTOR static inline __attribute__((always_inline))
 
-// The larger; a NaN in b is passed over.
+// The larger; a NaN in b is skipped.
 SHIM_VECTOR shim_f32x8 shim_max(shim_f32x8 a, shim_f32x8 b) { return b > a ? b : a; }
 // The smaller; a NaN in b stays.
 SHIM_VECTOR shim_f32x8 shim_min(shim_f32x8 a, shim_f32x8 b) { return a < b ? a : b; }
