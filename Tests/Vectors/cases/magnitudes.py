@@ -39,6 +39,16 @@ def confident() -> Iterator[Case]:
         )
     for dtype in DTYPES:
         yield case(
+            f"two_classes_far_apart_{dtype}",
+            "What rounding takes from a distance of 2^124 is itself of the size of 2^100, and counts for nothing.",
+            [[float.fromhex("0x1.93e594p+99"), float.fromhex("0x1.fa5d3ap+124")]] * 2, [0, 1], dtype=dtype, reduction="none",
+        )
+        yield case(
+            f"smoothed_far_apart_{dtype}",
+            "Smoothed labels of logits whose differences f32 does not hold.",
+            [[-3.1e38, 2.7e38, 1.0, -2.0e38, 5.0]], [1], dtype=dtype, label_smoothing=1e-3,
+        )
+        yield case(
             f"confident_mean_{dtype}",
             "The mean of confident rows keeps their relative accuracy.",
             [[70.3, 0.1, 2.2], [0.3, 66.6, 0.2], [-0.7, 0.9, 71.1]], [0, 1, 2], dtype=dtype,
