@@ -3,7 +3,8 @@
     make ledger            # beside benchmarks/instructions.json; fails where a call has grown by more than 3 %
     make ledger UPDATE=1   # writes that file: after a change that means to cost more, or costs less
 
-The counts are of one call each, from C, on one thread. They are not times: memory, dependences and branches are not in them.
+The counts are of one call each, from C, on one thread. They are not times: memory, dependences and branches are not in
+them.
 """
 
 from __future__ import annotations

@@ -41,7 +41,8 @@ def confident() -> Iterator[Case]:
         yield case(
             f"two_classes_far_apart_{dtype}",
             "What rounding takes from a distance of 2^124 is itself of the size of 2^100, and counts for nothing.",
-            [[float.fromhex("0x1.93e594p+99"), float.fromhex("0x1.fa5d3ap+124")]] * 2, [0, 1], dtype=dtype, reduction="none",
+            [[float.fromhex("0x1.93e594p+99"), float.fromhex("0x1.fa5d3ap+124")]] * 2, [0, 1], dtype=dtype,
+            reduction="none",
         )
         yield case(
             f"smoothed_far_apart_{dtype}",
