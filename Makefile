@@ -51,6 +51,8 @@ $(VENV)/ready: tools/run/requirements.txt python/tests/requirements.txt tools/re
 	@tools/require.sh python
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install -q --disable-pip-version-check -r tools/run/requirements.txt -r python/tests/requirements.txt
+	@# With it the exact results of mpmath take half as long. It is not for every Python, and building it takes more than pip.
+	@$(VENV)/bin/pip install -q --disable-pip-version-check --only-binary :all: gmpy2 || echo "goes on without gmpy2"
 	@touch $@
 
 # --- Building -----------------------------------------------------------------------------------
