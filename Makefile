@@ -52,6 +52,8 @@ $(VENV)/ready: tools/run/requirements.txt python/tests/requirements.txt tools/re
 	@tools/require.sh python
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install -q --disable-pip-version-check -r tools/run/requirements.txt -r python/tests/requirements.txt
+	@# With it the exact results of mpmath take half as long. It is not for every Python, and building it takes more than pip.
+	@$(VENV)/bin/pip install -q --disable-pip-version-check --only-binary :all: gmpy2 || echo "goes on without gmpy2"
 	@touch $@
 
 # --- Building -----------------------------------------------------------------------------------
@@ -76,16 +78,17 @@ C_LIBS    = $(LIBRARY) -Wl,-rpath,$(CURDIR)/$(dir $(LIBRARY)) -lm -ldl -pthread
 C_PROGRAMS = $(patsubst Tests/C/%.c,%,$(wildcard Tests/C/*.c))
 C_HEADERS = $(wildcard Tests/C/*.h Tests/C/*/*.h)
 
+# Moved into place whole, for stages side by side that compile the same one.
 define compile_with
 build/$(1)/%: Tests/C/%.c $(C_HEADERS) include/crossentropy.h $(LIBRARY)
 	@mkdir -p $$(@D)
-	$(1) $(C_FLAGS) $$< -o $$@ $(C_LIBS)
+	$(1) $(C_FLAGS) $$< -o $$@.$$$$$$$$ $(C_LIBS) && mv $$@.$$$$$$$$ $$@
 build/$(1)/loading: Tests/C/loading.c Tests/C/common.h include/crossentropy.h
 	@mkdir -p $$(@D)
-	$(1) $(C_FLAGS) $$< -o $$@ -ldl -pthread
+	$(1) $(C_FLAGS) $$< -o $$@.$$$$$$$$ -ldl -pthread && mv $$@.$$$$$$$$ $$@
 build/$(1)/header: Tests/C/header.cpp include/crossentropy.h $(LIBRARY)
 	@mkdir -p $$(@D)
-	$(2) $(CXX_FLAGS) $$< -o $$@ $(C_LIBS)
+	$(2) $(CXX_FLAGS) $$< -o $$@.$$$$$$$$ $(C_LIBS) && mv $$@.$$$$$$$$ $$@
 endef
 $(eval $(call compile_with,gcc,g++))
 $(eval $(call compile_with,clang,clang++))
@@ -145,9 +148,10 @@ gap: $(BENCH)/ready build
 # not part of it goes on.
 JOBS         = 2
 side_by_side = QUIET=1 $(MAKE) -s -k -j$(JOBS) --output-sync=target
-# In this order, as the first ones take longest, and much waits for the library.
-TESTS = build test-dependant test-swift test-c test-python test-python-baseline test-python-avx2 test-python-routes \
-	test-library test-vectors lint
+# In this order: what others wait for, then the longest first. Make goes through the list once before it comes back to a stage
+# that had to wait, so what a stage needs stands far enough before it to be done by then.
+TESTS = build $(VENV)/ready build/vectors.txt test-dependant test-swift test-c test-python test-python-baseline \
+	test-python-routes test-python-avx2 test-library lint test-vectors
 # The count comes last, whatever failed.
 counted = failed=0; $(1); $(PYTHON) tools/tally.py build/logs || failed=1; exit $$failed
 
@@ -191,20 +195,22 @@ fuzz-quick:
 	@tools/require.sh swift
 	$(call stage,fuzz-quick,SWIFT=$(SWIFT) tools/fuzz/run.sh asan quick)
 
-# Of this compilation there is one, for stages side by side.
 c-vectors: build build/vectors.txt
 	@tools/require.sh gcc
 	@$(MAKE) -s --no-print-directory build/gcc/vectors
 
 # Both compilers read the header; the programs are built by both at night.
 COMPILERS = gcc $(if $(ALL),clang)
-c-programs: c-vectors
-	@tools/require.sh g++ clang
-	@$(MAKE) -s --no-print-directory $(foreach cc,$(COMPILERS),$(patsubst %,build/$(cc)/%,$(C_PROGRAMS))) \
-		build/gcc/header build/clang/header
+compile_all = @$(MAKE) -s --no-print-directory $(foreach cc,$(COMPILERS),$(patsubst %,build/$(cc)/%,$(C_PROGRAMS))) \
+	build/gcc/header build/clang/header
+c-programs: build
+	@tools/require.sh gcc g++ clang
+	$(compile_all)
 
-test-c: c-programs
-	@tools/require.sh qemu-x86_64
+# The programs are compiled here: a target before it would put it last, see TESTS.
+test-c: build build/vectors.txt
+	@tools/require.sh gcc g++ clang qemu-x86_64
+	$(compile_all)
 	$(call stage,c,tools/test_c.sh $(if $(ALL),all))
 
 # The library for AArch64, cross-compiled, under emulation.

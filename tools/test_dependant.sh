@@ -1,11 +1,10 @@
 #!/bin/bash
-# Builds packages that depend on this one as other people meet it, and runs them: tools/test_dependant.sh [all]
-#  - Tests/Dependant, by URL and tagged version, in debug;
-#  - a package whose whole program is README.md's Swift lines, likewise.
+# Builds a package that depends on this one as other people meet it, and runs its programs: tools/test_dependant.sh [all]
+# These are that of Tests/Dependant, and one that is README.md's Swift lines; by URL and tagged version, in debug.
 # With `all` also
-#  - both in release;
+#  - in release;
 #  - a clean checkout, with a plain `swift build`;
-#  - README.md's Swift lines by path, in debug and release.
+#  - by path, in debug and release.
 # None of it may print a warning. Ends with one line "N passed, M failed".
 set -u
 work=$(mktemp -d)
@@ -54,41 +53,34 @@ git -C "$work/crossentropy" add -A
 git -C "$work/crossentropy" -c user.name=test -c user.email=test@localhost commit -qm release
 git -C "$work/crossentropy" tag "$(cat VERSION)"
 
-packages() { # how they name this package, as in Package.swift
-    local here=$1 name
-    for name in dependant readme; do
-        mkdir -p "$work/$name"
-        sed -e "s|url: \"@REPOSITORY@\", exact: \"@VERSION@\"|$here|" -e "s|\"dependant\"|\"$name\"|g" \
-            Tests/Dependant/Package.swift >"$work/$name/Package.swift"
-    done
-}
 cp -R Tests/Dependant "$work/dependant"
+names_this() { # as in Package.swift
+    sed -e "s|url: \"@REPOSITORY@\", exact: \"@VERSION@\"|$1|" Tests/Dependant/Package.swift >"$work/dependant/Package.swift"
+}
 # README's lines are the program; one more prints what they computed. Nothing but CrossEntropy is imported.
-mkdir -p "$work/readme/Sources/readme"
-sed -n '/^```swift$/,/^```$/{/^```/!p}' README.md >"$work/readme/Sources/readme/main.swift"
-echo 'print(loss, gradient.count)' >>"$work/readme/Sources/readme/main.swift"
+mkdir "$work/dependant/Sources/readme"
+sed -n '/^```swift$/,/^```$/{/^```/!p}' README.md >"$work/dependant/Sources/readme/main.swift"
+echo 'print(loss, gradient.count)' >>"$work/dependant/Sources/readme/main.swift"
 
-# Of packages that share a scratch path the second takes on what the first has built: the same commands on the same sources.
-both() { # a title, a configuration, a scratch path
+package() { # a title, a configuration, a scratch path
     local title=$1 configuration=$2 scratch=$3
     builds "a package $title, $configuration" "$work/dependant" -c "$configuration" --scratch-path "$scratch" \
         --disable-dependency-cache
     prints "a package $title, $configuration: the result" \
         "0.8178187 label 7 in row 1 is out of range: there are 3 classes (labels 0 to 2)" \
         "$scratch/$configuration/dependant"
-    builds "README's lines $title, $configuration" "$work/readme" -c "$configuration" --scratch-path "$scratch" \
-        --disable-dependency-cache
     prints "README's lines $title, $configuration: the result" "0.8178186621560153 6" "$scratch/$configuration/readme"
 }
 
-packages "url: \"file://$work/crossentropy\", exact: \"$(cat VERSION)\""
-both "by URL and version" debug "$work/by-url"
+names_this "url: \"file://$work/crossentropy\", exact: \"$(cat VERSION)\""
+package "by URL and version" debug "$work/by-url"
 if [ "${1:-}" = all ]; then
-    both "by URL and version" release "$work/by-url"
+    package "by URL and version" release "$work/by-url"
     builds "a clean checkout, debug" "$work/crossentropy"
-    packages 'path: "../crossentropy"'
-    both "by path" debug "$work/crossentropy/.build"
-    both "by path" release "$work/crossentropy/.build"
+    names_this 'path: "../crossentropy"'
+    # On a shared scratch path a build takes on what another has built: the same commands on the same sources.
+    package "by path" debug "$work/crossentropy/.build"
+    package "by path" release "$work/crossentropy/.build"
 fi
 
 echo "$passed passed, $failed failed"

@@ -191,7 +191,7 @@ static void do_line(problem *p) {
     size_t   i;
     if (list != NULL)
         read_hashes(p->name, want, OUTPUTS);
-    if (is_quick && p->count > 10000)
+    if (is_small && p->count > 10000)
         return;
     make_problem(p);
     for (i = 0; i < LENGTH_OF(CONFIGURATIONS); i++) {

@@ -10,7 +10,7 @@
 #include "float_control.h"
 
 static FILE *list; /* NULL: it is being written */
-static int   is_quick;
+static int   is_quick, is_small;
 
 /* Numbers and hashes --------------------------------------------------------------------------- */
 
@@ -78,11 +78,12 @@ static inline int32_t smallest_label(int64_t classes) {
 
 enum { LINE = 512 };
 
-/* Takes the arguments, LIST [--quick] or --write. A written list begins with `title`. */
+/* Takes the arguments, LIST [--quick | --small] or --write. A written list begins with `title`. */
 static inline void begin(const char *title, int argc, char **argv) {
     is_quick = argc == 3 && strcmp(argv[2], "--quick") == 0;
-    if (argc < 2 || argc > 3 || (argc == 3 && !is_quick))
-        stop("the arguments are LIST [--quick], or --write");
+    is_small = is_quick || (argc == 3 && strcmp(argv[2], "--small") == 0);
+    if (argc < 2 || argc > 3 || (argc == 3 && !is_small))
+        stop("the arguments are LIST [--quick | --small], or --write");
     if (strcmp(argv[1], "--write") == 0)
         printf("# %s: README.md\n", title);
     else if ((list = fopen(argv[1], "r")) == NULL)

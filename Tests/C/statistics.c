@@ -1,14 +1,14 @@
 /*
  * statistics - holds the statistics of rows to the bits that Tests/Hashes/statistics.txt records.
  *
- *     statistics LIST [--quick]     checks
- *     statistics --write            prints the list
+ *     statistics LIST [--quick | --small]     checks
+ *     statistics --write                      prints the list
  *
  * A line of the list is an operation on generated logits, with a hash for each member of ce_row_stats;
  * Tests/Hashes/README.md says how numbers and hashes are made. Each is computed by ce_compute_row_stats on contiguous
  * rows, and then with other numbers of threads, in other memory layouts, one member at a time, in pieces, under other
  * settings of the floating-point unit, and beside losses and gradients of several kinds. Each must give the same bits.
- * --quick takes fewer configurations and small shapes, for emulators.
+ * --small takes small shapes; --quick also fewer configurations, for emulators.
  *
  * The last line is "N passed, M failed", in pairs of line and configuration; the exit status is 0 if M is 0. To check
  * another instruction set, set CROSSENTROPY_ISA; another way through the rows, CROSSENTROPY_ROUTE.
@@ -339,7 +339,7 @@ static void do_line(problem *p, int is_large) {
     size_t   i;
     if (list != NULL)
         read_hashes(p->name, want, MEMBERS);
-    if (is_quick && is_large)
+    if (is_small && is_large)
         return;
     make_problem(p);
     for (i = 0; i < LENGTH_OF(CONFIGURATIONS); i++) {

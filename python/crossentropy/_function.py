@@ -94,7 +94,8 @@ class Function:
         told these. To readers of the signature it is required all the same.
         """
         defaults: Any = function.__kwdefaults__
-        self.defaults = tuple(defaults[option.name] for option in self.options)
+        # `make signatures`, which writes a new option into the signature, imports the function before that.
+        self.defaults = tuple(defaults.get(option.name, option.default) for option in self.options)
         function.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
         function.__defaults__ = tuple(
             MISSING if option.default is REQUIRED else option.default for option in self.positional

@@ -15,7 +15,7 @@ import pytest
 
 import crossentropy as ce
 from crossentropy import _accepts
-from crossentropy._accepts import FUNCTIONS
+from crossentropy._accepts import FUNCTIONS, SOFTMAX
 from crossentropy._c_api import frames, header
 from crossentropy._function import Function
 from crossentropy._options import REQUIRED
@@ -48,6 +48,17 @@ def test_signatures_are_those_of_the_table() -> None:
         text=True,
     )
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_a_new_option_can_be_imported_before_signatures_have_it() -> None:
+    """By `tools/make_signatures.py`, that is, which writes it there."""
+    option = SOFTMAX.keyword("logit_scale")
+    function = Function("function", SOFTMAX.positional, (option, option._replace(name="new", default=2.0)))
+
+    @function.public
+    def without_it(x: Any, *, logit_scale: float = 1.0) -> None: ...
+
+    assert function.defaults == (1.0, 2.0)
 
 
 @names

@@ -112,7 +112,7 @@ static configuration configuration_at(int index) {
 static int is_meant(const problem *p, const configuration *how) {
     static const int fewest_threads[] = {0, 2, 7, 64}; /* by the shape's size */
     int              size = p->shape->size;
-    if (how->threads < fewest_threads[size] || (is_quick && (!how->is_quick || size > 1)))
+    if (how->threads < fewest_threads[size] || (is_quick && !how->is_quick) || (is_small && size > 1))
         return 0;
     /* Every alignment where that is cheap, some elsewhere. */
     return how->misalignment == 0 || how->is_quick || p->rows * p->classes <= 2500;
