@@ -201,7 +201,7 @@ c-vectors: build build/vectors.txt
 
 # Both compilers read the header; the programs are built by both at night.
 COMPILERS = gcc $(if $(ALL),clang)
-compile_all = @$(MAKE) -s --no-print-directory $(foreach cc,$(COMPILERS),$(patsubst %,build/$(cc)/%,$(C_PROGRAMS))) \
+compile_all = +@$(MAKE) -s --no-print-directory $(foreach cc,$(COMPILERS),$(patsubst %,build/$(cc)/%,$(C_PROGRAMS))) \
 	build/gcc/header build/clang/header
 c-programs: build
 	@tools/require.sh gcc g++ clang
