@@ -1,5 +1,6 @@
 import CCrossEntropy
 import Core
+import KernelABI
 
 /// The target of rows: its tensors, and their checks.
 struct Target {
@@ -218,7 +219,7 @@ extension Settings {
             "grad_target", isGiven: target.kind != .distributions, "for distributions, but targets are labels or sparse"
         )
         try refuse(
-            "grad_target", isGiven: terms.focal_gamma != 0 || terms.poly_epsilon != 0,
+            "grad_target", isGiven: crossentropy_terms_are_focal(terms),
             "not computed for a loss with focal_gamma or poly_epsilon")
         try refuse(
             "grad_target", isGiven: reduction == .mean && meanOver == .mass,

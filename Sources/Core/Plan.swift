@@ -109,7 +109,8 @@ package struct Plan {
         problem.settings.labelSmoothing != 0 && problem.isIndexTarget && problem.mode == .loss
             && problem.settings.inputType == .logits && problem.classes >= 4
             && problem.classes <= CROSSENTROPY_SHORT_CLASSES && problem.slice == nil && problem.weight == nil
-            && problem.prior == nil && problem.outputs.targetGrad == nil && problem.settings.terms.areNone
+            && problem.prior == nil && problem.outputs.targetGrad == nil
+            && !crossentropy_has_terms(problem.settings.terms)
     }
 
     /// Whether there are too few rows to give every thread its own, and rows are long enough to be shared.
@@ -153,10 +154,6 @@ package struct Plan {
         let (bytes, overflow) = problem.classes.multipliedReportingOverflow(by: rows * (inDoubles ? 8 : 4))
         return overflow || bytes > 1 << 20 ? 0 : bytes
     }
-}
-
-extension crossentropy_terms {
-    fileprivate var areNone: Bool { z_loss == 0 && focal_gamma == 0 && poly_epsilon == 0 }
 }
 
 extension Double {

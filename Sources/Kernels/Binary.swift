@@ -52,7 +52,8 @@ private func logits(_ block: crossentropy_binary, _ z: DoubleLanes, _ a: DoubleL
             loss: term(a, sides.minusLogP) + term(b, sides.minusLogOther),
             grad: scaled(b * sides.p - a * sides.other, block))
     }
-    let terms = crossentropy_terms(z_loss: 0, focal_gamma: block.focal_gamma, poly_epsilon: 0)
+    var terms = crossentropy_terms()
+    terms.focal_gamma = block.focal_gamma
     let positive = focal(terms, minusLogP: sides.minusLogP, p: sides.p, other: sides.other)
     let negative = focal(terms, minusLogP: sides.minusLogOther, p: sides.other, other: sides.p)
     return Outcome(

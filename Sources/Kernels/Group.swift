@@ -84,7 +84,7 @@ func finish(_ group: GroupPointer, _ stats: LogSumExp) {
     let nan = DoubleLanes(repeating: .nan)
     let isSkipped = lanes(&group.pointee.is_counted) .== zero
     let terms = group.pointee.terms
-    let isPlain = !terms.isFocal && terms.z_loss == 0
+    let isPlain = !crossentropy_has_terms(terms)
     if group.pointee.mode != CROSSENTROPY_LOSS { return finishSoftmax(group, stats) }
     var result = isPlain ? plain(group, stats) : withTerms(group, stats)
     if group.pointee.has_powers != 0 { result.targetGrad *= lanes(&group.pointee.grad_power) }

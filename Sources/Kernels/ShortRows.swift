@@ -236,7 +236,7 @@ private func writeTargetGradients(
 
 extension crossentropy_short_rows {
     /// Whether the loss has terms beside -log p.
-    @inline(__always) var hasTerms: Bool { terms.isFocal || terms.z_loss != 0 }
+    @inline(__always) var hasTerms: Bool { crossentropy_has_terms(terms) }
 
     /// Two classes without terms are computed by ShortTwo.swift.
     @inline(__always) var hasOneExponential: Bool { classes == 2 && !hasTerms }

@@ -13,7 +13,7 @@ import KernelABI
 
 extension crossentropy_terms {
     /// Whether f is anything but -log p.
-    @inline(__always) var isFocal: Bool { focal_gamma != 0 || poly_epsilon != 0 }
+    @inline(__always) var isFocal: Bool { crossentropy_terms_are_focal(self) }
 }
 
 /// f and b of sixteen classes, from -log p, p and 1 - p, each computed without cancellation.

@@ -27,6 +27,13 @@ typedef struct crossentropy_terms {
     double focal_gamma;
     double poly_epsilon;
 } crossentropy_terms;
+// Whether a loss has more than -log p as a function of p; and whether it has any term at all.
+static inline bool crossentropy_terms_are_focal(crossentropy_terms terms) {
+    return terms.focal_gamma != 0 || terms.poly_epsilon != 0;
+}
+static inline bool crossentropy_has_terms(crossentropy_terms terms) {
+    return crossentropy_terms_are_focal(terms) || terms.z_loss != 0;
+}
 
 // How a call ends early. A long computation calls `crossentropy_is_cancelled` once per block of work, and stops if it is true.
 // Later steps do the same, so that nothing else has to be passed on. Core calls it once more before it accepts a result.
