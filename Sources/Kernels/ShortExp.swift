@@ -61,14 +61,16 @@ func shortExp(_ u: Eight, _ r: Eight, _ origin: EightBits) -> Eight {
 ///
 /// - Parameters:
 ///   - panel: The logits, `step` vectors from class to class; with `keeps` they are replaced by their exponentials.
-///   - first: 0; or 1 where the largest logit is already left out, which gives the same sum because the computed
-///     exponential is monotonic.
+///   - first: 0; or 1 where the largest logit is already left out. Both give the same sum, because it is the larger logit
+///     that is left out, and not the larger exponential: of neighbouring logits these may be in the other order.
 ///   - upcoming: The logits that are read next, to be prefetched.
 @_transparent
 func sumExponentials(
     _ panel: UnsafeMutablePointer<Eight>, _ step: Int, from first: Int, _ classes: Int, _ reference: ShortReference,
     keeps: Bool, _ upcoming: UnsafeRawPointer
 ) -> (Four, Four) {
+    // The largest logit so far, and its exponential.
+    var largest = Eight(repeating: -.infinity)
     var top = Eight(repeating: 0)
     var evenSum = Four(repeating: 0)
     var oddSum = Four(repeating: 0)
@@ -93,21 +95,30 @@ func sumExponentials(
         if keeps { panel[c &* step] = e0 }
         let e1 = shortExp(u1, r1, origin)
         if keeps { panel[(c &+ 1) &* step] = e1 }
-        let low0 = keeps ? shim_min(top, e0) : e0
-        if keeps { top = shim_max(top, e0) }
+        var low0 = e0
+        if keeps {
+            low0 = shim_where_above(z0, largest, top, e0)
+            top = shim_where_above(z0, largest, e0, top)
+            largest = shim_max(largest, z0)
+        }
         evenSum += even(low0)
         oddSum += odd(low0)
-        let low1 = keeps ? shim_min(top, e1) : e1
-        if keeps { top = shim_max(top, e1) }
+        var low1 = e1
+        if keeps {
+            low1 = shim_where_above(z1, largest, top, e1)
+            top = shim_where_above(z1, largest, e1, top)
+            largest = shim_max(largest, z1)
+        }
         evenSum += even(low1)
         oddSum += odd(low1)
         c &+= 2
     }
     if c < classes {
         shim_prefetch(upcoming + c &* 32)
-        let e = shortExp(shim_max(panel[c &* step], cutoff), origin)
+        let z = shim_max(panel[c &* step], cutoff)
+        let e = shortExp(z, origin)
         if keeps { panel[c &* step] = e }
-        let low = keeps ? shim_min(top, e) : e
+        let low = keeps ? shim_where_above(z, largest, top, e) : e
         evenSum += even(low)
         oddSum += odd(low)
     }

@@ -283,3 +283,21 @@ private func exact(_ row: ShortRow, _ smoothing: Double) -> (loss: Double, grad:
         #expect((Double(result(row, hasScales: true).grad[1]) / -others - 1).magnitude < 1e-6)
     }
 }
+
+/// Of neighbouring numbers the larger one's exponential may be the smaller, by a unit in the last place: the larger logit is left out of the
+/// sum in every layout, with and without a gradient.
+@Test func neighboursWhoseExponentialsAreInTheOtherOrder() {
+    let below: [Float] = [-0x1.f68a22p-5, -0x1.f6c922p-5, -0x1.f6e46p-5, -0x1.f7f2ep-5, -0x1.f870a2p-5]
+    for (name, table) in KernelTables.all {
+        for x in below {
+            for order in [[x, x.nextUp], [x.nextUp, x]] {
+                for others in [[-9, -10], [-3, -2.5, -40, -7.25]] as [[Float]] {
+                    let some = (0..<16).map { ShortRow(logits: order + others, label: Int64($0 % 2)) }
+                    let expected = run(some, table).map(\.loss)
+                    #expect(run(some, table, hasGrad: false).map(\.loss) == expected, "\(name), \(order)")
+                    #expect(run(some, table, .init(), .classMajor, hasGrad: false).map(\.loss) == expected)
+                }
+            }
+        }
+    }
+}

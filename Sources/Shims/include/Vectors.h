@@ -13,6 +13,8 @@ typedef double shim_f64x16 __attribute__((ext_vector_type(16)));
 SHIM_VECTOR shim_f32x8 shim_max(shim_f32x8 a, shim_f32x8 b) { return b > a ? b : a; }
 // The smaller; a NaN in b stays.
 SHIM_VECTOR shim_f32x8 shim_min(shim_f32x8 a, shim_f32x8 b) { return a < b ? a : b; }
+// a where x is above y, else b.
+SHIM_VECTOR shim_f32x8 shim_where_above(shim_f32x8 x, shim_f32x8 y, shim_f32x8 a, shim_f32x8 b) { return x > y ? a : b; }
 // a where x equals y, else b.
 SHIM_VECTOR shim_f32x8 shim_where_equal(shim_f32x8 x, shim_f32x8 y, shim_f32x8 a, shim_f32x8 b) { return x == y ? a : b; }
 // a where the mask is set, else b.
