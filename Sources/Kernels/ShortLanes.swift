@@ -9,6 +9,9 @@ typealias Four = SIMD4<Double>
 typealias FourBits = SIMD4<UInt64>
 typealias DoubleBits = SIMD16<UInt64>
 
+/// The lane of one of eight rows.
+@inline(__always) func laneOf(_ row: Int) -> Int { row % 4 * 2 + row / 4 }
+
 @inline(__always) func wide(_ x: Eight) -> FourBits { unsafeBitCast(x, to: FourBits.self) }
 @inline(__always) func eight(_ x: FourBits) -> Eight { unsafeBitCast(x, to: Eight.self) }
 @inline(__always) func eight(_ x: EightBits) -> Eight { unsafeBitCast(x, to: Eight.self) }

@@ -136,7 +136,7 @@ func splitScale(_ scale: Double) -> (Double, Float, Float) {
 @_optimize(size)
 private func splitScales(_ rows: ShortRows, _ tile: ShortTile, _ first: Int, _ i: Int) {
     for row in 0..<16 {
-        let (j, lane) = (i + row / 8, row % 4 * 2 + row % 8 / 4)
+        let (j, lane) = (i + row / 8, laneOf(row % 8))
         let (scale, power0, power1) = splitScale(rows.pointee.grad_scale?[first + 8 * i + row] ?? rows.pointee.scale)
         tile.powers.0[j][lane] = power0
         tile.powers.1[j][lane] = power1
@@ -194,7 +194,7 @@ private func finishTerms(_ rows: ShortRows, _ tile: ShortTile, _ first: Int, _ i
     let ofTarget = (squareScale * p - scale * other + zero)
         .replacing(with: nan, where: all .!= all).replacing(with: zero, where: isSkipped)
     for row in 0..<16 {
-        let (j, lane) = (i + row / 8, row % 4 * 2 + row % 8 / 4)
+        let (j, lane) = (i + row / 8, laneOf(row % 8))
         let (scale, power0, power1) = splitScale(all[row])
         tile.powers.0[j][lane] = power0
         tile.powers.1[j][lane] = power1
@@ -253,8 +253,8 @@ func settle(
     if !hasTerms {
         // Computed in f64 where `rest` is near the lower end of f32.
         let unit = unitOfSum(doubleLanes(tile.remainder + i / 2 * 16))
-        for row in 0..<8 where tile.rest[i][row % 4 * 2 + row / 4] < 0x1p-100 {
-            let (lane, rest) = (row % 4 * 2 + row / 4, tile.sum[8 * i + row] * unit[i % 2 * 8 + row])
+        for row in 0..<8 where tile.rest[i][laneOf(row)] < 0x1p-100 {
+            let (lane, rest) = (laneOf(row), tile.sum[8 * i + row] * unit[i % 2 * 8 + row])
             tile.targetGrad[i][lane] = 0 - Float(Double(tile.largestGrad[i][lane]) * rest)
         }
     }
@@ -266,7 +266,7 @@ func settle(
     // The label's gradient is computed here, because its scale may be outside of f32, or not that of the other classes.
     let numbers = UnsafeMutableRawPointer(panel).assumingMemoryBound(to: Float.self)
     for row in 0..<8 {
-        let lane = row % 4 * 2 + row / 4
+        let lane = laneOf(row)
         let label = labels[row] >= 0 && labels[row] < rows.pointee.classes ? Int(labels[row]) : 0
         let e = numbers[label * step * 8 + lane]
         let product = tile.offset[i].fusedAdding(Eight(repeating: e), tile.factor[i])[lane]

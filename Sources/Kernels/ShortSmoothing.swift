@@ -49,7 +49,7 @@ private func sumFarDistances(_ rows: ShortRows, _ tile: ShortTile, _ first: Int,
         // Rows that were added as padding are not in the caller's memory.
         let number = first + 8 * i + row
         if number >= Int(call.rows) { continue }
-        let m = Double(tile.largest[i + row / 8][row % 4 * 2 + row % 8 / 4])
+        let m = Double(tile.largest[i + row / 8][laneOf(row % 8)])
         var sum = 0.0
         for c in 0..<Int(call.classes) {
             let place = number * Int(call.input_row_stride) + c * Int(call.input_stride)

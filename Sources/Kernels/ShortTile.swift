@@ -166,7 +166,7 @@ func moveLargest(_ tile: ShortTile, _ i: Int, _ panel: UnsafeMutablePointer<Eigh
     for c in 0..<classes { panel[c &* step] = panel[c &* step] - shift }
     tile.m[i] = m.replacing(with: Eight(repeating: 0), where: isLarge)
     for row in 0..<8 {
-        let lane = row % 4 * 2 + row / 4
+        let lane = laneOf(row)
         if tile.gap[i][lane] < 0x1p100 { continue }
         tile.distance[8 * i + row] = (Double(m[lane]) - Double(tile.target[i][lane])) * 0x1p-896
     }

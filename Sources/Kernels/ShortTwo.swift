@@ -198,7 +198,7 @@ private struct RareRows {
 private func repairRows(_ rare: RareRows, _ labels: UnsafePointer<Int64>, _ ignored: Int64) {
     let distances = UnsafeMutableRawPointer(rare.distance)
     for row in 0..<8 {
-        let lane = row % 4 * 2 + row / 4
+        let lane = laneOf(row)
         if labels[row] != ignored && (labels[row] < 0 || labels[row] > 1) { Float.store(.nan, rare.exponential, lane) }
         if Double.load(distances, row) >= 0x1p100 * 0x1p-896 {
             let distance = Double(Float.load(rare.m, lane)) - Double(Float.load(rare.z, lane))
@@ -211,7 +211,7 @@ private func repairRows(_ rare: RareRows, _ labels: UnsafePointer<Int64>, _ igno
 @_optimize(size)
 private func splitScales(_ rare: RareRows, _ rows: ShortRows, _ first: Int) {
     for row in 0..<8 {
-        let lane = row % 4 * 2 + row / 4
+        let lane = laneOf(row)
         let (scale, power0, power1) = splitScale(rows.pointee.grad_scale?[first + row] ?? rows.pointee.scale)
         Float.store(Float(scale), rare.scale, lane)
         Float.store(power0, rare.powers.0, lane)
