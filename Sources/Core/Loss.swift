@@ -65,7 +65,9 @@ extension Problem {
         let squared = factor * factor
         let slopes = mode == .hessianVector || mode == .hessianDiagonal ? 2 : 1
         let exponent = slopes * settings.transform.slopeExponent
-        let grad = divisor.dividing(ScaledNumber(settings.gradLoss) * squared).shifted(by: exponent)
+        // The rest of the slope is the kernels' part, except where the scale is that of the exponents.
+        let slope = ScaledNumber(foldsScale ? settings.transform.slope : 1).shifted(by: exponent)
+        let grad = divisor.dividing(ScaledNumber(settings.gradLoss) * squared * slope)
         return RowScales(
             loss: squared, exponent: divisor.exponent,
             grad: isEmpty ? (settings.empty == .zero ? nil : ScaledNumber(.nan)) : grad)
@@ -86,7 +88,7 @@ extension Problem {
     /// comes first, because a gradient may overwrite the input.
     @inline(never)
     private static func runForStatistics(_ problem: UnsafePointer<Problem>) throws(LossFailure) {
-        if Plan(for: problem.pointee, threads: 1).isOfGroups { return }  // the loss's own pass computes them
+        if Plan(for: problem.pointee, threads: 1).computesStatistics { return }
         var settings = problem.pointee.settings
         settings.reduction = .none
         settings.labelSmoothing = 0

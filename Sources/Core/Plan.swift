@@ -7,8 +7,10 @@ import KernelABI
 package struct Plan {
     package let route: Route
     /// Whether kernels compute in f64. For f32 and 16-bit input they compute in f32, unless the logits are transformed
-    /// or rows are pairs of distributions.
+    /// (but see `foldsScale`) or rows are pairs of distributions.
     package let computesInDoubles: Bool
+    /// Whether kernels make the logits' scale part of f32 exponentials, rather than multiply logits by it in f64.
+    let foldsScale: Bool
     /// Whether every class of a row may have target mass, rather than the label's class alone.
     package let needsMass: Bool
     /// Whether the kernels get a target that Core writes rather than the caller's.
@@ -30,8 +32,10 @@ package struct Plan {
     ///   - forced: `rows`, `columns` or `shared`, for calls that can take that route.
     @inline(never)
     package init(for problem: borrowing Problem, threads allowed: Int, forced: Route? = Route.forced) {
+        foldsScale = problem.foldsScale
         let computesInDoubles =
-            problem.input.dtype == .f64 || problem.settings.transform.applies != 0 || problem.mode.isOfPairs
+            problem.input.dtype == .f64 || (problem.settings.transform.applies != 0 && !foldsScale)
+            || problem.mode.isOfPairs
         let isSmoothedShort = !computesInDoubles && Plan.isSmoothedShort(problem)
         let needsMass =
             !problem.isIndexTarget || (problem.settings.labelSmoothing != 0 && !isSmoothedShort)
@@ -83,6 +87,9 @@ package struct Plan {
             isOfGroups && !isShort && !isByColumns && problem.slice == nil
             ? Plan.keptBytes(problem, rows: rowsPerGroup, inDoubles: computesInDoubles) : 0
     }
+
+    /// Whether the loss's own pass also computes row statistics.
+    var computesStatistics: Bool { isOfGroups && !foldsScale }
 
     /// Whether `Groups` computes the call: logits with labels, and their row statistics.
     var isOfGroups: Bool {
@@ -150,9 +157,23 @@ package struct Plan {
     private static func keptBytes(_ problem: borrowing Problem, rows: Int, inDoubles: Bool) -> Int {
         guard let grad = problem.outputs.grad else { return 0 }
         let isNative = grad.dtype.format(inDoubles: inDoubles) == CROSSENTROPY_NATIVE
-        if isNative && grad.classStride == 1 && problem.settings.transform.applies == 0 { return 0 }
+        let isTransformed = problem.settings.transform.applies != 0 && !problem.foldsScale
+        if isNative && grad.classStride == 1 && !isTransformed { return 0 }
         let (bytes, overflow) = problem.classes.multipliedReportingOverflow(by: rows * (inDoubles ? 8 : 4))
         return overflow || bytes > 1 << 20 ? 0 : bytes
+    }
+}
+
+extension Problem {
+    /// See `Plan.foldsScale`. The limits keep all distances between logits in the range of f32.
+    var foldsScale: Bool {
+        @inline(__always) get {
+            let transform = settings.transform
+            return transform.applies != 0 && transform.softcap == 0 && transform.logit_scale > 0x1p-20
+                && transform.logit_scale < 0x1p20 && mode == .loss && slice == nil && input.dtype != .f64
+                && isIndexTarget && settings.labelSmoothing == 0 && settings.inputType == .logits
+                && outputs.targetGrad == nil && classes > CROSSENTROPY_SHORT_CLASSES
+        }
     }
 }
 

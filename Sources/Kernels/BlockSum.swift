@@ -16,8 +16,8 @@ struct BlockSum<T: Element> {
 /// largest element where that is more than 32 above the guess, or where the guess is -infinity. The exponentials hold
 /// e^32 above the reference, and below it all values that are not flushed to 0.
 @inline(__always)
-func blockReference<T: Element>(guess: T.Lanes, max: T.Lanes, _: T.Type) -> T.Lanes {
-    T.reference(guess: guess, max: max, slack: 32)
+func blockReference<T: Element>(guess: T.Lanes, max: T.Lanes, _ scale: ExponentScale, _: T.Type) -> T.Lanes {
+    T.reference(guess: guess, max: max, slack: 32 * T(scale.inverse))
 }
 
 /// The sums of a block, by fixed lanes in f64, which adds nothing to the error of the exponentials (below 1 ulp each).
@@ -26,36 +26,49 @@ func blockReference<T: Element>(guess: T.Lanes, max: T.Lanes, _: T.Type) -> T.La
 /// end the largest of all lanes stays out, and those of the other lanes are added.
 @inline(never)
 func blockSum<T: Element>(
-    _ block: UnsafeRawPointer, _ count: Int, _ upcoming: Upcoming, scratch: UnsafeMutableRawPointer, _: T.Type
+    _ block: UnsafeRawPointer, _ count: Int, _ scale: ExponentScale, _ upcoming: Upcoming,
+    scratch: UnsafeMutableRawPointer, _: T.Type
 ) -> BlockSum<T> {
     let guess = firstLargest(block, count, T.self)
     if guess.magnitude < .infinity {
-        let result = sums(block, count, guess, upcoming, scratch)
+        let result = sums(block, count, guess, scale, upcoming, scratch)
         let max = T.splat(result.max)
-        if T.get(0, of: blockReference(guess: T.splat(guess), max: max, T.self)) == guess { return result }
+        if T.get(0, of: blockReference(guess: T.splat(guess), max: max, scale, T.self)) == guess { return result }
     }
     let max = T.splat(largest(block, count, T.self))
-    return sums(
-        block, count, T.get(0, of: blockReference(guess: T.splat(guess), max: max, T.self)), upcoming, scratch)
+    let reference = T.get(0, of: blockReference(guess: T.splat(guess), max: max, scale, T.self))
+    return sums(block, count, reference, scale, upcoming, scratch)
 }
 
 /// The sums of `blockSum`; also writes the exponentials to `kept`, which may be `block`. Because that overwrites the
 /// block, its `max` must be known beforehand.
 @inline(never)
 func keepingBlockSum<T: Element>(
-    _ block: UnsafeRawPointer, _ count: Int, max: T, kept: UnsafeMutableRawPointer, _ upcoming: Upcoming,
-    scratch: UnsafeMutableRawPointer, _: T.Type
+    _ block: UnsafeRawPointer, _ count: Int, max: T, _ scale: ExponentScale, kept: UnsafeMutableRawPointer,
+    _ upcoming: Upcoming, scratch: UnsafeMutableRawPointer, _: T.Type
 ) -> BlockSum<T> {
     let guess = firstLargest(block, count, T.self)
-    let reference = T.get(0, of: blockReference(guess: T.splat(guess), max: T.splat(max), T.self))
-    return keepingSums(block, count, max, reference, kept, upcoming, scratch)
+    let reference = T.get(0, of: blockReference(guess: T.splat(guess), max: T.splat(max), scale, T.self))
+    return keepingSums(block, count, max, reference, scale, kept, upcoming, scratch)
+}
+
+@inline(__always)
+private func sums<T: Element>(
+    _ block: UnsafeRawPointer, _ count: Int, _ m: T, _ scale: ExponentScale, _ upcoming: Upcoming,
+    _ scratch: UnsafeMutableRawPointer
+) -> BlockSum<T> {
+    T.self == Double.self || scale.isOne
+        ? sums(block, count, m, scale, upcoming, scratch, PlainExp<T>.self)
+        : sums(block, count, m, scale, upcoming, scratch, ScaledExp<T>.self)
 }
 
 @inline(never)
-private func sums<T: Element>(
-    _ block: UnsafeRawPointer, _ count: Int, _ m: T, _ upcoming: Upcoming, _ scratch: UnsafeMutableRawPointer
-) -> BlockSum<T> {
-    let reference = T.expReference(T.splat(m))
+private func sums<E: Exponential>(
+    _ block: UnsafeRawPointer, _ count: Int, _ m: E.T, _ scale: ExponentScale, _ upcoming: Upcoming,
+    _ scratch: UnsafeMutableRawPointer, _: E.Type
+) -> BlockSum<E.T> {
+    typealias T = E.T
+    let reference = T.expReference(T.splat(m), scale)
     let shift = T.get(0, of: reference.shift)
     let x = shifted(block, count, by: shift, scratch)
     var max = T.splat(-.infinity)
@@ -66,21 +79,32 @@ private func sums<T: Element>(
         upcoming.prefetch(i)
         let x = T.loadLanes(x, i)
         max = T.maximum(max, x)
-        add(T.exp(x, reference), &sums, &top, T.self)
+        add(E.exp(x, reference), &sums, &top, T.self)
     } tail: { i, n in
         let x = T.loadTail(x, i, n, filler: -.infinity)
         max = T.maximum(max, x)
-        add(T.exp(x, reference), &sums, &top, T.self)
+        add(E.exp(x, reference), &sums, &top, T.self)
     }
     return total(T.largestLane(max) + shift, m, sums, top)
 }
 
-@inline(never)
+@inline(__always)
 private func keepingSums<T: Element>(
-    _ block: UnsafeRawPointer, _ count: Int, _ max: T, _ m: T, _ kept: UnsafeMutableRawPointer, _ upcoming: Upcoming,
-    _ scratch: UnsafeMutableRawPointer
+    _ block: UnsafeRawPointer, _ count: Int, _ max: T, _ m: T, _ scale: ExponentScale, _ kept: UnsafeMutableRawPointer,
+    _ upcoming: Upcoming, _ scratch: UnsafeMutableRawPointer
 ) -> BlockSum<T> {
-    let reference = T.expReference(T.splat(m))
+    T.self == Double.self || scale.isOne
+        ? keepingSums(block, count, max, m, scale, kept, upcoming, scratch, PlainExp<T>.self)
+        : keepingSums(block, count, max, m, scale, kept, upcoming, scratch, ScaledExp<T>.self)
+}
+
+@inline(never)
+private func keepingSums<E: Exponential>(
+    _ block: UnsafeRawPointer, _ count: Int, _ max: E.T, _ m: E.T, _ scale: ExponentScale,
+    _ kept: UnsafeMutableRawPointer, _ upcoming: Upcoming, _ scratch: UnsafeMutableRawPointer, _: E.Type
+) -> BlockSum<E.T> {
+    typealias T = E.T
+    let reference = T.expReference(T.splat(m), scale)
     let x = shifted(block, count, by: T.get(0, of: reference.shift), scratch)
     var largest = T.splat(-.infinity)
     var top = T.splat(0)
@@ -88,11 +112,11 @@ private func keepingSums<T: Element>(
     let done = wholeVectors(x, count, reference, upcoming, kept: kept, scratch, &largest, &top, &sums)
     forEachVector(count, from: done) { i in
         upcoming.prefetch(i)
-        let e = T.exp(T.loadLanes(x, i), reference)
+        let e = E.exp(T.loadLanes(x, i), reference)
         T.storeLanes(e, kept, i)
         add(e, &sums, &top, T.self)
     } tail: { i, n in
-        let e = T.exp(T.loadTail(x, i, n, filler: -.infinity), reference)
+        let e = E.exp(T.loadTail(x, i, n, filler: -.infinity), reference)
         T.storeTail(e, kept, i, n)
         add(e, &sums, &top, T.self)
     }

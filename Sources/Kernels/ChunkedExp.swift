@@ -31,11 +31,22 @@ import Shims
         while i < count {
             let n = count &- i < chunkSize ? count &- i : chunkSize
             let exponentials = kept.map { $0 + i &* MemoryLayout<Float>.size } ?? room + 2 &* chunkBytes
-            reduce(x, i, n, reference, upcoming, room, room + chunkBytes, &result.pointee.max)
+            if reference.scale.isOne {
+                reduce(x, i, n, reference, upcoming, room, room + chunkBytes, &result.pointee.max)
+            } else {
+                reduceScaled(x, i, n, reference, upcoming, room, room + chunkBytes, &result.pointee.max)
+            }
             finish(x, i, n, reference, UnsafeRawPointer(room), UnsafeRawPointer(room + chunkBytes), exponentials)
             add(UnsafeRawPointer(exponentials), n, result)
             i &+= n
         }
+    }
+
+    /// A rounding constant that includes the exponent's origin, so that the low bits are the biased exponent.
+    @inline(__always)
+    private func magic(_ reference: ExpReference<Float>) -> Singles {
+        let origin = Int32(bitPattern: Float(0x1.8p23).bitPattern) &- reference.exponentOrigin[0]
+        return Singles(repeating: 0x1.8p23 + Float(origin))
     }
 
     /// The first loop: reduced arguments and powers of two.
@@ -44,9 +55,7 @@ import Shims
         _ x: UnsafeRawPointer, _ start: Int, _ count: Int, _ reference: ExpReference<Float>, _ upcoming: Upcoming,
         _ arguments: UnsafeMutableRawPointer, _ powers: UnsafeMutableRawPointer, _ largest: inout Singles
     ) {
-        // The rounding constant includes the exponent's origin, so that the low bits are the biased exponent.
-        let origin = Int32(bitPattern: Float(0x1.8p23).bitPattern) &- reference.exponentOrigin[0]
-        let magic = Singles(repeating: 0x1.8p23 + Float(origin))
+        let magic = magic(reference)
         var max = largest
         var i = 0
         while i < count {
@@ -57,6 +66,29 @@ import Shims
             let n = u - magic
             let r = t.fusedAdding(n, Singles(repeating: -0x1.62e430p-1))
             Float.storeLanes(r.fusedAdding(n, Singles(repeating: 0x1.05c610p-29)), arguments, i)
+            Float.storeLanes(
+                unsafeBitCast(unsafeBitCast(u, to: SIMD16<Int32>.self) &<< 23, to: Singles.self), powers, i)
+            i &+= laneCount
+        }
+        largest = max
+    }
+
+    /// The first loop for logits with a scale.
+    @inline(never)
+    private func reduceScaled(
+        _ x: UnsafeRawPointer, _ start: Int, _ count: Int, _ reference: ExpReference<Float>, _ upcoming: Upcoming,
+        _ arguments: UnsafeMutableRawPointer, _ powers: UnsafeMutableRawPointer, _ largest: inout Singles
+    ) {
+        let magic = magic(reference)
+        let (high, low) = (Singles(repeating: reference.scale.high), Singles(repeating: reference.scale.low))
+        var max = largest
+        var i = 0
+        while i < count {
+            upcoming.prefetch(start &+ i)
+            let t = Float.loadLanes(x, start &+ i)
+            max = Float.maximum(max, t)
+            let u = magic.fusedAdding(high, t)
+            Float.storeLanes(Float.scaledRemainder(t, magic - u, high, low), arguments, i)
             Float.storeLanes(
                 unsafeBitCast(unsafeBitCast(u, to: SIMD16<Int32>.self) &<< 23, to: Singles.self), powers, i)
             i &+= laneCount

@@ -57,10 +57,12 @@ protocol Element: LaneScalar {
 
     /// exp(x - m) in the units that `reference` describes, for t = x - reference.shift.
     static func exp(_ t: Lanes, _ reference: ExpReference<Self>) -> Lanes
+    /// exp(s (x - m)) for the reference's scale s.
+    static func scaledExp(_ t: Lanes, _ reference: ExpReference<Self>) -> Lanes
     /// The reference for exponentials relative to finite numbers `m`.
-    static func expReference(_ m: Lanes) -> ExpReference<Self>
-    /// exp(m) in the units of `expReference(m)`.
-    static func expUnit(_ m: Lanes) -> DoubleLanes
+    static func expReference(_ m: Lanes, _ scale: ExponentScale) -> ExpReference<Self>
+    /// exp(s m) in the units of `expReference(m)`.
+    static func expUnit(_ m: Lanes, _ scale: ExponentScale) -> DoubleLanes
     /// The units of `expReference(m)` are exp(shift) 2^(expExponent(m) - expBias).
     static func expExponent(_ m: Self) -> Int64
 }
@@ -83,6 +85,11 @@ func isAnySet(_ mask: SIMDMask<SIMD16<Int64>>) -> Bool {
     let four = eight.lowHalf | eight.highHalf
     let two = four.lowHalf | four.highHalf
     return two[0] | two[1] != 0
+}
+
+extension Element {
+    @inline(__always) static func expReference(_ m: Lanes) -> ExpReference<Self> { expReference(m, .one) }
+    @inline(__always) static func expUnit(_ m: Lanes) -> DoubleLanes { expUnit(m, .one) }
 }
 
 /// Memory access. Any alignment is accepted, so nothing here is typed.

@@ -14,6 +14,56 @@ struct ExpReference<T: Element> {
     var cutoff: T.Lanes
     /// Subtracted from the bits of `x log2(e) + magic`, this gives the biased exponent n - n_m + expBias.
     var exponentOrigin: T.Bits
+    var scale: ExponentScale
+}
+
+/// The factor s of exponentials exp(s x): f32 logits are not multiplied by their scale, which would cost them digits.
+/// Instead s log2(e) takes the place of log2(e), and 1 / s that of 1 in all distances between logits.
+struct ExponentScale {
+    /// s, from 2^-20 to 2^20.
+    let factor: Double
+    /// s log2(e), as a sum of two numbers.
+    let high: Float
+    let low: Float
+    /// 1 / s
+    let inverse: Float
+
+    @inline(never)
+    @_optimize(size)
+    init(_ factor: Double) {
+        self.factor = factor
+        let product = factor * 0x1.71547652b82fep+0
+        high = Float(product)
+        low = Float(product - Double(high))
+        inverse = Float(1 / factor)
+    }
+
+    /// Those of logits without a scale.
+    @inline(__always)
+    private init() {
+        factor = 1
+        high = 0x1.715476p+0
+        low = 0
+        inverse = 1
+    }
+
+    @inline(__always) static var one: ExponentScale { ExponentScale() }
+    @inline(__always) var isOne: Bool { factor == 1 }
+}
+
+/// The two exponentials, so that each has loops of its own.
+protocol Exponential {
+    associatedtype T: Element
+    static func exp(_ t: T.Lanes, _ reference: ExpReference<T>) -> T.Lanes
+}
+
+enum PlainExp<T: Element>: Exponential {
+    @inline(__always) static func exp(_ t: T.Lanes, _ reference: ExpReference<T>) -> T.Lanes { T.exp(t, reference) }
+}
+
+enum ScaledExp<T: Element>: Exponential {
+    @inline(__always)
+    static func exp(_ t: T.Lanes, _ reference: ExpReference<T>) -> T.Lanes { T.scaledExp(t, reference) }
 }
 
 /// log2 of the factor that all exponentials carry. A reference may be e^32 = 2^46.2 below the largest element, whose
@@ -54,35 +104,59 @@ extension Float {
         return Lanes(repeating: 1).fusedAdding(p, r)
     }
 
+    /// exp(s (x - m)) expUnit(m), for t = x - shift: with r = t s log2(e) - n it is 2^n exp(r ln2). The error of the factor
+    /// exp(r ln2) is below 1.4 ulp, because r has two roundings and the product with ln2 a third.
+    #if arch(x86_64) && CROSSENTROPY_KERNELS
+        @inline(never)  // see fusedAdding
+    #else
+        @inline(__always)
+    #endif
+    static func scaledExp(_ t: Lanes, _ reference: ExpReference<Float>) -> Lanes {
+        let magic = Lanes(repeating: 0x1.8p23)
+        let high = Lanes(repeating: reference.scale.high)
+        let u = magic.fusedAdding(high, t)
+        let r = scaledRemainder(t, magic - u, high, Lanes(repeating: reference.scale.low))
+        let scale = unsafeBitCast(
+            (unsafeBitCast(u, to: Bits.self) &- reference.exponentOrigin) &<< 23, to: Lanes.self)
+        return (expPolynomial(r) * scale).replacing(with: Lanes(repeating: 0), where: t .< reference.cutoff)
+    }
+
+    /// (t s log2(e) - n) ln2, from -n and both parts of s log2(e).
     @inline(__always)
-    static func expReference(_ m: Lanes) -> ExpReference<Float> {
-        let shift = expShift(m)
-        let t = m - shift
-        let u = Lanes(repeating: 0x1.8p23).fusedAdding(Lanes(repeating: 0x1.715476p+0), t)
-        return ExpReference(
-            shift: shift, cutoff: t - Lanes(repeating: 130),
-            exponentOrigin: unsafeBitCast(u, to: Bits.self) &- Bits(repeating: Int32(127 &+ expBias)))
+    static func scaledRemainder(_ t: Lanes, _ minusN: Lanes, _ high: Lanes, _ low: Lanes) -> Lanes {
+        minusN.fusedAdding(t, high).fusedAdding(t, low) * Lanes(repeating: 0x1.62e430p-1)
     }
 
     @inline(__always)
-    static func expUnit(_ m: Lanes) -> DoubleLanes {
-        let t = m - expShift(m)
+    static func expReference(_ m: Lanes, _ scale: ExponentScale) -> ExpReference<Float> {
+        let shift = expShift(m, scale)
+        let t = m - shift
+        let u = Lanes(repeating: 0x1.8p23).fusedAdding(Lanes(repeating: scale.high), t)
+        return ExpReference(
+            shift: shift, cutoff: t - Lanes(repeating: 130 * scale.inverse),
+            exponentOrigin: unsafeBitCast(u, to: Bits.self) &- Bits(repeating: Int32(127 &+ expBias)), scale: scale)
+    }
+
+    @inline(__always)
+    static func expUnit(_ m: Lanes, _ scale: ExponentScale) -> DoubleLanes {
+        let t = m - expShift(m, scale)
         let magic = Lanes(repeating: 0x1.8p23)
-        let n = magic.fusedAdding(Lanes(repeating: 0x1.715476p+0), t) - magic
-        return expFactor(widen(t), widen(n)) * DoubleLanes(repeating: expBiasPower)
+        let n = magic.fusedAdding(Lanes(repeating: scale.high), t) - magic
+        return expFactor(widen(t) * DoubleLanes(repeating: scale.factor), widen(n))
+            * DoubleLanes(repeating: expBiasPower)
     }
 
     @inline(__always)
     static func expExponent(_ m: Float) -> Int64 {
         let lanes = Lanes(repeating: m)
         let magic = Lanes(repeating: 0x1.8p23)
-        return Int64((magic.fusedAdding(Lanes(repeating: 0x1.715476p+0), lanes - expShift(lanes)) - magic)[0])
+        return Int64((magic.fusedAdding(Lanes(repeating: 0x1.715476p+0), lanes - expShift(lanes, .one)) - magic)[0])
     }
 
     @inline(__always)
-    private static func expShift(_ m: Lanes) -> Lanes {
-        m.replacing(
-            with: Lanes(repeating: 0), where: (m .< Lanes(repeating: 0x1p17)) .& (m .> Lanes(repeating: -0x1p17)))
+    private static func expShift(_ m: Lanes, _ scale: ExponentScale) -> Lanes {
+        let limit = Lanes(repeating: 0x1p17 * scale.inverse)
+        return m.replacing(with: Lanes(repeating: 0), where: (m .< limit) .& (m .> Lanes(repeating: 0) - limit))
     }
 }
 
@@ -102,18 +176,21 @@ extension Double {
         return (f * scale).replacing(with: Lanes(repeating: 0), where: t .< reference.cutoff)
     }
 
+    /// f64 logits are multiplied by their scale before (see Transform.swift).
+    @inline(__always) static func scaledExp(_ t: Lanes, _ reference: ExpReference<Double>) -> Lanes { exp(t, reference) }
+
     @inline(__always)
-    static func expReference(_ m: Lanes) -> ExpReference<Double> {
+    static func expReference(_ m: Lanes, _: ExponentScale) -> ExpReference<Double> {
         let shift = expShift(m)
         let t = m - shift
         let u = Lanes(repeating: 0x1.8p52).fusedAdding(t, Lanes(repeating: 0x1.71547652b82fep+0))
         return ExpReference(
             shift: shift, cutoff: t - Lanes(repeating: 751),
-            exponentOrigin: unsafeBitCast(u, to: Bits.self) &- Bits(repeating: Int64(1023 &+ expBias)))
+            exponentOrigin: unsafeBitCast(u, to: Bits.self) &- Bits(repeating: Int64(1023 &+ expBias)), scale: .one)
     }
 
     @inline(__always)
-    static func expUnit(_ m: Lanes) -> DoubleLanes {
+    static func expUnit(_ m: Lanes, _: ExponentScale) -> DoubleLanes {
         let t = m - expShift(m)
         let magic = Lanes(repeating: 0x1.8p52)
         let n = magic.fusedAdding(t, Lanes(repeating: 0x1.71547652b82fep+0)) - magic
@@ -138,7 +215,8 @@ extension Double {
     static func exp(_ x: Lanes) -> Lanes {
         let reference = ExpReference<Double>(
             shift: Lanes(repeating: 0), cutoff: Lanes(repeating: -709),
-            exponentOrigin: Bits(repeating: Int64(bitPattern: Double(0x1.8p52).bitPattern) &- Int64(1023 &+ expBias)))
+            exponentOrigin: Bits(repeating: Int64(bitPattern: Double(0x1.8p52).bitPattern) &- Int64(1023 &+ expBias)),
+            scale: .one)
         return exp(x, reference) * Lanes(repeating: 1 / expBiasPower)
     }
 }

@@ -52,6 +52,10 @@ extension UnsafeMutablePointer<crossentropy_group> {
 
     @inline(__always)
     func grad<T: Element>(_: T.Type) -> Storage<T> { Storage(format: pointee.grad_format) }
+
+    @inline(__always) var exponentScale: ExponentScale {
+        pointee.exponent_scale == 1 ? .one : ExponentScale(pointee.exponent_scale)
+    }
 }
 
 // The steps before and after the sums over classes, which all kernels of groups share.
@@ -168,14 +172,14 @@ func writeTargets<T: Element>(_ group: GroupPointer, _: T.Type) {
 /// lse - z_y = (m - z_y) + log1p(rest), both at least 0. `target` holds z_y.
 @inline(never)
 func indexLoss(_ stats: LogSumExp, _ target: DoubleLanes) -> DoubleLanes {
-    (stats.max - target) + log1p(stats.rest)
+    stats.scaled(stats.max - target) + log1p(stats.rest)
 }
 
 /// scale (p_y - 1), without cancellation: where y is the largest class, the difference is -rest / (1 + rest).
 @inline(never)
 func targetGradient(_ stats: LogSumExp, _ target: DoubleLanes, _ scale: DoubleLanes) -> DoubleLanes {
     let zero = DoubleLanes(repeating: 0)
-    let other = Double.exp(target - stats.max) / stats.total - DoubleLanes(repeating: 1)
+    let other = Double.exp(stats.scaled(target - stats.max)) / stats.total - DoubleLanes(repeating: 1)
     let difference = other.replacing(with: zero - stats.rest / stats.total, where: target .== stats.max)
     return scale * difference + zero  // makes -0 a 0
 }

@@ -1,23 +1,28 @@
 import Shims
 
-/// The two parts of log(sum(exp(z))), a row in each lane: the row's largest element m, and `rest`, the sum of
-/// exp(z_j - m) over all elements but that one.
+/// The two parts of log(sum(exp(s z))), a row in each lane: the row's largest element m, and `rest`, the sum of
+/// exp(s (z_j - m)) over all elements but that one.
 ///
 /// Because the largest element stays out of the sum, lse - m = log1p(rest) keeps its relative accuracy however
 /// small it is.
 struct LogSumExp {
     var max: DoubleLanes
     var rest: DoubleLanes
+    /// The scale s that is part of the exponentials (see `ExponentScale`).
+    var scale = 1.0
 
-    /// sum(exp(z_j - m)) over all elements.
+    /// sum(exp(s (z_j - m))) over all elements.
     @inline(__always) var total: DoubleLanes { DoubleLanes(repeating: 1) + rest }
 
-    /// log(sum(exp(z_j))): +infinity if the row has one; otherwise NaN if the row has one; -infinity if every element is.
+    /// s times a distance between logits.
+    @inline(__always) func scaled(_ distance: DoubleLanes) -> DoubleLanes { DoubleLanes(repeating: scale) * distance }
+
+    /// log(sum(exp(s z_j))): +infinity if the row has one; otherwise NaN if the row has one; -infinity if every element is.
     @inline(never) var lse: DoubleLanes {
         let isInfinite =
             (max .== DoubleLanes(repeating: .infinity))
             .| ((max .== DoubleLanes(repeating: -.infinity)) .& (rest .== DoubleLanes(repeating: 0)))
-        return (max + log1p(rest)).replacing(with: max, where: isInfinite)
+        return (scaled(max) + log1p(rest)).replacing(with: max, where: isInfinite)
     }
 
     /// The z-loss, z_loss lse^2, and the factor of p_c in its gradient. Both are 0 without
@@ -43,6 +48,7 @@ struct BlockSums<T: Element> {
     var reference: DoubleLanes
     var sum: DoubleLanes
     var top: DoubleLanes
+    var scale: ExponentScale
 
     /// Rescales a block's exponentials from the block's reference to the row maximum m. Two factors, so that neither is
     /// subnormal while their product with an exponential is not.
@@ -50,7 +56,7 @@ struct BlockSums<T: Element> {
     func weights(_ m: DoubleLanes) -> (DoubleLanes, DoubleLanes) {
         let zero = DoubleLanes(repeating: 0)
         let one = DoubleLanes(repeating: 1)
-        let inverse = one / T.expUnit(T.narrow(reference))
+        let inverse = one / T.expUnit(T.narrow(reference), scale)
         // Every block's reference is its row's maximum, as in rows of at most 16 classes.
         if !isAnySet(reference .!= m) { return (one, inverse) }
         var distance = reference - m
@@ -61,8 +67,8 @@ struct BlockSums<T: Element> {
         let isBelow = distance .< zero
         distance = zero.replacing(with: distance, where: isBelow)
         lost = zero.replacing(with: lost, where: isBelow .& (lost .== lost))
-        let root = Double.exp(distance * DoubleLanes(repeating: 0.5))
-        return (root, root * inverse * (one + lost))
+        let root = Double.exp(distance * DoubleLanes(repeating: 0.5 * scale.factor))
+        return (root, root * inverse * (one + DoubleLanes(repeating: scale.factor) * lost))
     }
 
     /// A block's part of the sum of exp(z_j - m).
@@ -86,9 +92,13 @@ extension BlockSums {
 /// A table of block sums: of one row, 16 blocks to an entry; or of 16 rows, where an entry holds the same block of each row.
 struct BlockTable<T: Element> {
     let base: UnsafeMutableRawPointer
+    let scale: ExponentScale
 
     @inline(__always)
-    init(_ blocks: UnsafeMutableRawPointer, _: T.Type) { base = blocks }
+    init(_ blocks: UnsafeMutableRawPointer, _ scale: ExponentScale, _: T.Type) {
+        base = blocks
+        self.scale = scale
+    }
 
     @inline(__always)
     private func place(_ entry: Int, _ part: Int) -> UnsafeMutableRawPointer {
@@ -100,7 +110,7 @@ struct BlockTable<T: Element> {
         get {
             BlockSums(
                 max: Double.loadLanes(place(entry, 0), 0), reference: Double.loadLanes(place(entry, 1), 0),
-                sum: Double.loadLanes(place(entry, 2), 0), top: Double.loadLanes(place(entry, 3), 0))
+                sum: Double.loadLanes(place(entry, 2), 0), top: Double.loadLanes(place(entry, 3), 0), scale: scale)
         }
         nonmutating set {
             Double.storeLanes(newValue.max, place(entry, 0), 0)
@@ -149,7 +159,7 @@ struct BlockTable<T: Element> {
     func prepare(_ lanes: Int) {
         let zero = DoubleLanes(repeating: 0)
         let last = (lanes &- 1) / laneCount
-        self[last] = BlockSums(max: zero, reference: zero, sum: zero, top: zero)
+        self[last] = BlockSums(max: zero, reference: zero, sum: zero, top: zero, scale: scale)
         for part in 4..<7 { Double.storeLanes(zero, place(last, part), 0) }
     }
 
@@ -169,7 +179,7 @@ struct BlockTable<T: Element> {
             rest.add(blocks.contribution(max))
             sought = sought.replacing(with: DoubleLanes(repeating: .nan), where: blocks.max .== sought)
         }
-        return LogSumExp(max: max, rest: rest.value)
+        return LogSumExp(max: max, rest: rest.value, scale: scale.factor)
     }
 
     /// The log-sum-exp of one row with `count` blocks, 16 to an entry; the same in every lane.
@@ -194,6 +204,7 @@ struct BlockTable<T: Element> {
             if i % laneCount == 0 { added = self[i / laneCount].contribution(m) }
             rest.add(withUnsafeBytes(of: &added) { Double.load($0.baseAddress!, i % laneCount) })
         }
-        return LogSumExp(max: DoubleLanes(repeating: max), rest: DoubleLanes(repeating: rest.value))
+        return LogSumExp(
+            max: DoubleLanes(repeating: max), rest: DoubleLanes(repeating: rest.value), scale: scale.factor)
     }
 }

@@ -48,7 +48,7 @@ extension Float {
     private static func exp(_ x: Lanes) -> Lanes {
         let reference = ExpReference<Float>(
             shift: Lanes(repeating: 0), cutoff: Lanes(repeating: -0x1.5d589ep+6),
-            exponentOrigin: Bits(repeating: Int32(bitPattern: Float(0x1.8p23).bitPattern) &- 127))
+            exponentOrigin: Bits(repeating: Int32(bitPattern: Float(0x1.8p23).bitPattern) &- 127), scale: .one)
         return exp(x, reference)
     }
 

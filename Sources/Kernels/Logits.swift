@@ -26,11 +26,11 @@ private func kept<T: Element>(_ group: GroupPointer, _ row: Int, _ start: Int, _
 
 func begin<T: Element>(_ group: GroupPointer, _: T.Type) {
     readTargets(group, T.self)
-    BlockTable(group.pointee.blocks, T.self).prepare(group.rows > 1 ? group.rows : blockCount(group))
+    BlockTable(group.pointee.blocks, group.exponentScale, T.self).prepare(group.rows > 1 ? group.rows : blockCount(group))
 }
 
 func sumBlocks<T: Element>(_ group: GroupPointer, _ first: Int, _ count: Int, _: T.Type) {
-    let table = BlockTable(group.pointee.blocks, T.self)
+    let table = BlockTable(group.pointee.blocks, group.exponentScale, T.self)
     for row in 0..<group.rows {
         let reader = reader(group, row, T.self)
         var best = -T.infinity
@@ -50,9 +50,10 @@ func sumBlocks<T: Element>(_ group: GroupPointer, _ first: Int, _ count: Int, _:
                 best = block.max > best ? block.max : best
             } else if let kept = kept(group, row, start, T.self) {
                 let max = largest(x, size, T.self)
-                block = keepingBlockSum(x, size, max: max, kept: kept, upcoming, scratch: shiftBlock(group), T.self)
+                block = keepingBlockSum(
+                    x, size, max: max, table.scale, kept: kept, upcoming, scratch: shiftBlock(group), T.self)
             } else {
-                block = blockSum(x, size, upcoming, scratch: shiftBlock(group), T.self)
+                block = blockSum(x, size, table.scale, upcoming, scratch: shiftBlock(group), T.self)
             }
             table.set(lane / laneCount, lane % laneCount, to: block)
         }
@@ -60,14 +61,14 @@ func sumBlocks<T: Element>(_ group: GroupPointer, _ first: Int, _ count: Int, _:
 }
 
 func finish<T: Element>(_ group: GroupPointer, _: T.Type) {
-    let table = BlockTable(group.pointee.blocks, T.self)
+    let table = BlockTable(group.pointee.blocks, group.exponentScale, T.self)
     let stats = group.rows > 1 ? table.ofRows(1) : table.ofRow(blockCount(group))
     finish(group, stats)
     if group.pointee.wants_statistics != 0 { finishStatistics(group, stats, table) }
 }
 
 func writeBlocks<T: Element>(_ group: GroupPointer, _ first: Int, _ count: Int, _: T.Type) {
-    let table = BlockTable(group.pointee.blocks, T.self)
+    let table = BlockTable(group.pointee.blocks, group.exponentScale, T.self)
     let certainty = Certainty<T>(group)
     if group.rows > 1 {
         let stats = LogSumExp(max: lanes(&group.pointee.max), rest: lanes(&group.pointee.rest))
@@ -123,7 +124,8 @@ func writeBlock<T: Element>(
     } else {
         let reader = reader(group, row, T.self)
         let g = writer.block(start)
-        probabilities(reader.block(start, count), g, count, reference, factor, shiftBlock(group))
+        probabilities(
+            reader.block(start, count), g, count, reference, group.exponentScale, factor, shiftBlock(group))
         if certainty.isAny { certainty.correct(g, count, row: row) }
         writer.finish(start, count)
     }
@@ -158,17 +160,30 @@ private func logProbabilities<T: Element>(
     }
 }
 
-@inline(never)
+@inline(__always)
 private func probabilities<T: Element>(
-    _ block: UnsafeRawPointer, _ g: UnsafeMutableRawPointer, _ count: Int, _ m: T, _ factor: ProbabilityFactor<T>,
-    _ scratch: UnsafeMutableRawPointer
+    _ block: UnsafeRawPointer, _ g: UnsafeMutableRawPointer, _ count: Int, _ m: T, _ scale: ExponentScale,
+    _ factor: ProbabilityFactor<T>, _ scratch: UnsafeMutableRawPointer
 ) {
-    let reference = T.expReference(T.splat(m))
+    if T.self == Double.self || scale.isOne {
+        probabilities(block, g, count, m, scale, factor, scratch, PlainExp<T>.self)
+    } else {
+        probabilities(block, g, count, m, scale, factor, scratch, ScaledExp<T>.self)
+    }
+}
+
+@inline(never)
+private func probabilities<E: Exponential>(
+    _ block: UnsafeRawPointer, _ g: UnsafeMutableRawPointer, _ count: Int, _ m: E.T, _ scale: ExponentScale,
+    _ factor: ProbabilityFactor<E.T>, _ scratch: UnsafeMutableRawPointer, _: E.Type
+) {
+    typealias T = E.T
+    let reference = T.expReference(T.splat(m), scale)
     let x = shifted(block, count, by: T.get(0, of: reference.shift), scratch)
     forEachVector(count) { i in
-        T.storeLanes(factor(T.exp(T.loadLanes(x, i), reference)), g, i)
+        T.storeLanes(factor(E.exp(T.loadLanes(x, i), reference)), g, i)
     } tail: { i, n in
-        T.storeTail(factor(T.exp(T.loadTail(x, i, n, filler: -.infinity), reference)), g, i, n)
+        T.storeTail(factor(E.exp(T.loadTail(x, i, n, filler: -.infinity), reference)), g, i, n)
     }
 }
 

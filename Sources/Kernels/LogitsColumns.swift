@@ -15,7 +15,7 @@ func logitsColumns<T: Element>(_ group: GroupPointer, _: T.Type) {
         let stats = LogSumExp(max: block.max, rest: block.sum * weights.1 * weights.0)
         finish(group, stats)
         if group.pointee.wants_statistics != 0 {
-            let table = BlockTable(group.pointee.blocks, T.self)
+            let table = BlockTable(group.pointee.blocks, .one, T.self)
             table[0] = block
             finishStatistics(group, stats, table)
         }
@@ -25,7 +25,7 @@ func logitsColumns<T: Element>(_ group: GroupPointer, _: T.Type) {
         write(panel, 0, group.classes, factor, Certainty(group))
     } else {
         // The exponentials of many blocks would not stay in the caches, so they are computed again.
-        let table = BlockTable(group.pointee.blocks, T.self)
+        let table = BlockTable(group.pointee.blocks, .one, T.self)
         forEachBlock(group.classes, group.pointee.cancel) { start, count in
             table[start / blockSize] = sum(panel, start, count)
         }
@@ -83,10 +83,10 @@ private func sum<T: Element>(_ panel: Panel<T>, _ start: Int, _ count: Int) -> B
     for c in 1..<(count < laneCount ? count : laneCount) { guess = T.maximum(guess, panel[c]) }
     guess = T.maximum(T.splat(-.infinity), guess)
     if panel.group.pointee.wants_statistics != 0 { columnStatistics(panel, start, count, guess) }
-    let first = blockReference(guess: guess, max: guess, T.self)
+    let first = blockReference(guess: guess, max: guess, .one, T.self)
     let result = exponentials(panel, count, first)
     if count <= laneCount { return result }
-    let reference = blockReference(guess: guess, max: T.narrow(result.max), T.self)
+    let reference = blockReference(guess: guess, max: T.narrow(result.max), .one, T.self)
     if T.areEqual(reference, first) { return result }
     panel.read(start, count)
     return exponentials(panel, count, reference)
@@ -142,7 +142,7 @@ private func exponentials<T: Element>(_ panel: Panel<T>, _ count: Int, _ m: T.La
         for lane in 0..<half where lane &+ half < used { panel.laneSum[lane] += panel.laneSum[lane &+ half] }
         half /= 2
     }
-    return BlockSums(max: T.widen(max), reference: T.widen(m), sum: panel.laneSum[0], top: T.widen(top))
+    return BlockSums(max: T.widen(max), reference: T.widen(m), sum: panel.laneSum[0], top: T.widen(top), scale: .one)
 }
 
 /// A block of the rows in scratch space, transposed: class by class, a row in each lane.

@@ -5,7 +5,7 @@ import KernelABI
 func logitsMass<T: Element>(_ row: crossentropy_row, _: T.Type) -> Double {
     let reader = row.reader(T.self)
     let mass = row.massBlock
-    let table = BlockTable(row.blocks, T.self)
+    let table = BlockTable(row.blocks, .one, T.self)
     table.prepare((row.count &+ blockSize &- 1) / blockSize)
     var blocks = 0
     var max = -Double.infinity
@@ -14,7 +14,7 @@ func logitsMass<T: Element>(_ row: crossentropy_row, _: T.Type) -> Double {
     forEachBlock(row.count, row.cancel) { start, count in
         let x = reader.block(start, count)
         stageMass(row, start, count, into: mass)
-        let block = blockSum(x, count, reader.upcoming(start), scratch: row.shiftBlock, T.self)
+        let block = blockSum(x, count, .one, reader.upcoming(start), scratch: row.shiftBlock, T.self)
         table.set(blocks / laneCount, blocks % laneCount, to: block)
         blocks &+= 1
         let top = finite(Double(block.max))

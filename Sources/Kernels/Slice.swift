@@ -58,7 +58,8 @@ func sliceBlock<T: Element>(
     let (start, count) = extent(group, block)
     let reader = reader(group, row, T.self)
     let x = reader.block(start, count)
-    let sums: BlockSum<T> = blockSum(x, count, reader.upcoming(start), scratch: shiftBlock(group), T.self)
+    let sums: BlockSum<T> = blockSum(
+        x, count, .one, reader.upcoming(start), scratch: shiftBlock(group), T.self)
     let isShifted = T.get(0, of: T.expReference(T.splat(sums.reference)).shift) != 0
     var factor = 1.0
     var exponent: Int64

@@ -31,7 +31,7 @@ func statisticsBlockSum<T: Element>(
     let sums: BlockSum<T>
     var statistics = RowStatisticsPart(distance: 0, ahead: 0, argmax: 0)
     if !takesPass && kept == nil {
-        sums = blockSum(block, count, upcoming, scratch: scratch, T.self)
+        sums = blockSum(block, count, .one, upcoming, scratch: scratch, T.self)
         statistics.argmax = argmax(group, sums.max, best, block, start, count)
         return (sums, statistics)
     }
@@ -39,11 +39,11 @@ func statisticsBlockSum<T: Element>(
     let max = largest(block, count, T.self)
     statistics.argmax = argmax(group, max, best, block, start, count)
     if !takesPass {
-        sums = keepingBlockSum(block, count, max: max, kept: kept!, upcoming, scratch: scratch, T.self)
+        sums = keepingBlockSum(block, count, max: max, .one, kept: kept!, upcoming, scratch: scratch, T.self)
         return (sums, statistics)
     }
     let guess = T.splat(firstLargest(block, count, T.self))
-    let m = T.get(0, of: blockReference(guess: guess, max: T.splat(max), T.self))
+    let m = T.get(0, of: blockReference(guess: guess, max: T.splat(max), .one, T.self))
     let reference = T.expReference(T.splat(m))
     let shift = T.get(0, of: reference.shift)
     // Of equal logits, those before the label rank ahead of it.

@@ -11,7 +11,7 @@ func columnStatistics<T: Element>(_ panel: Panel<T>, _ start: Int, _ count: Int,
     let zero = DoubleLanes(repeating: 0)
     var max = guess
     for c in 0..<count { max = T.maximum(max, panel[c]) }
-    BlockTable(panel.group.pointee.blocks, T.self).set(
+    BlockTable(panel.group.pointee.blocks, .one, T.self).set(
         start / blockSize,
         distances: wanted & CROSSENTROPY_ENTROPY == 0 ? zero : columnDistances(panel, count, guess, max),
         aheads: wanted & CROSSENTROPY_RANK == 0 ? zero : columnAheads(panel, start, count),
@@ -59,7 +59,7 @@ private func columnAheads<T: Element>(_ panel: Panel<T>, _ start: Int, _ count: 
 private func columnDistances<T: Element>(_ panel: Panel<T>, _ count: Int, _ guess: T.Lanes, _ max: T.Lanes)
     -> DoubleLanes
 {
-    let reference = T.expReference(blockReference(guess: guess, max: max, T.self))
+    let reference = T.expReference(blockReference(guess: guess, max: max, .one, T.self))
     let shiftedMax = T.difference(max, reference.shift)
     let whole = count / laneCount &* laneCount
     let used = count < laneCount ? count : laneCount

@@ -40,6 +40,6 @@ func focal(
 func probability(_ z: DoubleLanes, _ stats: LogSumExp) -> (p: DoubleLanes, other: DoubleLanes) {
     let one = DoubleLanes(repeating: 1)
     let isLargest = z .== stats.max
-    let p = Double.exp(z - stats.max) / stats.total
+    let p = Double.exp(stats.scaled(z - stats.max)) / stats.total
     return (p, (one - p).replacing(with: stats.rest / stats.total, where: isLargest))
 }

@@ -10,6 +10,10 @@ struct Groups {
     var group: UnsafeMutablePointer<crossentropy_group> { slot.group }
     var problem: UnsafePointer<Problem> { pass.pointee.problem }
     private var plan: UnsafePointer<Plan> { pass.pointee.plan }
+    /// The row statistics that this pass computes.
+    var statistics: RowStatistics? {
+        plan.pointee.computesStatistics ? problem.pointee.outputs.statistics : nil
+    }
 
     init(_ pass: UnsafePointer<RowPass>, _ slot: Workspace.Slot) {
         self.pass = pass
@@ -25,8 +29,7 @@ struct Groups {
         group.pointee.input_stride = Int64(problem.pointee.input.classStride)
         group.pointee.input_row_stride = Int64(problem.pointee.rows.step.input)
         group.pointee.mode = problem.pointee.mode.rawValue
-        group.pointee.wants_statistics =
-            problem.pointee.outputs.statistics?.wanted(hasTarget: problem.pointee.hasTarget) ?? 0
+        group.pointee.wants_statistics = statistics?.wanted(hasTarget: problem.pointee.hasTarget) ?? 0
         group.pointee.by_columns = plan.pointee.isByColumns ? 1 : 0
         group.pointee.input_format = problem.pointee.input.dtype.format(inDoubles: inDoubles)
         group.pointee.grad_format =
@@ -38,7 +41,9 @@ struct Groups {
         let apart = problem.pointee.rows.step.input == 1 ? problem.pointee.input.classStride : Int(CROSSENTROPY_GROUP)
         group.pointee.upcoming_stride = Int64(apart &* problem.pointee.input.dtype.size)
         group.pointee.terms = problem.pointee.settings.terms
-        group.pointee.transform = problem.pointee.settings.transform
+        let transform = problem.pointee.settings.transform
+        group.pointee.transform = plan.pointee.foldsScale ? crossentropy_transform() : transform
+        group.pointee.exponent_scale = plan.pointee.foldsScale ? transform.logit_scale : 1
         group.pointee.cancel = problem.pointee.settings.cancel
         group.pointee.scratch = slot.scratch
         group.pointee.blocks = slot.blocks
@@ -66,7 +71,7 @@ struct Groups {
         kernel(group)
         keepLosses(count, first)
         if group.pointee.grad == nil { pass.pointee.clearGradients(first, count) }
-        problem.pointee.outputs.statistics?.store(&group.pointee, row, count)
+        statistics?.store(&group.pointee, row, count)
     }
 
     /// Stores the losses of a finished group, or adds them up.

@@ -40,7 +40,7 @@ struct SharedRow {
         } else {
             groups.pass.pointee.clearGradients(offsets, 1)
         }
-        groups.problem.pointee.outputs.statistics?.store(&group.pointee, row, 1)
+        groups.statistics?.store(&group.pointee, row, 1)
         groups.keepLosses(1, offsets)
     }
 
