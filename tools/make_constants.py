@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Derives the constants of Sources/Kernels/Exp.swift, Log.swift, Logistic.swift and Slice.swift, with mpmath.
+"""Derives the constants of Exp, ShortExp, Log, Logistic and Slice.swift in Sources/Kernels, with mpmath.
 
     python tools/make_constants.py
 
@@ -40,6 +40,18 @@ def show(title: str, names: list[tuple[str, mp.mpf]], note: str) -> None:
     for name, value in names:
         print(f"{name} = {literal(value)}")
     print()
+
+
+def exp2_constants() -> None:
+    """2^r = 1 + r P(r) on [-1/2, 1/2], widened a little for the rounding of n; for ShortExp.swift."""
+    half = mp.mpf("0.5005")
+    rest = lambda r: (mp.mpf(2) ** r - 1) / r if r else mp.log(2)  # noqa: E731
+    p = fit(rest, [-half, half], 5, True)
+    worst = max(
+        abs((1 + r * mp.polyval(list(reversed(p)), r)) / mp.mpf(2) ** r - 1) for r in mp.linspace(-half, half, 2001)
+    )
+    names = [(f"c{i + 1}", c) for i, c in enumerate(p)]
+    show("2^r f32", names, f"approximation error 2^{float(mp.log(worst, 2)):.1f}")
 
 
 def exp_constants(single: bool, degree: int) -> None:

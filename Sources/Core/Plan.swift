@@ -112,7 +112,7 @@ package struct Plan {
 
     /// Whether labels are smoothed evenly over few classes.
     @inline(__always)
-    private static func isSmoothedShort(_ problem: borrowing Problem) -> Bool {
+    fileprivate static func isSmoothedShort(_ problem: borrowing Problem) -> Bool {
         problem.settings.labelSmoothing != 0 && problem.isIndexTarget && problem.mode == .loss
             && problem.settings.inputType == .logits && problem.classes >= 4
             && problem.classes <= CROSSENTROPY_SHORT_CLASSES && problem.slice == nil && problem.weight == nil
@@ -171,8 +171,8 @@ extension Problem {
             let transform = settings.transform
             return transform.applies != 0 && transform.softcap == 0 && transform.logit_scale > 0x1p-20
                 && transform.logit_scale < 0x1p20 && mode == .loss && slice == nil && input.dtype != .f64
-                && isIndexTarget && settings.labelSmoothing == 0 && settings.inputType == .logits
-                && outputs.targetGrad == nil && classes > CROSSENTROPY_SHORT_CLASSES
+                && isIndexTarget && (settings.labelSmoothing == 0 || Plan.isSmoothedShort(self))
+                && settings.inputType == .logits && outputs.targetGrad == nil
         }
     }
 }

@@ -1,5 +1,16 @@
 import KernelABI
 
+extension crossentropy_exponent_scale {
+    init(_ factor: Double) {
+        let product = factor * 0x1.71547652b82fep+0
+        let high = Float(product)
+        self.init(factor: factor, high: high, low: Float(product - Double(high)), inverse: Float(1 / factor))
+    }
+
+    /// That of logits without a scale, whose exponentials are computed another way.
+    static var one: Self { Self(factor: 1, high: 0x1.715476p+0, low: 0x1.4ae0cp-26, inverse: 1) }
+}
+
 extension crossentropy_transform {
     /// The transform of logits: they are multiplied by `scale`, and capped unless `softcap` is 0.
     public init(scale: Double, softcap: Double) {

@@ -1,3 +1,5 @@
+import KernelABI
+
 /// The reference m of exponentials exp(x - m), for each lane.
 ///
 /// `exp(x)` is split as 2^n f with n = round(x log2(e)) and f = exp(x - n ln2) in [0.70, 1.42], and only the power of
@@ -19,35 +21,13 @@ struct ExpReference<T: Element> {
 
 /// The factor s of exponentials exp(s x): f32 logits are not multiplied by their scale, which would cost them digits.
 /// Instead s log2(e) takes the place of log2(e), and 1 / s that of 1 in all distances between logits.
-struct ExponentScale {
-    /// s, from 2^-20 to 2^20.
-    let factor: Double
-    /// s log2(e), as a sum of two numbers.
-    let high: Float
-    let low: Float
-    /// 1 / s
-    let inverse: Float
+typealias ExponentScale = crossentropy_exponent_scale
 
-    @inline(never)
-    @_optimize(size)
-    init(_ factor: Double) {
-        self.factor = factor
-        let product = factor * 0x1.71547652b82fep+0
-        high = Float(product)
-        low = Float(product - Double(high))
-        inverse = Float(1 / factor)
+extension ExponentScale {
+    /// That of logits without a scale.
+    @inline(__always) static var one: ExponentScale {
+        ExponentScale(factor: 1, high: 0x1.715476p+0, low: 0x1.4ae0cp-26, inverse: 1)
     }
-
-    /// Those of logits without a scale.
-    @inline(__always)
-    private init() {
-        factor = 1
-        high = 0x1.715476p+0
-        low = 0
-        inverse = 1
-    }
-
-    @inline(__always) static var one: ExponentScale { ExponentScale() }
     @inline(__always) var isOne: Bool { factor == 1 }
 }
 
@@ -177,7 +157,8 @@ extension Double {
     }
 
     /// f64 logits are multiplied by their scale before (see Transform.swift).
-    @inline(__always) static func scaledExp(_ t: Lanes, _ reference: ExpReference<Double>) -> Lanes { exp(t, reference) }
+    @inline(__always)
+    static func scaledExp(_ t: Lanes, _ reference: ExpReference<Double>) -> Lanes { exp(t, reference) }
 
     @inline(__always)
     static func expReference(_ m: Lanes, _: ExponentScale) -> ExpReference<Double> {

@@ -53,9 +53,6 @@ extension UnsafeMutablePointer<crossentropy_group> {
     @inline(__always)
     func grad<T: Element>(_: T.Type) -> Storage<T> { Storage(format: pointee.grad_format) }
 
-    @inline(__always) var exponentScale: ExponentScale {
-        pointee.exponent_scale == 1 ? .one : ExponentScale(pointee.exponent_scale)
-    }
 }
 
 // The steps before and after the sums over classes, which all kernels of groups share.

@@ -26,11 +26,12 @@ private func kept<T: Element>(_ group: GroupPointer, _ row: Int, _ start: Int, _
 
 func begin<T: Element>(_ group: GroupPointer, _: T.Type) {
     readTargets(group, T.self)
-    BlockTable(group.pointee.blocks, group.exponentScale, T.self).prepare(group.rows > 1 ? group.rows : blockCount(group))
+    let table = BlockTable(group.pointee.blocks, group.pointee.exponent_scale, T.self)
+    table.prepare(group.rows > 1 ? group.rows : blockCount(group))
 }
 
 func sumBlocks<T: Element>(_ group: GroupPointer, _ first: Int, _ count: Int, _: T.Type) {
-    let table = BlockTable(group.pointee.blocks, group.exponentScale, T.self)
+    let table = BlockTable(group.pointee.blocks, group.pointee.exponent_scale, T.self)
     for row in 0..<group.rows {
         let reader = reader(group, row, T.self)
         var best = -T.infinity
@@ -61,14 +62,14 @@ func sumBlocks<T: Element>(_ group: GroupPointer, _ first: Int, _ count: Int, _:
 }
 
 func finish<T: Element>(_ group: GroupPointer, _: T.Type) {
-    let table = BlockTable(group.pointee.blocks, group.exponentScale, T.self)
+    let table = BlockTable(group.pointee.blocks, group.pointee.exponent_scale, T.self)
     let stats = group.rows > 1 ? table.ofRows(1) : table.ofRow(blockCount(group))
     finish(group, stats)
     if group.pointee.wants_statistics != 0 { finishStatistics(group, stats, table) }
 }
 
 func writeBlocks<T: Element>(_ group: GroupPointer, _ first: Int, _ count: Int, _: T.Type) {
-    let table = BlockTable(group.pointee.blocks, group.exponentScale, T.self)
+    let table = BlockTable(group.pointee.blocks, group.pointee.exponent_scale, T.self)
     let certainty = Certainty<T>(group)
     if group.rows > 1 {
         let stats = LogSumExp(max: lanes(&group.pointee.max), rest: lanes(&group.pointee.rest))
@@ -125,7 +126,7 @@ func writeBlock<T: Element>(
         let reader = reader(group, row, T.self)
         let g = writer.block(start)
         probabilities(
-            reader.block(start, count), g, count, reference, group.exponentScale, factor, shiftBlock(group))
+            reader.block(start, count), g, count, reference, group.pointee.exponent_scale, factor, shiftBlock(group))
         if certainty.isAny { certainty.correct(g, count, row: row) }
         writer.finish(start, count)
     }

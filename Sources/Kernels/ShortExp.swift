@@ -1,26 +1,30 @@
+import KernelABI
 import Shims
 
-/// The reference of the exponentials of eight rows: 2^32 exp(z - m) is 2^(n - n_m + 32) f, with exp(z) = 2^n f and
-/// exp(m) = 2^(n_m) f_m as in Exp.swift, times 1 / f_m, a factor that is applied to the complete sum.
+/// The reference of the exponentials of eight rows: 2^32 exp(s (z - m)) is 2^(n - n_m + 32) f, with exp(s z) = 2^n f and
+/// exp(s m) = 2^(n_m) f_m, times 1 / f_m, a factor that is applied to the complete sum. Here n = round(s z log2(e)), and
+/// f = 2^r for the remainder r.
 struct ShortReference {
     /// The largest logits, or 0 where these were first subtracted from all logits (see `moveLargest`).
     let m: Eight
     private let u: Eight
     let origin: EightBits
-    /// Below this, exponentials are 0: exp(z - m) < 2^-158.
+    /// Below this, exponentials are 0: exp(s (z - m)) < 2^-158.
     let cutoff: Eight
+    let scale: ExponentScale
 
     private static var magic: Eight { Eight(repeating: 0x1.8p23) }
 
     @inline(__always)
-    init(_ m: Eight) {
+    init(_ m: Eight, _ scale: ExponentScale) {
         self.m = m
-        u = Self.magic.fusedAdding(Eight(repeating: 0x1.715476p+0), m)
+        self.scale = scale
+        u = Self.magic.fusedAdding(Eight(repeating: scale.high), m)
         origin = unsafeBitCast(u, to: EightBits.self) &- EightBits(repeating: 159)
-        cutoff = (u - Self.magic - Eight(repeating: 159)) * Eight(repeating: 0x1.62e430p-1)
+        cutoff = (u - Self.magic - Eight(repeating: 159)) * Eight(repeating: 0x1.62e430p-1 * scale.inverse)
     }
 
-    /// log f_m = m - n_m ln2, of the even and the odd lanes.
+    /// log f_m = s m - n_m ln2, of the even and the odd lanes.
     @inline(__always) var remainder: (Four, Four) {
         let bits = unsafeBitCast(u, to: FourBits.self)
         let origin = Four(repeating: Double(bitPattern: 0x4330_0000_4B40_0000))
@@ -28,28 +32,30 @@ struct ShortReference {
         let even = doubles((bits & FourBits(repeating: 0xFFFF_FFFF)) | exponent) - origin
         let odd = doubles((bits &>> 32) | exponent) - origin
         let ln2 = Four(repeating: -0x1.62e42fefa39efp-1)
-        return (signedEven(m).fusedAdding(even, ln2), signedOdd(m).fusedAdding(odd, ln2))
+        let factor = Four(repeating: scale.factor)
+        return (
+            (factor * signedEven(m)).fusedAdding(even, ln2), (factor * signedOdd(m)).fusedAdding(odd, ln2)
+        )
     }
 }
 
-/// 2^32 exp(z - m) f_m, for z at or above the cutoff. Error as in Exp.swift.
+/// 2^32 exp(s (z - m)) f_m, for z at or above the cutoff, in units of the last place with an error below 1.2.
 @inline(__always)
-func shortExp(_ z: Eight, _ origin: EightBits) -> Eight {
+func shortExp(_ z: Eight, _ scale: ExponentScale, _ origin: EightBits) -> Eight {
     let magic = Eight(repeating: 0x1.8p23)
-    let u = magic.fusedAdding(Eight(repeating: 0x1.715476p+0), z)
-    let n = u - magic
-    var r = z.fusedAdding(n, Eight(repeating: -0x1.62e430p-1))
-    r = r.fusedAdding(n, Eight(repeating: 0x1.05c610p-29))
+    let high = Eight(repeating: scale.high)
+    let u = magic.fusedAdding(high, z)
+    let r = (magic - u).fusedAdding(z, high).fusedAdding(z, Eight(repeating: scale.low))
     return shortExp(u, r, origin)
 }
 
-/// The same exponential, from u = z log2(e) + 1.5 2^23 and r = z - n ln2.
+/// The same exponential, from u = s z log2(e) + 1.5 2^23 and r = s z log2(e) - n. Constants: tools/make_constants.py.
 @inline(__always)
 func shortExp(_ u: Eight, _ r: Eight, _ origin: EightBits) -> Eight {
     let square = r * r
-    let high = Eight(repeating: 0x1.120be2p-7).fusedAdding(Eight(repeating: 0x1.6d117cp-10), r)
-    let middle = Eight(repeating: 0x1.5554dcp-3).fusedAdding(Eight(repeating: 0x1.555518p-5), r)
-    let low = Eight(repeating: 1).fusedAdding(Eight(repeating: 0.5), r)
+    let high = Eight(repeating: 0x1.5f0956p-10).fusedAdding(Eight(repeating: 0x1.441412p-13), r)
+    let middle = Eight(repeating: 0x1.c6af6cp-5).fusedAdding(Eight(repeating: 0x1.3b2a52p-7), r)
+    let low = Eight(repeating: 0x1.62e430p-1).fusedAdding(Eight(repeating: 0x1.ebfbe0p-3), r)
     let p = low.fusedAdding(middle.fusedAdding(high, square), square)
     // 2^n (1 + r p): the power of two is exact in both places, and off the critical path.
     let scale = eight((unsafeBitCast(u, to: EightBits.self) &- origin) &<< 23)
@@ -76,6 +82,7 @@ func sumExponentials(
     var oddSum = Four(repeating: 0)
     let cutoff = reference.cutoff
     let origin = reference.origin
+    let (high, low) = (Eight(repeating: reference.scale.high), Eight(repeating: reference.scale.low))
     var c = first
     while c &+ 2 <= classes {
         shim_prefetch(upcoming + c &* 32)
@@ -83,14 +90,12 @@ func sumExponentials(
         let z0 = shim_max(panel[c &* step], cutoff)
         let z1 = shim_max(panel[(c &+ 1) &* step], cutoff)
         let magic = Eight(repeating: 0x1.8p23)
-        let u0 = magic.fusedAdding(Eight(repeating: 0x1.715476p+0), z0)
-        let u1 = magic.fusedAdding(Eight(repeating: 0x1.715476p+0), z1)
-        let n0 = u0 - magic
-        let n1 = u1 - magic
-        let q0 = z0.fusedAdding(n0, Eight(repeating: -0x1.62e430p-1))
-        let q1 = z1.fusedAdding(n1, Eight(repeating: -0x1.62e430p-1))
-        let r0 = q0.fusedAdding(n0, Eight(repeating: 0x1.05c610p-29))
-        let r1 = q1.fusedAdding(n1, Eight(repeating: 0x1.05c610p-29))
+        let u0 = magic.fusedAdding(high, z0)
+        let u1 = magic.fusedAdding(high, z1)
+        let q0 = (magic - u0).fusedAdding(z0, high)
+        let q1 = (magic - u1).fusedAdding(z1, high)
+        let r0 = q0.fusedAdding(z0, low)
+        let r1 = q1.fusedAdding(z1, low)
         let e0 = shortExp(u0, r0, origin)
         if keeps { panel[c &* step] = e0 }
         let e1 = shortExp(u1, r1, origin)
@@ -116,7 +121,7 @@ func sumExponentials(
     if c < classes {
         shim_prefetch(upcoming + c &* 32)
         let z = shim_max(panel[c &* step], cutoff)
-        let e = shortExp(z, origin)
+        let e = shortExp(z, reference.scale, origin)
         if keeps { panel[c &* step] = e }
         let low = keeps ? shim_where_above(z, largest, top, e) : e
         evenSum += even(low)
@@ -138,10 +143,10 @@ func unitOfSum(_ r: DoubleLanes) -> DoubleLanes {
     return DoubleLanes(repeating: 0x1.0000000261aebp+0 * one).fusedAdding(p, r)
 }
 
-/// distance + log(1 + rest), error below 2^-31 of the result. NaN where `rest` is not below 2^64.
+/// scale distance + log(1 + rest), error below 2^-31 of the result. NaN where `rest` is not below 2^64.
 /// - Parameter distance: m - z_y, times 2^-896.
 @_transparent
-func lossOfDistance(_ rest: DoubleLanes, _ distance: DoubleLanes) -> DoubleLanes {
+func lossOfDistance(_ rest: DoubleLanes, _ distance: DoubleLanes, _ scale: ExponentScale) -> DoubleLanes {
     let one = DoubleLanes(repeating: 1)
     // 1 + rest = 2^k (1 + f), f in [-0.29, 0.41]; the subtraction of 1 loses nothing.
     let exponent =
@@ -163,7 +168,7 @@ func lossOfDistance(_ rest: DoubleLanes, _ distance: DoubleLanes) -> DoubleLanes
     q = DoubleLanes(repeating: -0x1.ffffffd5a7c6ep-2).fusedAdding(q, f)
     var loss = f.fusedAdding(f * f, q)
     loss = loss.fusedAdding(k, DoubleLanes(repeating: 0x1.62e42fefa39efp-1))
-    loss = loss.fusedAdding(distance, DoubleLanes(repeating: 0x1p896))
+    loss = loss.fusedAdding(distance, DoubleLanes(repeating: 0x1p896 * scale.factor))
     return shim_nan_unless_doubles_below(loss, rest, 0x1p64)
 }
 

@@ -38,7 +38,7 @@ private func finish(_ rows: ShortRows, _ tile: ShortTile, _ first: Int, _ groups
             let distance =
                 rows.pointee.smoothing == 0
                 ? doubleLanes(tile.distance + 8 &* i) : smoothedDistance(rows, tile, first, i)
-            var loss = lossOfDistance(rest, distance)
+            var loss = lossOfDistance(rest, distance, rows.pointee.exponent_scale)
             if let scale = rows.pointee.loss_scale { loss *= doubleLanes(scale + (first &+ 8 &* i)) }
             let counted = doubles(bits(roundedLoss(loss)) & ~skip)
             losses.storeBytes(of: counted, toByteOffset: 64 &* i, as: DoubleLanes.self)
@@ -172,7 +172,9 @@ private func finishTerms(_ rows: ShortRows, _ tile: ShortTile, _ first: Int, _ i
     let unit = unitOfSum(doubleLanes(tile.remainder + 8 * i))
     let skip = UnsafeRawPointer(tile.skip + 8 * i).loadUnaligned(as: DoubleBits.self)
     let isSkipped = skip .!= DoubleBits(repeating: 0)
-    let stats = LogSumExp(max: lanes(tile.largest), rest: doubleLanes(tile.sum + 8 * i) * unit)
+    let stats = LogSumExp(
+        max: lanes(tile.largest), rest: doubleLanes(tile.sum + 8 * i) * unit,
+        scale: rows.pointee.exponent_scale.factor)
     let target = lanes(tile.target)
     let (p, other) = probability(target, stats)
     let (f, b) = focal(terms, minusLogP: indexLoss(stats, target), p: p, other: other)

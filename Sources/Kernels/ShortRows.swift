@@ -86,6 +86,7 @@ private func neighbours(_ rows: ShortRows, _ first: Int, _ count: Int, _ place: 
     let tile = ShortTile(rows.pointee.scratch, rows: count < 128 ? count : 128)
     let panel = tile.end.assumingMemoryBound(to: Eight.self)
     let step = Int64(stride)
+    let scale = rows.pointee.exponent_scale
     let steps = (SIMD4(0, step, 2 &* step, 3 &* step), SIMD4(4 &* step, 5 &* step, 6 &* step, 7 &* step))
     var row = 0
     while row < count {
@@ -97,13 +98,13 @@ private func neighbours(_ rows: ShortRows, _ first: Int, _ count: Int, _ place: 
             let own = panel + i &* classes
             let x = input + 8 &* i &* stride
             let m = hasGrad ? copy(x, stride, classes, own) : copyButLargest(x, stride, classes, own)
-            setLargest(tile, i, m, gather(x, tile.place + 8 &* i), own, 1, classes)
+            setLargest(tile, i, m, gather(x, tile.place + 8 &* i), scale, own, 1, classes)
         }
         if hasGrad && rows.pointee.smoothing != 0 {
             for i in 0..<groups { sumDistances(tile, i, panel + i &* classes, 1, classes) }
         }
         for i in 0..<groups {
-            let reference = ShortReference(tile.m[i])
+            let reference = ShortReference(tile.m[i], scale)
             let (evenRemainder, oddRemainder) = reference.remainder
             tile.remainder.set(i, evenRemainder, oddRemainder)
             let (evenSum, oddSum) = sumExponentials(

@@ -78,6 +78,7 @@ private func compute(_ rows: ShortRows, _ count: Int, hasGrad: Bool) {
     let tile = ShortTile(rows.pointee.scratch, rows: size < 128 ? size : 128)
     let strip = Strip(panel: tile.end.assumingMemoryBound(to: Eight.self), step: size / 8 &+ 2, classes: classes)
     let step = strip.step
+    let scale = rows.pointee.exponent_scale
     let lanes = (SIMD4<Int64>(0, 2, 4, 6), SIMD4<Int64>(1, 3, 5, 7))
     var first = 0
     while first < count {
@@ -92,13 +93,14 @@ private func compute(_ rows: ShortRows, _ count: Int, hasGrad: Bool) {
             let areIndices = readLabels(tile, labels, groups, rows, apart: 8 &* step, steps: lanes)
             for i in 0..<groups {
                 let x = UnsafeRawPointer(own + i).assumingMemoryBound(to: Float.self)
-                setLargest(tile, i, strip.largest[done &+ i], gather(x, tile.place + 8 &* i), own + i, step, classes)
+                setLargest(
+                    tile, i, strip.largest[done &+ i], gather(x, tile.place + 8 &* i), scale, own + i, step, classes)
             }
             if rows.pointee.smoothing != 0 {
                 for i in 0..<groups { sumDistances(tile, i, own + i, step, classes) }
             }
             for i in 0..<groups {
-                let reference = ShortReference(tile.m[i])
+                let reference = ShortReference(tile.m[i], scale)
                 let (evenRemainder, oddRemainder) = reference.remainder
                 tile.remainder.set(i, evenRemainder, oddRemainder)
                 let (evenSum, oddSum) = sumExponentials(

@@ -137,8 +137,8 @@ func spoilRows(_ tile: ShortTile, _ labels: UnsafePointer<Int64>, _ count: Int, 
 ///   - panel: All logits, `step` vectors from class to class.
 @_transparent
 func setLargest(
-    _ tile: ShortTile, _ i: Int, _ m: Eight, _ z: Eight, _ panel: UnsafeMutablePointer<Eight>, _ step: Int,
-    _ classes: Int
+    _ tile: ShortTile, _ i: Int, _ m: Eight, _ z: Eight, _ scale: ExponentScale, _ panel: UnsafeMutablePointer<Eight>,
+    _ step: Int, _ classes: Int
 ) {
     let gap = (m - z) + Eight(repeating: 0)  // makes -0 a 0
     tile.largest[i] = m
@@ -146,20 +146,23 @@ func setLargest(
     tile.target[i] = z
     tile.gap[i] = gap
     tile.distance.set(i, even(gap), odd(gap))
+    let limit = 0x1p17 * scale.inverse
     let isUsual =
-        (m .< Eight(repeating: 0x1p17)) .& (m .> Eight(repeating: -0x1p17)) .& (gap .< Eight(repeating: 0x1p100))
-    if isAnySet(.!isUsual) { moveLargest(tile, i, panel, step, classes) }
+        (m .< Eight(repeating: limit)) .& (m .> Eight(repeating: -limit)) .& (gap .< Eight(repeating: 0x1p100))
+    if isAnySet(.!isUsual) { moveLargest(tile, i, limit, panel, step, classes) }
 }
 
-/// Moves rows with a largest logit of 2^17 or more in magnitude so that it becomes 0, which is exact for every logit
+/// Moves rows with a largest logit of 2^17 / s or more in magnitude so that it becomes 0, which is exact for every logit
 /// whose exponential does not vanish beside the largest. Rows without a finite largest logit become NaN. Distances that
 /// f32 cannot hold are computed in f64.
 @inline(never)
 @_optimize(size)
-func moveLargest(_ tile: ShortTile, _ i: Int, _ panel: UnsafeMutablePointer<Eight>, _ step: Int, _ classes: Int) {
+func moveLargest(
+    _ tile: ShortTile, _ i: Int, _ limit: Float, _ panel: UnsafeMutablePointer<Eight>, _ step: Int, _ classes: Int
+) {
     let m = tile.largest[i]
     let infinity = Eight(repeating: .infinity)
-    let isLarge = .!((m .< Eight(repeating: 0x1p17)) .& (m .> Eight(repeating: -0x1p17)))
+    let isLarge = .!((m .< Eight(repeating: limit)) .& (m .> Eight(repeating: -limit)))
     let isUndefined = .!((m .< infinity) .& (m .> -infinity))
     let shift = Eight(repeating: 0).replacing(with: m, where: isLarge)
         .replacing(with: Eight(repeating: .nan), where: isUndefined)

@@ -92,6 +92,7 @@ private func compute(_ rows: ShortRows, _ first: Int, _ count: Int, _ place: Two
     let rare = RareRows(base: rows.pointee.scratch)
     let losses = UnsafeMutableRawPointer(rows.pointee.loss + first)
     let zero = Eight(repeating: 0)
+    let scale = rows.pointee.exponent_scale
 
     @inline(__always)
     func eightRows(_ row: Int) -> (rest: SIMD8<Double>, distance: SIMD8<Double>, skip: SIMD8<UInt64>) {
@@ -111,15 +112,14 @@ private func compute(_ rows: ShortRows, _ first: Int, _ count: Int, _ place: Two
         let t = (low - m) + (m - m)
         let minusM = t - low
         let lost = (low - (t - minusM)) - (m + minusM)
-        let cutoff = Eight(repeating: -159 * 0x1.62e430p-1)
+        let cutoff = Eight(repeating: -159 * 0x1.62e430p-1 * scale.inverse)
         let cut = shim_max(t, cutoff)
         let magic = Eight(repeating: 0x1.8p23)
-        let u = magic.fusedAdding(Eight(repeating: 0x1.715476p+0), cut)
-        let n = u - magic
-        let r = cut.fusedAdding(n, Eight(repeating: -0x1.62e430p-1))
+        let high = Eight(repeating: scale.high)
+        let u = magic.fusedAdding(high, cut)
         let tail = zero.replacing(with: lost, where: t .>= cutoff)
-        var e = shortExp(
-            u, r + tail.fusedAdding(n, Eight(repeating: 0x1.05c610p-29)), EightBits(repeating: 0x4B40_0000 &- 159))
+        let r = (magic - u).fusedAdding(cut, high) + (tail * high).fusedAdding(cut, Eight(repeating: scale.low))
+        var e = shortExp(u, r, EightBits(repeating: 0x4B40_0000 &- 159))
         let gap = zero.replacing(with: zero - t, where: .!isLargest)
         var distance = SIMD8(lowHalf: even(gap), highHalf: odd(gap))
 
@@ -138,16 +138,16 @@ private func compute(_ rows: ShortRows, _ first: Int, _ count: Int, _ place: Two
             let skip = FourBits(repeating: 0xFFFF_FFFF) & skip0 | skip1 &<< 32
             e = eight(wide(e) & ~skip)
             let rest = e * Eight(repeating: 0x1p-32)
-            var scale = Eight(repeating: Float(rows.pointee.scale))
+            var gradScale = Eight(repeating: Float(rows.pointee.scale))
             if let scales = rows.pointee.grad_scale {
-                scale = narrow(UnsafeRawPointer(scales + (first &+ row)).loadUnaligned(as: SIMD8<Double>.self))
+                gradScale = narrow(UnsafeRawPointer(scales + (first &+ row)).loadUnaligned(as: SIMD8<Double>.self))
             }
             let isRare = !rows.pointee.hasUsualScales((first &+ row) & ~15)
             if isRare {
                 splitScales(rare, rows, first &+ row)
-                scale = rare.scale.pointee
+                gradScale = rare.scale.pointee
             }
-            var ofLarger = shim_nan_unless_below(scale, rest, 0x1p64) / (rest + Eight(repeating: 1))
+            var ofLarger = shim_nan_unless_below(gradScale, rest, 0x1p64) / (rest + Eight(repeating: 1))
             ofLarger = eight(wide(ofLarger) & ~skip)
             // Multiplied in this order, because `rest` may be too small for f32 while the gradient is not.
             let ofSmaller = ofLarger * e * Eight(repeating: 0x1p-32)
@@ -165,7 +165,7 @@ private func compute(_ rows: ShortRows, _ first: Int, _ count: Int, _ place: Two
         let p = eightRows(row)
         let q = eightRows(row &+ 8)
         let rest = DoubleLanes(lowHalf: p.rest, highHalf: q.rest) * DoubleLanes(repeating: 0x1p864)
-        var loss = lossOfDistance(rest, DoubleLanes(lowHalf: p.distance, highHalf: q.distance))
+        var loss = lossOfDistance(rest, DoubleLanes(lowHalf: p.distance, highHalf: q.distance), scale)
         if let scale = rows.pointee.loss_scale { loss *= doubleLanes(scale + (first &+ row)) }
         let counted = doubles(bits(roundedLoss(loss)) & ~DoubleBits(lowHalf: p.skip, highHalf: q.skip))
         losses.storeBytes(of: counted, toByteOffset: 8 &* row, as: DoubleLanes.self)

@@ -43,7 +43,8 @@ struct Groups {
         group.pointee.terms = problem.pointee.settings.terms
         let transform = problem.pointee.settings.transform
         group.pointee.transform = plan.pointee.foldsScale ? crossentropy_transform() : transform
-        group.pointee.exponent_scale = plan.pointee.foldsScale ? transform.logit_scale : 1
+        group.pointee.exponent_scale =
+            plan.pointee.foldsScale ? crossentropy_exponent_scale(transform.logit_scale) : .one
         group.pointee.cancel = problem.pointee.settings.cancel
         group.pointee.scratch = slot.scratch
         group.pointee.blocks = slot.blocks

@@ -39,6 +39,9 @@ struct ShortRows {
         call.ignored = problem.pointee.settings.ignoreIndex ?? .min  // which is no class
         call.scale = pass.pointee.scales.gradFactor
         call.terms = problem.pointee.settings.terms
+        call.exponent_scale =
+            pass.pointee.plan.pointee.foldsScale
+            ? crossentropy_exponent_scale(problem.pointee.settings.transform.logit_scale) : .one
         call.smoothing = problem.pointee.settings.labelSmoothing
         call.loss = room.loss
         call.scratch = room.scratch

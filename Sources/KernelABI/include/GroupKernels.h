@@ -34,7 +34,7 @@ typedef struct crossentropy_group {
     int64_t     grad_row_stride;
     crossentropy_terms terms;
     crossentropy_transform transform;
-    double      exponent_scale;    // multiplies the exponents of f32 logits (see ExponentScale); else 1
+    crossentropy_exponent_scale exponent_scale;  // of 1, unless logits are f32
     int64_t     has_powers;        // 0: loss_power and grad_power are not set, and are all 1
     int64_t     label[CROSSENTROPY_GROUP];       // 0 in lanes without a row
     double      is_counted[CROSSENTROPY_GROUP];  // 0: the row's loss and gradient are 0, whatever it holds

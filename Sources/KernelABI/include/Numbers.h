@@ -21,6 +21,13 @@ typedef struct crossentropy_transform {
     int64_t applies;  // 0: logits are not transformed
 } crossentropy_transform;
 
+// The scale s of f32 logits as part of exponentials exp(s x), see Exp.swift; s is from 2^-20 to 2^20.
+typedef struct crossentropy_exponent_scale {
+    double factor;     // s
+    float  high, low;  // s log2(e), as a sum of two numbers
+    float  inverse;    // 1 / s
+} crossentropy_exponent_scale;
+
 // The terms of a loss of logits beside -log p, see Terms.swift; all 0: none.
 typedef struct crossentropy_terms {
     double z_loss;

@@ -29,6 +29,7 @@ typedef struct crossentropy_short_rows {
     const double  *grad_scale;        // multiplies the gradient; NULL: `scale`
     const double  *sample_weight;     // multiplies the z-loss; part of loss_scale
     const double  *grad_weight;       // multiplies the gradient of the z-loss; part of grad_scale
+    crossentropy_exponent_scale exponent_scale;
     crossentropy_terms terms;
     double         smoothing;         // label smoothing, evenly; only for 4 classes and more, and without terms
     double        *loss;              // the result: a loss for each row

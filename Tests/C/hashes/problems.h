@@ -81,6 +81,8 @@ static const operation OPERATIONS[] = {
     {"terms_special_distribution_sum", .input = SPECIAL, .is_distribution = 1, .reduction = SUM, .z_loss = 0x1p-6,
      .focal_gamma = 0.5, .poly_epsilon = -0.5},
     {"capped_special_none", .input = SPECIAL, .reduction = NONE, .softcap = 30, .on_16bit = 1},
+    {"scaled_special_none", .input = SPECIAL, .reduction = NONE, .logit_scale = 0.7, .on_16bit = 1},
+    {"scaled_weighted_mean", .is_weighted = 1, .logit_scale = 3.3, .largest = 1},
     {"softmax", .function = SOFTMAX, .reduction = NONE, .largest = 2, .on_16bit = 1},
     {"softmax_special_capped", .function = SOFTMAX, .input = SPECIAL, .reduction = NONE, .softcap = 30},
     {"log_softmax_special", .function = LOG_SOFTMAX, .input = SPECIAL, .reduction = NONE, .largest = 2, .on_16bit = 1},
