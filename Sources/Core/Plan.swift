@@ -23,6 +23,8 @@ package struct Plan {
     /// Rows that a thread claims at a time.
     package let rowsPerPiece: Int
     package let tile: RowTile?
+    /// Whether the loss's own pass also computes row statistics.
+    let computesStatistics: Bool
     /// Bytes for a group's exponentials, if the gradient's memory cannot keep them and this memory would stay in the caches.
     package let keptBytes: Int
 
@@ -36,16 +38,16 @@ package struct Plan {
         let computesInDoubles =
             problem.input.dtype == .f64 || (problem.settings.transform.applies != 0 && !foldsScale)
             || problem.mode.isOfPairs
-        let isSmoothedShort = !computesInDoubles && Plan.isSmoothedShort(problem)
+        let isSmoothed = problem.settings.labelSmoothing != 0
+        let isSmoothedEvenly = !computesInDoubles && problem.isSmoothedEvenly
         let needsMass =
-            !problem.isIndexTarget || (problem.settings.labelSmoothing != 0 && !isSmoothedShort)
-            || problem.mode.isOfPairs
+            !problem.isIndexTarget || (isSmoothed && !isSmoothedEvenly) || problem.mode.isOfPairs
         let isOfGroups = problem.settings.inputType == .logits && !needsMass
         let isShort =
             isOfGroups && problem.slice == nil && problem.mode == .loss && !computesInDoubles
             && problem.classes <= CROSSENTROPY_SHORT_CLASSES
         let isByColumns =
-            isOfGroups && !isShort && problem.slice == nil && problem.settings.transform.applies == 0
+            isOfGroups && !isShort && problem.slice == nil && problem.settings.transform.applies == 0 && !isSmoothed
             && (forced.map { $0 == .columns } ?? Plan.suitsColumns(problem))
         tile = isByColumns && forced == nil ? RowTile(for: problem) : nil
 
@@ -71,6 +73,8 @@ package struct Plan {
         writesTarget = Plan.writesTarget(problem)
         usesSinglePairs = Plan.isDivergenceOfSingles(problem)
 
+        computesStatistics = isOfGroups && !isShort && !foldsScale && !isSmoothed
+
         // If rows have several blocks, a group holds only one row.
         let isOfOneBlock = isByColumns || problem.classes <= CROSSENTROPY_BLOCK
         rowsPerGroup =
@@ -87,9 +91,6 @@ package struct Plan {
             isOfGroups && !isShort && !isByColumns && problem.slice == nil
             ? Plan.keptBytes(problem, rows: rowsPerGroup, inDoubles: computesInDoubles) : 0
     }
-
-    /// Whether the loss's own pass also computes row statistics.
-    var computesStatistics: Bool { isOfGroups && !foldsScale }
 
     /// Whether `Groups` computes the call: logits with labels, and their row statistics.
     var isOfGroups: Bool {
@@ -108,16 +109,6 @@ package struct Plan {
     private static func suitsColumns(_ problem: borrowing Problem) -> Bool {
         problem.classes <= CROSSENTROPY_COLUMN_CLASSES
             || (problem.input.classStride != 1 && problem.rows.step.input == 1)
-    }
-
-    /// Whether labels are smoothed evenly over few classes.
-    @inline(__always)
-    fileprivate static func isSmoothedShort(_ problem: borrowing Problem) -> Bool {
-        problem.settings.labelSmoothing != 0 && problem.isIndexTarget && problem.mode == .loss
-            && problem.settings.inputType == .logits && problem.classes >= 4
-            && problem.classes <= CROSSENTROPY_SHORT_CLASSES && problem.slice == nil && problem.weight == nil
-            && problem.prior == nil && problem.outputs.targetGrad == nil
-            && !crossentropy_has_terms(problem.settings.terms)
     }
 
     /// Whether there are too few rows to give every thread its own, and rows are long enough to be shared.
@@ -165,13 +156,22 @@ package struct Plan {
 }
 
 extension Problem {
+    /// Whether labels of logits are smoothed in the same way for all classes.
+    fileprivate var isSmoothedEvenly: Bool {
+        @inline(__always) get {
+            settings.labelSmoothing != 0 && isIndexTarget && mode == .loss && settings.inputType == .logits
+                && classes >= 4 && slice == nil && weight == nil && prior == nil && outputs.targetGrad == nil
+                && !crossentropy_has_terms(settings.terms)
+        }
+    }
+
     /// See `Plan.foldsScale`. The limits keep all distances between logits in the range of f32.
     var foldsScale: Bool {
         @inline(__always) get {
             let transform = settings.transform
             return transform.applies != 0 && transform.softcap == 0 && transform.logit_scale > 0x1p-20
                 && transform.logit_scale < 0x1p20 && mode == .loss && slice == nil && input.dtype != .f64
-                && isIndexTarget && (settings.labelSmoothing == 0 || Plan.isSmoothedShort(self))
+                && isIndexTarget && (settings.labelSmoothing == 0 || isSmoothedEvenly)
                 && settings.inputType == .logits && outputs.targetGrad == nil
         }
     }

@@ -6,9 +6,6 @@ extension crossentropy_exponent_scale {
         let high = Float(product)
         self.init(factor: factor, high: high, low: Float(product - Double(high)), inverse: Float(1 / factor))
     }
-
-    /// That of logits without a scale, whose exponentials are computed another way.
-    static var one: Self { Self(factor: 1, high: 0x1.715476p+0, low: 0x1.4ae0cp-26, inverse: 1) }
 }
 
 extension crossentropy_transform {

@@ -25,9 +25,7 @@ typealias ExponentScale = crossentropy_exponent_scale
 
 extension ExponentScale {
     /// That of logits without a scale.
-    @inline(__always) static var one: ExponentScale {
-        ExponentScale(factor: 1, high: 0x1.715476p+0, low: 0x1.4ae0cp-26, inverse: 1)
-    }
+    @inline(__always) static var one: ExponentScale { crossentropy_no_scale() }
     @inline(__always) var isOne: Bool { factor == 1 }
 }
 

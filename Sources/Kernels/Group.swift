@@ -87,7 +87,8 @@ func finish(_ group: GroupPointer, _ stats: LogSumExp) {
     let terms = group.pointee.terms
     let isPlain = !crossentropy_has_terms(terms)
     if group.pointee.mode != CROSSENTROPY_LOSS { return finishSoftmax(group, stats) }
-    var result = isPlain ? plain(group, stats) : withTerms(group, stats)
+    let isSmoothed = group.pointee.smoothing != 0
+    var result = isSmoothed ? smoothed(group, stats) : isPlain ? plain(group, stats) : withTerms(group, stats)
     if group.pointee.has_powers != 0 { result.targetGrad *= lanes(&group.pointee.grad_power) }
     if group.pointee.transform.applies != 0 { result.targetGrad *= lanes(&group.pointee.target_slope) }
     let isUndefined = stats.isUndefined .| (result.loss .!= result.loss)
@@ -134,6 +135,24 @@ private func plain(_ group: GroupPointer, _ stats: LogSumExp) -> Finished {
     return Finished(
         loss: lanes(&group.pointee.loss_scale) * indexLoss(stats, target), probScale: scale,
         targetGrad: group.pointee.grad == nil ? scale : targetGradient(stats, target, scale))
+}
+
+/// As `plain`, with a target mass of e / C at every class and 1 - e more at the label.
+@inline(never)
+@_optimize(size)
+private func smoothed(_ group: GroupPointer, _ stats: LogSumExp) -> Finished {
+    let target = lanes(&group.pointee.target)
+    let scale = lanes(&group.pointee.grad_scale)
+    let (keep, spread) = (DoubleLanes(repeating: group.pointee.keep), DoubleLanes(repeating: group.pointee.spread))
+    var distance = spread * lanes(&group.pointee.distances)
+    // With smoothing 1 the label's distance has weight 0, even where it is infinite.
+    if group.pointee.smoothing != 1 { distance += keep * (stats.max - target) }
+    var offset = DoubleLanes(repeating: 0) - scale * spread
+    if group.pointee.has_powers != 0 { offset *= lanes(&group.pointee.grad_power) }
+    store(offset, &group.pointee.offset)
+    return Finished(
+        loss: lanes(&group.pointee.loss_scale) * (stats.scaled(distance) + log1p(stats.rest)), probScale: scale,
+        targetGrad: scale * ((probability(target, stats).p - keep) - spread))
 }
 
 /// As `plain`, with f in place of -log p (see `focal`), and with the z-loss, z_loss lse^2 times the row's weight.

@@ -132,7 +132,7 @@ struct BlockTable<T: Element> {
         Double.store(Double(block.top), place(entry, 3), lane)
     }
 
-    // The numbers that row statistics need.
+    // The numbers that row statistics need; smoothed labels need the first, as the sum of max - z.
 
     @inline(__always)
     func set(_ entry: Int, _ lane: Int, to statistics: RowStatisticsPart) {
@@ -140,6 +140,9 @@ struct BlockTable<T: Element> {
         Double.store(statistics.ahead, place(entry, 5), lane)
         Double.store(statistics.argmax, place(entry, 6), lane)
     }
+
+    @inline(__always)
+    func set(_ entry: Int, _ lane: Int, distance: Double) { Double.store(distance, place(entry, 4), lane) }
 
     /// Sets all lanes of an entry.
     @inline(__always)

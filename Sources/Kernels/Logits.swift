@@ -32,6 +32,7 @@ func begin<T: Element>(_ group: GroupPointer, _: T.Type) {
 
 func sumBlocks<T: Element>(_ group: GroupPointer, _ first: Int, _ count: Int, _: T.Type) {
     let table = BlockTable(group.pointee.blocks, group.pointee.exponent_scale, T.self)
+    let isSmoothed = T.self == Float.self && group.pointee.smoothing != 0
     for row in 0..<group.rows {
         let reader = reader(group, row, T.self)
         var best = -T.infinity
@@ -43,6 +44,7 @@ func sumBlocks<T: Element>(_ group: GroupPointer, _ first: Int, _ count: Int, _:
             let upcoming = reader.upcoming(start)
             // The lane of a row or, if there is only one row, of a block.
             let lane = group.rows > 1 ? row : i
+            var distances: Double?
             if group.pointee.wants_statistics != 0 {
                 let statistics: RowStatisticsPart
                 (block, statistics) = statisticsBlockSum(
@@ -51,12 +53,15 @@ func sumBlocks<T: Element>(_ group: GroupPointer, _ first: Int, _ count: Int, _:
                 best = block.max > best ? block.max : best
             } else if let kept = kept(group, row, start, T.self) {
                 let max = largest(x, size, T.self)
+                if isSmoothed { distances = sumDistances(x, size, from: Float(max)) }
                 block = keepingBlockSum(
                     x, size, max: max, table.scale, kept: kept, upcoming, scratch: shiftBlock(group), T.self)
             } else {
                 block = blockSum(x, size, table.scale, upcoming, scratch: shiftBlock(group), T.self)
+                if isSmoothed { distances = sumDistances(x, size, from: Float(block.max)) }
             }
             table.set(lane / laneCount, lane % laneCount, to: block)
+            if let distances { table.set(lane / laneCount, lane % laneCount, distance: distances) }
         }
     }
 }
@@ -64,6 +69,7 @@ func sumBlocks<T: Element>(_ group: GroupPointer, _ first: Int, _ count: Int, _:
 func finish<T: Element>(_ group: GroupPointer, _: T.Type) {
     let table = BlockTable(group.pointee.blocks, group.pointee.exponent_scale, T.self)
     let stats = group.rows > 1 ? table.ofRows(1) : table.ofRow(blockCount(group))
+    if T.self == Float.self && group.pointee.smoothing != 0 { finishDistances(group, stats, table) }
     finish(group, stats)
     if group.pointee.wants_statistics != 0 { finishStatistics(group, stats, table) }
 }
@@ -120,19 +126,31 @@ func writeBlock<T: Element>(
     }
     if let kept {
         scale(kept, count, factor)
-        if certainty.isAny { certainty.correct(kept, count, row: row) }
+        finishBlock(group, row, kept, count, certainty)
         if !writer.isDirect { writer.write(kept, start, count) }
     } else {
         let reader = reader(group, row, T.self)
         let g = writer.block(start)
         probabilities(
             reader.block(start, count), g, count, reference, group.pointee.exponent_scale, factor, shiftBlock(group))
-        if certainty.isAny { certainty.correct(g, count, row: row) }
+        finishBlock(group, row, g, count, certainty)
         writer.finish(start, count)
     }
     if group.pointee.mode != CROSSENTROPY_LOSS { return }
     let label = group.label(row)
     if label >= start && label < start &+ count { writer.store(atLabel, at: label) }
+}
+
+/// What is left to do for the gradient of a block beside its label's.
+@inline(__always)
+private func finishBlock<T: Element>(
+    _ group: GroupPointer, _ row: Int, _ g: UnsafeMutableRawPointer, _ count: Int, _ certainty: Certainty<T>
+) {
+    if T.self == Float.self && group.pointee.smoothing != 0 {
+        add(T(get(&group.pointee.offset, row)), g, count)
+    } else if certainty.isAny {
+        certainty.correct(g, count, row: row)
+    }
 }
 
 @inline(never)

@@ -22,6 +22,7 @@ func runGroup<T: BinaryFloatingPoint>(
         byteCount: scratchBytes + crossentropy_blocks_bytes(Int64(classes), isColumns), alignment: 128)
     defer { scratch.deallocate() }
     var group = crossentropy_group()
+    group.exponent_scale = crossentropy_no_scale()
     group.classes = Int64(classes)
     group.input_stride = Int64(strides.classes)
     group.input_row_stride = Int64(strides.rows)

@@ -44,7 +44,8 @@ struct Groups {
         let transform = problem.pointee.settings.transform
         group.pointee.transform = plan.pointee.foldsScale ? crossentropy_transform() : transform
         group.pointee.exponent_scale =
-            plan.pointee.foldsScale ? crossentropy_exponent_scale(transform.logit_scale) : .one
+            plan.pointee.foldsScale ? crossentropy_exponent_scale(transform.logit_scale) : crossentropy_no_scale()
+        group.pointee.smoothing = problem.pointee.settings.labelSmoothing
         group.pointee.cancel = problem.pointee.settings.cancel
         group.pointee.scratch = slot.scratch
         group.pointee.blocks = slot.blocks

@@ -41,7 +41,7 @@ struct ShortRows {
         call.terms = problem.pointee.settings.terms
         call.exponent_scale =
             pass.pointee.plan.pointee.foldsScale
-            ? crossentropy_exponent_scale(problem.pointee.settings.transform.logit_scale) : .one
+            ? crossentropy_exponent_scale(problem.pointee.settings.transform.logit_scale) : crossentropy_no_scale()
         call.smoothing = problem.pointee.settings.labelSmoothing
         call.loss = room.loss
         call.scratch = room.scratch

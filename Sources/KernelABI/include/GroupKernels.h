@@ -35,6 +35,7 @@ typedef struct crossentropy_group {
     crossentropy_terms terms;
     crossentropy_transform transform;
     crossentropy_exponent_scale exponent_scale;  // of 1, unless logits are f32
+    double      smoothing;         // label smoothing, evenly; f32 only, without terms, and not by columns
     int64_t     has_powers;        // 0: loss_power and grad_power are not set, and are all 1
     int64_t     label[CROSSENTROPY_GROUP];       // 0 in lanes without a row
     double      is_counted[CROSSENTROPY_GROUP];  // 0: the row's loss and gradient are 0, whatever it holds
@@ -63,6 +64,8 @@ typedef struct crossentropy_group {
     double      target_slope[CROSSENTROPY_GROUP]; // the derivative of the transform there
     double      max[CROSSENTROPY_GROUP];          // see LogSumExp.swift
     double      rest[CROSSENTROPY_GROUP];
+    double      distances[CROSSENTROPY_GROUP];    // where labels are smoothed: the sum of max - z over all classes
+    double      offset[CROSSENTROPY_GROUP];       // and what is added to each class's gradient
     double      prob_scale[CROSSENTROPY_GROUP];   // the factor of the probabilities in the gradient; for their logarithms
                                                   // it is log1p(rest) instead
     double      target_grad[CROSSENTROPY_GROUP];  // the gradient of the label's class

@@ -27,6 +27,10 @@ typedef struct crossentropy_exponent_scale {
     float  high, low;  // s log2(e), as a sum of two numbers
     float  inverse;    // 1 / s
 } crossentropy_exponent_scale;
+// That of logits without a scale.
+static inline crossentropy_exponent_scale crossentropy_no_scale(void) {
+    return (crossentropy_exponent_scale){1, 0x1.715476p+0f, 0x1.4ae0cp-26f, 1};
+}
 
 // The terms of a loss of logits beside -log p, see Terms.swift; all 0: none.
 typedef struct crossentropy_terms {
