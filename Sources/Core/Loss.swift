@@ -7,7 +7,30 @@ extension Problem {
         if problem.pointee.isMeanOverDistributionMass { divisor = try sumMass(problem, divisor) }
         let isEmpty = try problem.pointee.settings.isEmptyMean(divisor)
         if problem.pointee.outputs.statistics != nil { try runForStatistics(problem) }
-        try runLosses(problem, divisor, isEmpty: isEmpty)
+        if problem.pointee.outputs.targetGrad != nil && problem.pointee.isPlainDistribution {
+            try runTargetGradientApart(problem, divisor, isEmpty: isEmpty)
+        } else {
+            try runLosses(problem, divisor, isEmpty: isEmpty)
+        }
+    }
+
+    /// Computes the derivatives with respect to the target in a pass of their own, where the kernels of the loss do not
+    /// have them. This pass comes first, because a gradient may overwrite the input.
+    @inline(never)
+    private static func runTargetGradientApart(
+        _ problem: UnsafePointer<Problem>, _ divisor: borrowing MeanDivisor, isEmpty: Bool
+    ) throws(LossFailure) {
+        var part = Problem(
+            .loss, problem.pointee.settings, classes: problem.pointee.classes, rows: problem.pointee.rows,
+            input: problem.pointee.input, target: problem.pointee.target)
+        part.sampleWeight = problem.pointee.sampleWeight
+        part.mask = problem.pointee.mask
+        part.gradLosses = problem.pointee.gradLosses
+        part.outputs.targetGrad = problem.pointee.outputs.targetGrad
+        try runLosses(&part, divisor, isEmpty: isEmpty)
+        part.outputs = problem.pointee.outputs
+        part.outputs.targetGrad = nil
+        try runLosses(&part, divisor, isEmpty: isEmpty)
     }
 
     /// The sum of the target mass of all rows times their sample weights. Only the kernels can compute it.

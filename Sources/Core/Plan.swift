@@ -40,14 +40,18 @@ package struct Plan {
             || problem.mode.isOfPairs
         let isSmoothed = problem.settings.labelSmoothing != 0
         let isSmoothedEvenly = !computesInDoubles && problem.isSmoothedEvenly
+        let isDistribution = problem.hasTarget && !problem.isIndexTarget
         let needsMass =
-            !problem.isIndexTarget || (isSmoothed && !isSmoothedEvenly) || problem.mode.isOfPairs
+            (isDistribution && (computesInDoubles || !problem.isPlainDistribution || problem.outputs.targetGrad != nil))
+            || problem.mode.isOfPairs
+            || (isSmoothed && !isSmoothedEvenly)
         let isOfGroups = problem.settings.inputType == .logits && !needsMass
         let isShort =
             isOfGroups && problem.slice == nil && problem.mode == .loss && !computesInDoubles
-            && problem.classes <= CROSSENTROPY_SHORT_CLASSES
+            && problem.classes <= CROSSENTROPY_SHORT_CLASSES && !isDistribution
         let isByColumns =
-            isOfGroups && !isShort && problem.slice == nil && problem.settings.transform.applies == 0 && !isSmoothed
+            isOfGroups && !isShort && problem.slice == nil && problem.settings.transform.applies == 0
+            && !isSmoothed && !isDistribution
             && (forced.map { $0 == .columns } ?? Plan.suitsColumns(problem))
         tile = isByColumns && forced == nil ? RowTile(for: problem) : nil
 
@@ -73,7 +77,7 @@ package struct Plan {
         writesTarget = Plan.writesTarget(problem)
         usesSinglePairs = Plan.isDivergenceOfSingles(problem)
 
-        computesStatistics = isOfGroups && !isShort && !foldsScale && !isSmoothed
+        computesStatistics = isOfGroups && !isShort && !foldsScale && !isSmoothed && !isDistribution
 
         // If rows have several blocks, a group holds only one row.
         let isOfOneBlock = isByColumns || problem.classes <= CROSSENTROPY_BLOCK
@@ -165,13 +169,20 @@ extension Problem {
         }
     }
 
+    /// Whether targets of logits are distributions of all classes, of which nothing else is wanted.
+    var isPlainDistribution: Bool {
+        mode == .loss && settings.inputType == .logits && settings.targetType == .probs && sparse == nil
+            && hasTarget && !isIndexTarget && input.dtype != .f64 && slice == nil && weight == nil
+            && settings.labelSmoothing == 0 && !crossentropy_has_terms(settings.terms)
+    }
+
     /// See `Plan.foldsScale`. The limits keep all distances between logits in the range of f32.
     var foldsScale: Bool {
         @inline(__always) get {
             let transform = settings.transform
             return transform.applies != 0 && transform.softcap == 0 && transform.logit_scale > 0x1p-20
                 && transform.logit_scale < 0x1p20 && mode == .loss && slice == nil && input.dtype != .f64
-                && isIndexTarget && (settings.labelSmoothing == 0 || isSmoothedEvenly)
+                && (isIndexTarget ? settings.labelSmoothing == 0 || isSmoothedEvenly : isPlainDistribution)
                 && settings.inputType == .logits && outputs.targetGrad == nil
         }
     }

@@ -54,6 +54,10 @@ struct RowPass {
                 rows = next
             }
         }
+        if case .mass = pass.pointee.purpose {
+            var singles = SingleRows(pass, slot)
+            return forEachPiece { singles.run($0) }
+        }
         switch pass.pointee.plan.pointee.route {
         case .rows, .columns, .tiles, .shared:
             let groups = Groups(pass, slot)

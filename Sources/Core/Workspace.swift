@@ -62,13 +62,13 @@ struct Workspace {
         let classes = problem.pointee.classes
         let route = plan.pointee.route
         let byColumns: Int32 = route == .columns || route == .tiles ? 1 : 0
+        let isTransformed = problem.pointee.settings.transform.applies != 0
+        let needsFourth: Int32 = isTransformed || (problem.pointee.hasTarget && !problem.pointee.isIndexTarget) ? 1 : 0
         threads = plan.pointee.threads
         scratchBytes =
             route == .short
             ? 0
-            : Int(
-                crossentropy_scratch_bytes(
-                    Int64(classes), byColumns, problem.pointee.settings.transform.applies == 0 ? 0 : 1))
+            : Int(crossentropy_scratch_bytes(Int64(classes), byColumns, needsFourth))
         blocksBytes = route == .short ? 0 : Int(crossentropy_blocks_bytes(Int64(classes), byColumns))
         let (pairBytes, isTooLong) = route == .pairs ? Pairs.bytes(for: problem.pointee) : (0, false)
         if isTooLong { return nil }

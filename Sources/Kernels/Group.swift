@@ -36,6 +36,13 @@ extension UnsafeMutablePointer<crossentropy_group> {
         }
     }
 
+    @inline(__always)
+    func setLabel(_ row: Int, _ label: Int) {
+        withUnsafeMutablePointer(to: &pointee.label) {
+            UnsafeMutableRawPointer($0).storeBytes(of: Int64(label), toByteOffset: row &* 8, as: Int64.self)
+        }
+    }
+
     /// The position of a row's element, in elements from the first row's first class.
     @inline(__always)
     func inputPlace(_ row: Int, _ c: Int) -> Int {
@@ -87,8 +94,8 @@ func finish(_ group: GroupPointer, _ stats: LogSumExp) {
     let terms = group.pointee.terms
     let isPlain = !crossentropy_has_terms(terms)
     if group.pointee.mode != CROSSENTROPY_LOSS { return finishSoftmax(group, stats) }
-    let isSmoothed = group.pointee.smoothing != 0
-    var result = isSmoothed ? smoothed(group, stats) : isPlain ? plain(group, stats) : withTerms(group, stats)
+    var result =
+        group.pointee.isOfMass ? finishedMass(group, stats) : isPlain ? plain(group, stats) : withTerms(group, stats)
     if group.pointee.has_powers != 0 { result.targetGrad *= lanes(&group.pointee.grad_power) }
     if group.pointee.transform.applies != 0 { result.targetGrad *= lanes(&group.pointee.target_slope) }
     let isUndefined = stats.isUndefined .| (result.loss .!= result.loss)
@@ -121,7 +128,7 @@ private func finishSoftmax(_ group: GroupPointer, _ stats: LogSumExp) {
 }
 
 /// The results of a group's rows: losses and gradients. The gradient is probScale p_c, except at the label.
-private struct Finished {
+struct Finished {
     var loss: DoubleLanes
     var probScale: DoubleLanes
     var targetGrad: DoubleLanes
@@ -135,24 +142,6 @@ private func plain(_ group: GroupPointer, _ stats: LogSumExp) -> Finished {
     return Finished(
         loss: lanes(&group.pointee.loss_scale) * indexLoss(stats, target), probScale: scale,
         targetGrad: group.pointee.grad == nil ? scale : targetGradient(stats, target, scale))
-}
-
-/// As `plain`, with a target mass of e / C at every class and 1 - e more at the label.
-@inline(never)
-@_optimize(size)
-private func smoothed(_ group: GroupPointer, _ stats: LogSumExp) -> Finished {
-    let target = lanes(&group.pointee.target)
-    let scale = lanes(&group.pointee.grad_scale)
-    let (keep, spread) = (DoubleLanes(repeating: group.pointee.keep), DoubleLanes(repeating: group.pointee.spread))
-    var distance = spread * lanes(&group.pointee.distances)
-    // With smoothing 1 the label's distance has weight 0, even where it is infinite.
-    if group.pointee.smoothing != 1 { distance += keep * (stats.max - target) }
-    var offset = DoubleLanes(repeating: 0) - scale * spread
-    if group.pointee.has_powers != 0 { offset *= lanes(&group.pointee.grad_power) }
-    store(offset, &group.pointee.offset)
-    return Finished(
-        loss: lanes(&group.pointee.loss_scale) * (stats.scaled(distance) + log1p(stats.rest)), probScale: scale,
-        targetGrad: scale * ((probability(target, stats).p - keep) - spread))
 }
 
 /// As `plain`, with f in place of -log p (see `focal`), and with the z-loss, z_loss lse^2 times the row's weight.

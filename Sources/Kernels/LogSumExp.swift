@@ -132,7 +132,7 @@ struct BlockTable<T: Element> {
         Double.store(Double(block.top), place(entry, 3), lane)
     }
 
-    // The numbers that row statistics need; smoothed labels need the first, as the sum of max - z.
+    // The numbers that row statistics need or, in their place, those of `MassSum`.
 
     @inline(__always)
     func set(_ entry: Int, _ lane: Int, to statistics: RowStatisticsPart) {
@@ -142,7 +142,11 @@ struct BlockTable<T: Element> {
     }
 
     @inline(__always)
-    func set(_ entry: Int, _ lane: Int, distance: Double) { Double.store(distance, place(entry, 4), lane) }
+    func set(_ entry: Int, _ lane: Int, to sum: MassSum, largest: Int) {
+        Double.store(sum.distance, place(entry, 4), lane)
+        Double.store(sum.mass, place(entry, 5), lane)
+        Double.store(Double(largest), place(entry, 6), lane)
+    }
 
     /// Sets all lanes of an entry.
     @inline(__always)

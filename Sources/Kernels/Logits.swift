@@ -32,7 +32,7 @@ func begin<T: Element>(_ group: GroupPointer, _: T.Type) {
 
 func sumBlocks<T: Element>(_ group: GroupPointer, _ first: Int, _ count: Int, _: T.Type) {
     let table = BlockTable(group.pointee.blocks, group.pointee.exponent_scale, T.self)
-    let isSmoothed = T.self == Float.self && group.pointee.smoothing != 0
+    let isOfMass = T.self == Float.self && group.pointee.isOfMass
     for row in 0..<group.rows {
         let reader = reader(group, row, T.self)
         var best = -T.infinity
@@ -44,7 +44,7 @@ func sumBlocks<T: Element>(_ group: GroupPointer, _ first: Int, _ count: Int, _:
             let upcoming = reader.upcoming(start)
             // The lane of a row or, if there is only one row, of a block.
             let lane = group.rows > 1 ? row : i
-            var distances: Double?
+            var mass: MassSum?
             if group.pointee.wants_statistics != 0 {
                 let statistics: RowStatisticsPart
                 (block, statistics) = statisticsBlockSum(
@@ -53,15 +53,24 @@ func sumBlocks<T: Element>(_ group: GroupPointer, _ first: Int, _ count: Int, _:
                 best = block.max > best ? block.max : best
             } else if let kept = kept(group, row, start, T.self) {
                 let max = largest(x, size, T.self)
-                if isSmoothed { distances = sumDistances(x, size, from: Float(max)) }
+                if isOfMass { mass = sumMass(group, row, x, start, size, from: Float(max)) }
                 block = keepingBlockSum(
                     x, size, max: max, table.scale, kept: kept, upcoming, scratch: shiftBlock(group), T.self)
             } else {
                 block = blockSum(x, size, table.scale, upcoming, scratch: shiftBlock(group), T.self)
-                if isSmoothed { distances = sumDistances(x, size, from: Float(block.max)) }
+                if isOfMass { mass = sumMass(group, row, x, start, size, from: Float(block.max)) }
             }
             table.set(lane / laneCount, lane % laneCount, to: block)
-            if let distances { table.set(lane / laneCount, lane % laneCount, distance: distances) }
+            if let mass {
+                // The exponentials of a confident row are in the order of the logits.
+                let isConfident = group.pointee.mass != nil && block.sum < 0.5 * Double(block.top)
+                let kept = kept(group, row, start, T.self)
+                let largest =
+                    isConfident
+                    ? firstIndex(of: kept == nil ? block.max : block.top, kept.map { UnsafeRawPointer($0) } ?? x, size)
+                    : nil
+                table.set(lane / laneCount, lane % laneCount, to: mass, largest: largest.map { start &+ $0 } ?? -1)
+            }
         }
     }
 }
@@ -69,7 +78,7 @@ func sumBlocks<T: Element>(_ group: GroupPointer, _ first: Int, _ count: Int, _:
 func finish<T: Element>(_ group: GroupPointer, _: T.Type) {
     let table = BlockTable(group.pointee.blocks, group.pointee.exponent_scale, T.self)
     let stats = group.rows > 1 ? table.ofRows(1) : table.ofRow(blockCount(group))
-    if T.self == Float.self && group.pointee.smoothing != 0 { finishDistances(group, stats, table) }
+    if T.self == Float.self && group.pointee.isOfMass { finishMass(group, stats, table) }
     finish(group, stats)
     if group.pointee.wants_statistics != 0 { finishStatistics(group, stats, table) }
 }
@@ -126,14 +135,14 @@ func writeBlock<T: Element>(
     }
     if let kept {
         scale(kept, count, factor)
-        finishBlock(group, row, kept, count, certainty)
+        finishBlock(group, row, kept, start, count, certainty)
         if !writer.isDirect { writer.write(kept, start, count) }
     } else {
         let reader = reader(group, row, T.self)
         let g = writer.block(start)
         probabilities(
             reader.block(start, count), g, count, reference, group.pointee.exponent_scale, factor, shiftBlock(group))
-        finishBlock(group, row, g, count, certainty)
+        finishBlock(group, row, g, start, count, certainty)
         writer.finish(start, count)
     }
     if group.pointee.mode != CROSSENTROPY_LOSS { return }
@@ -144,10 +153,11 @@ func writeBlock<T: Element>(
 /// What is left to do for the gradient of a block beside its label's.
 @inline(__always)
 private func finishBlock<T: Element>(
-    _ group: GroupPointer, _ row: Int, _ g: UnsafeMutableRawPointer, _ count: Int, _ certainty: Certainty<T>
+    _ group: GroupPointer, _ row: Int, _ g: UnsafeMutableRawPointer, _ start: Int, _ count: Int,
+    _ certainty: Certainty<T>
 ) {
-    if T.self == Float.self && group.pointee.smoothing != 0 {
-        add(T(get(&group.pointee.offset, row)), g, count)
+    if T.self == Float.self && group.pointee.isOfMass {
+        subtractMass(group, row, g, start, count)
     } else if certainty.isAny {
         certainty.correct(g, count, row: row)
     }

@@ -10,6 +10,8 @@ struct Groups {
     var group: UnsafeMutablePointer<crossentropy_group> { slot.group }
     var problem: UnsafePointer<Problem> { pass.pointee.problem }
     private var plan: UnsafePointer<Plan> { pass.pointee.plan }
+    /// Whether targets are distributions.
+    private var isOfMass: Bool { problem.pointee.hasTarget && !problem.pointee.isIndexTarget }
     /// The row statistics that this pass computes.
     var statistics: RowStatistics? {
         plan.pointee.computesStatistics ? problem.pointee.outputs.statistics : nil
@@ -46,6 +48,12 @@ struct Groups {
         group.pointee.exponent_scale =
             plan.pointee.foldsScale ? crossentropy_exponent_scale(transform.logit_scale) : crossentropy_no_scale()
         group.pointee.smoothing = problem.pointee.settings.labelSmoothing
+        if isOfMass {
+            group.pointee.mass_stride = Int64(problem.pointee.target.classStride)
+            group.pointee.mass_row_stride = Int64(problem.pointee.rows.step.target)
+            group.pointee.mass_format = problem.pointee.target.dtype.format(inDoubles: true)
+        }
+        group.pointee.mass = nil
         group.pointee.cancel = problem.pointee.settings.cancel
         group.pointee.scratch = slot.scratch
         group.pointee.blocks = slot.blocks
@@ -119,6 +127,7 @@ struct Groups {
             scale(count, facts)
         }
         group.pointee.rows = Int64(count)
+        if isOfMass { group.pointee.mass = UnsafeRawPointer(problem.pointee.target.element(first.target)) }
         group.pointee.input = UnsafeRawPointer(problem.pointee.input.element(first.input))
         group.pointee.upcoming =
             group.pointee.input + problem.pointee.rows.step.input &* count &* problem.pointee.input.dtype.size
@@ -141,7 +150,7 @@ struct Groups {
         for i in 0..<count where isCounted[i] != 0 {
             let (s, w, g) = facts.weights(i, label: labels[i])
             if !facts.counts(s, w) { isCounted[i] = 0 }
-            let row = scales.row(s, w, g, isOfLabel: true)
+            let row = scales.row(s, w, g, isOfLabel: problem.pointee.isIndexTarget)
             lossScale[i] *= row.loss
             gradScale[i] = gradScale[i] == gradScale[i] && scales.isFinite(s, g) ? row.grad : .nan
             sampleWeight[i] = row.zLoss

@@ -35,7 +35,12 @@ typedef struct crossentropy_group {
     crossentropy_terms terms;
     crossentropy_transform transform;
     crossentropy_exponent_scale exponent_scale;  // of 1, unless logits are f32
-    double      smoothing;         // label smoothing, evenly; f32 only, without terms, and not by columns
+    // Targets beside labels; f32 only, without terms, and not by columns.
+    double      smoothing;         // label smoothing, evenly
+    const void *mass;              // the first row's distribution, in place of labels; NULL: none
+    int64_t     mass_stride;       // from class to class
+    int64_t     mass_row_stride;   // from row to row
+    int32_t     mass_format;       // CROSSENTROPY_NATIVE ..., of kernels for f64
     int64_t     has_powers;        // 0: loss_power and grad_power are not set, and are all 1
     int64_t     label[CROSSENTROPY_GROUP];       // 0 in lanes without a row
     double      is_counted[CROSSENTROPY_GROUP];  // 0: the row's loss and gradient are 0, whatever it holds
@@ -64,8 +69,10 @@ typedef struct crossentropy_group {
     double      target_slope[CROSSENTROPY_GROUP]; // the derivative of the transform there
     double      max[CROSSENTROPY_GROUP];          // see LogSumExp.swift
     double      rest[CROSSENTROPY_GROUP];
-    double      distances[CROSSENTROPY_GROUP];    // where labels are smoothed: the sum of max - z over all classes
-    double      offset[CROSSENTROPY_GROUP];       // and what is added to each class's gradient
+    double      distances[CROSSENTROPY_GROUP];    // the sum of max - z over all classes, times a distribution if there is one
+    double      masses[CROSSENTROPY_GROUP];       // the sum of the distribution
+    double      offset[CROSSENTROPY_GROUP];       // added to each class's gradient, times a distribution if there is one
+    double      late_scale[CROSSENTROPY_GROUP];   // multiplies a gradient that is otherwise complete: a scale far from 1
     double      prob_scale[CROSSENTROPY_GROUP];   // the factor of the probabilities in the gradient; for their logarithms
                                                   // it is log1p(rest) instead
     double      target_grad[CROSSENTROPY_GROUP];  // the gradient of the label's class
@@ -79,11 +86,11 @@ typedef struct crossentropy_group {
 // large enough that the work per block is negligible.
 #define CROSSENTROPY_BLOCK 4096
 // Bytes for four blocks of doubles (the gathered input, the target mass, the gradient before it is scattered, the input
-// before a transform); for columns, for a block of each row.
-static inline size_t crossentropy_scratch_bytes(int64_t classes, int by_columns, int transforms) {
+// before a transform, or a gathered distribution); for columns, for a block of each row.
+static inline size_t crossentropy_scratch_bytes(int64_t classes, int by_columns, int needs_fourth) {
     const int64_t block  = classes < CROSSENTROPY_BLOCK ? classes : CROSSENTROPY_BLOCK;
     const size_t  column = ((size_t)block + 3 * CROSSENTROPY_GROUP) * CROSSENTROPY_GROUP * 8;
-    const size_t  row    = (transforms ? 4 : 3) * CROSSENTROPY_BLOCK * 8;
+    const size_t  row    = (needs_fourth ? 4 : 3) * CROSSENTROPY_BLOCK * 8;
     return by_columns ? column : row;
 }
 // Seven doubles (see BlockTable) for each of 16 blocks of one row, or for one block of each of 16 rows.
