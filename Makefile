@@ -39,7 +39,7 @@ help:
 	@echo 'make update-hashes         the lists of Tests/Hashes anew, after a change that means to change bits'
 	@echo 'make verify-hashes         those lists on every instruction set of this machine; records it in Tests/Hashes/verified'
 	@echo 'make check-release         fails while an instruction set has not reproduced them from today'"'"'s sources'
-	@echo 'make bench                 beside NumPy, PyTorch, JAX ... (installs them outside the checkout)'
+	@echo 'make bench                 beside NumPy, PyTorch, JAX ... (installs them outside the checkout); docs/speed.md shows it'
 	@echo 'make bench-quick           beside NumPy alone'
 	@echo 'make bench-functions       what stands beside the plain loss: binary, KL, softmax, statistics ...'
 	@echo 'make ledger                instructions of some forty calls, beside those in benchmarks/instructions.json'
@@ -126,7 +126,7 @@ $(TORCH)/ready: python/tests/requirements-torch.txt
 	@touch $@
 
 bench: $(BENCH)/ready build
-	PYTHONPATH=python:. $(BENCH)/venv/bin/python -m benchmarks --picture docs/bench.svg
+	PYTHONPATH=python:. $(BENCH)/venv/bin/python -m benchmarks --keep
 
 bench-functions: $(BENCH)/ready build
 	PYTHONPATH=python:. $(BENCH)/venv/bin/python -m benchmarks.functions
@@ -253,8 +253,9 @@ test-python: $(VENV)/ready build
 
 # On the others, at night the whole suite. By day without what computes little, what test-c runs on each set (the vectors),
 # what forces the sets itself, and KL divergence, whose cost is the reference's and whose bits are held by pairs.c.
-NOT_AGAIN = $(call test_files,api array_outputs array_packages arrays claims documentation errors import interrupts isa kl \
-	kl_values messages option_errors sklearn threads vectors verified version) $(wildcard python/tests/test_torch*.py)
+NOT_AGAIN = $(call test_files,api array_outputs array_packages arrays bench_page claims documentation errors import \
+	interrupts isa kl kl_values messages option_errors sklearn threads vectors verified version) \
+	$(wildcard python/tests/test_torch*.py)
 AGAIN     = $(filter-out $(NOT_AGAIN),$(wildcard python/tests/test_*.py)) $(COMPUTE)
 # Nor what only looks at arguments, or at the reference.
 COMPUTE   = -k "not overlap and not the_reference_differentiates"
