@@ -104,19 +104,23 @@ def divergence(shape: tuple[int, ...]) -> Contest:
     return Contest(f"KL of logits from logits, loss and gradient, {list(shape)}", calls, wanted)
 
 
-def divergence_of_each(shape: tuple[int, ...]) -> Contest:
-    """Without a reduction: a loss for each element."""
+def divergence_of_each(shape: tuple[int, ...], gradient: bool) -> Contest:
+    """Without a reduction, of tensors: a loss for each element."""
     import torch
 
-    x, t = logits(*shape), logits(*shape)[::-1].copy()
-    log_p, q = ce.log_softmax(x), ce.softmax(t)
-    tensor, teacher = torch.from_numpy(log_p), torch.from_numpy(q)
-    out = np.empty_like(x)
-    calls = {
-        "torch": lambda: torch.nn.functional.kl_div(tensor, teacher, reduction="none"),
-        "ours": lambda: ce.kl_divergence(log_p, q, input_type="log_probs", reduction="none", out=out, threads=THREADS),
-    }
-    return Contest(f"KL of probabilities, each element's loss, {list(shape)}", calls, {"ours": 1.5})
+    import crossentropy.torch as ours
+
+    log_p, q = ce.log_softmax(logits(*shape)), torch.from_numpy(ce.softmax(logits(*shape)[::-1].copy()))
+    tensor, x, ones = torch.from_numpy(log_p), leaf(log_p), torch.ones_like(q)
+
+    def call(kl_div: Callable[..., Any]) -> Callable[[], Any]:
+        if gradient:
+            return lambda: torch.autograd.grad(kl_div(x, q, reduction="none"), x, ones)
+        return lambda: kl_div(tensor, q, reduction="none")
+
+    calls = {"torch": call(torch.nn.functional.kl_div), "crossentropy.torch": call(ours.kl_div)}
+    what = "loss and gradient" if gradient else "loss"
+    return Contest(f"KL of probabilities, each element's {what}, {list(shape)}", calls, {"crossentropy.torch": 1.5})
 
 
 def softmax(shape: tuple[int, ...]) -> Contest:
@@ -246,7 +250,8 @@ CONTESTS: dict[str, list[Callable[[], Contest]]] = {
         lambda: divergence((4096, 1000)),
         lambda: divergence((512, 32768)),
         lambda: divergence((64, 10)),
-        lambda: divergence_of_each((4096, 1000)),
+        lambda: divergence_of_each((4096, 1000), gradient=False),
+        lambda: divergence_of_each((4096, 1000), gradient=True),
     ],
     "softmax": [lambda: softmax((2048, 32768)), lambda: softmax((8192, 1000)), lambda: softmax((64, 10))],
     "row_stats": [
