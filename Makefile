@@ -20,7 +20,7 @@ VENV     = .venv
 IN_VENV  = PYTHONPATH=python:. $(VENV)/bin/python
 
 .PHONY: help run test test-all side-by-side build bench bench-functions bench-quick ledger gap install update-hashes clean format lint
-.PHONY: signatures fuzz fuzz-quick test-exhaustive test-torch test-swift test-c test-arm64 test-library test-dependant test-vectors
+.PHONY: verify-hashes check-release signatures fuzz fuzz-quick test-exhaustive test-torch test-swift test-c test-arm64 test-library test-dependant test-vectors
 .PHONY: test-python test-python-avx2 test-python-baseline test-python-routes c-vectors c-programs
 .DEFAULT_GOAL := help
 
@@ -37,7 +37,9 @@ help:
 	@echo 'make build                 $(LIBRARY)'
 	@echo 'make signatures            what the table of options says of the Python functions, after a change of it'
 	@echo 'make update-hashes         the lists of Tests/Hashes anew, after a change that means to change bits'
-	@echo 'make bench                 beside NumPy, PyTorch, JAX ... (installs them outside the checkout)'
+	@echo 'make verify-hashes         those lists on every instruction set of this machine; records it in Tests/Hashes/verified'
+	@echo 'make check-release         fails while an instruction set has not reproduced them from today'"'"'s sources'
+	@echo 'make bench                 beside NumPy, PyTorch, JAX ... (installs them outside the checkout); docs/speed.md shows it'
 	@echo 'make bench-quick           beside NumPy alone'
 	@echo 'make bench-functions       what stands beside the plain loss: binary, KL, softmax, statistics ...'
 	@echo 'make ledger                instructions of some forty calls, beside those in benchmarks/instructions.json'
@@ -124,7 +126,7 @@ $(TORCH)/ready: python/tests/requirements-torch.txt
 	@touch $@
 
 bench: $(BENCH)/ready build
-	PYTHONPATH=python:. $(BENCH)/venv/bin/python -m benchmarks --picture docs/bench.svg
+	PYTHONPATH=python:. $(BENCH)/venv/bin/python -m benchmarks --keep
 
 bench-functions: $(BENCH)/ready build
 	PYTHONPATH=python:. $(BENCH)/venv/bin/python -m benchmarks.functions
@@ -223,6 +225,15 @@ update-hashes: build
 	$(MAKE) -s $(addprefix build/gcc/,$(LISTS))
 	for list in $(LISTS); do build/gcc/$$list --write >Tests/Hashes/$$list.txt || exit; done
 
+# The whole lists on each instruction set that this machine has, AArch64's under emulation: minutes. Tests only say what is
+# not verified; this alone records it.
+verify-hashes: build build/vectors.txt
+	$(MAKE) -s $(addprefix build/gcc/,$(LISTS) vectors)
+	SWIFT=$(SWIFT) $(PYTHON) tools/verified.py --reproduce
+
+check-release:
+	$(PYTHON) tools/verified.py --check
+
 # The signatures, "Args" and types of Python's functions anew, from their table of options.
 signatures: $(VENV)/ready build
 	$(IN_VENV) tools/make_signatures.py
@@ -242,8 +253,9 @@ test-python: $(VENV)/ready build
 
 # On the others, at night the whole suite. By day without what computes little, what test-c runs on each set (the vectors),
 # what forces the sets itself, and KL divergence, whose cost is the reference's and whose bits are held by pairs.c.
-NOT_AGAIN = $(call test_files,api array_outputs array_packages arrays claims documentation errors import interrupts isa kl \
-	kl_values messages option_errors sklearn threads vectors version) $(wildcard python/tests/test_torch*.py)
+NOT_AGAIN = $(call test_files,api array_outputs array_packages arrays bench_page claims documentation errors import \
+	interrupts isa kl kl_values messages option_errors sklearn threads vectors verified version) \
+	$(wildcard python/tests/test_torch*.py)
 AGAIN     = $(filter-out $(NOT_AGAIN),$(wildcard python/tests/test_*.py)) $(COMPUTE)
 # Nor what only looks at arguments, or at the reference.
 COMPUTE   = -k "not overlap and not the_reference_differentiates"

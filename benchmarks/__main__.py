@@ -1,6 +1,7 @@
 """Loss and gradient beside every peer that is installed, and beside the memory's limit.
 
-    make bench            all peers, in an environment of their own; some minutes
+    make bench            all peers, in an environment of their own; some minutes. Kept in docs/bench, a run for each
+                          instruction set, and shown in docs/speed.md
     make bench-quick      NumPy alone; below a minute
     PYTHONPATH=python:. python -m benchmarks --only 32768 --peers torch,JAX
 
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import crossentropy as ce
 
-from . import calls, picture, report, results, targets
+from . import calls, kept, page, picture, report, results, targets
 from .limits import Limits
 from .peers import PEERS, Peer
 from .timing import Effort
@@ -37,7 +38,8 @@ def main() -> int:
         print(f"{work.name} is left out: the library does not take {work.dtype}, or ml_dtypes is missing")
         works.remove(work)
 
-    print(report.columns(there))
+    isa = about["instruction_set"]
+    print(report.columns(there, isa))
     measured = []
     limits, effort = Limits(threads), QUICK if arguments.quick else FULL
     for work in works:
@@ -48,15 +50,29 @@ def main() -> int:
                 for name, reason in result.left_out.items():
                     print(f"  {name} left out: {reason}")
 
-    judged = targets.outcomes(measured)
-    print("\nTargets")
+    judged = targets.outcomes(measured, isa)
+    print(f"\nTargets on {kept.title(isa)}")
     for outcome in judged:
         print(report.verdict(outcome, measured))
-    report.write_json(arguments.json, about, measured, judged)
+    everything = report.everything(about, measured, judged)
+    kept.write(arguments.json, everything)
     print(f"\nEverything measured: {os.path.relpath(arguments.json)}")
-    if arguments.picture:
-        arguments.picture.write_text(picture.draw(measured, about))
+    if arguments.keep:
+        if reason := not_whole(arguments):
+            print(f"Not kept for docs/speed.md: {reason}")
+        else:
+            kept.write(kept.FOLDER / f"{isa}.json", everything)
+            (kept.FOLDER / f"{isa}.svg").write_text(picture.draw(measured, about))
+            page.update()
+            print(f"Kept as {os.path.relpath(kept.FOLDER / isa)}.json and .svg; docs/speed.md shows it")
     return 0
+
+
+def not_whole(arguments: argparse.Namespace) -> str:
+    """Why this run does not say how fast the library is on processors like this one; empty if it does."""
+    if arguments.quick or arguments.only or arguments.peers is not None or arguments.threads:
+        return "only a whole run is, without --quick, --only, --peers and --threads"
+    return kept.forced()
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -66,7 +82,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--peers", metavar="A,B", help=f"of {', '.join(peer.name for peer in PEERS)}")
     parser.add_argument("--threads", type=int, metavar="N", help="for everyone; default: every processor")
     parser.add_argument("--json", type=Path, default=Path("build/bench.json"), metavar="PATH")
-    parser.add_argument("--picture", type=Path, metavar="PATH", help="write the picture there, as SVG")
+    parser.add_argument(
+        "--keep", action="store_true", help="keep a whole run in docs/bench, and show it in docs/speed.md"
+    )
     arguments = parser.parse_args()
     if arguments.peers is not None:
         arguments.peers = [name.strip() for name in arguments.peers.split(",") if name.strip()]

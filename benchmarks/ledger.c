@@ -16,6 +16,8 @@ static uint16_t halves[MOST], half_grad[MOST];
 static double   doubles[MOST], double_grad[MOST];
 static int64_t  labels[1 << 14];
 static float    losses[1 << 14], weights[1 << 14];
+static double   numbers[4][1 << 10];
+static int64_t  places[2][1 << 10];
 
 static ce_options options;
 
@@ -73,6 +75,12 @@ static void ok(int32_t got) {
 
 #define LOSS      ce_cross_entropy(&c.x, 1, &c.labels, &options, OUTPUTS(&c.loss, NULL))
 #define GRAD      ce_cross_entropy(&c.x, 1, &c.labels, &options, OUTPUTS(&c.loss, &c.grad))
+/* The loss with all statistics of its rows. */
+#define STATISTICS                                                                                                   \
+    ce_cross_entropy(&c.x, 1, &c.labels, &options,                                                                   \
+                     ALL_OUTPUTS(&c.loss, NULL, NULL,                                                                \
+                                 (&(const ce_row_stats){sizeof(ce_row_stats), numbers[0], numbers[1], places[0],     \
+                                                        numbers[2], numbers[3], places[1]})))
 #define SOFT_GRAD ce_cross_entropy(&c.x, 1, &c.distribution, &options, OUTPUTS(&c.loss, &c.grad))
 #define NOTHING   (void)0
 
@@ -116,6 +124,9 @@ static void terms(int64_t rows, int64_t classes, const char *names[]) {
 
 static void functions(void) {
     COUNT("softmax [256, 1000]", CE_F32, 256, 1000, 0, NOTHING, ce_softmax(&c.x, 1, &options, &c.grad));
+    COUNT("row_stats [1024, 100]", CE_F32, 1024, 100, 0, NOTHING, STATISTICS);
+    COUNT("row_stats [256, 1000]", CE_F32, 256, 1000, 0, NOTHING, STATISTICS);
+    COUNT("row_stats [8, 32768]", CE_F32, 8, 32768, 0, NOTHING, STATISTICS);
     COUNT("kl [256, 1000]", CE_F32, 256, 1000, 0, options.target_type = CE_TARGET_LOGITS,
           ce_kl_divergence(&c.x, 1, &c.distribution, &options, OUTPUTS(&c.loss, &c.grad)));
     COUNT("binary [4096, 100]", CE_F32, 4096, 100, 0, NOTHING,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
+from . import kept
 from .results import Result
 
 WIDTH, LEFT, GAP, TOP = 860, 210, 56, 74
@@ -48,7 +49,9 @@ def draw(results: Sequence[Result], about: dict[str, Any]) -> str:
                 parts += _bars(each, left, TOP + ROW * works.index(each.work.name))
     for number, name in enumerate(works):
         parts.append(f'<text class="end" x="{LEFT - 12}" y="{TOP + ROW * number + 17}">{escape(name)}</text>')
-    footer = f"{about['machine']}; {about['threads']} threads; {about['date'][:10]}"
+    footer = (
+        f"{kept.title(about['instruction_set'])}; {about['machine']}; {about['threads']} threads; {about['date'][:10]}"
+    )
     parts.append(f'<text class="quiet" x="12" y="{height - 8}">{escape(footer)}</text>')
     return "\n".join([*parts, "</svg>\n"])
 

@@ -1,9 +1,8 @@
-"""The table on the terminal, and everything as JSON."""
+"""The table on the terminal, and everything for JSON."""
 
 from __future__ import annotations
 
 import datetime
-import json
 import os
 import platform
 from collections.abc import Sequence
@@ -13,11 +12,12 @@ from typing import Any
 
 import crossentropy as ce
 
-from . import peers, targets
+from . import kept, peers, targets
 from .results import Result
 
 # Beside the table, in one column a peer.
 SHORT_NAMES = {"scikit-learn": "sklearn", "torch.compile": "compile", "torch.compile in place": "compile*"}
+SHORT_NAMES |= {"JAX donated": "JAX don."}
 SHORT_NAMES |= {"TensorFlow": "TF", "ONNX Runtime": "ORT"}
 
 
@@ -30,9 +30,10 @@ def machine(there: Sequence[peers.Peer], threads: int) -> dict[str, Any]:
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="minutes"),
         "machine": f"{cpu or platform.machine()}, {os.cpu_count()} processors, {memory} GiB",
         "system": f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
+        "instruction_set": info["isa"],
         "threads": threads,
         "load_before": round(os.getloadavg()[0], 2),
-        "crossentropy": {key: info[key] for key in ("version", "isa", "build")},
+        "crossentropy": {key: info[key] for key in ("version", "build")},
         "peers": {peer.name: peer.version() for peer in there},
     }
 
@@ -43,8 +44,8 @@ def _lines(path: str) -> list[str]:
 
 def header(about: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in about["peers"].items())
-    ours = about["crossentropy"]
-    text = f"crossentropy {ours['version']} ({ours['isa']}) beside {versions or 'nobody'}\n"
+    text = f"Instruction set: {kept.title(about['instruction_set'])}\n"
+    text += f"crossentropy {about['crossentropy']['version']} beside {versions or 'nobody'}\n"
     text += f"{about['machine']}; {about['system']}; {about['threads']} threads for everyone who can use them\n"
     if about["load_before"] > 0.3:
         text += f"The machine was busy with something else (load {about['load_before']}): expect noise.\n"
@@ -56,9 +57,9 @@ def header(about: dict[str, Any]) -> str:
     )
 
 
-def columns(there: Sequence[peers.Peer]) -> str:
+def columns(there: Sequence[peers.Peer], isa: str) -> str:
     names = "".join(f"{SHORT_NAMES.get(peer.name, peer.name):>9}" for peer in there)
-    return f"{'':32}{'':12}{'ours ms':>9}{'of limit':>9}{'extra MB':>14}{names}"
+    return f"{kept.title(isa):32}{'':12}{'ours ms':>9}{'of limit':>9}{'extra MB':>14}{names}"
 
 
 def line(result: Result, there: Sequence[peers.Peer]) -> str:
@@ -85,10 +86,8 @@ def verdict(outcome: targets.Outcome, results: Sequence[Result]) -> str:
     return f"  {word:7} {outcome.work:32}{outcome.mode:12} wanted {outcome.wanted:4g} of {against}: {measured}"
 
 
-def write_json(
-    path: Path, about: dict[str, Any], results: Sequence[Result], outcomes: Sequence[targets.Outcome]
-) -> None:
-    rows = [{**asdict(result), "work": result.work.name} for result in results]
+def everything(about: dict[str, Any], results: Sequence[Result], outcomes: Sequence[targets.Outcome]) -> dict[str, Any]:
+    """For JSON."""
+    rows = [{**asdict(result), "work": result.work.name, "best": result.best} for result in results]
     judged = [{**asdict(outcome), "met": outcome.met} for outcome in outcomes]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({**about, "results": rows, "targets": judged}, indent=1) + "\n")
+    return {**about, "results": rows, "targets": judged}

@@ -2,7 +2,8 @@
 """Adds up the tests of each stage from the logs that tools/stage.sh leaves: tools/tally.py build/logs
 
 A stage that failed without a word on how many tests did counts as one. Says how many shared vectors there are of each
-function, each run by C, Python and Swift, and ends with one line "N passed, M failed".
+function, each run by C, Python and Swift, and which instruction sets are not verified for today's sources
+(tools/verified.py). Ends with one line "N passed, M failed".
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import re
 import sys
 from collections import Counter
 from pathlib import Path
+
+import verified
 
 SUMMARIES = (
     # swift test (Swift Testing)
@@ -51,6 +54,8 @@ def main(folder: Path) -> int:
     cases = json.loads(VECTORS.read_text(encoding="utf-8"))["cases"]
     of_each = Counter(case.get("loss_function", "cross_entropy") for case in cases)
     print("shared vectors:", ", ".join(f"{name} {count}" for name, count in of_each.most_common()))
+    if text := verified.notice(verified.ROOT):
+        print(text)
     print(f"{total_passed} passed, {total_failed} failed" + (f", {total_skipped} skipped" if total_skipped else ""))
     return 1 if total_failed or not total_passed else 0
 

@@ -135,10 +135,8 @@ private func wholeVectors<T: Element>(
         if T.self == Float.self && count >= 4 &* laneCount {
             let whole = count & ~(laneCount &- 1)
             var result = ChunkedSum()
-            // After the block that `shifted` may have written.
-            let room = scratch + blockSize &* MemoryLayout<Float>.size
             let reference = unsafeBitCast(reference, to: ExpReference<Float>.self)
-            chunkedSum(x, whole, reference, upcoming, kept: kept, room: room, &result)
+            chunkedSum(x, whole, reference, upcoming, kept: kept, room: chunkRoom(scratch), &result)
             max = unsafeBitCast(result.max, to: T.Lanes.self)
             top = unsafeBitCast(result.top, to: T.Lanes.self)
             sums = result.sums
@@ -208,6 +206,7 @@ private func subtract<T: Element>(
 func firstIndex<T: Element>(of value: T, _ x: UnsafeRawPointer, _ count: Int) -> Int? {
     let lanes = T.splat(value)
     var i = 0
+    while i &+ 4 &* laneCount <= count && !T.isAny(x, i, equalTo: lanes) { i &+= 4 &* laneCount }
     while i &+ laneCount <= count && !T.isAny(T.loadLanes(x, i), equalTo: lanes) { i &+= laneCount }
     let end = i &+ laneCount < count ? i &+ laneCount : count
     while i < end {

@@ -39,6 +39,8 @@ protocol Element: LaneScalar {
     /// `lanes`, with `value` in lanes of a magnitude above `bar`, which is not negative.
     static func replacing(_ lanes: Lanes, beyond bar: Lanes, with value: Lanes) -> Lanes
     static func isAny(_ lanes: Lanes, equalTo value: Lanes) -> Bool
+    /// The same of four vectors from `index` on.
+    static func isAny(_ base: UnsafeRawPointer, _ index: Int, equalTo value: Lanes) -> Bool
     /// `guess` where `max` is at most `slack` above it, else `max`; 0 where the result would not be finite.
     static func reference(guess: Lanes, max: Lanes, slack: Self) -> Lanes
     static func areEqual(_ a: Lanes, _ b: Lanes) -> Bool
@@ -51,6 +53,10 @@ protocol Element: LaneScalar {
     static func zeroing(_ values: Lanes, where x: Lanes, isBelow bar: Lanes) -> Lanes
     /// `count`, plus 1 in lanes with x >= bar.
     static func counting(_ count: Lanes, where x: Lanes, reaches bar: Lanes) -> Lanes
+    /// The same for counts of integers, which begin at 0 and take one operation less.
+    static func counting(_ count: Bits, where x: Lanes, reaches bar: Lanes) -> Bits
+    static var noBits: Bits { get }
+    static func sum(_ bits: Bits) -> Int
     /// Conversions from and to f32, rounded to nearest.
     static func lanes(of singles: SIMD16<Float>) -> Lanes
     static func singles(_ lanes: Lanes) -> SIMD16<Float>
@@ -216,6 +222,12 @@ extension Float: Element {
     }
 
     @inline(__always) static func isAny(_ lanes: Lanes, equalTo value: Lanes) -> Bool { isAnySet(lanes .== value) }
+    @inline(__always)
+    static func isAny(_ base: UnsafeRawPointer, _ index: Int, equalTo value: Lanes) -> Bool {
+        let (a, b) = (loadLanes(base, index), loadLanes(base, index &+ laneCount))
+        let (c, d) = (loadLanes(base, index &+ 2 &* laneCount), loadLanes(base, index &+ 3 &* laneCount))
+        return isAnySet((a .== value) .| (b .== value) .| (c .== value) .| (d .== value))
+    }
     @inline(__always) static func areEqual(_ a: Lanes, _ b: Lanes) -> Bool { !isAnySet(a .!= b) }
     @inline(__always) static func sum(_ a: Lanes, _ b: Lanes) -> Lanes { a + b }
     @inline(__always) static func difference(_ a: Lanes, _ b: Lanes) -> Lanes { a - b }
@@ -245,6 +257,20 @@ extension Float: Element {
     @inline(__always)
     static func counting(_ count: Lanes, where x: Lanes, reaches bar: Lanes) -> Lanes {
         count.replacing(with: count + Lanes(repeating: 1), where: x .>= bar)
+    }
+
+    @inline(__always)
+    static func counting(_ count: Bits, where x: Lanes, reaches bar: Lanes) -> Bits {
+        count &- unsafeBitCast(x .>= bar, to: Bits.self)
+    }
+
+    @inline(__always) static var noBits: Bits { Bits(repeating: 0) }
+
+    @inline(__always)
+    static func sum(_ bits: Bits) -> Int {
+        var total = 0
+        for lane in 0..<laneCount { total &+= Int(bits[lane]) }
+        return total
     }
 }
 
@@ -317,6 +343,12 @@ extension Double: Element {
     }
 
     @inline(__always) static func isAny(_ lanes: Lanes, equalTo value: Lanes) -> Bool { isAnySet(lanes .== value) }
+    @inline(__always)
+    static func isAny(_ base: UnsafeRawPointer, _ index: Int, equalTo value: Lanes) -> Bool {
+        let (a, b) = (loadLanes(base, index), loadLanes(base, index &+ laneCount))
+        let (c, d) = (loadLanes(base, index &+ 2 &* laneCount), loadLanes(base, index &+ 3 &* laneCount))
+        return isAnySet((a .== value) .| (b .== value) .| (c .== value) .| (d .== value))
+    }
     @inline(__always) static func areEqual(_ a: Lanes, _ b: Lanes) -> Bool { !isAnySet(a .!= b) }
     @inline(__always) static func sum(_ a: Lanes, _ b: Lanes) -> Lanes { a + b }
     @inline(__always) static func difference(_ a: Lanes, _ b: Lanes) -> Lanes { a - b }
@@ -334,6 +366,20 @@ extension Double: Element {
     @inline(__always)
     static func counting(_ count: Lanes, where x: Lanes, reaches bar: Lanes) -> Lanes {
         count.replacing(with: count + Lanes(repeating: 1), where: x .>= bar)
+    }
+
+    @inline(__always)
+    static func counting(_ count: Bits, where x: Lanes, reaches bar: Lanes) -> Bits {
+        count &- unsafeBitCast(x .>= bar, to: Bits.self)
+    }
+
+    @inline(__always) static var noBits: Bits { Bits(repeating: 0) }
+
+    @inline(__always)
+    static func sum(_ bits: Bits) -> Int {
+        var total = 0
+        for lane in 0..<laneCount { total &+= Int(bits[lane]) }
+        return total
     }
 }
 

@@ -25,41 +25,32 @@ func statisticsBlockSum<T: Element>(
     _ group: GroupPointer, _ row: Int, _ block: UnsafeRawPointer, _ start: Int, _ count: Int, best: T,
     kept: UnsafeMutableRawPointer?, _ upcoming: Upcoming
 ) -> (BlockSum<T>, RowStatisticsPart) {
-    let wanted = group.pointee.wants_statistics
     let scratch = shiftBlock(group)
-    let takesPass = wanted & (CROSSENTROPY_ENTROPY | CROSSENTROPY_RANK) != 0
-    let sums: BlockSum<T>
+    let hasEntropy = group.pointee.wants_statistics & CROSSENTROPY_ENTROPY != 0
     var statistics = RowStatisticsPart(distance: 0, ahead: 0, argmax: 0)
-    if !takesPass && kept == nil {
-        sums = blockSum(block, count, .one, upcoming, scratch: scratch, T.self)
+    if !hasEntropy && kept == nil {
+        let sums: BlockSum<T> = blockSum(block, count, .one, upcoming, scratch: scratch, T.self)
         statistics.argmax = argmax(group, sums.max, best, block, start, count)
+        statistics.ahead = ahead(group, row, block, start, count, T.self)
         return (sums, statistics)
     }
     // Found first, because the exponentials may overwrite the block.
     let max = largest(block, count, T.self)
     statistics.argmax = argmax(group, max, best, block, start, count)
-    if !takesPass {
-        sums = keepingBlockSum(block, count, max: max, .one, kept: kept!, upcoming, scratch: scratch, T.self)
+    statistics.ahead = ahead(group, row, block, start, count, T.self)
+    if !hasEntropy {
+        let sums = keepingBlockSum(block, count, max: max, .one, kept: kept!, upcoming, scratch: scratch, T.self)
         return (sums, statistics)
     }
     let guess = T.splat(firstLargest(block, count, T.self))
     let m = T.get(0, of: blockReference(guess: guess, max: T.splat(max), .one, T.self))
     let reference = T.expReference(T.splat(m))
     let shift = T.get(0, of: reference.shift)
-    // Of equal logits, those before the label rank ahead of it.
-    let target = T(get(&group.pointee.target, row))
-    let position = group.label(row) &- start
-    if wanted & CROSSENTROPY_RANK != 0 && position > 0 && position < count {
-        statistics.ahead = countTies(target, block, position)
-    }
-    var pass = StatisticsPass(
-        reference: reference, max: T.splat(max - shift), bar: T.splat(position < count ? target.nextUp : target))
+    var pass = StatisticsPass(reference: reference, max: T.splat(max - shift))
     let x = shifted(block, count, by: shift, scratch)
-    pass.add(block, x, count, kept: kept ?? spareBlock(group), step: kept == nil ? 0 : -1, upcoming)
-    sums = total(max, m, pass.sums, pass.top)
+    pass.add(x, count, kept: kept, spare: spareBlock(group), scratch: scratch, upcoming)
     statistics.distance = sum(pass.distances)
-    statistics.ahead += sum(T.widen(pass.reaching))
-    return (sums, statistics)
+    return (total(max, m, pass.sums, pass.top), statistics)
 }
 
 /// The first class that holds the block's largest element, if argmax is requested and may be in this block; otherwise 0.
@@ -71,53 +62,86 @@ private func argmax<T: Element>(
     return Double(start &+ (firstIndex(of: max, block, count) ?? 0))
 }
 
-/// How many of the first `count` numbers equal `value`.
-@inline(never)
-private func countTies<T: Element>(_ value: T, _ x: UnsafeRawPointer, _ count: Int) -> Double {
-    let value = T.splat(value)
-    let one = T.splat(1)
-    var others = T.splat(0)
-    forEachVector(count) { i in
-        others = T.sum(others, T.zeroing(one, where: T.loadLanes(x, i), equals: value))
-    } tail: { i, n in
-        others = T.sum(others, T.zeroing(one, where: T.loadTail(x, i, n, filler: .nan), equals: value))
-    }
-    return Double((count &+ laneCount &- 1) / laneCount &* laneCount) - sum(T.widen(others))
+/// How many classes of the block come before the label in descending order, if the rank is requested. Of equal logits,
+/// those before the label rank ahead of it.
+@inline(__always)
+private func ahead<T: Element>(
+    _ group: GroupPointer, _ row: Int, _ block: UnsafeRawPointer, _ start: Int, _ count: Int, _: T.Type
+) -> Double {
+    if group.pointee.wants_statistics & CROSSENTROPY_RANK == 0 { return 0 }
+    let target = T(get(&group.pointee.target, row))
+    let position = group.label(row) &- start
+    let before = position < 0 ? 0 : position < count ? position : count
+    let whole = before / laneCount &* laneCount
+    var reaching = T.noBits
+    countReaching(target, block, 0, whole, &reaching)
+    countReaching(target.nextUp, block, before, count, &reaching)
+    var ahead = T.sum(reaching)
+    for i in whole..<before where T.load(block, i) >= target { ahead &+= 1 }
+    return Double(ahead)
 }
 
-/// One pass over a block: the sums of `keepingBlockSum`, the sum of exp(z_c) (max - z_c), and the number of classes
-/// whose logits are at least `bar`.
+/// Counts the numbers from `first` to before `end` that are at least `bar`.
+@inline(never)
+private func countReaching<T: Element>(
+    _ bar: T, _ x: UnsafeRawPointer, _ first: Int, _ end: Int, _ result: inout T.Bits
+) {
+    let bar = T.splat(bar)
+    var reaching = result
+    var i = first
+    while i &+ 4 &* laneCount <= end {
+        reaching = T.counting(reaching, where: T.loadLanes(x, i), reaches: bar)
+        reaching = T.counting(reaching, where: T.loadLanes(x, i &+ laneCount), reaches: bar)
+        reaching = T.counting(reaching, where: T.loadLanes(x, i &+ 2 &* laneCount), reaches: bar)
+        reaching = T.counting(reaching, where: T.loadLanes(x, i &+ 3 &* laneCount), reaches: bar)
+        i &+= 4 &* laneCount
+    }
+    forEachVector(end, from: i) { i in
+        reaching = T.counting(reaching, where: T.loadLanes(x, i), reaches: bar)
+    } tail: { i, n in
+        reaching = T.counting(reaching, where: T.loadTail(x, i, n, filler: .nan), reaches: bar)
+    }
+    result = reaching
+}
+
+/// One pass over a block: the sums of `keepingBlockSum`, and the sum of exp(z_c) (max - z_c).
 private struct StatisticsPass<T: Element> {
     let reference: ExpReference<T>
     /// The largest element, minus the reference's shift.
     let max: T.Lanes
-    let bar: T.Lanes
     var top = T.splat(0)
     var sums = DoubleLanes(repeating: 0)
     var distances = DoubleLanes(repeating: 0)
-    var reaching = T.splat(0)
 
-    init(reference: ExpReference<T>, max: T.Lanes, bar: T.Lanes) {
+    init(reference: ExpReference<T>, max: T.Lanes) {
         self.reference = reference
         self.max = max
-        self.bar = bar
     }
 
-    /// Adds a block; `x` is the block minus the reference's shift. If `step` is -1, exponentials are kept. If it is 0,
-    /// they are discarded: all of them go to the first 16 places of `kept`.
+    /// Adds a block; `x` is the block minus the reference's shift. Without `kept` the exponentials are discarded.
     @inline(__always)
     mutating func add(
-        _ block: UnsafeRawPointer, _ x: UnsafeRawPointer, _ count: Int, kept: UnsafeMutableRawPointer, step: Int,
-        _ upcoming: Upcoming
+        _ x: UnsafeRawPointer, _ count: Int, kept: UnsafeMutableRawPointer?, spare: UnsafeMutableRawPointer,
+        scratch: UnsafeMutableRawPointer, _ upcoming: Upcoming
     ) {
         let whole = count / laneCount &* laneCount
-        addVectors(block, x, whole, kept, step, upcoming)
+        // Discarded ones all go to the first 16 places of `spare`.
+        let step = kept == nil ? 0 : -1
+        let kept = kept ?? spare
+        #if CROSSENTROPY_KERNELSAVX2
+            if T.self == Float.self {
+                addChunks(x, whole, kept: step == 0 ? nil : kept, scratch, upcoming)
+            } else {
+                addVectors(x, whole, kept, step, upcoming)
+            }
+        #else
+            addVectors(x, whole, kept, step, upcoming)
+        #endif
         if whole == count { return }
         // The remainder, as one more vector.
-        var z = T.loadTail(block, whole, count &- whole, filler: .nan)
         var t = T.loadTail(x, whole, count &- whole, filler: -.infinity)
         var e = T.splat(0)
-        addVectors(&z, &t, laneCount, &e, 0, upcoming)
+        addVectors(&t, laneCount, &e, 0, upcoming)
         T.storeTail(e, kept, whole & step, count &- whole)
     }
 
@@ -125,18 +149,16 @@ private struct StatisticsPass<T: Element> {
     /// which costs three more roundings.
     @inline(never)
     private mutating func addVectors(
-        _ block: UnsafeRawPointer, _ x: UnsafeRawPointer, _ count: Int, _ kept: UnsafeMutableRawPointer, _ step: Int,
-        _ upcoming: Upcoming
+        _ x: UnsafeRawPointer, _ count: Int, _ kept: UnsafeMutableRawPointer, _ step: Int, _ upcoming: Upcoming
     ) {
-        let (reference, max, bar) = (reference, max, bar)
-        var (top, sums, distances, reaching) = (top, sums, distances, reaching)
+        let (reference, max) = (reference, max)
+        var (top, sums, distances) = (top, sums, distances)
         var i = 0
         while i < count {
             let end = i &+ 4 &* laneCount < count ? i &+ 4 &* laneCount : count
             var part = T.splat(0)
             repeat {
                 upcoming.prefetchNear(i)
-                reaching = T.counting(reaching, where: T.loadLanes(block, i), reaches: bar)
                 let t = T.loadLanes(x, i)
                 let e = T.exp(t, reference)
                 T.storeLanes(e, kept, i & step)
@@ -147,8 +169,25 @@ private struct StatisticsPass<T: Element> {
             } while i < end
             distances += T.widen(part)
         }
-        (self.top, self.sums, self.distances, self.reaching) = (top, sums, distances, reaching)
+        (self.top, self.sums, self.distances) = (top, sums, distances)
     }
+
+    #if CROSSENTROPY_KERNELSAVX2
+        /// `addVectors` in short loops: see ChunkedExp.swift.
+        @inline(__always)
+        private mutating func addChunks(
+            _ x: UnsafeRawPointer, _ count: Int, kept: UnsafeMutableRawPointer?, _ scratch: UnsafeMutableRawPointer,
+            _ upcoming: Upcoming
+        ) {
+            var result = ChunkedSum()
+            chunkedStatistics(
+                x, count, unsafeBitCast(reference, to: ExpReference<Float>.self), Float(T.get(0, of: max)),
+                upcoming, kept: kept, room: chunkRoom(scratch), &result)
+            top = unsafeBitCast(result.top, to: T.Lanes.self)
+            sums = result.sums
+            distances = result.distances
+        }
+    #endif
 }
 
 /// e (max - t): two more roundings than e, whose error is below 1 ulp; 0 where e is 0.
