@@ -58,7 +58,9 @@ package struct Plan {
         threads = isShared ? (forced == nil ? most : 2) : max(1, min(most, problem.rows.count))
 
         if !isOfGroups {
-            route = Plan.isOfPairs(problem) ? .pairs : needsMass ? .mass : .labels
+            let isOfPairs = Plan.isOfPairs(problem)
+            route =
+                isOfPairs && Plan.isOfTerms(problem) ? .terms : isOfPairs ? .pairs : needsMass ? .mass : .labels
         } else if isShort {
             route = .short
         } else if problem.slice != nil {
@@ -80,7 +82,7 @@ package struct Plan {
         rowsPerGroup =
             isShort
             ? Int(crossentropy_short_strip(Int64(problem.classes)))
-            : isOfGroups && isOfOneBlock ? Int(CROSSENTROPY_GROUP) : 1
+            : isOfGroups && isOfOneBlock ? Int(CROSSENTROPY_GROUP) : route == .terms ? DivergenceTerms.strip : 1
         // Enough rows per piece that the counter's cost is negligible, few enough that no thread finishes late.
         let unit = tile?.rows ?? rowsPerGroup
         rowsPerPiece =
@@ -96,7 +98,7 @@ package struct Plan {
     var isOfGroups: Bool {
         switch route {
         case .rows, .columns, .tiles, .shared, .slices: true
-        case .short, .labels, .mass, .pairs: false
+        case .short, .labels, .mass, .pairs, .terms: false
         }
     }
 
@@ -128,6 +130,13 @@ package struct Plan {
     /// derivatives beside the gradient.
     private static func isOfPairs(_ problem: borrowing Problem) -> Bool {
         problem.mode.isOfPairs || problem.outputs.targetGrad != nil || writesTarget(problem)
+    }
+
+    /// Whether these are divergences of rows of one class, without logits, that all count alike.
+    private static func isOfTerms(_ problem: borrowing Problem) -> Bool {
+        problem.mode == .divergence && problem.classes == 1 && problem.settings.inputType != .logits
+            && problem.settings.targetType != .logits && problem.sparse == nil && problem.weight == nil
+            && problem.sampleWeight == nil && problem.mask == nil && problem.gradLosses == nil
     }
 
     private static func writesTarget(_ problem: borrowing Problem) -> Bool {

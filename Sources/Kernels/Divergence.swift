@@ -46,24 +46,11 @@ private func addTerms(_ pair: PairPointer) -> Double {
     var targetSum = CompensatedSum()
     var costSum = CompensatedSum()
     forEachVector(ofRow: pair.classes, pair.pointee.cancel) { i in
-        let p = prediction.probs(i)
         let q = target.probs(i)
-        let logP = prediction.logs(i)
-        let logQ = target.logs(i)
-        let isNone = q .== zero
-        let gap = logQ - logP
-        // The class has probability 0 on both sides. (Or one of them is NaN, which makes the row's result NaN.)
-        let d = (gap + shift).replacing(with: zero, where: gap .!= gap)
+        let (d, cost, term) = divergenceTerm(
+            p: prediction.probs(i), q: q, logP: prediction.logs(i), logQ: target.logs(i), shift, isPlain)
         Double.storeLanes(d, target.logs, i)
-        let cost = (q * d).replacing(with: zero, where: isNone)
-        // Two formulas of the term: `near` is accurate where d is small, `far` elsewhere.
-        let near = q * phi(zero - d)
-        let far = ((q * d) - q) + p
-        let isNear = (d .< DoubleLanes(repeating: 0.25)) .& (d .> DoubleLanes(repeating: -0.25))
-        let generalised = far.replacing(with: near, where: isNear).replacing(with: p, where: isNone)
-        let term = generalised.replacing(with: cost, where: isPlain)
-        let isUndefined = (logP .!= logP) .| (logQ .!= logQ)
-        terms += term.replacing(with: DoubleLanes(repeating: .nan), where: isUndefined)
+        terms += term
         targets += q
         costs += cost
     } blockEnd: {
@@ -77,6 +64,28 @@ private func addTerms(_ pair: PairPointer) -> Double {
     pair.pointee.target_sum = target.pointee.kind == CROSSENTROPY_LOGITS ? 1 : targetSum.value
     pair.pointee.cost_sum = costSum.value
     return total.value
+}
+
+/// Of sixteen classes: d, its product with q, and the term of the divergence.
+@_transparent
+func divergenceTerm(
+    p: DoubleLanes, q: DoubleLanes, logP: DoubleLanes, logQ: DoubleLanes, _ shift: DoubleLanes,
+    _ isPlain: SIMDMask<SIMD16<Int64>>
+) -> (d: DoubleLanes, cost: DoubleLanes, term: DoubleLanes) {
+    let zero = DoubleLanes(repeating: 0)
+    let isNone = q .== zero
+    let gap = logQ - logP
+    // The class has probability 0 on both sides. (Or one of them is NaN, which makes the row's result NaN.)
+    let d = (gap + shift).replacing(with: zero, where: gap .!= gap)
+    let cost = (q * d).replacing(with: zero, where: isNone)
+    // Two formulas of the term: `near` is accurate where d is small, `far` elsewhere.
+    let near = q * phi(zero - d)
+    let far = ((q * d) - q) + p
+    let isNear = (d .< DoubleLanes(repeating: 0.25)) .& (d .> DoubleLanes(repeating: -0.25))
+    let generalised = far.replacing(with: near, where: isNear).replacing(with: p, where: isNone)
+    let term = generalised.replacing(with: cost, where: isPlain)
+    let isUndefined = (logP .!= logP) .| (logQ .!= logQ)
+    return (d, cost, term.replacing(with: DoubleLanes(repeating: .nan), where: isUndefined))
 }
 
 /// The divergence of a row for which `addTerms` gives an infinity: a product or a difference of logits may be too large
@@ -147,21 +156,27 @@ func divergenceGradient(_ pair: PairPointer) {
     let prediction = pair.prediction
     let target = pair.target
     let zero = DoubleLanes(repeating: 0)
-    let one = DoubleLanes(repeating: 1)
     let scale = DoubleLanes(repeating: pair.pointee.grad_scale)
     let kind = prediction.pointee.kind
     // Q p - q for logits, otherwise p - q, and 0 p - q in the plain form; divided by p where the prediction is probabilities.
     let share = DoubleLanes(
         repeating: kind == CROSSENTROPY_LOGITS ? pair.pointee.target_sum : pair.isPlain ? 0 : 1)
-    let isDivided = (kind == CROSSENTROPY_PROBS ? one : zero) .!= zero
     let hasNone = share .== zero  // true even where p is infinite
+    // A loop for each case, because a quotient costs more than all else.
+    if kind == CROSSENTROPY_PROBS {
+        forEachVector(ofRow: pair.classes, pair.pointee.cancel) { i in
+            let p = prediction.probs(i)
+            let q = target.probs(i)
+            let difference = (p * share).replacing(with: zero, where: hasNone) - q
+            let quotient = (difference / (p + zero)).replacing(with: share, where: q .== zero)
+            Double.storeLanes(canonical(scale * quotient), prediction.logs, i)
+        } blockEnd: {
+        }
+        return
+    }
     forEachVector(ofRow: pair.classes, pair.pointee.cancel) { i in
-        let p = prediction.probs(i)
-        let q = target.probs(i)
-        let difference = (p * share).replacing(with: zero, where: hasNone) - q
-        let quotient = (difference / (p + zero)).replacing(with: share, where: q .== zero)
-        let slope = difference.replacing(with: quotient, where: isDivided)
-        Double.storeLanes(canonical(scale * slope), prediction.logs, i)
+        let difference = (prediction.probs(i) * share).replacing(with: zero, where: hasNone) - target.probs(i)
+        Double.storeLanes(canonical(scale * difference), prediction.logs, i)
     } blockEnd: {
     }
 }

@@ -88,6 +88,7 @@ private func fillTable(_ table: UnsafeMutablePointer<crossentropy_kernels>) {
         table.pointee.pair.stage = { stage($0!, Int($1)) }
         table.pointee.pair.normalize = { normalize($0!, Int($1)) }
         table.pointee.pair.divergence = { divergence($0!) }
+        table.pointee.pair.terms = { divergenceTerms($0!, $1, $2!) }
         table.pointee.pair.divergence_grad = { divergenceGradient($0!) }
         table.pointee.pair.costs = { costs($0!) }
         table.pointee.pair.target_grad = { targetGradient($0!) }

@@ -232,6 +232,46 @@ def test_dtypes_layouts_and_threads_give_the_same_bits(dtype: Any, target_dtype:
         assert (where[..., 0] == 7).all()
 
 
+def elements(kind: str, dtype: Any, random: np.random.Generator) -> Array:
+    """Probabilities of every size, or their logarithms, and what is none, as rows of one class."""
+    p = np.exp(random.uniform(-40, 0.5, 3000))
+    p[random.random(len(p)) < 0.1] = 0
+    p[random.random(len(p)) < 0.1] = 1
+    with np.errstate(divide="ignore", over="ignore"):
+        x = p if kind == "probs" else np.log(p)
+        # In the second thousand, where products overflow that another unit would hold; and what is no distribution.
+        x[1000:2000:50] = 1e308 if kind == "probs" else 708
+        x[2000::50] = np.resize([np.nan, np.inf, -np.inf, -1.0, 800.0, -0.0, 5e-324], 20)
+        return x.astype(dtype)[:, None]
+
+
+@pytest.mark.filterwarnings("ignore:.*probabilities are at")
+@pytest.mark.parametrize("reduction", ["none", "sum", "mean"])
+@pytest.mark.parametrize("form", ["generalized", "plain"])
+@pytest.mark.parametrize("target_type", ["probs", "log_probs"])
+@pytest.mark.parametrize("input_type", ["probs", "log_probs"])
+def test_elements_side_by_side_have_the_bits_of_rows_alone(
+    input_type: str, target_type: str, form: str, reduction: str
+) -> None:
+    random = np.random.default_rng(2)
+    for dtype, target_dtype in itertools.product([np.float64, np.float32, np.float16], [np.float64, np.float32]):
+        x, target = elements(input_type, dtype, random), elements(target_type, target_dtype, random)[::-1].copy()
+        options: dict[str, Any] = dict(
+            input_type=input_type, target_type=target_type, form=form, reduction=reduction, grad_loss=1e-3
+        )
+
+        def call(x: Array, target: Array, **more: Any) -> list[bytes]:
+            results = ce.kl_divergence_with_grad(x, target, grad_target=np.empty_like(target), **options, **more)
+            return [np.asarray(each).tobytes() for each in results]
+
+        # Sample weights have each row computed alone.
+        want = call(x, target, sample_weight=np.ones(len(x)))
+        assert call(x, target, threads=1) == want
+        wide, strided = np.empty((len(x), 3), dtype), np.empty((3, len(x)), target_dtype).T
+        wide[:, :1], strided[:, :1] = x, target
+        assert call(wide[:, :1], strided[:, :1], threads=2) == want
+
+
 def test_threads_and_splits_give_the_same_mean() -> None:
     random = np.random.default_rng(11)
     x, teacher = random.normal(0, 3, (2, 500, 700)).astype(np.float32)

@@ -56,11 +56,18 @@ typedef void (*crossentropy_stage_kernel)(crossentropy_distribution *distributio
 typedef void (*crossentropy_pair_kernel)(crossentropy_pair *pair);
 typedef double (*crossentropy_divergence_kernel)(crossentropy_pair *pair);
 
+// Divergences of rows of one class, which are staged as the classes of one row. Writes each row's divergence times `scale`, to
+// memory that is padded to whole vectors; replaces target.logs as `divergence`. Returns a sum of:
+#define CROSSENTROPY_TERMS_NAN      1  // some are NaN
+#define CROSSENTROPY_TERMS_OVERFLOW 2  // some are infinite that need not be: only `divergence` can tell
+typedef int32_t (*crossentropy_terms_kernel)(crossentropy_pair *pair, double scale, double *terms);
+
 typedef struct crossentropy_pair_kernels {
     crossentropy_stage_kernel      stage;             // fills a distribution's arrays from its data
     crossentropy_stage_kernel      normalize;         // multiplies `values` by `factor`, which becomes 1
     crossentropy_divergence_kernel divergence;        // the divergence; replaces target.logs by log(q / p) of each class
-    crossentropy_pair_kernel       divergence_grad;   // after it: replaces prediction.logs
+    crossentropy_terms_kernel      terms;             // instead of it, where rows have one class
+    crossentropy_pair_kernel       divergence_grad;   // after either: replaces prediction.logs
     crossentropy_pair_kernel       costs;             // instead of it: replaces target.logs by w (-log p) of each class
     crossentropy_pair_kernel       target_grad;       // after either: replaces target.logs
     crossentropy_pair_kernel       chain;             // multiplies prediction.logs by the derivatives of the transform
