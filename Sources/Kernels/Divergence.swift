@@ -21,7 +21,8 @@ extension UnsafeMutablePointer<crossentropy_pair> {
     }
 }
 
-/// The divergence of a row, in units of pair.total_unit. Leaves the d of each class in target.logs, in units of pair.unit.
+/// The divergence of a row, in units of pair.total_unit. Leaves the d of each class in target.logs, in units of pair.unit, and
+/// nothing of use in prediction.logs.
 func divergence(_ pair: PairPointer) -> Double {
     pair.pointee.unit = 1
     pair.pointee.total_unit = 1
@@ -31,61 +32,40 @@ func divergence(_ pair: PairPointer) -> Double {
     return total < 0 && !pair.isPlain ? 0 : total
 }
 
+/// Classes whose terms are written before they are added: few enough that they stay in the core's first cache.
+private let partSize = 512
+
 @inline(never)
 private func addTerms(_ pair: PairPointer) -> Double {
-    let prediction = pair.prediction
     let target = pair.target
     let zero = DoubleLanes(repeating: 0)
-    let one = DoubleLanes(repeating: 1)
-    let isPlain = (pair.isPlain ? one : zero) .!= zero
-    let shift = DoubleLanes(repeating: prediction.pointee.log_total - target.pointee.log_total)
-    var terms = zero
-    var targets = zero
-    var costs = zero
+    let shift = pair.prediction.pointee.log_total - target.pointee.log_total
     var total = CompensatedSum()
     var targetSum = CompensatedSum()
     var costSum = CompensatedSum()
-    forEachVector(ofRow: pair.classes, pair.pointee.cancel) { i in
-        let q = target.probs(i)
-        let (d, cost, term) = divergenceTerm(
-            p: prediction.probs(i), q: q, logP: prediction.logs(i), logQ: target.logs(i), shift, isPlain)
-        Double.storeLanes(d, target.logs, i)
-        terms += term
-        targets += q
-        costs += cost
-    } blockEnd: {
+    forEachBlock(pair.classes, pair.pointee.cancel) { start, count in
+        var terms = zero
+        var targets = zero
+        var costs = zero
+        var i = start
+        while i < start &+ count {
+            let end = start &+ count &- i < partSize ? start &+ count : i &+ partSize
+            writeTerms(pair, i, end, shift)
+            while i < end {
+                let q = target.probs(i)
+                terms += pair.prediction.logs(i)
+                targets += q
+                costs += (q * target.logs(i)).replacing(with: zero, where: q .== zero)
+                i &+= laneCount
+            }
+        }
         total.add(sum(terms))
         targetSum.add(sum(targets))
         costSum.add(sum(costs))
-        terms = zero
-        targets = zero
-        costs = zero
     }
     pair.pointee.target_sum = target.pointee.kind == CROSSENTROPY_LOGITS ? 1 : targetSum.value
     pair.pointee.cost_sum = costSum.value
     return total.value
-}
-
-/// Of sixteen classes: d, its product with q, and the term of the divergence.
-@_transparent
-func divergenceTerm(
-    p: DoubleLanes, q: DoubleLanes, logP: DoubleLanes, logQ: DoubleLanes, _ shift: DoubleLanes,
-    _ isPlain: SIMDMask<SIMD16<Int64>>
-) -> (d: DoubleLanes, cost: DoubleLanes, term: DoubleLanes) {
-    let zero = DoubleLanes(repeating: 0)
-    let isNone = q .== zero
-    let gap = logQ - logP
-    // The class has probability 0 on both sides. (Or one of them is NaN, which makes the row's result NaN.)
-    let d = (gap + shift).replacing(with: zero, where: gap .!= gap)
-    let cost = (q * d).replacing(with: zero, where: isNone)
-    // Two formulas of the term: `near` is accurate where d is small, `far` elsewhere.
-    let near = q * phi(zero - d)
-    let far = ((q * d) - q) + p
-    let isNear = (d .< DoubleLanes(repeating: 0.25)) .& (d .> DoubleLanes(repeating: -0.25))
-    let generalised = far.replacing(with: near, where: isNear).replacing(with: p, where: isNone)
-    let term = generalised.replacing(with: cost, where: isPlain)
-    let isUndefined = (logP .!= logP) .| (logQ .!= logQ)
-    return (d, cost, term.replacing(with: DoubleLanes(repeating: .nan), where: isUndefined))
 }
 
 /// The divergence of a row for which `addTerms` gives an infinity: a product or a difference of logits may be too large
@@ -131,23 +111,6 @@ private func scaledDivergence(_ pair: PairPointer) -> Double {
     pair.pointee.total_unit = 1 / unit[0]
     pair.pointee.cost_sum = costSum.value
     return total.value
-}
-
-/// exp(u) - 1 - u for |u| <= 1/4, by Taylor's series: relative error below 2^-51 (its remainder is 2^-53).
-@inline(__always)
-private func phi(_ u: DoubleLanes) -> DoubleLanes {
-    var s = DoubleLanes(repeating: 1 / 479_001_600)  // 1 / 12!
-    s = s * u + DoubleLanes(repeating: 1 / 39_916_800)
-    s = s * u + DoubleLanes(repeating: 1 / 3_628_800)
-    s = s * u + DoubleLanes(repeating: 1 / 362_880)
-    s = s * u + DoubleLanes(repeating: 1 / 40_320)
-    s = s * u + DoubleLanes(repeating: 1 / 5_040)
-    s = s * u + DoubleLanes(repeating: 1 / 720)
-    s = s * u + DoubleLanes(repeating: 1 / 120)
-    s = s * u + DoubleLanes(repeating: 1 / 24)
-    s = s * u + DoubleLanes(repeating: 1 / 6)
-    s = s * u + DoubleLanes(repeating: 0.5)
-    return s * u * u
 }
 
 /// The divergence's derivative with respect to the prediction as given, before the chain rule for the transform of logits.

@@ -22,6 +22,7 @@ struct DivergenceTerms {
 
     private var problem: UnsafePointer<Problem> { pass.pointee.problem }
 
+    @_optimize(size)
     init(_ pass: UnsafePointer<RowPass>, _ slot: Workspace.Slot) {
         self.pass = pass
         self.slot = slot
@@ -50,6 +51,7 @@ struct DivergenceTerms {
         pair.target.logs = room.numbers(3)
     }
 
+    @_optimize(size)
     mutating func run(_ rows: Range<Int>) {
         problem.pointee.rows.forEachRun(in: rows, limit: Self.strip) { row, offsets, count in
             if !isSideBySide || !run(offsets, count) { singles.run(row..<row + count) }
@@ -61,6 +63,8 @@ struct DivergenceTerms {
     mutating func finish() { sums.empty(into: &slot.sum.pointee) }
 
     /// False if some rows must be computed one by one; then nothing has been written.
+    @inline(never)
+    @_optimize(size)
     private mutating func run(_ first: RowOffsets, _ count: Int) -> Bool {
         pair.classes = Int64(count)
         stagePrediction(UnsafeRawPointer(problem.pointee.input.element(first.input)))

@@ -160,6 +160,7 @@ struct Pairs {
         _ row: inout crossentropy_row, _ kernel: crossentropy_row_kernel, _ offsets: RowOffsets, hasGradients: Bool
     ) -> Double {
         pair.prediction.data = row.input
+        pair.scratch = row.scratch
         pair.grad_scale = row.grad_scale
         pair.z_loss = row.terms.z_loss
         power = row.grad_power
