@@ -143,15 +143,15 @@ package struct Plan {
         problem.sparse != nil || problem.settings.targetType != .probs
     }
 
-    /// Whether this is a divergence of f32 (or 16-bit) logits on both sides, scaled by powers of two at most.
+    /// Whether this is a divergence of f32 (or 16-bit) logits on both sides, without a softcap.
     @inline(__always)
     private static func isDivergenceOfSingles(_ problem: borrowing Problem) -> Bool {
         problem.mode == .divergence && problem.settings.inputType == .logits && problem.settings.targetType == .logits
             && problem.sparse == nil
             && problem.outputs.targetGrad == nil && problem.input.dtype != .f64 && problem.target.dtype != .f64
             && problem.settings.transform.softcap == 0
-            && (problem.settings.transform.applies == 0 || problem.settings.transform.logit_scale.isSmallPowerOfTwo)
-            && (1 / problem.settings.temperature).isSmallPowerOfTwo
+            && (problem.settings.transform.applies == 0 || problem.settings.transform.logit_scale.isFoldable)
+            && (1 / problem.settings.temperature).isFoldable
     }
 
     private static func keptBytes(_ problem: borrowing Problem, rows: Int, inDoubles: Bool) -> Int {
@@ -174,12 +174,12 @@ extension Problem {
         }
     }
 
-    /// See `Plan.foldsScale`. The limits keep all distances between logits in the range of f32.
+    /// See `Plan.foldsScale`.
     var foldsScale: Bool {
         @inline(__always) get {
             let transform = settings.transform
-            return transform.applies != 0 && transform.softcap == 0 && transform.logit_scale > 0x1p-20
-                && transform.logit_scale < 0x1p20 && mode == .loss && slice == nil && input.dtype != .f64
+            return transform.applies != 0 && transform.softcap == 0 && transform.logit_scale.isFoldable
+                && mode == .loss && slice == nil && input.dtype != .f64
                 && isIndexTarget && (settings.labelSmoothing == 0 || isSmoothedEvenly)
                 && settings.inputType == .logits && outputs.targetGrad == nil
         }
@@ -187,6 +187,7 @@ extension Problem {
 }
 
 extension Double {
-    /// Whether products with this number are exact in f32, except for subnormal numbers.
-    fileprivate var isSmallPowerOfTwo: Bool { significand == 1 && self > 0x1p-10 && self < 0x1p10 }
+    /// Whether this scale of logits can be part of exponentials in f32: the limits keep all distances between logits in the range
+    /// of f32.
+    fileprivate var isFoldable: Bool { @inline(__always) get { self > 0x1p-20 && self < 0x1p20 } }
 }

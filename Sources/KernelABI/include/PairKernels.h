@@ -17,6 +17,7 @@ typedef struct crossentropy_distribution {
     int32_t     format;     // CROSSENTROPY_NATIVE ..., of kernels for f64
     int32_t     kind;       // CROSSENTROPY_LOGITS ...
     crossentropy_transform transform;  // logits
+    crossentropy_exponent_scale exponent_scale;  // its scale, for f32 logits that are not staged
     double      clip_low;   // probabilities: clamped to [clip_low, clip_high]
     double      clip_high;
     crossentropy_cancel *cancel;  // NULL: never
