@@ -14,7 +14,7 @@ enum { MOST = 1 << 19 };
 static float    input[MOST], grad[MOST], target[MOST];
 static uint16_t halves[MOST], half_grad[MOST];
 static double   doubles[MOST], double_grad[MOST];
-static int64_t  labels[1 << 14];
+static int64_t  labels[1 << 14], answers[MOST];
 static float    losses[1 << 14], weights[1 << 14];
 static double   numbers[4][1 << 10];
 static int64_t  places[2][1 << 10];
@@ -23,7 +23,7 @@ static ce_options options;
 
 /* Views of the arrays above. */
 typedef struct {
-    ce_tensor x, grad, labels, distribution, loss, per_row, per_class;
+    ce_tensor x, grad, labels, answers, distribution, loss, per_row, per_class;
     int64_t   shape[2], strides[2], rows[1], classes[1];
 } call;
 
@@ -39,6 +39,7 @@ static void make(call *c, int32_t dtype, int64_t rows, int64_t classes, int is_c
     c->grad = tensor_of(dtype == CE_F64 ? (void *)double_grad : dtype == CE_F32 ? (void *)grad : (void *)half_grad, dtype, 2,
                         c->shape, c->strides);
     c->labels       = tensor_of(labels, CE_I64, 1, c->rows, NULL);
+    c->answers      = tensor_of(answers, CE_I64, 2, c->shape, NULL);
     c->distribution = tensor_of(target, CE_F32, 2, c->shape, NULL);
     c->loss         = tensor_of(losses, dtype == CE_F64 ? CE_F64 : CE_F32, 0, NULL, NULL);
     c->per_row      = tensor_of(losses, CE_F32, 1, c->rows, NULL);
@@ -48,7 +49,7 @@ static void make(call *c, int32_t dtype, int64_t rows, int64_t classes, int is_c
         uint32_t    bits;
         memcpy(&bits, &x, 4);
         input[i] = x, doubles[i] = x, target[i] = 1.0f / (float)classes;
-        halves[i] = (uint16_t)(bits >> 16);
+        halves[i] = (uint16_t)(bits >> 16), answers[i] = i % 5 == 0;
     }
     for (i = 0; i < rows; i++) labels[i] = i * 31 % classes;
     for (i = 0; i < 1 << 14; i++) weights[i] = 1 + (float)(i % 7) * 0.25f;
@@ -82,6 +83,8 @@ static void ok(int32_t got) {
                                  (&(const ce_row_stats){sizeof(ce_row_stats), numbers[0], numbers[1], places[0],     \
                                                         numbers[2], numbers[3], places[1]})))
 #define SOFT_GRAD ce_cross_entropy(&c.x, 1, &c.distribution, &options, OUTPUTS(&c.loss, &c.grad))
+#define KL(loss)  ce_kl_divergence(&c.x, 1, &c.distribution, &options, OUTPUTS(&c.loss, &c.grad))
+#define BINARY(y) ce_binary_cross_entropy(&c.x, 1, &c.y, &options, OUTPUTS(&c.loss, &c.grad))
 #define NOTHING   (void)0
 
 static void shapes(void) {
@@ -127,10 +130,15 @@ static void functions(void) {
     COUNT("row_stats [1024, 100]", CE_F32, 1024, 100, 0, NOTHING, STATISTICS);
     COUNT("row_stats [256, 1000]", CE_F32, 256, 1000, 0, NOTHING, STATISTICS);
     COUNT("row_stats [8, 32768]", CE_F32, 8, 32768, 0, NOTHING, STATISTICS);
-    COUNT("kl [256, 1000]", CE_F32, 256, 1000, 0, options.target_type = CE_TARGET_LOGITS,
-          ce_kl_divergence(&c.x, 1, &c.distribution, &options, OUTPUTS(&c.loss, &c.grad)));
-    COUNT("binary [4096, 100]", CE_F32, 4096, 100, 0, NOTHING,
-          ce_binary_cross_entropy(&c.x, 1, &c.distribution, &options, OUTPUTS(&c.loss, &c.grad)));
+    COUNT("kl [256, 1000]", CE_F32, 256, 1000, 0, options.target_type = CE_TARGET_LOGITS, KL(loss));
+    COUNT("kl temperature 3 [256, 1000]", CE_F32, 256, 1000, 0, (options.target_type = CE_TARGET_LOGITS, options.temperature = 3),
+          KL(loss));
+    COUNT("kl none [16384, 1]", CE_F32, 16384, 1, 0, (options.input_type = CE_INPUT_LOG_PROBS, options.kl_form = CE_KL_PLAIN,
+          options.reduction = CE_REDUCTION_NONE), KL(per_row));
+    COUNT("binary [4096, 100]", CE_F32, 4096, 100, 0, NOTHING, BINARY(distribution));
+    COUNT("binary labels [4096, 100]", CE_F32, 4096, 100, 0, NOTHING, BINARY(answers));
+    COUNT("binary pos_weight [4096, 100]", CE_F32, 4096, 100, 0, options.pos_weight = &c.per_class, BINARY(distribution));
+    COUNT("binary weight [4096, 100]", CE_F32, 4096, 100, 0, options.weight = &c.per_class, BINARY(distribution));
 }
 
 int main(void) {

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Derives the constants of Exp, ShortExp, Log, Logistic and Slice.swift in Sources/Kernels, with mpmath.
+"""Derives the constants of Exp, ShortExp, Log, Logistic, LogitsDivergence and Slice.swift in Sources/Kernels.
 
     python tools/make_constants.py
 
@@ -105,6 +105,14 @@ def log1p_constants(degree: int) -> None:
     show("log1p f32", names, f"approximation error 2^{float(mp.log(worst, 2)):.1f}")
 
 
+def phi_constants(degree: int) -> None:
+    """phi(-d) = exp(-d) - 1 + d = d^2 G(d) on [-3/2, 3/2]."""
+    rest = lambda d: (mp.exp(-d) - 1 + d) / (d * d) if abs(d) > 1e-15 else mp.mpf("0.5")  # noqa: E731
+    g = fit(rest, [mp.mpf(-1.5), mp.mpf(1.5)], degree, single=True)
+    worst = max(abs(mp.polyval(list(reversed(g)), d) / rest(d) - 1) for d in mp.linspace(-1.5, 1.5, 2001))
+    show("phi f32", [(f"c{i}", c) for i, c in enumerate(g)], f"approximation error 2^{float(mp.log(worst, 2)):.1f}")
+
+
 def long_log2e() -> None:
     """log2(e) - 1 to 128 bits, for exponents of logits far beyond 2^40 (Slice.swift)."""
     bits = int(mp.floor((1 / mp.log(2) - 1) * mp.mpf(2) ** 128))
@@ -116,4 +124,5 @@ if __name__ == "__main__":
     exp_constants(single=False, degree=12)
     log_constants(degree=7)
     log1p_constants(degree=8)
+    phi_constants(degree=8)
     long_log2e()

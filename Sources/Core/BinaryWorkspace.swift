@@ -79,5 +79,10 @@ struct BinarySlot {
 
     func numbers(_ room: Room) -> UnsafeMutablePointer<Double> { memory(room).assumingMemoryBound(to: Double.self) }
 
+    /// Numbers in f32, half as many bytes, in either half of the memory of a kind.
+    func singles(_ room: Room, half: Int = 0) -> UnsafeMutablePointer<Float> {
+        (memory(room) + half * 4 * elements).assumingMemoryBound(to: Float.self)
+    }
+
     fileprivate func reset() { result.initialize(to: Result()) }
 }

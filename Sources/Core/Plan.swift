@@ -62,7 +62,9 @@ package struct Plan {
         threads = isShared ? (forced == nil ? most : 2) : max(1, min(most, problem.rows.count))
 
         if !isOfGroups {
-            route = Plan.isOfPairs(problem) ? .pairs : needsMass ? .mass : .labels
+            let isOfPairs = Plan.isOfPairs(problem)
+            route =
+                isOfPairs && Plan.isOfTerms(problem) ? .terms : isOfPairs ? .pairs : needsMass ? .mass : .labels
         } else if isShort {
             route = .short
         } else if problem.slice != nil {
@@ -84,7 +86,7 @@ package struct Plan {
         rowsPerGroup =
             isShort
             ? Int(crossentropy_short_strip(Int64(problem.classes)))
-            : isOfGroups && isOfOneBlock ? Int(CROSSENTROPY_GROUP) : 1
+            : isOfGroups && isOfOneBlock ? Int(CROSSENTROPY_GROUP) : route == .terms ? DivergenceTerms.strip : 1
         // Enough rows per piece that the counter's cost is negligible, few enough that no thread finishes late.
         let unit = tile?.rows ?? rowsPerGroup
         rowsPerPiece =
@@ -100,7 +102,7 @@ package struct Plan {
     var isOfGroups: Bool {
         switch route {
         case .rows, .columns, .tiles, .shared, .slices: true
-        case .short, .labels, .mass, .pairs: false
+        case .short, .labels, .mass, .pairs, .terms: false
         }
     }
 
@@ -134,19 +136,26 @@ package struct Plan {
         problem.mode.isOfPairs || problem.outputs.targetGrad != nil || writesTarget(problem)
     }
 
+    /// Whether these are divergences of rows of one class, without logits, that all count alike.
+    private static func isOfTerms(_ problem: borrowing Problem) -> Bool {
+        problem.mode == .divergence && problem.classes == 1 && problem.settings.inputType != .logits
+            && problem.settings.targetType != .logits && problem.sparse == nil && problem.weight == nil
+            && problem.sampleWeight == nil && problem.mask == nil && problem.gradLosses == nil
+    }
+
     private static func writesTarget(_ problem: borrowing Problem) -> Bool {
         problem.sparse != nil || problem.settings.targetType != .probs
     }
 
-    /// Whether this is a divergence of f32 (or 16-bit) logits on both sides, scaled by powers of two at most.
+    /// Whether this is a divergence of f32 (or 16-bit) logits on both sides, without a softcap.
     @inline(__always)
     private static func isDivergenceOfSingles(_ problem: borrowing Problem) -> Bool {
         problem.mode == .divergence && problem.settings.inputType == .logits && problem.settings.targetType == .logits
             && problem.sparse == nil
             && problem.outputs.targetGrad == nil && problem.input.dtype != .f64 && problem.target.dtype != .f64
             && problem.settings.transform.softcap == 0
-            && (problem.settings.transform.applies == 0 || problem.settings.transform.logit_scale.isSmallPowerOfTwo)
-            && (1 / problem.settings.temperature).isSmallPowerOfTwo
+            && (problem.settings.transform.applies == 0 || problem.settings.transform.logit_scale.isFoldable)
+            && (1 / problem.settings.temperature).isFoldable
     }
 
     private static func keptBytes(_ problem: borrowing Problem, rows: Int, inDoubles: Bool) -> Int {
@@ -176,12 +185,12 @@ extension Problem {
             && settings.labelSmoothing == 0 && !crossentropy_has_terms(settings.terms)
     }
 
-    /// See `Plan.foldsScale`. The limits keep all distances between logits in the range of f32.
+    /// See `Plan.foldsScale`.
     var foldsScale: Bool {
         @inline(__always) get {
             let transform = settings.transform
-            return transform.applies != 0 && transform.softcap == 0 && transform.logit_scale > 0x1p-20
-                && transform.logit_scale < 0x1p20 && mode == .loss && slice == nil && input.dtype != .f64
+            return transform.applies != 0 && transform.softcap == 0 && transform.logit_scale.isFoldable
+                && mode == .loss && slice == nil && input.dtype != .f64
                 && (isIndexTarget ? settings.labelSmoothing == 0 || isSmoothedEvenly : isPlainDistribution)
                 && settings.inputType == .logits && outputs.targetGrad == nil
         }
@@ -189,6 +198,7 @@ extension Problem {
 }
 
 extension Double {
-    /// Whether products with this number are exact in f32, except for subnormal numbers.
-    fileprivate var isSmallPowerOfTwo: Bool { significand == 1 && self > 0x1p-10 && self < 0x1p10 }
+    /// Whether this scale of logits can be part of exponentials in f32: the limits keep all distances between logits in the range
+    /// of f32.
+    fileprivate var isFoldable: Bool { @inline(__always) get { self > 0x1p-20 && self < 0x1p20 } }
 }

@@ -26,6 +26,8 @@ package enum Route: Int32 {
     case mass
     /// Rows as pairs of distributions in f64 (`Pairs`).
     case pairs
+    /// Divergences of rows of one class, which are a term each (`DivergenceTerms`).
+    case terms
 
     /// The route that the tests force; `nil` leaves the choice to the plan.
     package static var forced: Route? { Route(rawValue: Processor.state.pointee.forced_route) }

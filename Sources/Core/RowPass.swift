@@ -69,6 +69,10 @@ struct RowPass {
         case .slices:
             let slices = Slices(pass, slot)
             forEachPiece { slices.run($0) }
+        case .terms:
+            var terms = DivergenceTerms(pass, slot)
+            forEachPiece { terms.run($0) }
+            terms.finish()
         case .labels, .mass, .pairs:
             var singles = SingleRows(pass, slot)
             forEachPiece { singles.run($0) }

@@ -27,8 +27,8 @@ struct Workspace {
         let scratch: UnsafeMutableRawPointer
         /// crossentropy_blocks_bytes
         let blocks: UnsafeMutableRawPointer
-        /// A `RowTile`, or exponentials that the gradient's memory cannot keep, or the arrays of `Pairs` or of
-        /// `ShortRows`: a call uses one of them.
+        /// A `RowTile`, or exponentials that the gradient's memory cannot keep, or the arrays of `Pairs` (with
+        /// those of `DivergenceTerms`) or of `ShortRows`: a call uses one of them.
         let extra: UnsafeMutableRawPointer
     }
 
@@ -70,11 +70,13 @@ struct Workspace {
             ? 0
             : Int(crossentropy_scratch_bytes(Int64(classes), byColumns, needsFourth))
         blocksBytes = route == .short ? 0 : Int(crossentropy_blocks_bytes(Int64(classes), byColumns))
-        let (pairBytes, isTooLong) = route == .pairs ? Pairs.bytes(for: problem.pointee) : (0, false)
+        let (pairBytes, isTooLong) =
+            route == .pairs || route == .terms ? Pairs.bytes(for: problem.pointee) : (0, false)
         if isTooLong { return nil }
+        let termBytes = route == .terms ? DivergenceTerms.bytes(for: problem.pointee) : 0
         let shortBytes = route == .short ? ShortRows.bytes(for: problem.pointee, plan.pointee) : 0
         let extraBytes =
-            (plan.pointee.tile?.bytes(problem.pointee) ?? plan.pointee.keptBytes) + pairBytes + shortBytes
+            (plan.pointee.tile?.bytes(problem.pointee) ?? plan.pointee.keptBytes) + pairBytes + termBytes + shortBytes
         slotBytes = Self.aligned(scratchBytes + blocksBytes + extraBytes) + Self.sumBytes + Self.groupBytes
         let (bytes, overflow) = threads.multipliedReportingOverflow(by: slotBytes)
         if overflow { return nil }

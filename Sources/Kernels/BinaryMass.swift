@@ -72,15 +72,19 @@ func binaryLabels(
         // Without branches, because they would be mispredicted.
         var found: UInt32 = 0
         var bad: UInt32 = 0
-        for i in 0..<count {
-            let label = base.loadUnaligned(
-                fromByteOffset: (start &+ i &* stride) &* MemoryLayout<Label>.size, as: Label.self)
-            let isIgnored = ignores & (label == ignoredLabel ? 1 : 0)
-            found &+= isIgnored
-            bad |= (isIgnored ^ 1) & (label > 1 ? 1 : 0)
-            let y: Float = label == 1 ? 1 : 0
-            copy[i] = isIgnored != 0 ? .nan : y
+        @inline(__always) func loop(_ stride: Int) {
+            for i in 0..<count {
+                let label = base.loadUnaligned(
+                    fromByteOffset: (start &+ i &* stride) &* MemoryLayout<Label>.size, as: Label.self)
+                let isIgnored = ignores & (label == ignoredLabel ? 1 : 0)
+                found &+= isIgnored
+                bad |= (isIgnored ^ 1) & (label > 1 ? 1 : 0)
+                let y: Float = label == 1 ? 1 : 0
+                copy[i] = isIgnored != 0 ? .nan : y
+            }
         }
+        // Neighbours of the commonest type have a loop of their own, which the compiler turns into vectors.
+        if stride == 1 && MemoryLayout<Label>.size == 8 { loop(1) } else { loop(stride) }
         return bad == 0 ? Int(found) : -1
     }
     switch size {

@@ -16,7 +16,12 @@ func binaryPlain(_ block: crossentropy_binary, _ count: Int) -> Int32 {
     let (low, high) = plainVectors(block, count)
     // A gradient can be NaN only where a loss is infinite or NaN.
     if high >= 0x7F80_0000 { unifyNaNs(block, count) }
-    // Compares exponents; a subnormal number counts as exponent 1. A block of zeros is exact, too.
+    return areSumsExact(low, high)
+}
+
+/// 1 if sums of losses between these two in bits are exact. Compares exponents; a subnormal number counts as exponent 1. A block of
+/// zeros is exact, too.
+func areSumsExact(_ low: UInt32, _ high: UInt32) -> Int32 {
     let top = exponent(high)
     return top < 255 && (high == 0 || top &- exponent(low) <= 23) ? 1 : 0
 }
@@ -72,6 +77,12 @@ private func plainVectors(_ block: crossentropy_binary, _ count: Int) -> (low: U
         i &+= laneCount
     }
     Double.storeLanes(sums, UnsafeMutableRawPointer(block.loss), 0)
+    return extremes(smallest, largest)
+}
+
+/// The bits of the smallest nonzero and of the largest loss, from those of the lanes.
+@inline(__always)
+func extremes(_ smallest: SIMD16<UInt32>, _ largest: SIMD16<UInt32>) -> (low: UInt32, high: UInt32) {
     var high: UInt32 = 0
     var low = UInt32.max
     for lane in 0..<laneCount {
@@ -87,7 +98,7 @@ private func exponent(_ bits: UInt32) -> UInt32 { bits < 0x80_0000 ? 1 : bits &>
 /// Gives every NaN the same bits.
 @inline(never)
 @_optimize(size)
-private func unifyNaNs(_ block: crossentropy_binary, _ count: Int) {
+func unifyNaNs(_ block: crossentropy_binary, _ count: Int) {
     func unify(_ numbers: UnsafeMutableRawPointer) {
         for i in 0..<count where Float.load(UnsafeRawPointer(numbers), i).isNaN { Float.store(.nan, numbers, i) }
     }

@@ -88,8 +88,9 @@ private func sums<E: Exponential>(
     return total(T.largestLane(max) + shift, m, sums, top)
 }
 
+/// The sums of a block relative to a reference m that the caller chooses, with the exponentials in `kept`.
 @inline(__always)
-private func keepingSums<T: Element>(
+func keepingSums<T: Element>(
     _ block: UnsafeRawPointer, _ count: Int, _ max: T, _ m: T, _ scale: ExponentScale, _ kept: UnsafeMutableRawPointer,
     _ upcoming: Upcoming, _ scratch: UnsafeMutableRawPointer
 ) -> BlockSum<T> {

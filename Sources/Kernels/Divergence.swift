@@ -21,7 +21,8 @@ extension UnsafeMutablePointer<crossentropy_pair> {
     }
 }
 
-/// The divergence of a row, in units of pair.total_unit. Leaves the d of each class in target.logs, in units of pair.unit.
+/// The divergence of a row, in units of pair.total_unit. Leaves the d of each class in target.logs, in units of pair.unit, and
+/// nothing of use in prediction.logs.
 func divergence(_ pair: PairPointer) -> Double {
     pair.pointee.unit = 1
     pair.pointee.total_unit = 1
@@ -31,48 +32,36 @@ func divergence(_ pair: PairPointer) -> Double {
     return total < 0 && !pair.isPlain ? 0 : total
 }
 
+/// Classes whose terms are written before they are added: few enough that they stay in the core's first cache.
+private let partSize = 512
+
 @inline(never)
 private func addTerms(_ pair: PairPointer) -> Double {
-    let prediction = pair.prediction
     let target = pair.target
     let zero = DoubleLanes(repeating: 0)
-    let one = DoubleLanes(repeating: 1)
-    let isPlain = (pair.isPlain ? one : zero) .!= zero
-    let shift = DoubleLanes(repeating: prediction.pointee.log_total - target.pointee.log_total)
-    var terms = zero
-    var targets = zero
-    var costs = zero
+    let shift = pair.prediction.pointee.log_total - target.pointee.log_total
     var total = CompensatedSum()
     var targetSum = CompensatedSum()
     var costSum = CompensatedSum()
-    forEachVector(ofRow: pair.classes, pair.pointee.cancel) { i in
-        let p = prediction.probs(i)
-        let q = target.probs(i)
-        let logP = prediction.logs(i)
-        let logQ = target.logs(i)
-        let isNone = q .== zero
-        let gap = logQ - logP
-        // The class has probability 0 on both sides. (Or one of them is NaN, which makes the row's result NaN.)
-        let d = (gap + shift).replacing(with: zero, where: gap .!= gap)
-        Double.storeLanes(d, target.logs, i)
-        let cost = (q * d).replacing(with: zero, where: isNone)
-        // Two formulas of the term: `near` is accurate where d is small, `far` elsewhere.
-        let near = q * phi(zero - d)
-        let far = ((q * d) - q) + p
-        let isNear = (d .< DoubleLanes(repeating: 0.25)) .& (d .> DoubleLanes(repeating: -0.25))
-        let generalised = far.replacing(with: near, where: isNear).replacing(with: p, where: isNone)
-        let term = generalised.replacing(with: cost, where: isPlain)
-        let isUndefined = (logP .!= logP) .| (logQ .!= logQ)
-        terms += term.replacing(with: DoubleLanes(repeating: .nan), where: isUndefined)
-        targets += q
-        costs += cost
-    } blockEnd: {
+    forEachBlock(pair.classes, pair.pointee.cancel) { start, count in
+        var terms = zero
+        var targets = zero
+        var costs = zero
+        var i = start
+        while i < start &+ count {
+            let end = start &+ count &- i < partSize ? start &+ count : i &+ partSize
+            writeTerms(pair, i, end, shift)
+            while i < end {
+                let q = target.probs(i)
+                terms += pair.prediction.logs(i)
+                targets += q
+                costs += (q * target.logs(i)).replacing(with: zero, where: q .== zero)
+                i &+= laneCount
+            }
+        }
         total.add(sum(terms))
         targetSum.add(sum(targets))
         costSum.add(sum(costs))
-        terms = zero
-        targets = zero
-        costs = zero
     }
     pair.pointee.target_sum = target.pointee.kind == CROSSENTROPY_LOGITS ? 1 : targetSum.value
     pair.pointee.cost_sum = costSum.value
@@ -124,44 +113,33 @@ private func scaledDivergence(_ pair: PairPointer) -> Double {
     return total.value
 }
 
-/// exp(u) - 1 - u for |u| <= 1/4, by Taylor's series: relative error below 2^-51 (its remainder is 2^-53).
-@inline(__always)
-private func phi(_ u: DoubleLanes) -> DoubleLanes {
-    var s = DoubleLanes(repeating: 1 / 479_001_600)  // 1 / 12!
-    s = s * u + DoubleLanes(repeating: 1 / 39_916_800)
-    s = s * u + DoubleLanes(repeating: 1 / 3_628_800)
-    s = s * u + DoubleLanes(repeating: 1 / 362_880)
-    s = s * u + DoubleLanes(repeating: 1 / 40_320)
-    s = s * u + DoubleLanes(repeating: 1 / 5_040)
-    s = s * u + DoubleLanes(repeating: 1 / 720)
-    s = s * u + DoubleLanes(repeating: 1 / 120)
-    s = s * u + DoubleLanes(repeating: 1 / 24)
-    s = s * u + DoubleLanes(repeating: 1 / 6)
-    s = s * u + DoubleLanes(repeating: 0.5)
-    return s * u * u
-}
-
 /// The divergence's derivative with respect to the prediction as given, before the chain rule for the transform of logits.
 @inline(never)
 func divergenceGradient(_ pair: PairPointer) {
     let prediction = pair.prediction
     let target = pair.target
     let zero = DoubleLanes(repeating: 0)
-    let one = DoubleLanes(repeating: 1)
     let scale = DoubleLanes(repeating: pair.pointee.grad_scale)
     let kind = prediction.pointee.kind
     // Q p - q for logits, otherwise p - q, and 0 p - q in the plain form; divided by p where the prediction is probabilities.
     let share = DoubleLanes(
         repeating: kind == CROSSENTROPY_LOGITS ? pair.pointee.target_sum : pair.isPlain ? 0 : 1)
-    let isDivided = (kind == CROSSENTROPY_PROBS ? one : zero) .!= zero
     let hasNone = share .== zero  // true even where p is infinite
+    // A loop for each case, because a quotient costs more than all else.
+    if kind == CROSSENTROPY_PROBS {
+        forEachVector(ofRow: pair.classes, pair.pointee.cancel) { i in
+            let p = prediction.probs(i)
+            let q = target.probs(i)
+            let difference = (p * share).replacing(with: zero, where: hasNone) - q
+            let quotient = (difference / (p + zero)).replacing(with: share, where: q .== zero)
+            Double.storeLanes(canonical(scale * quotient), prediction.logs, i)
+        } blockEnd: {
+        }
+        return
+    }
     forEachVector(ofRow: pair.classes, pair.pointee.cancel) { i in
-        let p = prediction.probs(i)
-        let q = target.probs(i)
-        let difference = (p * share).replacing(with: zero, where: hasNone) - q
-        let quotient = (difference / (p + zero)).replacing(with: share, where: q .== zero)
-        let slope = difference.replacing(with: quotient, where: isDivided)
-        Double.storeLanes(canonical(scale * slope), prediction.logs, i)
+        let difference = (prediction.probs(i) * share).replacing(with: zero, where: hasNone) - target.probs(i)
+        Double.storeLanes(canonical(scale * difference), prediction.logs, i)
     } blockEnd: {
     }
 }

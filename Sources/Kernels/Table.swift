@@ -30,6 +30,7 @@ private func fillTable(_ table: UnsafeMutablePointer<crossentropy_kernels>) {
         table, f64, { begin($0!, Double.self) }, { sumBlocks($0!, Int($1), Int($2), Double.self) },
         { finish($0!, Double.self) }, { writeBlocks($0!, Int($1), Int($2), Double.self) })
     crossentropy_get_binary_kernels(table, f32).pointee.plain = { binaryPlain($0!.pointee, Int($1)) }
+    crossentropy_get_binary_kernels(table, f32).pointee.weighted = { binaryWeighted($0!.pointee, Int($1)) }
     crossentropy_get_binary_kernels(table, f32).pointee.loss = { binaryLogits($0!.pointee, Int($1)) }
     crossentropy_set_slice_kernels(
         table, f32, { sliceBlock($0!, Int($1), Int($2), $3!, Float.self) }, { writeSlice($0!, Float.self) })
@@ -88,6 +89,7 @@ private func fillTable(_ table: UnsafeMutablePointer<crossentropy_kernels>) {
         table.pointee.pair.stage = { stage($0!, Int($1)) }
         table.pointee.pair.normalize = { normalize($0!, Int($1)) }
         table.pointee.pair.divergence = { divergence($0!) }
+        table.pointee.pair.terms = { divergenceTerms($0!, $1, $2!) }
         table.pointee.pair.divergence_grad = { divergenceGradient($0!) }
         table.pointee.pair.costs = { costs($0!) }
         table.pointee.pair.target_grad = { targetGradient($0!) }
@@ -103,6 +105,7 @@ private func fillTable(_ table: UnsafeMutablePointer<crossentropy_kernels>) {
         doubles.pointee.gather = { Storage<Double>(format: $1).gather($0!, Int($2), Int($3), Int($4), $5!) }
         singles.pointee.scatter = { Storage<Float>(format: $3).scatter($0!, Int($1), $2!, Int($4), Int($5)) }
         doubles.pointee.scatter = { Storage<Double>(format: $3).scatter($0!, Int($1), $2!, Int($4), Int($5)) }
+        singles.pointee.single_masses = { singleMasses($0!.pointee, Int($1)) ? 1 : 0 }
         singles.pointee.masses = { binaryMasses($0!.pointee, Int($1), Float.self) ? 1 : 0 }
         doubles.pointee.masses = { binaryMasses($0!.pointee, Int($1), Double.self) ? 1 : 0 }
         doubles.pointee.loss = { binaryTerms($0!.pointee, Int($1)) }

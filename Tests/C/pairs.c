@@ -55,6 +55,8 @@ static const problem PROBLEMS[] = {
     {"kl_plain_log_probs f32", KL, CE_F32, CE_F32, CE_INPUT_LOG_PROBS, CE_TARGET_LOG_PROBS, 0, 0, 0, .classes = 1000,
      .kl_form = CE_KL_PLAIN},
     {"kl_plain_probs f64", KL, CE_F64, CE_F64, CE_INPUT_PROBS, CE_TARGET_PROBS, 0, 0, 0, .classes = 100, .kl_form = CE_KL_PLAIN},
+    {"kl_log_probs f32", KL, CE_F32, CE_F32, CE_INPUT_LOG_PROBS, CE_TARGET_LOG_PROBS, 0, 0, 0, .classes = 1},
+    {"kl_plain_probs f64", KL, CE_F64, CE_F64, CE_INPUT_PROBS, CE_TARGET_PROBS, 0, 0, 0, .classes = 1, .kl_form = CE_KL_PLAIN},
     {"kl_capped bf16", KL, CE_BF16, CE_F64, CE_INPUT_LOGITS, CE_TARGET_LOGITS, 0, 0, 0, .classes = 9000, .softcap = 10},
     {"kl_weighted_mean f32", KL, CE_F32, CE_F32, CE_INPUT_LOGITS, CE_TARGET_LOGITS, 0, 0, 0, .classes = 129, .is_weighted = 1},
     {"teacher_weighted_mean f16", LOSS, CE_F16, CE_F32, CE_INPUT_LOGITS, CE_TARGET_LOGITS, 0, 0, 0.1, .classes = 9000,

@@ -90,6 +90,16 @@ private func logitsWithLabelsTakeTheRouteOfTheirShape(
         #expect(plan.computesInDoubles)
         #expect(plan.needsMass)
     }
+    let divergence = { (call: inout Problem, floats: Operand) in
+        (call.target, call.mode, call.settings.inputType) = (floats, .divergence, .logProbs)
+    }
+    #expect(shape.plan(divergence).route == .pairs)
+    #expect(Shape(classes: 1).plan(divergence).route == .terms)
+    let weighted = Shape(classes: 1).plan { call, floats in
+        divergence(&call, floats)
+        call.sampleWeight = floats
+    }
+    #expect(weighted.route == .pairs)
     #expect(shape.plan { call, _ in call.slice = 0..<10 }.route == .slices)
     for mode in [Mode.softmax, .logSoftmax] {
         #expect(shape.plan { call, _ in (call.mode, call.hasTarget) = (mode, false) }.route == .columns)

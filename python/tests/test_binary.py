@@ -52,6 +52,70 @@ def test_f32_over_its_whole_range(label: int) -> None:
         assert np.array_equal(got[np.isinf(exact)], exact[np.isinf(exact)])
 
 
+@pytest.mark.parametrize("grad_loss", [1.0, 1e-3, 1e9, 1e-30])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("names", [["pos_weight"], ["sample_weight"], ["pos_weight", "weight", "sample_weight"]])
+def test_f32_with_weights(names: list[str], smoothing: float, grad_loss: float) -> None:
+    """Against float64. The bounds are those that stand above the kernel, half of the promised ones."""
+    random = np.random.default_rng(4)
+    x = np.concatenate([random.normal(0, scale, 40_000) for scale in (1e-3, 1, 10, 30)]).astype(np.float32)[:, None]
+    x = x[abs(x[:, 0]) < 87]  # beyond, exp(-|x|) may count as 0
+    for y in (random.random(x.shape).astype(np.float32), random.integers(0, 2, x.shape)):
+        shapes = {"pos_weight": (1,), "weight": (1,), "sample_weight": x.shape}
+        weights = {name: np.exp(random.uniform(-3, 3, shapes[name])) for name in names}
+        got = ce.binary_cross_entropy_with_grad(
+            x, y, reduction="none", label_smoothing=smoothing, grad_loss=grad_loss, **weights
+        )
+        minus_log_p, minus_log_other, p, other = reference(x.astype(np.float64))
+        smoothed = (1 - smoothing) * y + smoothing / 2
+        scale = weights.get("weight", 1.0) * weights.get("sample_weight", 1.0)
+        a = scale * weights.get("pos_weight", 1.0) * smoothed
+        b = scale * ((1 - smoothing) * (1 - y.astype(np.float64)) + smoothing / 2)
+        for value, exact, size, bound in (
+            (got[0], a * minus_log_p + b * minus_log_other, a * minus_log_p + b * minus_log_other, 5.4e-7),
+            (got[1], grad_loss * (b * p - a * other), grad_loss * (b * p + a * other), 6.6e-7),
+        ):
+            assert value.dtype == np.float32
+            normal = size >= 2.0**-126
+            assert (abs(value - exact) <= bound * size)[normal].all()
+
+
+def test_elements_whose_weights_f32_cannot_hold() -> None:
+    """They get the digits of float64, and do not change their neighbours' bits."""
+    random = np.random.default_rng(5)
+    x = random.normal(0, 3, 3000).astype(np.float32)
+    y = random.random(3000).astype(np.float32)
+    s, v = np.exp(random.uniform(-1, 1, 3000)), 1.5
+    special = np.arange(1200, 3000, 100)
+    s[1200:1700:100] = 1e-30, 1e-300, 1e-40, 1e37, 1e300
+    x[1700:2200:100] = 3e38, -3e38, 80, -80, 1e10
+    s[1700:2200:100] = 100, 100, 0.5, 0.5, 1e30
+    x[2200], y[2200] = -1e30, 1e-39
+    y[2300:2600:100] = 1e-42, 0, 1
+    x[2600:3000:100] = np.inf, -np.inf, np.nan, 5
+    s[2900] = 0
+    options: dict[str, Any] = {"pos_weight": v, "reduction": "none"}
+    loss, grad = np.empty(3000), np.empty(3000, np.float32)
+    ce.binary_cross_entropy_with_grad(x, y, sample_weight=s, out=loss, grad=grad, **options)
+    wide = [each.astype(np.float64) for each in (x, y)]
+    exact, slope = ce.binary_cross_entropy_with_grad(*wide, sample_weight=s, **options)
+    for got, want, least in ((loss, exact, 2.0**-1022), (grad, slope, 2.0**-126)):
+        with np.errstate(invalid="ignore", over="ignore"):
+            want = np.where(abs(want) > 3.4e38, np.sign(want) * np.inf, want) if least == 2.0**-126 else want
+            near = (abs(got - want) <= 1.1e-6 * abs(want) + least) | (got == want) | (np.isnan(got) & np.isnan(want))
+        # A gradient of two terms is relative to the sum of their magnitudes.
+        assert near[special].all(), special[~near[special]]
+    for i in [*special, *(special + 1), 0, 1023, 1024, 2047]:
+        alone, slope = np.empty(1), np.empty(1, np.float32)
+        part = slice(i, i + 1)
+        ce.binary_cross_entropy_with_grad(x[part], y[part], sample_weight=s[part], out=alone, grad=slope, **options)
+        assert alone.tobytes() == loss[part].tobytes(), i
+        assert slope.tobytes() == grad[part].tobytes(), i
+    in_place = x.copy()
+    ce.binary_cross_entropy_with_grad(in_place, y, sample_weight=s, grad=in_place, **options)
+    assert in_place.tobytes() == grad.tobytes()
+
+
 def test_f64_against_many_digits() -> None:
     random = np.random.default_rng(3)
     x = np.concatenate([random.normal(0, scale, 60) for scale in (1e-8, 1e-3, 1, 10, 100, 300)])

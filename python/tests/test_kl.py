@@ -111,7 +111,7 @@ def test_what_holds_the_same_distributions_agrees() -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float16, ml_dtypes.bfloat16], ids=str)
-@pytest.mark.parametrize("temperature", [1.0, 4.0, 3.0])
+@pytest.mark.parametrize("temperature", [1.0, 4.0, 3.0, 0.7])
 @pytest.mark.parametrize("classes", [1, 2, 15, 16, 17, 100, 5000])
 def test_logits_of_32_bits(classes: int, temperature: float, dtype: Any) -> None:
     """Against float64, which is tested above, within the bound of float32; from far apart to nearly the same."""
@@ -137,6 +137,50 @@ def test_logits_of_32_bits(classes: int, temperature: float, dtype: Any) -> None
         assert elsewhere is backwards
         assert np.array_equal(elsewhere, grad.astype(dtype))
         assert np.array_equal(ce.kl_divergence(x.T, teacher.T, **{**options, "axis": 0}), again)
+
+
+@pytest.mark.parametrize("offset", [0.0, 3e4, 1e6, -3e30])
+@pytest.mark.parametrize(
+    "scales",
+    [
+        {"temperature": 3.0},
+        {"logit_scale": 1.7},
+        {"temperature": 0.3, "logit_scale": 0.9},
+        {"temperature": 2.0**-19},
+        {"temperature": 2.0**-20},
+        {"temperature": 1e7},
+    ],
+    ids=str,
+)
+def test_scaled_logits_of_any_size(scales: dict[str, float], offset: float) -> None:
+    """The prediction's and the target's scale may differ, and may be too small or too large for float32."""
+    random = np.random.default_rng(14)
+    spread = 3 * scales.get("temperature", 1.0)
+    x, teacher = (
+        (np.float32(offset) * factor + random.normal(0, spread, (20, 200))).astype(np.float32) for factor in (1, 2)
+    )
+    teacher[5] = x[5]
+    options: dict[str, Any] = {"target_type": "logits", "reduction": "none", **scales}
+    want, slope = ce.kl_divergence_with_grad(x.astype(np.float64), teacher.astype(np.float64), **options)
+    losses = ce.kl_divergence(x, teacher, out=np.empty(20), **options)
+    _, grad = ce.kl_divergence_with_grad(x, teacher, **options)
+    finite = np.isfinite(want)
+    assert np.array_equal(losses[~finite], want[~finite])
+    assert (abs(losses - want)[finite] <= 1e-6 * want[finite] + 1e-14).all()
+    # p and q are at most 1, and slope is their difference times this.
+    factor = scales.get("logit_scale", 1.0) / scales.get("temperature", 1.0)
+    p = ce.softmax(x.astype(np.float64), logit_scale=factor)
+    q = ce.softmax(teacher.astype(np.float64), logit_scale=1 / scales.get("temperature", 1.0))
+    assert (abs(grad - slope) <= 1e-6 * factor * np.maximum(p, q) + 1e-37).all()
+
+
+def test_gradients_of_huge_and_tiny_factors_of_32_bits() -> None:
+    random = np.random.default_rng(15)
+    x, teacher = (random.normal(0, 3, (8, 50)).astype(np.float32) for _ in range(2))
+    p, q = (ce.softmax(z.astype(np.float64)) for z in (x, teacher))
+    for grad_loss in (1e-36, 1e-20, 1e3, 1e25):
+        _, grad = ce.kl_divergence_with_grad(x, teacher, target_type="logits", reduction="none", grad_loss=grad_loss)
+        assert (abs(grad - grad_loss * (p - q)) <= 1e-6 * grad_loss * np.maximum(p, q) + 2.0**-149).all()
 
 
 # ----------------------------------------------------------------------------------------------
@@ -230,6 +274,50 @@ def test_dtypes_layouts_and_threads_give_the_same_bits(dtype: Any, target_dtype:
         assert np.array_equal(backwards[::-1], rounded)
         assert np.array_equal(where[..., 1].swapaxes(1, 2), grad_target)
         assert (where[..., 0] == 7).all()
+
+
+def elements(kind: str, dtype: Any, random: np.random.Generator) -> Array:
+    """Probabilities of every size, or their logarithms, and what is none, as rows of one class."""
+    p = np.exp(random.uniform(-40, 0.5, 3000))
+    p[random.random(len(p)) < 0.1] = 0
+    p[random.random(len(p)) < 0.1] = 1
+    with np.errstate(divide="ignore", over="ignore"):
+        x = p if kind == "probs" else np.log(p)
+        # In the second thousand, where products overflow that another unit would hold; and what is no distribution.
+        x[1000:2000:50] = 1e308 if kind == "probs" else 708
+        x[2000::50] = np.resize([np.nan, np.inf, -np.inf, -1.0, 800.0, -0.0, 5e-324], 20)
+        return x.astype(dtype)[:, None]
+
+
+@pytest.mark.filterwarnings("ignore:.*probabilities are at")
+@pytest.mark.parametrize("reduction", ["none", "sum", "mean"])
+@pytest.mark.parametrize("form", ["generalized", "plain"])
+@pytest.mark.parametrize("target_type", ["probs", "log_probs"])
+@pytest.mark.parametrize("input_type", ["probs", "log_probs"])
+def test_elements_side_by_side_have_the_bits_of_rows_alone(
+    input_type: str, target_type: str, form: str, reduction: str
+) -> None:
+    random = np.random.default_rng(2)
+    options: dict[str, Any] = {
+        "input_type": input_type,
+        "target_type": target_type,
+        "form": form,
+        "reduction": reduction,
+        "grad_loss": 1e-3,
+    }
+
+    def call(x: Array, target: Array, **more: Any) -> list[bytes]:
+        results = ce.kl_divergence_with_grad(x, target, grad_target=np.empty_like(target), **options, **more)
+        return [np.asarray(each).tobytes() for each in results]
+
+    for dtype, target_dtype in itertools.product([np.float64, np.float32, np.float16], [np.float64, np.float32]):
+        x, target = elements(input_type, dtype, random), elements(target_type, target_dtype, random)[::-1].copy()
+        # Sample weights have each row computed alone.
+        want = call(x, target, sample_weight=np.ones(len(x)))
+        assert call(x, target, threads=1) == want
+        wide, strided = np.empty((len(x), 3), dtype), np.empty((3, len(x)), target_dtype).T
+        wide[:, :1], strided[:, :1] = x, target
+        assert call(wide[:, :1], strided[:, :1], threads=2) == want
 
 
 def test_threads_and_splits_give_the_same_mean() -> None:

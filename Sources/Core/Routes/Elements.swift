@@ -99,7 +99,9 @@ struct Elements {
         isOrdinary = pass.pointee.exponent == 0 && factor.isOrdinary
         setFactor(factor)
         block.loss = slot.numbers(.loss)
-        block.single_loss = slot.memory(.positive).assumingMemoryBound(to: Float.self)
+        block.single_positive = slot.singles(.positive)
+        block.single_negative = slot.singles(.positive, half: 1)
+        block.single_loss = slot.singles(.negative)
     }
 
     private var problem: BinaryProblem { @inline(__always) get { pass.pointee.problem.pointee } }
@@ -127,16 +129,6 @@ struct Elements {
         let ignored = readTarget(elements) ?? elements.count
         block.input = read(problem.input, elements, .input)
         block.positive = nil
-        let isPlain = !problem.needsMasses && !inDoubles && isOrdinary
-        var areOrdinary = true
-        if !isPlain && (ignored != 0 || problem.needsMasses) {
-            block.sample_weight = readWeight(problem.sampleWeight, elements, .sampleWeight)
-            block.weight = readWeight(problem.weight, elements, .weight)
-            block.positive_weight = readWeight(problem.positiveWeight, elements, .positiveWeight)
-            block.positive = slot.numbers(.positive)
-            block.negative = slot.numbers(.negative)
-            areOrdinary = kernels.masses(&block, Int64(elements.count)) != 0
-        }
         block.grad = nil
         var isDirect = false
         if let grad = problem.grad, pass.pointee.grad != nil {
@@ -144,19 +136,84 @@ struct Elements {
             isDirect = place != nil
             block.grad = place ?? slot.memory(.grad)
         }
-        // The choice of kernel does not depend on the block, because the two kernels round differently.
-        if isPlain {
-            keepLosses(elements, areSummed: kernels.plain(&block, Int64(elements.count)) != 0)
-        } else {
-            if areOrdinary {
-                kernels.loss(&block, Int64(elements.count))
-                if pass.pointee.exponent != 0 { scaleLosses(elements.count) }
-            } else {
-                computeExtremes(elements.count)
-            }
+        if problem.needsMasses {
+            block.sample_weight = readWeight(problem.sampleWeight, elements, .sampleWeight)
+            block.weight = readWeight(problem.weight, elements, .weight)
+            block.positive_weight = readWeight(problem.positiveWeight, elements, .positiveWeight)
+        }
+        // The choice of kernel does not depend on the block, because the kernels round differently.
+        if inDoubles || !isOrdinary {
+            computeInDoubles(elements.count, hasMasses: ignored != 0 || problem.needsMasses)
             keepLosses(elements)
+        } else if problem.needsMasses {
+            computeWeighted(elements)
+        } else {
+            keepLosses(elements, areSummed: kernels.plain(&block, Int64(elements.count)) != 0)
         }
         if !isDirect { writeGradient(elements) }
+    }
+
+    /// A block in f32 whose masses are not y and 1 - y.
+    private mutating func computeWeighted(_ elements: Range<Int>) {
+        let grad = block.grad
+        // With larger factors, gradients that f32 cannot hold before they are multiplied may be normal numbers.
+        let isSingle =
+            block.grad_factor == 0 || (block.grad_factor.magnitude >= 0x1p-64 && block.grad_factor.magnitude <= 1)
+        if !isSingle { block.grad = nil }
+        if kernels.single_masses(&block, Int64(elements.count)) != 0 {
+            keepLosses(elements, areSummed: kernels.weighted(&block, Int64(elements.count)) != 0)
+        } else {
+            computeSingles(elements.count)
+            keepLosses(elements)
+        }
+        if isSingle || grad == nil { return }
+        block.grad = grad
+        computeInDoubles(elements.count, hasMasses: true)
+    }
+
+    @_optimize(size)
+    private mutating func computeInDoubles(_ count: Int, hasMasses: Bool) {
+        block.positive = hasMasses ? slot.numbers(.positive) : nil
+        block.negative = slot.numbers(.negative)
+        if !hasMasses || kernels.masses(&block, Int64(count)) != 0 {
+            kernels.loss(&block, Int64(count))
+            if pass.pointee.exponent != 0 { scaleLosses(count) }
+        } else {
+            computeExtremes(0..<count)
+        }
+    }
+
+    /// Computes a block in f32 one element at a time, and elements that f32 is too small for with masses in f64.
+    @inline(never)
+    @_optimize(size)
+    private mutating func computeSingles(_ count: Int) {
+        let whole = block
+        let losses = slot.numbers(.loss)
+        for i in 0..<count {
+            block = whole
+            block.input += i * elementSize
+            block.target += i * elementSize
+            block.grad = whole.grad.map { $0 + i * elementSize }
+            block.sample_weight = whole.sample_weight.map { $0 + i }
+            block.weight = whole.weight.map { $0 + i }
+            block.positive_weight = whole.positive_weight.map { $0 + i }
+            block.positive = slot.numbers(.positive)
+            block.negative = slot.numbers(.negative)
+            block.loss = block.positive  // the kernels read the masses before they write the loss
+            if kernels.single_masses(&block, 1) != 0 {
+                _ = kernels.weighted(&block, 1)
+                losses[i] = Double(block.single_loss[0])
+            } else if kernels.masses(&block, 1) != 0 {
+                kernels.loss(&block, 1)
+                losses[i] = block.loss[0]
+            } else {
+                block = whole
+                block.positive = slot.numbers(.positive)
+                block.negative = slot.numbers(.negative)
+                computeExtremes(i..<i + 1)
+            }
+        }
+        block = whole
     }
 
     /// The pass before anything is written: counts elements, and adds up the divisor of a mean. False if a label is invalid.
@@ -168,6 +225,11 @@ struct Elements {
         let s = readWeight(problem.sampleWeight, elements, .sampleWeight)
         let w = readWeight(problem.weight, elements, .weight)
         let products = slot.numbers(.loss)
+        if case .products = weights, ignored == 0, Self.multiply(s, w, elements.count, to: products) {
+            slot.result.pointee.largest = max(slot.result.pointee.largest, 0)
+            add(elements.count)
+            return true
+        }
         var largest = slot.result.pointee.largest
         for i in 0..<elements.count {
             let (s, w) = (s?[i] ?? 1, w?[i] ?? 1)
@@ -190,6 +252,27 @@ struct Elements {
         return true
     }
 
+    /// The usual case of weights; false if a product is near an end of the range, or all are 0.
+    private static func multiply(
+        _ s: UnsafePointer<Double>?, _ w: UnsafePointer<Double>?, _ count: Int,
+        to products: UnsafeMutablePointer<Double>
+    ) -> Bool {
+        guard let first = s ?? w else { return false }
+        for i in 0..<count { products[i] = first[i] }
+        if s != nil, let w {
+            for i in 0..<count { products[i] *= w[i] }
+        }
+        var areAll = true
+        for i in 0..<count where !products[i].isOrdinary { areAll = false }
+        var isAny = false
+        for i in 0..<count where products[i] != 0 { isAny = true }
+        // A product of 0 may be one that is too small.
+        if s != nil && w != nil {
+            for i in 0..<count where products[i] == 0 { areAll = false }
+        }
+        return areAll && isAny
+    }
+
     // MARK: Near the ends of the range
 
     /// Sets the factor of gradients: a number near 1, and a power of two.
@@ -205,14 +288,14 @@ struct Elements {
         for i in 0..<count { losses[i] = ScaledNumber(losses[i]).shifted(by: pass.pointee.exponent).value }
     }
 
-    /// Computes a block with weights near an end of the range, one element at a time: the
+    /// Computes elements of a block with weights near an end of the range, one at a time: the
     /// larger of its masses is brought near 1.
     @inline(never)
     @_optimize(size)
-    private mutating func computeExtremes(_ count: Int) {
+    private mutating func computeExtremes(_ elements: Range<Int>) {
         let whole = block
         let losses = slot.numbers(.loss)
-        for i in 0..<count {
+        for i in elements {
             let y: Double
             if whole.has_indices != 0 {
                 y = Double(labels[i])

@@ -18,9 +18,9 @@ struct Pairs {
     /// A power of two, nearly always 1, by which derivatives are multiplied when they are written.
     private var power = 1.0
 
-    /// The smallest divergence that is computed with exponentials in f32: their error, 6.4e-14, is 1.4e-7 of it. See
-    /// LogitsDivergence.swift.
-    private static let leastSingleDivergence = 0x1p-21
+    /// The smallest divergence that is computed with exponentials in f32: their error, 6.4e-14, or 1.1e-13 with a scale, is 1.4e-7
+    /// of it at most. See LogitsDivergence.swift.
+    private static func leastSingleDivergence(_ isScaled: Bool) -> Double { isScaled ? 0x1p-20 : 0x1p-21 }
 
     /// The bytes of a row's arrays; true if these are more than can be allocated.
     static func bytes(for problem: borrowing Problem) -> (Int, Bool) {
@@ -72,6 +72,12 @@ struct Pairs {
         if problem.pointee.settings.temperature != 1 && problem.pointee.settings.targetType == .logits {
             pair.target.transform = crossentropy_transform(scale: 1 / problem.pointee.settings.temperature, softcap: 0)
         }
+        pair.prediction.exponent_scale = Self.exponentScale(pair.prediction.transform)
+        pair.target.exponent_scale = Self.exponentScale(pair.target.transform)
+    }
+
+    private static func exponentScale(_ transform: crossentropy_transform) -> crossentropy_exponent_scale {
+        transform.applies == 0 ? crossentropy_no_scale() : crossentropy_exponent_scale(transform.logit_scale)
     }
 
     /// The probabilities of all classes of a row, either the caller's own or contiguous f64; `nil` if the row names no class.
@@ -238,11 +244,10 @@ struct Pairs {
         pair.target.data = row.target
         pair.target.stride = Int64(problem.pointee.target.classStride)
         pair.target.format = problem.pointee.target.dtype.format(inDoubles: true)
+        pair.scratch = row.scratch
         let divergence = kernels.single_divergence(&pair)
-        if divergence < Self.leastSingleDivergence || divergence == .infinity { return nil }
-        // Scaled logits may be too large for f32.
         let isScaled = pair.prediction.transform.applies != 0 || pair.target.transform.applies != 0
-        if divergence != divergence && isScaled { return nil }
+        if divergence < Self.leastSingleDivergence(isScaled) || divergence == .infinity { return nil }
         let value = row.row_weight * divergence
         guard let grad = row.grad, value == value else { return value }
         if pair.prediction.transform.applies != 0 { pair.grad_scale *= pair.prediction.transform.slope }

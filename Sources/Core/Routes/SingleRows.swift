@@ -55,7 +55,9 @@ struct SingleRows {
         row.cancel = problem.pointee.settings.cancel
         row.scratch = slot.scratch
         row.blocks = slot.blocks
-        pairs = plan.route == .pairs ? Pairs(pass.pointee.problem, plan, slot.extra, row.weight) : nil
+        pairs =
+            plan.route == .pairs || plan.route == .terms
+            ? Pairs(pass.pointee.problem, plan, slot.extra, row.weight) : nil
         if plan.writesTarget {
             row.target_stride = 1
             row.target_format = CROSSENTROPY_NATIVE

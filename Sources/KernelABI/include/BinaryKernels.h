@@ -19,6 +19,8 @@ typedef struct crossentropy_binary {
     double        spread;        // label_smoothing / 2
     double       *positive;      // the masses a and b, see BinaryMass.swift; NULL: y and 1 - y
     double       *negative;
+    float        *single_positive; // the same rounded, see BinaryWeighted.swift; padded to whole vectors
+    float        *single_negative;
     int32_t       is_probs;
     double        focal_gamma;   // logits
     double        clip_low;      // probabilities: the input is clamped to [clip_low, clip_high]
@@ -26,7 +28,7 @@ typedef struct crossentropy_binary {
     double        grad_factor;   // multiplies the gradient; NaN: the gradient is NaN, except for elements without mass
     double        grad_power;    // multiplies the gradient, too: a power of two, nearly always 1
     double       *loss;
-    float        *single_loss;   // binaryPlain: the losses; `loss` then holds 16 sums of them
+    float        *single_loss;   // `plain` and `weighted`: the losses; `loss` then holds 16 sums of them
     void         *grad;          // own; NULL: no gradient. May be input
 } crossentropy_binary;
 
@@ -51,6 +53,8 @@ typedef struct crossentropy_binary_kernels {
     crossentropy_gather_kernel  gather;
     crossentropy_scatter_kernel scatter;
     crossentropy_plain_kernel   masses; // returns 0 if weights are too near an end of the range
+    crossentropy_plain_kernel   single_masses; // f32: returns 0 if an element needs masses in f64
+    crossentropy_plain_kernel   weighted;      // f32: as `plain`, with the masses that single_masses has written; factors up to 1
     crossentropy_plain_kernel   plain; // f32: logits with the masses y and 1 - y; returns 1 if the sums are exact
     crossentropy_binary_kernel  loss;  // f32: logits without focal weighting
 } crossentropy_binary_kernels;

@@ -17,6 +17,7 @@ typedef struct crossentropy_distribution {
     int32_t     format;     // CROSSENTROPY_NATIVE ..., of kernels for f64
     int32_t     kind;       // CROSSENTROPY_LOGITS ...
     crossentropy_transform transform;  // logits
+    crossentropy_exponent_scale exponent_scale;  // its scale, for f32 logits that are not staged
     double      clip_low;   // probabilities: clamped to [clip_low, clip_high]
     double      clip_high;
     crossentropy_cancel *cancel;  // NULL: never
@@ -50,17 +51,25 @@ typedef struct crossentropy_pair {
     double      z_loss;
     // For divergences of f32 from f32 logits: memory for the gradient, side by side.
     float      *single_grad;
+    void       *scratch;               // for the same: crossentropy_scratch_bytes() of this thread's own
 } crossentropy_pair;
 
 typedef void (*crossentropy_stage_kernel)(crossentropy_distribution *distribution, int64_t classes);
 typedef void (*crossentropy_pair_kernel)(crossentropy_pair *pair);
 typedef double (*crossentropy_divergence_kernel)(crossentropy_pair *pair);
 
+// Divergences of rows of one class, which are staged as the classes of one row. Writes each row's divergence times `scale`, to
+// memory that is padded to whole vectors; replaces the logs as `divergence`. Returns a sum of:
+#define CROSSENTROPY_TERMS_NAN      1  // some are NaN
+#define CROSSENTROPY_TERMS_OVERFLOW 2  // some are infinite that need not be: only `divergence` can tell
+typedef int32_t (*crossentropy_terms_kernel)(crossentropy_pair *pair, double scale, double *terms);
+
 typedef struct crossentropy_pair_kernels {
     crossentropy_stage_kernel      stage;             // fills a distribution's arrays from its data
     crossentropy_stage_kernel      normalize;         // multiplies `values` by `factor`, which becomes 1
-    crossentropy_divergence_kernel divergence;        // the divergence; replaces target.logs by log(q / p) of each class
-    crossentropy_pair_kernel       divergence_grad;   // after it: replaces prediction.logs
+    crossentropy_divergence_kernel divergence;        // the divergence; leaves log(q / p) in target.logs, terms in prediction.logs
+    crossentropy_terms_kernel      terms;             // instead of it, where rows have one class
+    crossentropy_pair_kernel       divergence_grad;   // after either: replaces prediction.logs
     crossentropy_pair_kernel       costs;             // instead of it: replaces target.logs by w (-log p) of each class
     crossentropy_pair_kernel       target_grad;       // after either: replaces target.logs
     crossentropy_pair_kernel       chain;             // multiplies prediction.logs by the derivatives of the transform
