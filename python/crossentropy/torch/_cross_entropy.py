@@ -91,8 +91,7 @@ def cross_entropy(
         dtype: of the result. None: as in PyTorch, which is the dtype of ``input`` (promoted with that of ``weight`` and
             of distributions), and float32 for 16 bits under `torch.autocast`. The loss is computed in float32 at least,
             and rounded to it once.
-        threads: the most threads to use; None: as many as `crossentropy.get_num_threads` says, which is independent of
-            `torch.get_num_threads`.
+        threads: the most threads to use; None: as many as `torch.get_num_threads` says.
 
     Returns:
         A tensor without dimensions, or for ``"none"`` one of the shape of ``input`` without C. It can be differentiated

@@ -21,7 +21,8 @@ from .._function import Function
 HALVES = (torch.float16, torch.bfloat16)
 _DTYPES = (torch.float32, torch.float64, *HALVES)
 
-# Options of a loss: a named tuple with a `reduction`, whose annotations are the types of the operator's schema.
+# Options of a loss: a named tuple with a `reduction` and `threads`, whose annotations are the types of the operator's
+# schema.
 Options = Any
 Scalar = float  # in a schema, a float that may depend on a length that a compiler leaves open
 SymInt = int  # likewise
@@ -162,11 +163,17 @@ class Operator(ABC):
         return None
 
     def settings(self, options: Options) -> Settings:
-        """What `parse` makes of them, remembered, as few options are used many times."""
+        """What `parse` makes of them, and PyTorch's number of threads unless they have one. Remembered, as few options
+        are used many times."""
+        threads = torch.get_num_threads() if options.threads is None else None
         try:
-            return self._remembered(options)
+            return self._remembered(options, threads)
         except TypeError:  # one has no hash; it will not please `parse` either, which can say why
-            return self.parse(options)
+            return self._parse(options, threads)
+
+    def _parse(self, options: Options, threads: int | None) -> Settings:
+        parsed = self.parse(options)
+        return parsed if threads is None else {**parsed, "threads": threads}
 
     @staticmethod
     @abstractmethod
@@ -187,7 +194,7 @@ class Operator(ABC):
         there is no such call."""
 
     def __init__(self) -> None:
-        self._remembered = lru_cache(maxsize=256)(self.parse)
+        self._remembered = lru_cache(maxsize=256)(self._parse)
         # Not torch.library.custom_op, whose first call imports torch._dynamo, which takes a second.
         name = f"crossentropy::{self.name}"
         weights = "".join(f"Tensor? {each}, " for each in self.weights)
