@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import functools
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from operator import is_
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
@@ -21,6 +22,8 @@ from ._types import Array
 
 if TYPE_CHECKING:
     from ._function import Function
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 # Up to this many elements some microseconds are felt, and no call is so long that it has to be interruptible.
 LARGEST = 1 << 18
@@ -53,7 +56,7 @@ class Repeated(ABC):
         """What has a method ``results(x, target)``, made from a call that had these ``results``; None if it cannot be
         made from these arrays. The method returns None if its call has to go the long way."""
 
-    def before(self, long_way: Any) -> Any:
+    def before(self, long_way: F) -> F:
         """The function that tries the short way before the long one."""
         kind_of = self.kind
 
@@ -90,7 +93,7 @@ class Repeated(ABC):
                 kinds[kind] = []
             return results
 
-        return call
+        return cast(F, call)
 
 
 _ndarray = np.ndarray

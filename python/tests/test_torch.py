@@ -217,9 +217,11 @@ def test_labels_of_any_integer_dtype(dtype: Any) -> None:
 def test_targets_and_weights_of_16_bits_are_read_where_they_lie(dtype: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the bits of float32 copies."""
     seen: dict[str, int] = {}
-    memory = cet._cross_entropy.memory
+    memory = cet._cross_entropy_operator.memory
     monkeypatch.setattr(
-        cet._cross_entropy, "memory", lambda name, each: (seen.update({name: each.data_ptr()}), memory(name, each))[1]
+        cet._cross_entropy_operator,
+        "memory",
+        lambda name, each: (seen.update({name: each.data_ptr()}), memory(name, each))[1],
     )
     x, q = torch.randn(6, 5), torch.rand(6, 5).to(dtype)
     weight, sample_weight = torch.rand(5).to(dtype), torch.rand(6).to(dtype)

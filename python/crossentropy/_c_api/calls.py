@@ -118,10 +118,10 @@ def place_loss(
     row_stats: tuple[Array, ...] | None = None,
     cancel: Cancel | None = None,
 ) -> tuple[tuple[int, ...], Array]:
-    """The arguments of the function, whose structures lie in ``frame``, and the frame's number: the loss of a call
-    without ``loss``."""
+    """The arguments of the function, whose structures lie in ``frame``; and the frame's number, which is the loss if
+    there is no other memory for it."""
     place = frame.place
-    output, number = frame.scalars["d" if x.dtype == _F64 else "f"]
+    output, number = frame.scalars["d" if loss is None and x.dtype == _F64 else "f"]
     if loss is not None:
         output = place(frame.LOSS, loss)
     view = place(frame.X, x)

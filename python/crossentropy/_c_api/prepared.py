@@ -9,32 +9,53 @@ import numpy as np
 
 from .._types import Array
 from . import calls
-from .frames import Frame, Settings, addressof, first_byte
+from .frames import Frame, Placeable, Settings, addressof, first_byte
 
-# Of the addresses of data, which tensors begin with, among the 8-byte words of a frame.
-_X, _TARGET, _LOSS, _GRAD = (slot // 8 for slot in (Frame.X, Frame.TARGET, Frame.LOSS, Frame.GRAD))
+# The words of a frame that hold the addresses of data, with which tensors begin.
+X, TARGET, LOSS, GRAD = (slot // 8 for slot in (Frame.X, Frame.TARGET, Frame.LOSS, Frame.GRAD))
 
 _empty = np.empty
 
 
-class PreparedLoss:
+class Prepared:
     """A call of ``ce_cross_entropy``, ``ce_binary_cross_entropy`` or ``ce_kl_divergence`` that has succeeded once, with
-    settings that hold no arrays, in a frame of its own. One thread at a time may use it."""
+    settings that hold no arrays, in a frame of its own. One thread at a time may use it.
 
-    __slots__ = ("call", "frame", "grad", "loss", "number", "words")
+    ``words`` are the frame's memory, and ``call()`` is the status. Without ``loss`` the loss is ``number[0]``.
+    """
+
+    __slots__ = ("call", "frame", "number", "words")
+
+    def __init__(
+        self,
+        function: Any,
+        x: Placeable,
+        axis: int,
+        target: Placeable,
+        settings: Settings,
+        loss: Placeable | None,
+        grad: Placeable | None,
+    ) -> None:
+        """Arrays are contiguous. Of the same dtypes and shapes are those whose addresses are written to `words`."""
+        self.frame = Frame()
+        arguments, self.number = calls.place_loss(self.frame, x, axis, target, settings, loss, grad)
+        self.call = partial(function, *arguments)
+        self.words = memoryview(self.frame.memory).cast("B").cast("Q")
+
+
+class PreparedLoss(Prepared):
+    """For arrays of NumPy."""
+
+    __slots__ = ("grad", "loss")
 
     def __init__(
         self, function: Any, x: Array, axis: int, target: Array, settings: Settings, loss: Any, grad: Array | None
     ) -> None:
-        """``loss`` and ``grad`` are results of that call; where the loss is no array, it is a number of the frame."""
-        self.frame = Frame()
-        self.loss = (loss.shape, loss.dtype) if isinstance(loss, np.ndarray) else None
+        """``loss`` and ``grad`` are what that call returned."""
+        is_array = isinstance(loss, np.ndarray)
+        self.loss = (loss.shape, loss.dtype) if is_array else None
         self.grad = None if grad is None else (grad.shape, grad.dtype)
-        arguments, self.number = calls.place_loss(
-            self.frame, x, axis, target, settings, None if self.loss is None else loss, grad
-        )
-        self.call = partial(function, *arguments)
-        self.words = memoryview(self.frame.memory).cast("B").cast("Q")
+        super().__init__(function, x, axis, target, settings, loss if is_array else None, grad)
 
     def results(self, x: Array, target: Array) -> Any:
         """What the same call for these arrays, of the same dtypes and shapes, returns: loss, or loss and gradient. None
@@ -42,17 +63,17 @@ class PreparedLoss:
         or negative, which may call for a warning."""
         words = self.words
         try:
-            words[_X] = addressof(first_byte(x))
-            words[_TARGET] = addressof(first_byte(target))
+            words[X] = addressof(first_byte(x))
+            words[TARGET] = addressof(first_byte(target))
         except (TypeError, ValueError, BufferError):
             return None
         loss = grad = None
         if self.loss is not None:
             loss = _empty(*self.loss)
-            words[_LOSS] = addressof(first_byte(loss))
+            words[LOSS] = addressof(first_byte(loss))
         if self.grad is not None:
             grad = _empty(*self.grad)
-            words[_GRAD] = addressof(first_byte(grad))
+            words[GRAD] = addressof(first_byte(grad))
         if self.call():
             return None
         if loss is None:
