@@ -242,8 +242,8 @@ test-library: build
 	@tools/require.sh objdump
 	$(call stage,library,$(PYTHON) tools/check_library.py $(LIBRARY))
 
-# The library's threads are its own. Those of NumPy and scikit-learn spin while they wait, at the cost of other stages.
-PYTEST = OMP_NUM_THREADS=1 $(IN_VENV) -m pytest -q
+# The threads of NumPy and scikit-learn spin while they wait, at the cost of other stages; the library's own do not.
+PYTEST = OMP_NUM_THREADS=1 CROSSENTROPY_NUM_THREADS=2 $(IN_VENV) -m pytest -q
 test_files = $(patsubst %,python/tests/test_%.py,$(1))
 
 # On the best instruction set of this machine.

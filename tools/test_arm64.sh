@@ -34,8 +34,11 @@ module() { # its name, then more flags
 module Kernels -Ounchecked -DCROSSENTROPY_KERNELS
 module Core -O
 module CABI -O
-aarch64-linux-gnu-gcc -O2 -fPIC -ISources/KernelABI/include -ISources/Shims/include -c Sources/Shims/Shims.c -o $out/Shims.o
-aarch64-linux-gnu-gcc -shared $out/{Kernels,Core,CABI,Shims}.o -o $library -lm \
+for file in Shims Quota; do
+    aarch64-linux-gnu-gcc -O2 -fPIC -ISources/KernelABI/include -ISources/Shims/include -c Sources/Shims/$file.c \
+        -o $out/$file.o
+done
+aarch64-linux-gnu-gcc -shared $out/{Kernels,Core,CABI,Shims,Quota}.o -o $library -lm \
     -Wl,--version-script=Sources/CABI/exports.map,-soname=libcrossentropy.so.0,-z,nodelete,-z,defs,-z,text,-z,relro,-z,now \
     -Wl,--gc-sections,--strip-all
 for program in example vectors "${plain_programs[@]}" "${text_programs[@]}" "${list_programs[@]}" "${long_list_programs[@]}"; do

@@ -16,7 +16,7 @@ public enum Processor {
     public static var isa: UnsafePointer<CChar> { state.pointee.isa }
 
     private static func fill(_ state: UnsafeMutablePointer<crossentropy_process>) {
-        state.pointee.environment_threads = environmentThreads()
+        state.pointee.environment_threads = ThreadCount.inEnvironment()
         state.pointee.forced_route = Route.inEnvironment?.rawValue ?? 0
         #if arch(x86_64)
             let cap = environmentLevel() ?? 2
@@ -37,13 +37,6 @@ public enum Processor {
 
     private static func name(_ name: StaticString) -> UnsafePointer<CChar> {
         UnsafeRawPointer(name.utf8Start).assumingMemoryBound(to: CChar.self)
-    }
-
-    private static func environmentThreads() -> Int32 {
-        guard let text = getenv("CROSSENTROPY_NUM_THREADS") else { return 0 }
-        var end: UnsafeMutablePointer<CChar>?
-        let value = strtol(text, &end, 10)
-        return end! == text || end!.pointee != 0 || value < 1 ? 0 : Int32(min(value, maxThreads))
     }
 
     #if arch(x86_64)

@@ -10,13 +10,40 @@ public enum ThreadCount {
         shim_store_i32(&Processor.state.pointee.chosen_threads, min(count, Int32(maxThreads)))
     }
 
-    /// The number that was set; or that of the environment; or the number of processors this process may run on.
+    /// The number that was set; or that of the environment; or the number of processors this process may run on, cut to
+    /// the CPU quota of its control group, which is looked for once.
     public static func get() -> Int {
         let state = Processor.state
         let chosen = shim_load_i32(&state.pointee.chosen_threads)
         if chosen > 0 { return Int(chosen) }
         if state.pointee.environment_threads > 0 { return Int(state.pointee.environment_threads) }
-        return min(max(1, Int(shim_affinity_count())), maxThreads)
+        var quota = shim_load_i32(&state.pointee.cpu_quota)
+        if quota == 0 {
+            quota = crossentropy_cpu_quota("")
+            shim_store_i32(&state.pointee.cpu_quota, quota)
+        }
+        return min(max(1, Int(shim_affinity_count())), Int(quota), maxThreads)
+    }
+
+    /// The number that the environment asks for, 0 if none: CROSSENTROPY_NUM_THREADS; or OMP_NUM_THREADS, which may be a
+    /// list with a number for each level of nesting.
+    static func inEnvironment() -> Int32 {
+        let own = number("CROSSENTROPY_NUM_THREADS", isList: false)
+        return own > 0 ? own : number("OMP_NUM_THREADS", isList: true)
+    }
+
+    /// The number, the first one of a list, that a variable holds; 0 if it is none above 0.
+    private static func number(_ variable: StaticString, isList: Bool) -> Int32 {
+        let name = UnsafeRawPointer(variable.utf8Start).assumingMemoryBound(to: CChar.self)
+        guard let text = getenv(name) else { return 0 }
+        var end: UnsafeMutablePointer<CChar>?
+        let value = strtol(text, &end, 10)
+        guard var rest = end, rest != text else { return 0 }
+        if isList {
+            while rest.pointee == 0x20 || rest.pointee == 0x09 { rest += 1 }
+        }
+        let isWhole = rest.pointee == 0 || (isList && rest.pointee == 0x2C)
+        return isWhole && value > 0 ? Int32(min(value, maxThreads)) : 0
     }
 }
 

@@ -7,15 +7,13 @@ from collections.abc import Callable, Mapping
 from operator import is_
 from typing import Any, NoReturn, TypeVar
 
-from . import _hints, _messages
+from . import _hints, _messages, _repeated
 from ._arrays import MISSING
 from ._c_api.frames import NO_SETTINGS, Settings
 from ._errors import ArgumentTypeError
 from ._options import REQUIRED, Option
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-_CONSTANT = {int, float, str, bool, type(None)}
 
 
 class Function:
@@ -65,7 +63,7 @@ class Function:
         for option, value, default in zip(self.options, values, self.defaults):
             if value is not default:
                 settings.update(option.convert(option, value))  # type: ignore[misc]
-                is_constant = is_constant and value.__class__ in _CONSTANT
+                is_constant = is_constant and value.__class__ in _repeated.CONSTANT
         if is_constant:
             self.last = values, settings
         return settings
@@ -100,4 +98,4 @@ class Function:
         function.__defaults__ = tuple(
             MISSING if option.default is REQUIRED else option.default for option in self.positional
         )
-        return function
+        return _repeated.OfArrays(self).before(function) if self.body == "loss" else function

@@ -280,7 +280,7 @@ def warn_if_implausible(function: Function, settings: Mapping[str, Any], x: Arra
     ):
         text = f'target holds {lowest:.4g}, but probabilities are at least 0: target_type="log_probs" or "logits"'
     if text:
-        warnings.warn(text, UserWarning, stacklevel=4)  # in the caller's line, past two functions
+        warnings.warn(text, UserWarning, stacklevel=5)  # in the caller's line, past three functions
 
 
 def _extreme(function: Any, array: Array) -> float:

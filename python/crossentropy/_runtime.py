@@ -52,8 +52,9 @@ def set_num_threads(count: SupportsIndex | None) -> None:
 
     Args:
         count: 1 or more; None restores the default: the environment variable
-            CROSSENTROPY_NUM_THREADS if it holds a positive number, else the number of processors
-            that this process may run on.
+            CROSSENTROPY_NUM_THREADS if it holds a positive number; else OMP_NUM_THREADS, or the
+            first number of a list there; else the number of processors that this process may run
+            on, and no more than the CPU quota of its control group (a container's limit) pays for.
 
     Raises:
         ArgumentValueError: a ValueError; ``count`` is 0 or negative.

@@ -66,8 +66,7 @@ _DTYPE = Option(
     "rounded to it once.",
 )
 _THREADS = THREADS.but(
-    "the most threads to use; None: as many as `crossentropy.get_num_threads` says, which is independent of "
-    "`torch.get_num_threads`.",
+    "the most threads to use; None: as many as `torch.get_num_threads` says.",
     annotation="int | None",
 )
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import crossentropy as ce
-from crossentropy import _accepts
+from crossentropy import _accepts, _repeated
 from crossentropy._accepts import FUNCTIONS, SOFTMAX
 from crossentropy._c_api import frames, header
 from crossentropy._function import Function
@@ -138,6 +138,7 @@ def test_calls_do_not_depend_on_those_before_them() -> None:
 
     def alone(each: dict[str, Any]) -> float:
         frames.frames.clear()
+        _repeated.kinds.clear()
         _accepts.CROSS_ENTROPY.last = _accepts.CROSS_ENTROPY.defaults, _accepts.CROSS_ENTROPY.fixed
         return float(ce.cross_entropy(x, labels, **each))
 

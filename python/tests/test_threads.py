@@ -31,11 +31,33 @@ def test_number_of_threads() -> None:
     assert ce.cross_entropy([[0.0, 0.0]], [1], threads=10**12) == pytest.approx(np.log(2))
 
 
-@pytest.mark.parametrize(("value", "threads"), [("5", "5"), ("0", None), ("many", None)])
-def test_number_of_threads_from_the_environment(value: str, threads: str | None) -> None:
-    program = "import crossentropy; print(crossentropy.get_num_threads())"
-    result = python(program, CROSSENTROPY_NUM_THREADS=value)
-    assert result.stdout.strip() == (threads or str(len(os.sched_getaffinity(0)))), result.stderr
+PROGRAM = "import crossentropy; print(crossentropy.get_num_threads())"
+
+
+@pytest.mark.parametrize(
+    ("own", "omp", "threads"),
+    [
+        ("5", "3", "5"),
+        ("", "3", "3"),
+        ("0", "3", "3"),
+        ("5,4", "3", "3"),
+        ("many", "7,2,1", "7"),
+        ("", " 6 , 2", "6"),
+        ("", "99999", "256"),
+    ],
+)
+def test_number_of_threads_from_the_environment(own: str, omp: str, threads: str) -> None:
+    result = python(PROGRAM, CROSSENTROPY_NUM_THREADS=own, OMP_NUM_THREADS=omp)
+    assert result.stdout.strip() == threads, result.stderr
+
+
+@pytest.mark.parametrize("omp", ["", "0", "-2", "many", "3.5", "3 2", ",4"])
+def test_number_of_threads_from_the_affinity(omp: str) -> None:
+    processors = sorted(os.sched_getaffinity(0))
+    for count in {1, len(processors)}:
+        program = f"import os; os.sched_setaffinity(0, {processors[:count]})\n{PROGRAM}"
+        result = python(program, CROSSENTROPY_NUM_THREADS="", OMP_NUM_THREADS=omp)
+        assert 1 <= int(result.stdout) <= count, result.stderr  # fewer where there is a quota
 
 
 def large_problem() -> tuple[Any, Any]:

@@ -19,6 +19,7 @@ from torch_problems import problem  # noqa: E402
 
 import crossentropy as ce  # noqa: E402
 import crossentropy.torch as cet  # noqa: E402
+from crossentropy._c_api import calls  # noqa: E402
 
 pytestmark = OWN_WARNINGS
 
@@ -216,9 +217,11 @@ def test_labels_of_any_integer_dtype(dtype: Any) -> None:
 def test_targets_and_weights_of_16_bits_are_read_where_they_lie(dtype: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the bits of float32 copies."""
     seen: dict[str, int] = {}
-    memory = cet._cross_entropy.memory
+    memory = cet._cross_entropy_operator.memory
     monkeypatch.setattr(
-        cet._cross_entropy, "memory", lambda name, each: (seen.update({name: each.data_ptr()}), memory(name, each))[1]
+        cet._cross_entropy_operator,
+        "memory",
+        lambda name, each: (seen.update({name: each.data_ptr()}), memory(name, each))[1],
     )
     x, q = torch.randn(6, 5), torch.rand(6, 5).to(dtype)
     weight, sample_weight = torch.rand(5).to(dtype), torch.rand(6).to(dtype)
@@ -301,3 +304,25 @@ def test_policies_and_sample_weights_are_those_of_the_arrays(options: dict[str, 
     )
     np.testing.assert_array_equal(loss.detach().numpy(), expected)
     np.testing.assert_array_equal(torch.autograd.grad(loss.sum(), x)[0].numpy(), grad)
+
+
+@pytest.mark.parametrize("function", [cet.cross_entropy, cet.binary_cross_entropy_with_logits, cet.kl_div])
+def test_calls_have_as_many_threads_as_pytorch(function: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    used = []
+
+    def place_loss(frame: Any, x: Any, axis: int, target: Any, settings: Any, *others: Any) -> Any:
+        used.append(settings["threads"])
+        return original(frame, x, axis, target, settings, *others)
+
+    original, default = calls.place_loss, torch.get_num_threads()
+    monkeypatch.setattr(calls, "place_loss", place_loss)
+    compiled = torch.compile(function, fullgraph=True, backend="aot_eager")
+    try:
+        for threads in (1, 3, 1):
+            torch.set_num_threads(threads)
+            for each, options in ((function, {}), (compiled, {}), (function, {"threads": 2})):
+                used.clear()
+                each(torch.zeros(4, 3), torch.zeros(4, 3), reduction="sum", **options)
+                assert set(used) == {options.get("threads", threads)}
+    finally:
+        torch.set_num_threads(default)

@@ -69,16 +69,16 @@ def test_the_package_itself_says_who_differentiates() -> None:
 
 
 @pytest.mark.parametrize(
-    ("function", "module"),
+    ("function", "operator"),
     [
-        (_torch_accepts.CROSS_ENTROPY, _cross_entropy),
-        (_torch_accepts.NLL_LOSS, _cross_entropy),
-        (_torch_accepts.BINARY_CROSS_ENTROPY_WITH_LOGITS, _binary),
-        (_torch_accepts.KL_DIV, _kl),
+        (_torch_accepts.CROSS_ENTROPY, _cross_entropy._cross_entropy),
+        (_torch_accepts.NLL_LOSS, _cross_entropy._cross_entropy),
+        (_torch_accepts.BINARY_CROSS_ENTROPY_WITH_LOGITS, _binary._binary),
+        (_torch_accepts.KL_DIV, _kl._kl),
     ],
     ids=lambda each: each.name if isinstance(each, _accepts.Function) else "",
 )
-def test_operators_have_the_options_of_the_table(function: Any, module: Any) -> None:
+def test_operators_have_the_options_of_the_table(function: Any, operator: Any) -> None:
     taken = {option.name: option for option in (*function.positional, *function.keywords)}
     parameters = inspect.signature(getattr(cet, function.name)).parameters
     assert {name: each.default for name, each in parameters.items()} == {
@@ -87,5 +87,9 @@ def test_operators_have_the_options_of_the_table(function: Any, module: Any) -> 
     }
     settings = {name for name, option in taken.items() if option.convert is not None}
     weights = {"weight", "sample_weight", "pos_weight"}
-    missing = settings - weights - set(module._Options._fields)
+    missing = settings - weights - set(operator.options._fields)
     assert not missing
+    defaults = operator.options._field_defaults  # of those that have a short way
+    assert {name: default for name, default in defaults.items() if name in taken} == {
+        name: taken[name].default for name in defaults if name in taken
+    }

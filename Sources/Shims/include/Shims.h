@@ -1,6 +1,6 @@
 // Functions that Swift cannot express: thread-local storage, CPUID, the floating-point control register, variadic or
-// macro-heavy parts of POSIX. Thin wrappers without logic; every decision is made in Swift. Everything here is
-// internal: nothing is exported from libcrossentropy.so.
+// macro-heavy parts of POSIX. Thin wrappers without logic; every decision is made in Swift, but for what files of the
+// system say (Quota.c). Everything here is internal: nothing is exported from libcrossentropy.so.
 //
 // Left out on purpose: anything that allocates without the caller's knowledge, signals (except for blocking them in
 // worker threads), stdio.
@@ -169,13 +169,18 @@ static inline int32_t shim_affinity_count(void) {
     return count;
 }
 
+// The number of processors to which the CPU quotas of this process's control group and of its parents amount, rounded
+// up; INT32_MAX without a quota. Files are looked for below the directory `root`, which is "" but for tests.
+int32_t crossentropy_cpu_quota(const char *root);
+
 // ---------------------------------------------------------------------------------------------
 // Process-wide state, set once or atomically. Defined in Shims.c.
 
 typedef struct crossentropy_process {
     crossentropy_kernels kernels;
     const char          *isa;
-    int32_t              environment_threads;  // CROSSENTROPY_NUM_THREADS, or 0
+    int32_t              environment_threads;  // CROSSENTROPY_NUM_THREADS or OMP_NUM_THREADS, or 0
+    int32_t              cpu_quota;            // see crossentropy_cpu_quota; 0 until it is asked for; atomic
     int32_t              forced_route;         // CROSSENTROPY_ROUTE, see Route.swift; or 0
     int32_t              chosen_threads;       // ce_set_num_threads, or 0; atomic
     int32_t              is_filled;            // atomic

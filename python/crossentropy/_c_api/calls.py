@@ -98,11 +98,31 @@ def loss(
         frame = frames.pop()
     except IndexError:
         frame = Frame()
-    place = frame.place
     cancel = Cancel(frame, x, target, settings, loss, grad, grad_target, row_stats) if interruptible else None
-    if loss is None:
-        output, number = frame.scalars["d" if x.dtype == _F64 else "f"]
-    else:
+    arguments, number = place_loss(frame, x, axis, target, settings, loss, grad, grad_target, row_stats, cancel)
+    run(function, arguments, cancel, names)
+    result = number[0] if loss is None else loss
+    frames.append(frame)
+    return result
+
+
+def place_loss(
+    frame: Frame,
+    x: Placeable,
+    axis: int,
+    target: Placeable,
+    settings: Settings,
+    loss: Placeable | None,
+    grad: Placeable | None,
+    grad_target: Placeable | None = None,
+    row_stats: tuple[Array, ...] | None = None,
+    cancel: Cancel | None = None,
+) -> tuple[tuple[int, ...], Array]:
+    """The arguments of the function, whose structures lie in ``frame``; and the frame's number, which is the loss if
+    there is no other memory for it."""
+    place = frame.place
+    output, number = frame.scalars["d" if loss is None and x.dtype == _F64 else "f"]
+    if loss is not None:
         output = place(frame.LOSS, loss)
     view = place(frame.X, x)
     arguments = (
@@ -112,10 +132,7 @@ def loss(
         frame.place_options(settings, cancel),
         frame.place_outputs(output, view if grad is x else place(frame.GRAD, grad), grad_target, row_stats),
     )
-    run(function, arguments, cancel, names)
-    result = number[0] if loss is None else loss
-    frames.append(frame)
-    return result
+    return arguments, number
 
 
 def hessian(

@@ -45,14 +45,14 @@ _TENSOR_SIZE, _OPTIONS_SIZE, _OUTPUTS_SIZE = map(ctypes.sizeof, (Tensor, Options
 _pack_tensor = [struct.Struct(_format(Tensor._fields_) + f"{ndim}q").pack_into for ndim in range(MAX_NDIM + 1)]
 _pack_outputs = struct.Struct(_format(Outputs._fields_)).pack_into
 _pack_row_stats = struct.Struct(_format(RowStats._fields_)).pack_into
-_first_byte: Any = ctypes.c_char.from_buffer
-_addressof = ctypes.addressof
+first_byte: Any = ctypes.c_char.from_buffer
+addressof = ctypes.addressof
 
 
 def _defaults() -> bytes:
     """The options as the library itself fills them."""
     options = Options()
-    options_init(_addressof(options), _OPTIONS_SIZE)
+    options_init(addressof(options), _OPTIONS_SIZE)
     return bytes(options)
 
 
@@ -88,7 +88,7 @@ class Frame:
     def __init__(self) -> None:
         memory: Any = (ctypes.c_char * self.SIZE)()
         self.memory = memory
-        self.base = _addressof(memory)
+        self.base = addressof(memory)
         self.options = memoryview(memory).cast("B")[:_OPTIONS_SIZE]
         # What the options hold now, if that is no tensor's address: see `place_options`.
         self.settings: Settings | None = None
@@ -117,7 +117,7 @@ class Frame:
             return start
         try:
             # A quarter of a microsecond, where the buffer protocol allows it, instead of a whole one.
-            address = _addressof(_first_byte(array))
+            address = addressof(first_byte(array))
         except (TypeError, ValueError, BufferError):  # read-only, empty, bfloat16, or not contiguous
             address = array.__array_interface__["data"][0]
             if not array.flags.c_contiguous:
@@ -143,7 +143,7 @@ class Frame:
             pack(options, offset, value)
         if cancel is not None:
             pack, offset = _FIELDS["cancel"]
-            pack(options, offset, _addressof(cancel))
+            pack(options, offset, addressof(cancel))
         self.settings = None if has_addresses else settings
         return self.base
 

@@ -80,8 +80,7 @@ def binary_cross_entropy_with_logits(
             by :math:`p^\gamma` (Lin et al., 2017, arXiv:1708.02002). For logits.
         dtype: of the result. None: as in PyTorch, which is the dtype of ``target`` (of ``input`` for labels), and
             float32 for 16 bits under `torch.autocast`. The loss is computed in float32 at least, and rounded once.
-        threads: the most threads to use; None: as many as `crossentropy.get_num_threads` says, which is independent of
-            `torch.get_num_threads`.
+        threads: the most threads to use; None: as many as `torch.get_num_threads` says.
 
     Returns:
         A tensor without dimensions, or for ``"none"`` one of the shape of ``input``. It can be differentiated with

@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple, SupportsFloat
+from typing import Literal, SupportsFloat
 
 import torch
 from torch import Tensor
 from torch.nn import _reduction
 
-from .. import _arguments, _messages
-from .._accepts import CROSS_ENTROPY
-from .._c_api import calls, functions, header
-from .._c_api.frames import Settings
+from .._c_api import functions, header
 from .._errors import ArgumentValueError
-from ._operator import (
-    Operator,
-    Scalar,
-    Tensors,
-    check,
-    integer,
-    mean_over_and_divisor,
-    memory,
-    name,
-    real,
-    rounded,
-    settings,
-    under_autocast,
-    wide,
-)
+from ._cross_entropy_operator import Options
+from ._cross_entropy_operator import cross_entropy as _cross_entropy
+from ._operator import check, integer, mean_over_and_divisor, name, real, rounded, under_autocast
+from ._repeated import OfTensors
 
 __all__ = ["CrossEntropyLoss", "NLLLoss", "cross_entropy", "nll_loss"]
 
@@ -37,6 +23,7 @@ __all__ = ["CrossEntropyLoss", "NLLLoss", "cross_entropy", "nll_loss"]
 # ----------------------------------------------------------------------------------------------
 
 
+@OfTensors(_cross_entropy, functions.cross_entropy, input_type="logits").before
 def cross_entropy(
     input: Tensor,
     target: Tensor,
@@ -91,8 +78,7 @@ def cross_entropy(
         dtype: of the result. None: as in PyTorch, which is the dtype of ``input`` (promoted with that of ``weight`` and
             of distributions), and float32 for 16 bits under `torch.autocast`. The loss is computed in float32 at least,
             and rounded to it once.
-        threads: the most threads to use; None: as many as `crossentropy.get_num_threads` says, which is independent of
-            `torch.get_num_threads`.
+        threads: the most threads to use; None: as many as `torch.get_num_threads` says.
 
     Returns:
         A tensor without dimensions, or for ``"none"`` one of the shape of ``input`` without C. It can be differentiated
@@ -119,6 +105,7 @@ def cross_entropy(
     )  # fmt: skip
 
 
+@OfTensors(_cross_entropy, functions.cross_entropy, input_type="log_probs").before
 def nll_loss(
     input: Tensor,
     target: Tensor,
@@ -251,25 +238,6 @@ class NLLLoss(torch.nn.NLLLoss):
 # ----------------------------------------------------------------------------------------------
 
 
-class _Options(NamedTuple):
-    """Arguments of `crossentropy.cross_entropy` that are no tensors, in the order of the operator's schema."""
-
-    axis: int
-    input_type: str
-    ignore_index: int | None
-    label_smoothing: float
-    reduction: str
-    mean_over: str | None
-    divisor: Scalar | None  # where mean_over is a number
-    empty: str
-    threads: int | None
-    z_loss: float
-    softcap: float | None
-    logit_scale: float
-    focal_gamma: float
-    poly_epsilon: float
-
-
 def _loss(
     input: Tensor,
     target: Tensor,
@@ -305,7 +273,7 @@ def _loss(
         reduction = _reduction.legacy_get_string(size_average, reduce)
     if input.dim() == 1 and target.shape == (1,) and not soft:
         target = target[0]  # as in PyTorch
-    options = _Options(
+    options = Options(
         min(1, input.dim() - 1),
         input_type,
         ignore_index,
@@ -330,111 +298,3 @@ def _loss_dtype(input: Tensor, target: Tensor, weight: Tensor | None) -> torch.d
         if other is not None and other.dtype != dtype and other.is_floating_point():
             dtype = torch.promote_types(dtype, other.dtype)
     return dtype
-
-
-# ----------------------------------------------------------------------------------------------
-# The operator
-# ----------------------------------------------------------------------------------------------
-
-
-class _CrossEntropy(Operator):
-    name = "cross_entropy"
-    weights = ("weight", "sample_weight")
-    options = _Options
-
-    def loss_shape(self, x: Tensor, options: _Options) -> tuple[int, ...]:
-        return x.shape[: options.axis] + x.shape[options.axis + 1 :]
-
-    def spread(self, d_loss: Tensor, options: _Options) -> Tensor:
-        return d_loss.unsqueeze(options.axis)
-
-    @staticmethod
-    def parse(options: _Options) -> Settings:
-        return settings(CROSS_ENTROPY, options)
-
-    def compute(self, tensors: Tensors, options: _Options, loss: Tensor, grad: Tensor | None) -> None:
-        x, target, weight, sample_weight = tensors
-        view, all_settings = memory("input", x), self.settings(options)
-        if weight is not None:
-            all_settings = {**all_settings, "weight": memory("weight", weight)}
-        if sample_weight is not None:
-            all_settings = {**all_settings, "sample_weight": memory("sample_weight", sample_weight)}
-        calls.loss(
-            functions.cross_entropy,
-            view,
-            options.axis,
-            memory("target", target),
-            all_settings,
-            memory("loss", loss),
-            None if grad is None else memory("grad", grad),
-            interruptible=_arguments.is_long(x.numel()),
-            names=_messages.TENSORS,
-        )
-
-    def formula(self, tensors: Tensors, options: _Options) -> Tensor:
-        x, target, weight, sample_weight = tensors
-        axis, classes = options.axis, x.shape[options.axis]
-        hard = not target.is_floating_point()
-        along = [-1 if dimension == axis else 1 for dimension in range(x.dim())]
-
-        q, counts = wide(target), torch.ones((), dtype=torch.bool)
-        if hard:
-            if options.ignore_index is not None:
-                counts = target != options.ignore_index
-            q = target.unsqueeze(axis) == torch.arange(classes).view(along)
-        w = torch.ones(()) if weight is None else wide(weight).view(along)
-        s = x.new_ones(x.shape[:axis] + x.shape[axis + 1 :]) if sample_weight is None else wide(sample_weight)
-        e = options.label_smoothing
-        before, mass = w * q, w * ((1 - e) * q + e / classes)
-
-        s = torch.where(counts, s, 0)
-        if options.reduction == "mean":
-            factor: Any
-            if options.divisor is not None:
-                factor = 1 / options.divisor
-            else:
-                if options.mean_over == "count":
-                    divisor = counts.expand(s.shape).sum().to(x.dtype)
-                elif options.mean_over == "weight" and not hard:
-                    divisor = s.sum()
-                else:  # for labels the weight of a row is the mass of its label
-                    divisor = (s * before.sum(axis)).sum()
-                factor = torch.where(divisor == 0, 0 if options.empty == "zero" else torch.nan, 1 / divisor)
-            s = torch.where(s == 0, 0, s * factor)
-        if hard and e == 0:
-            s = torch.where(mass.sum(axis) == 0, 0, s)
-
-        # Rows that count for nothing, whatever they hold; and in the others, impossible classes without mass.
-        x = torch.where(s.unsqueeze(axis) == 0, 0, x)
-        if options.logit_scale != 1:
-            x = options.logit_scale * x
-        if options.softcap is not None:
-            x = torch.where(x.isinf(), x, options.softcap * torch.tanh(x / options.softcap))
-        minus_log_p = -torch.log_softmax(x, axis) if options.input_type == "logits" else -x
-        minus_log_p = torch.where((mass == 0) & (minus_log_p == torch.inf), 0, minus_log_p)
-        terms = minus_log_p
-        if options.focal_gamma != 0 or options.poly_epsilon != 0:
-            v = -torch.expm1(-minus_log_p)
-            terms = minus_log_p + options.poly_epsilon * v
-            if options.focal_gamma != 0:
-                terms = v**options.focal_gamma * terms
-        row_losses = (mass * terms).sum(axis)
-        if options.z_loss != 0:
-            row_losses = row_losses + options.z_loss * torch.logsumexp(x, axis) ** 2
-        losses = s * row_losses
-        return losses if options.reduction == "none" else losses.sum()
-
-    def batch(self, tensors: Tensors, dims: Any, size: int, options: _Options) -> tuple[Tensors, _Options] | None:
-        """The batch is a dimension of the rows."""
-        if dims[2] is not None:
-            return None
-        x, target, weight, sample_weight = (
-            tensor if tensor is None or name == "weight"
-            else tensor.expand(size, *tensor.shape) if dim is None
-            else tensor.movedim(dim, 0)
-            for name, tensor, dim in zip(("x", "target", *self.weights), tensors, dims)
-        )  # fmt: skip
-        return (x, target, weight, sample_weight), options._replace(axis=options.axis + 1)
-
-
-_cross_entropy = _CrossEntropy()

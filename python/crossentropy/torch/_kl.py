@@ -90,8 +90,7 @@ def kl_div(
             gradients hardly depend on T.
         dtype: of the result. None: as in PyTorch, which is what both promote to, and float32 for 16 bits under
             `torch.autocast`. The loss is computed in float32 at least, and rounded once.
-        threads: the most threads to use; None: as many as `crossentropy.get_num_threads` says, which is independent of
-            `torch.get_num_threads`.
+        threads: the most threads to use; None: as many as `torch.get_num_threads` says.
 
     Returns:
         A tensor without dimensions; for ``"none"`` one of the shape to which both broadcast, and for logits of that

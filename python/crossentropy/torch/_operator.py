@@ -21,7 +21,8 @@ from .._function import Function
 HALVES = (torch.float16, torch.bfloat16)
 _DTYPES = (torch.float32, torch.float64, *HALVES)
 
-# Options of a loss: a named tuple with a `reduction`, whose annotations are the types of the operator's schema.
+# Options of a loss: a named tuple with a `reduction` and `threads`, whose annotations are the types of the operator's
+# schema.
 Options = Any
 Scalar = float  # in a schema, a float that may depend on a length that a compiler leaves open
 SymInt = int  # likewise
@@ -162,11 +163,17 @@ class Operator(ABC):
         return None
 
     def settings(self, options: Options) -> Settings:
-        """What `parse` makes of them, remembered, as few options are used many times."""
+        """What `parse` makes of them, and PyTorch's number of threads unless they have one. Remembered, as few options
+        are used many times."""
+        threads = torch.get_num_threads() if options.threads is None else None
         try:
-            return self._remembered(options)
+            return self._remembered(options, threads)
         except TypeError:  # one has no hash; it will not please `parse` either, which can say why
-            return self.parse(options)
+            return self._parse(options, threads)
+
+    def _parse(self, options: Options, threads: int | None) -> Settings:
+        parsed = self.parse(options)
+        return parsed if threads is None else {**parsed, "threads": threads}
 
     @staticmethod
     @abstractmethod
@@ -187,7 +194,7 @@ class Operator(ABC):
         there is no such call."""
 
     def __init__(self) -> None:
-        self._remembered = lru_cache(maxsize=256)(self.parse)
+        self._remembered = lru_cache(maxsize=256)(self._parse)
         # Not torch.library.custom_op, whose first call imports torch._dynamo, which takes a second.
         name = f"crossentropy::{self.name}"
         weights = "".join(f"Tensor? {each}, " for each in self.weights)
@@ -219,7 +226,7 @@ class Operator(ABC):
         x, target = tensors[:2]
         grad_enabled = torch.is_grad_enabled()
         with_grad = grad_enabled and x.requires_grad
-        if _is_plain(tensors):
+        if is_plain(tensors):
             if with_grad or (grad_enabled and target.requires_grad):
                 return _Eager.apply(with_grad, self, options, *tensors)[0]
             loss = self._empty_loss(x, target, options)
@@ -234,6 +241,10 @@ class Operator(ABC):
         if torch.compiler.is_compiling():
             return self._dispatched(*tensors, with_grad, *options)
         return self._transformed.apply(*tensors, with_grad, *options)
+
+    def gradient(self, tensors: Tensors, options: Options) -> Tensor:
+        """The loss's derivative with respect to x, which can be differentiated in turn."""
+        return self._differentiable(tensors, True, options)[1]
 
     def _on_cpu(self, *arguments: Any) -> tuple[Tensor, Tensor]:
         tensors, with_grad, options = self._parted(arguments)
@@ -350,7 +361,7 @@ _HUGE_FROM = 1 << 20
 # ----------------------------------------------------------------------------------------------
 
 
-def _is_plain(tensors: Tensors) -> bool:
+def is_plain(tensors: Tensors) -> bool:
     """Whether the tensors are memory, and nobody but autograd watches what is done with them."""
     if torch.compiler.is_compiling() or _is_watched():
         return False
@@ -404,12 +415,12 @@ def _remember(ctx: Any, operator: Operator, tensors: Tensors, with_grad: bool, o
     # The same memory once more, for a training step: it looks at nothing that has been saved, so that the logits may
     # have been changed in place since, and may write here. Not where hooks keep what is saved elsewhere, or hold it.
     ctx.dtype, ctx.gradient = tensors[0].dtype, None
-    if with_grad and type(grad) is Tensor and not torch._C._are_functorch_transforms_active() and not _saving_hooks():
+    if with_grad and type(grad) is Tensor and not torch._C._are_functorch_transforms_active() and not saving_hooks():
         ctx.gradient = grad.detach()
 
 
 # PyTorch's public interface does not say. Where this function is missing, there might always be some.
-_saving_hooks = partial(getattr(torch._C._autograd, "_top_saved_tensors_default_hooks", lambda _: True), False)
+saving_hooks = partial(getattr(torch._C._autograd, "_top_saved_tensors_default_hooks", lambda _: True), False)
 
 
 def _derivatives(
@@ -419,7 +430,7 @@ def _derivatives(
     needs_x, needs_target = needed
     operator, options = ctx.operator, ctx.options
     own = None if torch.is_grad_enabled() else ctx.gradient
-    is_last = ctx.gradient is not None and not _graph_is_kept()
+    is_last = ctx.gradient is not None and not graph_is_kept()
     if is_last:
         ctx.gradient = None
     is_step = own is not None and d_grad is None and not needs_target
@@ -428,9 +439,9 @@ def _derivatives(
     d_x = d_target = None
     if d_loss is not None and needs_x:
         if own is None and not ctx.with_grad:  # inside a vmap, a tensor does not tell that it requires a gradient
-            grad = operator._differentiable((x, target, *weights), True, options)[1]
+            grad = operator.gradient((x, target, *weights), options)
         factor = d_loss if options.reduction != "none" else operator.spread(d_loss, options)
-        d_x = _scaled(grad, factor, options) if own is None else _scaled(own, factor, options, in_place=is_last)
+        d_x = scaled(grad, factor, options) if own is None else scaled(own, factor, options, in_place=is_last)
         if d_x.dtype != ctx.dtype:
             d_x = d_x.to(ctx.dtype)
     if is_step or (d_grad is None and not needs_target):
@@ -452,7 +463,7 @@ def _derivatives(
         d_target = torch.func.grad(slope, argnums=1)(widened, target)
     if d_loss is not None and needs_target:
         once = None
-        if not torch.is_grad_enabled() and _is_plain((x, target, *weights, d_loss)):
+        if not torch.is_grad_enabled() and is_plain((x, target, *weights, d_loss)):
             once = operator.target_gradient((x, target, *weights), options)
         if once is None:
             once = torch.func.grad(lambda target: (losses(widened, target) * d_loss).sum())(target)
@@ -463,7 +474,7 @@ def _derivatives(
     return d_x, d_target
 
 
-def _scaled(grad: Tensor, factor: Tensor, options: Options, in_place: bool = False) -> Tensor:
+def scaled(grad: Tensor, factor: Tensor, options: Options, in_place: bool = False) -> Tensor:
     """The gradient times the upstream one, ``in_place`` where nobody can need it again."""
     if in_place and type(factor) is Tensor:
         try:
@@ -474,4 +485,4 @@ def _scaled(grad: Tensor, factor: Tensor, options: Options, in_place: bool = Fal
 
 
 # PyTorch's public interface does not say. Where this function is missing, scaled gradients take new memory.
-_graph_is_kept = getattr(torch._C._autograd, "_get_current_graph_task_keep_graph", lambda: True)
+graph_is_kept = getattr(torch._C._autograd, "_get_current_graph_task_keep_graph", lambda: True)
