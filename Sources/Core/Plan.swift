@@ -10,7 +10,7 @@ package struct Plan {
     /// (but see `foldsScale`) or rows are pairs of distributions.
     package let computesInDoubles: Bool
     /// Whether kernels make the logits' scale part of f32 exponentials, rather than multiply logits by it in f64.
-    let foldsScale: Bool
+    package let foldsScale: Bool
     /// Whether every class of a row may have target mass, rather than the label's class alone.
     package let needsMass: Bool
     /// Whether the kernels get a target that Core writes rather than the caller's.

@@ -68,7 +68,8 @@ private func logitsWithLabelsTakeTheRouteOfTheirShape(
     #expect(shape.plan { call, _ in call.settings.inputType = .probs }.route == .labels)
     #expect(shape.plan { call, _ in call.settings.inputType = .logProbs }.route == .labels)
     #expect(shape.plan { call, _ in call.settings.labelSmoothing = 0.1 }.route == .short)
-    #expect(Shape(classes: 129).plan { call, _ in call.settings.labelSmoothing = 0.1 }.route == .mass)
+    #expect(Shape(classes: 129).plan { call, _ in call.settings.labelSmoothing = 0.1 }.route == .rows)
+    #expect(Shape(classes: 129, dtype: .f64).plan { call, _ in call.settings.labelSmoothing = 0.1 }.route == .mass)
     for change: (inout Problem, Operand) -> Void in [
         { call, floats in call.weight = floats }, { call, floats in call.prior = floats },
         { call, _ in call.settings.terms.z_loss = 0.1 },
@@ -79,7 +80,9 @@ private func logitsWithLabelsTakeTheRouteOfTheirShape(
         }
         #expect(plan.route == .mass)
     }
-    #expect(shape.plan { call, floats in call.target = floats }.route == .mass)
+    #expect(shape.plan { call, floats in call.target = floats }.route == .rows)
+    #expect(shape.plan { call, floats in (call.target, call.weight) = (floats, floats) }.route == .mass)
+    #expect(Shape(dtype: .f64).plan { call, floats in call.target = floats }.route == .mass)
     #expect(shape.plan { call, floats in (call.target, call.outputs.targetGrad) = (floats, floats) }.route == .pairs)
     for type in [TargetType.logits, .logProbs] {
         #expect(shape.plan { call, floats in (call.target, call.settings.targetType) = (floats, type) }.route == .pairs)
@@ -112,12 +115,36 @@ private func logitsWithLabelsTakeTheRouteOfTheirShape(
     #expect(Shape(rows: 4096, classes: 21, dtype: .f64, layout: .classMajor).plan().route == .tiles)
 }
 
-@Test func transformedLogitsAreOfDoublesAndRows() {
-    let plan = Shape().plan { call, _ in call.settings.transform = crossentropy_transform(scale: 2, softcap: 0) }
+@Test func cappedLogitsAreOfDoublesAndRows() {
+    let plan = Shape().plan { call, _ in call.settings.transform = crossentropy_transform(scale: 1, softcap: 30) }
     #expect(plan.computesInDoubles)
     #expect(plan.route == .rows)
+    #expect(!plan.foldsScale)
     #expect(Shape(dtype: .f64).plan().computesInDoubles)
     #expect(!Shape(dtype: .bf16).plan().computesInDoubles)
+}
+
+@Test func scalesArePartOfTheExponentialsOfLabels() {
+    func plan(_ scale: Double, _ shape: Shape = Shape(), _ change: (inout Problem, Operand) -> Void = { _, _ in })
+        -> Plan
+    {
+        shape.plan { call, floats in
+            call.settings.transform = crossentropy_transform(scale: scale, softcap: 0)
+            change(&call, floats)
+        }
+    }
+    for shape in [Shape(), Shape(classes: 1000), Shape(dtype: .bf16)] {
+        #expect(plan(0.7, shape).foldsScale)
+        #expect(!plan(0.7, shape).computesInDoubles)
+    }
+    #expect(plan(0.7).route == .short)
+    #expect(plan(0.7, Shape(classes: 1000)).route == .rows)
+    // Where f32 could not hold the distances; and where kernels compute other things than losses of logits.
+    for scale in [-0.7, 0x1p-20, 0x1p20, 1e30] { #expect(!plan(scale).foldsScale) }
+    #expect(!plan(0.7, Shape(dtype: .f64)).foldsScale)
+    #expect(!plan(0.7) { call, _ in call.slice = 0..<10 }.foldsScale)
+    #expect(!plan(0.7) { call, _ in (call.mode, call.hasTarget) = (.softmax, false) }.foldsScale)
+    #expect(!plan(0.7) { call, floats in (call.settings.labelSmoothing, call.weight) = (0.1, floats) }.foldsScale)
 }
 
 @Test func testsForceTheRoutesThatACallCanTake() {
