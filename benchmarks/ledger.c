@@ -130,6 +130,7 @@ static void functions(void) {
     COUNT("row_stats [1024, 100]", CE_F32, 1024, 100, 0, NOTHING, STATISTICS);
     COUNT("row_stats [256, 1000]", CE_F32, 256, 1000, 0, NOTHING, STATISTICS);
     COUNT("row_stats [8, 32768]", CE_F32, 8, 32768, 0, NOTHING, STATISTICS);
+    COUNT("teacher [256, 1000]", CE_F32, 256, 1000, 0, options.target_type = CE_TARGET_LOGITS, SOFT_GRAD);
     COUNT("kl [256, 1000]", CE_F32, 256, 1000, 0, options.target_type = CE_TARGET_LOGITS, KL(loss));
     COUNT("kl temperature 3 [256, 1000]", CE_F32, 256, 1000, 0, (options.target_type = CE_TARGET_LOGITS, options.temperature = 3),
           KL(loss));

@@ -1,4 +1,4 @@
-"""Scales, smoothed labels and distributions of f32 logits, which go through the kernels of labels, beside long double."""
+"""Scales, smoothed labels and distributions of f32 logits, which take the kernels of labels, beside long double."""
 
 from __future__ import annotations
 
