@@ -23,6 +23,8 @@ package struct Plan {
     /// Rows that a thread claims at a time.
     package let rowsPerPiece: Int
     package let tile: RowTile?
+    /// Bytes for the exponentials of a group's targets, if these are f32 logits, and for one row of copied logits.
+    package let teacherBytes: Int
     /// Whether the loss's own pass also computes row statistics.
     let computesStatistics: Bool
     /// Bytes for a group's exponentials, if the gradient's memory cannot keep them and this memory would stay in the caches.
@@ -55,7 +57,9 @@ package struct Plan {
             && (forced.map { $0 == .columns } ?? Plan.suitsColumns(problem))
         tile = isByColumns && forced == nil ? RowTile(for: problem) : nil
 
-        let canShare = isOfGroups && !isShort && !isByColumns && problem.slice == nil
+        let canShare =
+            isOfGroups && !isShort && !isByColumns && problem.slice == nil
+            && !(isDistribution && problem.settings.targetType == .logits)
         let useful = Plan.usefulThreads(problem)
         let most = useful > 1 ? min(useful, allowed > 0 ? allowed : ThreadCount.get(), maxThreads) : 1
         let isShared = canShare && (forced.map { $0 == .shared } ?? Plan.suitsSharing(problem, threads: most))
@@ -81,12 +85,15 @@ package struct Plan {
 
         computesStatistics = isOfGroups && !isShort && !foldsScale && !isSmoothed && !isDistribution
 
-        // If rows have several blocks, a group holds only one row.
+        // If rows have several blocks, a group holds only one row. The exponentials of targets stay in the caches.
         let isOfOneBlock = isByColumns || problem.classes <= CROSSENTROPY_BLOCK
+        let hasTeacher = isOfGroups && isDistribution && problem.settings.targetType == .logits
+        let groupRows = hasTeacher ? max(1, min(Int(CROSSENTROPY_GROUP), 32768 / problem.classes)) : Int(CROSSENTROPY_GROUP)
         rowsPerGroup =
             isShort
             ? Int(crossentropy_short_strip(Int64(problem.classes)))
-            : isOfGroups && isOfOneBlock ? Int(CROSSENTROPY_GROUP) : route == .terms ? DivergenceTerms.strip : 1
+            : isOfGroups && isOfOneBlock ? groupRows : route == .terms ? DivergenceTerms.strip : 1
+        teacherBytes = hasTeacher ? Groups.teacherBytes(problem.classes, rows: rowsPerGroup) : 0
         // Enough rows per piece that the counter's cost is negligible, few enough that no thread finishes late.
         let unit = tile?.rows ?? rowsPerGroup
         rowsPerPiece =
@@ -178,11 +185,17 @@ extension Problem {
         }
     }
 
-    /// Whether targets of logits are distributions of all classes, of which nothing else is wanted.
+    /// Whether targets of logits are distributions of all classes, or f32 logits that stand for such, and nothing else is wanted.
     var isPlainDistribution: Bool {
-        mode == .loss && settings.inputType == .logits && settings.targetType == .probs && sparse == nil
+        mode == .loss && settings.inputType == .logits && (settings.targetType == .probs || isTeacher) && sparse == nil
             && hasTarget && !isIndexTarget && input.dtype != .f64 && slice == nil && weight == nil
             && settings.labelSmoothing == 0 && !crossentropy_has_terms(settings.terms)
+    }
+
+    /// Whether targets are logits whose exponentials are computed in f32. For the divisor, their mass is computed in f64.
+    private var isTeacher: Bool {
+        settings.targetType == .logits && target.dtype != .f64 && classes <= 1 << 40
+            && (1 / settings.temperature).isFoldable && !(settings.reduction == .mean && settings.meanOver == .mass)
     }
 
     /// See `Plan.foldsScale`.

@@ -143,6 +143,10 @@ func finishMass<T: Element>(_ group: GroupPointer, _ stats: LogSumExp, _ table: 
         }
         (distances[0], masses[0]) = (distance.value, mass.value)
     }
+    if group.pointee.mass != nil {
+        distances *= lanes(&group.pointee.mass_factor)
+        masses *= lanes(&group.pointee.mass_factor)
+    }
     store(distances, &group.pointee.distances)
     store(masses, &group.pointee.masses)
     if group.pointee.mass == nil { return }
@@ -183,7 +187,7 @@ func finishedMass(_ group: GroupPointer, _ stats: LogSumExp) -> Finished {
     let late = scale.replacing(with: one, where: isUsual)
     store(late, &group.pointee.late_scale)
     scale = one.replacing(with: scale, where: isUsual)
-    store(zero - (isSmoothed ? scale * spread : scale), &group.pointee.offset)
+    store(zero - scale * (isSmoothed ? spread : lanes(&group.pointee.mass_factor)), &group.pointee.offset)
     var probScale = isSmoothed ? scale : scale * masses
     let isUndefined = .!(masses - masses .== zero)
     if !isSmoothed { probScale.replace(with: DoubleLanes(repeating: .nan), where: isUndefined) }
@@ -193,7 +197,8 @@ func finishedMass(_ group: GroupPointer, _ stats: LogSumExp) -> Finished {
         let storage = Storage<Double>(format: group.pointee.mass_format)
         for row in 0..<group.rows where group.label(row) >= 0 {
             let place = row &* Int(group.pointee.mass_row_stride) &+ group.label(row) &* Int(group.pointee.mass_stride)
-            ofLabel[row] = masses[row] - storage.load(group.pointee.mass, place)
+            let q = get(&group.pointee.mass_factor, row) * storage.load(group.pointee.mass, place)
+            ofLabel[row] = masses[row] - q
         }
         ofLabel -= masses * (stats.rest / stats.total)
     }

@@ -93,6 +93,11 @@ private struct SingleLogits {
     }
 }
 
+/// The exponentials of a row of logits that are a loss's target, and the factor that makes them probabilities.
+func stageTeacher(_ d: DistributionPointer, _ classes: Int, _ scratch: UnsafeMutableRawPointer) {
+    d.pointee.factor = SingleLogits(d, classes, scratch: scratch).factor
+}
+
 /// The divergence of a row; +infinity also where f32 cannot hold the difference of two logits.
 func logitsDivergence(_ pair: PairPointer) -> Double {
     let classes = pair.classes

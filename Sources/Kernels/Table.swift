@@ -37,6 +37,7 @@ private func fillTable(_ table: UnsafeMutablePointer<crossentropy_kernels>) {
     crossentropy_set_slice_kernels(
         table, f64, { sliceBlock($0!, Int($1), Int($2), $3!, Double.self) }, { writeSlice($0!, Double.self) })
     table.pointee.pair.single_divergence = { logitsDivergence($0!) }
+    table.pointee.pair.teacher = { stageTeacher($0!, Int($1), $2!) }
     table.pointee.pair.single_divergence_grad = { logitsDivergenceGradient($0!) }
     table.pointee.exponentials = { x, result, count, m in
         let reference = Float.expReference(Float.splat(m))

@@ -42,7 +42,9 @@ def want(x: Any, q: Wide, scale: float) -> tuple[Wide, Wide, Wide, Wide]:
 
 
 def check(x: Any, target: Any, q: Wide, scale: float = 1.0, **options: Any) -> None:
-    options |= {"reduction": "none", "logit_scale": scale}
+    options["reduction"] = "none"
+    if "temperature" not in options:
+        options["logit_scale"] = scale
     loss, grad = ce.cross_entropy_with_grad(x, target, **options)
     exact, magnitude, exact_grad, size = want(x, q, scale)
     fits = abs(exact) < 3e38
@@ -113,6 +115,42 @@ def test_distributions(shape: tuple[int, int], kind: str, scale: float) -> None:
         same = ce.cross_entropy_with_grad(x, target, logit_scale=scale)
         assert wide[0] == same[0] or np.isnan(wide[0])
         assert wide[1].tobytes() == same[1].tobytes()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("temperature", [1.0, 2.0, 3.0, 0.3])
+def test_teacher_logits(shape: tuple[int, int], temperature: float) -> None:
+    random = np.random.default_rng([6, *shape])
+    for spread, offset, masked in ((1, 0, False), (8, 1e4, True), (60, 0, False)):
+        x = logits(random, shape, spread, 0, masked=spread < 60 and random.random() < 0.5)
+        teacher = logits(random, shape, spread, offset, masked)
+        if spread == 60:
+            x[:, 0], teacher[:, 0] = 500, 700  # sure of the same class
+        z = teacher.astype(np.longdouble) / np.longdouble(temperature)
+        q = np.exp(z - z.max(1, keepdims=True))
+        q /= q.sum(1, keepdims=True)
+        check(x, teacher, q, 1 / temperature, target_type="logits", temperature=temperature)
+        halves = teacher.astype(np.float16).astype(np.float32) if offset == 0 else None
+        if halves is not None:
+            same = ce.cross_entropy_with_grad(x, halves, target_type="logits", temperature=temperature)
+            half = ce.cross_entropy_with_grad(
+                x, halves.astype(np.float16), target_type="logits", temperature=temperature
+            )
+            assert half[0] == same[0]
+            assert half[1].tobytes() == same[1].tobytes()
+
+
+def test_teachers_that_are_no_distribution() -> None:
+    x = np.zeros((4, 5), np.float32)
+    teacher = np.zeros((4, 5), np.float32)
+    teacher[0, 1], teacher[1, 2], teacher[2] = np.nan, np.inf, -np.inf
+    loss, grad = ce.cross_entropy_with_grad(x, teacher, target_type="logits", reduction="none")
+    np.testing.assert_array_equal(np.isnan(loss), [True, True, True, False])
+    np.testing.assert_array_equal(np.isnan(grad), np.repeat([[True], [True], [True], [False]], 5, axis=1))
+    mask = [False, False, False, True]
+    loss, grad = ce.cross_entropy_with_grad(x, teacher, target_type="logits", mask=mask)
+    assert loss == np.float32(np.log(5))
+    assert not grad.any()
 
 
 @pytest.mark.parametrize("grad_loss", [1e-300, 1e-42, 1e-25, 1e25, 1e60])

@@ -5,6 +5,7 @@ struct Groups {
     let pass: UnsafePointer<RowPass>
     let slot: Workspace.Slot
     private let kernel: crossentropy_group_kernel
+    let teacher: Teacher?
 
     /// The kernel's arguments and results.
     var group: UnsafeMutablePointer<crossentropy_group> { slot.group }
@@ -22,6 +23,9 @@ struct Groups {
         self.slot = slot
         let inDoubles = pass.pointee.plan.pointee.computesInDoubles
         kernel = crossentropy_get_group_kernel(Processor.kernels, inDoubles ? 1 : 0)
+        teacher =
+            pass.pointee.plan.pointee.teacherBytes == 0
+            ? nil : Teacher(pass.pointee.problem.pointee, slot.extra + pass.pointee.plan.pointee.keptBytes)
         fillInCommon(inDoubles)
     }
 
@@ -48,12 +52,17 @@ struct Groups {
         group.pointee.exponent_scale =
             plan.pointee.foldsScale ? crossentropy_exponent_scale(transform.logit_scale) : crossentropy_no_scale()
         group.pointee.smoothing = problem.pointee.settings.labelSmoothing
-        if isOfMass {
+        if let teacher {
+            group.pointee.mass_stride = 1
+            group.pointee.mass_row_stride = Int64(teacher.rowLength)
+            group.pointee.mass_format = CROSSENTROPY_F32
+        } else if isOfMass {
             group.pointee.mass_stride = Int64(problem.pointee.target.classStride)
             group.pointee.mass_row_stride = Int64(problem.pointee.rows.step.target)
             group.pointee.mass_format = problem.pointee.target.dtype.format(inDoubles: true)
         }
         group.pointee.mass = nil
+        for i in 0..<Int(CROSSENTROPY_GROUP) { crossentropy_group_mass_factor(group)![i] = 1 }
         group.pointee.cancel = problem.pointee.settings.cancel
         group.pointee.scratch = slot.scratch
         group.pointee.blocks = slot.blocks
@@ -127,7 +136,11 @@ struct Groups {
             scale(count, facts)
         }
         group.pointee.rows = Int64(count)
-        if isOfMass { group.pointee.mass = UnsafeRawPointer(problem.pointee.target.element(first.target)) }
+        if teacher != nil {
+            stageTeachers(count, first)
+        } else if isOfMass {
+            group.pointee.mass = UnsafeRawPointer(problem.pointee.target.element(first.target))
+        }
         group.pointee.input = UnsafeRawPointer(problem.pointee.input.element(first.input))
         group.pointee.upcoming =
             group.pointee.input + problem.pointee.rows.step.input &* count &* problem.pointee.input.dtype.size

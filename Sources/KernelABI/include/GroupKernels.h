@@ -72,6 +72,7 @@ typedef struct crossentropy_group {
     double      distances[CROSSENTROPY_GROUP];    // the sum of max - z over all classes, times a distribution if there is one
     double      masses[CROSSENTROPY_GROUP];       // the sum of the distribution
     double      offset[CROSSENTROPY_GROUP];       // added to each class's gradient, times a distribution if there is one
+    double      mass_factor[CROSSENTROPY_GROUP];  // multiplies the distribution; set by the caller
     double      late_scale[CROSSENTROPY_GROUP];   // multiplies a gradient that is otherwise complete: a scale far from 1
     double      prob_scale[CROSSENTROPY_GROUP];   // the factor of the probabilities in the gradient; for their logarithms
                                                   // it is log1p(rest) instead
@@ -139,6 +140,7 @@ static inline double  *crossentropy_group_is_counted(crossentropy_group *group) 
 static inline double  *crossentropy_group_loss_scale(crossentropy_group *group) { return group->loss_scale; }
 static inline double  *crossentropy_group_grad_scale(crossentropy_group *group) { return group->grad_scale; }
 static inline double  *crossentropy_group_sample_weight(crossentropy_group *group) { return group->sample_weight; }
+static inline double  *crossentropy_group_mass_factor(crossentropy_group *group) { return group->mass_factor; }
 static inline double  *crossentropy_group_lse(crossentropy_group *group) { return group->lse; }
 static inline double  *crossentropy_group_largest(crossentropy_group *group) { return group->largest; }
 static inline double  *crossentropy_group_argmax(crossentropy_group *group) { return group->argmax; }

@@ -64,6 +64,10 @@ typedef double (*crossentropy_divergence_kernel)(crossentropy_pair *pair);
 #define CROSSENTROPY_TERMS_OVERFLOW 2  // some are infinite that need not be: only `divergence` can tell
 typedef int32_t (*crossentropy_terms_kernel)(crossentropy_pair *pair, double scale, double *terms);
 
+// Replaces f32 logits by exponentials of f32 in `values`, padded to whole vectors, and sets `factor`, which is NaN if the
+// row is. `scratch` has 32 KiB.
+typedef void (*crossentropy_teacher_kernel)(crossentropy_distribution *logits, int64_t classes, void *scratch);
+
 typedef struct crossentropy_pair_kernels {
     crossentropy_stage_kernel      stage;             // fills a distribution's arrays from its data
     crossentropy_stage_kernel      normalize;         // multiplies `values` by `factor`, which becomes 1
@@ -75,6 +79,7 @@ typedef struct crossentropy_pair_kernels {
     crossentropy_pair_kernel       chain;             // multiplies prediction.logs by the derivatives of the transform
     crossentropy_divergence_kernel single_divergence; // of f32 logits that are not staged
     crossentropy_pair_kernel       single_divergence_grad;  // after single_divergence
+    crossentropy_teacher_kernel    teacher;           // in place of `stage`, for the loss's kernels of groups
     crossentropy_pair_kernel       hessian_vector;    // replaces prediction.logs
     crossentropy_pair_kernel       hessian_diagonal;  // likewise
 } crossentropy_pair_kernels;
