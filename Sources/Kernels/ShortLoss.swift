@@ -205,7 +205,7 @@ private func finishTerms(_ rows: ShortRows, _ tile: ShortTile, _ first: Int, _ i
         tile.scale[j][lane] = Float(scale)
         tile.largestGrad[j][lane] = Float(scale / (1 + rest))
         tile.factor[j][lane] = Float(scale / (1 + rest) * (unit[row] * 0x1p-896))
-        tile.targetGrad[j][lane] = Float(ofTarget[row] / Double(power0) / Double(power1))
+        tile.targetGrad[j][lane] = Float(ofTarget[row])
         tile.offset[j][lane] = 0
         tile.targetScale[j][lane] = 0
     }
@@ -275,7 +275,8 @@ func settle(
         let ofOther = product - tile.targetScale[i][lane]
         let isOwn = hasTerms || tile.gap[i][lane] == 0
         let g = isOwn ? tile.targetGrad[i][lane] : ofOther
-        tile.targetGrad[i][lane] = g * first[lane] * second[lane] + 0
+        // With terms it is complete: its factor may be far from that of the other classes.
+        tile.targetGrad[i][lane] = (hasTerms ? g : g * first[lane] * second[lane]) + 0
         tile.gap[i][lane] = 0
     }
     if rows.pointee.smoothing != 0 { subtractSpread(tile, i, panel, step, classes) }

@@ -173,6 +173,13 @@ def others() -> Iterator[Case]:
 
 
 def z_losses() -> Iterator[Case]:
+    yield case(
+        "z_loss_of_huge_logits",
+        "The gradient at the label has its class weight, 1e-30, alone; the others have the factor of the"
+        " z-loss, 1e34.",
+        [[1.5e38, 0.5, 2.0, -1.0], [1.0, 0.5, 2.0, -1.0]], [1, 2], weight=[1.0, 1e-30, 1.0, 1.0],
+        reduction="sum", z_loss=1e-4, dtype="f32",
+    )
     rows = ROWS["logits"]
     # The same targets as labels, one-hot and as labels that are hardly smoothed.
     for name, target, smoothing in (
