@@ -481,7 +481,8 @@ struct ce_options {
  * leave is spread.) Every other sum is computed as written, without a rounding of its own.
  *
  * A sum that RENORMALIZE divides by and that is 0 makes the row NaN. A row of teacher logits with
- * NaN or +infinity, or nothing but -infinity, is NaN.
+ * NaN or +infinity, or nothing but -infinity, is NaN. Of teacher logits that are not f64, a class
+ * whose probability is below 2^-187 of the largest may have probability 0.
  *
  * Terms. With z_loss, focal_gamma and poly_epsilon the loss of a row is
  *
