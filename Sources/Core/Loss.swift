@@ -111,7 +111,7 @@ extension Problem {
     /// comes first, because a gradient may overwrite the input.
     @inline(never)
     private static func runForStatistics(_ problem: UnsafePointer<Problem>) throws(LossFailure) {
-        if Plan(for: problem.pointee, threads: 1).computesStatistics { return }
+        if Plan(for: problem.pointee, threads: 1, forced: Route.forced).computesStatistics { return }
         var settings = problem.pointee.settings
         settings.reduction = .none
         settings.labelSmoothing = 0

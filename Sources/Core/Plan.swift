@@ -35,7 +35,7 @@ package struct Plan {
     ///     work for several threads.
     ///   - forced: `rows`, `columns` or `shared`, for calls that can take that route.
     @inline(never)
-    package init(for problem: borrowing Problem, threads allowed: Int, forced: Route? = Route.forced) {
+    package init(for problem: borrowing Problem, threads allowed: Int, forced: Route?) {
         foldsScale = problem.foldsScale
         let computesInDoubles =
             problem.input.dtype == .f64 || (problem.settings.transform.applies != 0 && !foldsScale)

@@ -30,7 +30,12 @@ package enum Route: Int32 {
     case terms
 
     /// The route that the tests force; `nil` leaves the choice to the plan.
-    package static var forced: Route? { Route(rawValue: Processor.state.pointee.forced_route) }
+    package static var forced: Route? {
+        @inline(__always) get {
+            let number = Processor.state.pointee.forced_route
+            return number == 0 ? nil : Route(rawValue: number)
+        }
+    }
 
     static var inEnvironment: Route? {
         guard let text = getenv("CROSSENTROPY_ROUTE") else { return nil }

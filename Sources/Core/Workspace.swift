@@ -43,7 +43,8 @@ struct Workspace {
         _ problem: UnsafePointer<Problem>, threads: Int? = nil,
         _ body: (UnsafePointer<Plan>, Workspace) throws(LossFailure) -> Void
     ) throws(LossFailure) {
-        let plan = Plan(for: problem.pointee, threads: threads ?? problem.pointee.settings.threads)
+        let plan = Plan(
+            for: problem.pointee, threads: threads ?? problem.pointee.settings.threads, forced: Route.forced)
         // Not cleared, because clearing would take longer than using it.
         var stack = shim_stack_memory()
         try withUnsafeMutableBytes(of: &stack) { stack throws(LossFailure) in

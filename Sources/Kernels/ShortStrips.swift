@@ -169,7 +169,11 @@ func copiedRows(_ rows: ShortRows, from first: Int) {
         let whole = (count + 15) & ~15
         let from = row * Int(call.input_row_stride)
         if isDense && padded == classes {
-            input.gather(call.input, from, 1, count * classes, copy)
+            if input.isNative {
+                copy.copyMemory(from: call.input! + from * 4, byteCount: count * classes * 4)
+            } else {
+                input.gather(call.input, from, 1, count * classes, copy)
+            }
         } else if classes == 3 && call.input_stride == 1 && input.isNative {
             for i in 0..<count {
                 let (x, to) = (call.input! + (from + i * Int(call.input_row_stride)) * 4, copy + i * 16)
@@ -200,7 +204,11 @@ func copiedRows(_ rows: ShortRows, from first: Int) {
         if call.grad != nil {
             let to = row * Int(call.grad_row_stride)
             if isGradDense && padded == classes {
-                grad.scatter(UnsafeRawPointer(copy), count * classes, call.grad!, to, 1)
+                if grad.isNative {
+                    (call.grad! + to * 4).copyMemory(from: copy, byteCount: count * classes * 4)
+                } else {
+                    grad.scatter(UnsafeRawPointer(copy), count * classes, call.grad!, to, 1)
+                }
             } else if classes == 3 && call.grad_stride == 1 && grad.isNative {
                 for i in 0..<count {
                     let g = call.grad! + (to + i * Int(call.grad_row_stride)) * 4
