@@ -18,6 +18,10 @@ let common: [SwiftSetting] =
         ]),
     ] : []
 
+// What checks a call is kept small: most of it runs only for calls with errors or with rare options. What a common call runs
+// is marked as `@_optimize(speed)`.
+let small: [SwiftSetting] = embedded ? [.unsafeFlags(["-Osize"])] : []
+
 // Kernels are optimised in every configuration, since SIMD in a debug build is hundreds of times slower. They
 // take only pointers and sizes that Core has checked, so overflow and bounds checks would find nothing. Those for the
 // x86-64 baseline are kept small instead: without fused multiply-adds they spend their time in libm.
@@ -63,7 +67,7 @@ var targets: [Target] =
         .target(name: "Core", dependencies: ["KernelABI", "Shims"] + kernelDependencies, swiftSettings: common),
         .target(
             name: "CABI", dependencies: ["CCrossEntropy", "KernelABI", "Shims", "Core"], exclude: ["exports.map"],
-            swiftSettings: common),
+            swiftSettings: common + small),
     ]
 
 if embedded {
