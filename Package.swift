@@ -65,7 +65,8 @@ var targets: [Target] =
             // Thread-local storage without __tls_get_addr, see Shims.c.
             cSettings: [.unsafeFlags(["-mtls-dialect=gnu2"])]
         ),
-        .target(name: "Core", dependencies: ["KernelABI", "Shims"] + kernelDependencies, swiftSettings: common + small),
+        .target(
+            name: "Core", dependencies: ["KernelABI", "Shims"] + kernelDependencies, swiftSettings: common + small),
         .target(
             name: "CABI", dependencies: ["CCrossEntropy", "KernelABI", "Shims", "Core"], exclude: ["exports.map"],
             swiftSettings: common + small),

@@ -108,7 +108,8 @@
         @inline(__always)
         fileprivate static func mask(_ low: SIMDMask<SIMD8<Int64>>, _ high: SIMDMask<SIMD8<Int64>>) -> SIMDMask<Self> {
             let bits = Self(
-                lowHalf: unsafeBitCast(low, to: SIMD8<Int64>.self), highHalf: unsafeBitCast(high, to: SIMD8<Int64>.self))
+                lowHalf: unsafeBitCast(low, to: SIMD8<Int64>.self), highHalf: unsafeBitCast(high, to: SIMD8<Int64>.self)
+            )
             return unsafeBitCast(bits, to: SIMDMask<Self>.self)
         }
     }
