@@ -18,6 +18,11 @@ let common: [SwiftSetting] =
         ]),
     ] : []
 
+// What checks and plans calls is kept small: most of it runs only for calls with errors or with rare options. What a common
+// call runs is marked `@_optimize(speed)`; a function of which the pass named here makes a copy would lose that mark.
+let small: [SwiftSetting] =
+    embedded ? [.unsafeFlags(["-Osize", "-Xllvm", "-sil-disable-pass=function-signature-opts"])] : []
+
 // Kernels are optimised in every configuration, since SIMD in a debug build is hundreds of times slower. They
 // take only pointers and sizes that Core has checked, so overflow and bounds checks would find nothing. Those for the
 // x86-64 baseline are kept small instead: without fused multiply-adds they spend their time in libm.
@@ -60,10 +65,11 @@ var targets: [Target] =
             // Thread-local storage without __tls_get_addr, see Shims.c.
             cSettings: [.unsafeFlags(["-mtls-dialect=gnu2"])]
         ),
-        .target(name: "Core", dependencies: ["KernelABI", "Shims"] + kernelDependencies, swiftSettings: common),
+        .target(
+            name: "Core", dependencies: ["KernelABI", "Shims"] + kernelDependencies, swiftSettings: common + small),
         .target(
             name: "CABI", dependencies: ["CCrossEntropy", "KernelABI", "Shims", "Core"], exclude: ["exports.map"],
-            swiftSettings: common),
+            swiftSettings: common + small),
     ]
 
 if embedded {

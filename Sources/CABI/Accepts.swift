@@ -35,6 +35,7 @@ struct FunctionSet {
 
 /// Checks which functions and which input each option applies to: this is the table that the header prints. Throws at
 /// the first option that is not at its default and that `function` does not take.
+@_optimize(speed)
 func accept(_ options: UnsafePointer<Options>, by function: FunctionSet) throws(CallError) {
     let o = options.pointee.values
     @inline(__always) func row(

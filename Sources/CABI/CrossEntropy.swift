@@ -4,6 +4,7 @@ import Shims
 
 /// The calls that compare logits or probabilities with a target, for a loss and its
 /// gradients: checks everything, then computes.
+@_optimize(speed)
 func crossEntropy(
     _ function: StaticString, _ input: UnsafePointer<ce_tensor>?, _ classAxis: Int32,
     _ target: UnsafePointer<ce_tensor>?, _ options: UnsafePointer<ce_options>?,
@@ -36,6 +37,7 @@ func hessian(
 /// The same for options that have been read, within a function's `checked`. The problem is filled in place, because it
 /// is too large to be copied.
 @inline(never)
+@_optimize(speed)
 func crossEntropy(
     _ mode: Mode, _ input: UnsafePointer<ce_tensor>?, _ classAxis: Int32, _ target: UnsafePointer<ce_tensor>?,
     _ options: UnsafePointer<Options>, _ outputs: UnsafePointer<ce_outputs>, _ vector: UnsafePointer<ce_tensor>?,
@@ -62,6 +64,7 @@ func crossEntropy(
     try run(&problem)
 }
 
+@_optimize(speed)
 func run(_ problem: UnsafePointer<Problem>) throws(CallError) {
     do throws(LossFailure) {
         try Problem.run(problem)
@@ -105,6 +108,7 @@ private struct RowTensors {
     // Transparent, because the compiler inlines nothing else into a function as large as the caller, and would store
     // all of `self` to memory.
     @_transparent
+    @_optimize(speed)
     func checkShapes(_ options: UnsafePointer<Options>) throws(CallError) {
         if !options.pointee.areDefaults { try optional.checkShapes(options, input, axis, target.kind) }
         if let grad { try checkLikeInput(grad, input) }
@@ -123,6 +127,7 @@ private struct RowTensors {
 
     /// Fills in everything but the input and the target.
     @_transparent
+    @_optimize(speed)
     func fillIn(_ problem: inout Problem, _ options: UnsafePointer<Options>) {
         if !options.pointee.areDefaults {
             optional.fillIn(&problem)
@@ -161,9 +166,11 @@ private struct OptionalTensors {
     private(set) var ignored: TensorView?
     private(set) var gradLosses: TensorView?
 
+    @_optimize(speed)
     init() {}
 
     @inline(never)
+    @_optimize(speed)
     init(_ options: UnsafePointer<Options>, _ storage: inout CallStorage) throws(CallError) {
         let given = options.pointee.values
         weight = try optionalView(given.weight, "weight", .floating, &storage)
@@ -175,6 +182,7 @@ private struct OptionalTensors {
     }
 
     @inline(never)
+    @_optimize(speed)
     func checkShapes(
         _ options: UnsafePointer<Options>, _ input: TensorView, _ axis: Int, _ target: Target.Kind
     ) throws(CallError) {
@@ -198,6 +206,7 @@ private struct OptionalTensors {
     }
 
     @inline(never)
+    @_optimize(speed)
     func fillIn(_ problem: inout Problem) {
         if let weight { problem.weight = weight.operand(stepping: weight.stride(0)) }
         if let prior { problem.prior = prior.operand(stepping: prior.stride(0)) }

@@ -72,6 +72,7 @@ public func ce_options_init(_ options: UnsafeMutablePointer<ce_options>?, _ size
     }
 }
 
+@_optimize(speed)
 @implementation @_cdecl("ce_cross_entropy")
 public func ce_cross_entropy(
     _ input: UnsafePointer<ce_tensor>?, _ class_axis: Int32, _ target: UnsafePointer<ce_tensor>?,

@@ -38,6 +38,7 @@ struct Options {
     }
 
     @inline(never)
+    @_optimize(speed)
     private mutating func readAll(_ pointer: UnsafePointer<ce_options>) throws(CallError) {
         areDefaults = false
         try CABI.read(pointer, over: &values, "options", first: firstOptionsSize, " (ce_options_init fills the struct)")
@@ -123,6 +124,7 @@ extension Settings {
     }
 
     @inline(never)
+    @_optimize(speed)
     private mutating func readAll(
         _ options: UnsafePointer<Options>, of function: FunctionSet, _ storage: inout CallStorage
     ) throws(CallError) {

@@ -7,6 +7,7 @@ private let firstOutputsSize = 40
 
 /// Reads the outputs of a call, of which there must be at least one. Outputs that the caller's version does not know
 /// are not requested.
+@_optimize(speed)
 func readOutputs(_ pointer: UnsafePointer<ce_outputs>?, into outputs: inout ce_outputs) throws(CallError) {
     guard let pointer else { throw nothingToCompute("outputs is NULL") }
     try read(pointer, over: &outputs, "outputs", first: firstOutputsSize)

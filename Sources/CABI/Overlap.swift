@@ -120,6 +120,7 @@ private struct Steps {
 }
 
 /// Throws unless each output of the call shares no memory with the other tensors, and its elements share none with each other.
+@_optimize(speed)
 func checkOverlaps(_ storage: inout CallStorage) throws(CallError) {
     for i in 0..<storage.listed where storage[i].isOutput {
         let output = storage[i]

@@ -27,6 +27,7 @@ func optionalView(
     return try view(tensor, name, accepted, &storage, as: role)
 }
 
+@_optimize(speed)
 func view(
     _ tensor: UnsafePointer<ce_tensor>?, _ name: StaticString, _ accepted: AcceptedTypes,
     _ storage: inout CallStorage, as role: TensorView.Role = .input
@@ -83,6 +84,7 @@ private var farAway: Int { 1 << 56 }
 
 /// As `measureQuickly`, for strides that are given.
 @inline(never)
+@_optimize(speed)
 private func measureStrides(
     _ tensor: ce_tensor, _ data: Int, _ size: Int, _ dimensions: UnsafeMutablePointer<TensorDimension>
 ) -> Range<Int>? {

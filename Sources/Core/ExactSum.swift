@@ -64,12 +64,14 @@ public struct ExactSum: ~Copyable {
     }
 
     @inline(never)
+    @_optimize(speed)
     public mutating func add(_ x: SIMD16<Double>) {
         withUnsafeBytes(of: x) { add($0.baseAddress!.assumingMemoryBound(to: Double.self), 16) }
     }
 
     /// Adds up to 16 numbers. Their memory holds 16; those after the last are 0.
     @inline(never)
+    @_optimize(speed)
     mutating func add(_ numbers: UnsafePointer<Double>, _ count: Int) {
         let toUpper = Lanes(repeating: 0x1.8p26)  // adding it leaves multiples of 2^-26
         let toLower = Lanes(repeating: 0x1.8p-16)  // and of 2^-68
@@ -108,6 +110,7 @@ public struct ExactSum: ~Copyable {
 
     /// Moves the sums of the vectors into the limbs.
     @inline(never)
+    @_optimize(speed)
     private mutating func spreadVectors() {
         needLimbs()
         if pendingVectors == 0 { return }
@@ -123,6 +126,7 @@ public struct ExactSum: ~Copyable {
     }
 
     @inline(never)
+    @_optimize(speed)
     public mutating func add(_ x: Double) {
         let high = (x + 0x1.8p26) - 0x1.8p26
         let rest = x - high
@@ -166,6 +170,7 @@ public struct ExactSum: ~Copyable {
         if pending == 1 << 29 { normalize() }
     }
 
+    @_optimize(speed)
     @export(interface) public mutating func add(_ other: borrowing ExactSum) {
         var other = ExactSum(copying: other)
         other.spreadVectors()

@@ -21,6 +21,7 @@ package struct LaneSums {
     }
 
     /// Adds numbers: to the lanes, or to the sum those that do not fit there.
+    @_optimize(speed)
     package mutating func add(_ numbers: UnsafePointer<Double>, _ count: Int, _ sum: inout ExactSum) {
         var first = 0
         while first < count {

@@ -2,6 +2,7 @@ import Shims
 
 extension Problem {
     // Exported as an interface, because otherwise CABI gets a second copy of everything below.
+    @_optimize(speed)
     @export(interface) public static func run(_ problem: UnsafePointer<Problem>) throws(LossFailure) {
         var divisor = try divisor(problem)
         if problem.pointee.isMeanOverDistributionMass { divisor = try sumMass(problem, divisor) }
@@ -51,6 +52,7 @@ extension Problem {
     }
 
     @inline(never)
+    @_optimize(speed)
     private static func runLosses(_ problem: UnsafePointer<Problem>, _ divisor: borrowing MeanDivisor, isEmpty: Bool)
         throws(LossFailure)
     {

@@ -89,6 +89,7 @@ extension Operand {
     }
 
     /// Copies `count` floating-point elements; false if one of them is not ordinary.
+    @_optimize(speed)
     func copyOrdinary(at offset: Int, _ count: Int, _ step: Int, to copy: UnsafeMutablePointer<Double>) -> Bool {
         switch dtype {
         case .f64:
@@ -147,6 +148,7 @@ extension Operand {
 
 extension Operand {
     /// How many of `count` labels are not ignored; `nil` if a label that is not ignored is out of range.
+    @_optimize(speed)
     func countLabels(at offset: Int, _ count: Int, _ step: Int, below classes: Int, ignoring ignored: Int64?) -> Int? {
         func scan<T: FixedWidthInteger & BitwiseCopyable>(_: T.Type) -> Int? {
             // Only an ignored label that this type can hold can be equal to a label.
@@ -177,6 +179,7 @@ extension Operand {
     }
 
     /// Copies labels that have already been checked.
+    @_optimize(speed)
     func copyLabels(at offset: Int, _ count: Int, _ step: Int, to copy: UnsafeMutablePointer<Int64>) {
         func copyAll<T: FixedWidthInteger & BitwiseCopyable>(_: T.Type) {
             for i in 0..<count {

@@ -48,6 +48,7 @@ private struct OrdinaryWeights {
         label = UnsafeMutableRawPointer(weight + most).assumingMemoryBound(to: Int64.self)
     }
 
+    @_optimize(speed)
     mutating func add(_ count: Int, _ first: RowOffsets, _ sum: inout ExactSum, _ hasAny: inout Bool) -> Bool {
         let step = problem.pointee.rows.step
         let target = problem.pointee.target

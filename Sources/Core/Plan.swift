@@ -51,11 +51,13 @@ package struct Plan {
         let isShort =
             isOfGroups && problem.slice == nil && problem.mode == .loss && !computesInDoubles
             && problem.classes <= CROSSENTROPY_SHORT_CLASSES && !isDistribution
-        let isByColumns =
+        let suitsColumns =
             isOfGroups && !isShort && problem.slice == nil && problem.settings.transform.applies == 0
             && !isSmoothed && !isDistribution
             && (forced.map { $0 == .columns } ?? Plan.suitsColumns(problem))
-        tile = isByColumns && forced == nil ? RowTile(for: problem) : nil
+        let tile = suitsColumns && forced == nil ? RowTile(for: problem) : nil
+        let isByColumns = suitsColumns && (tile != nil || Processor.kernels.pointee.has_columns != 0)
+        self.tile = tile
 
         let canShare =
             isOfGroups && !isShort && !isByColumns && problem.slice == nil
@@ -113,7 +115,10 @@ package struct Plan {
         }
     }
 
-    var isByColumns: Bool { route == .columns || route == .tiles }
+    /// Whether kernels compute class by class; those that cannot compute the rows of a tile one after the other.
+    var isByColumns: Bool {
+        (route == .columns || route == .tiles) && Processor.kernels.pointee.has_columns != 0
+    }
 
     // MARK: The reasons
 

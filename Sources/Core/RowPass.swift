@@ -34,6 +34,7 @@ struct RowPass {
     }
 
     /// Computes all rows. Afterwards the workspace holds the sum of the losses (or mass), unless each row's loss is stored.
+    @_optimize(speed)
     mutating func run() throws(LossFailure) {
         if problem.pointee.settings.isCancelled { throw .cancelled }
         workspace.reset()
@@ -41,6 +42,7 @@ struct RowPass {
         if problem.pointee.settings.wasCancelled { throw .cancelled }
     }
 
+    @_optimize(speed)
     private static func work(_ context: UnsafeMutableRawPointer) {
         let pass = context.assumingMemoryBound(to: RowPass.self)
         let pieces = withUnsafeMutablePointer(to: &pass.pointee.pieces) { $0 }

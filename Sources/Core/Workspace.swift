@@ -62,7 +62,7 @@ struct Workspace {
     ) {
         let classes = problem.pointee.classes
         let route = plan.pointee.route
-        let byColumns: Int32 = route == .columns || route == .tiles ? 1 : 0
+        let byColumns: Int32 = plan.pointee.isByColumns ? 1 : 0
         let isTransformed = problem.pointee.settings.transform.applies != 0
         let needsFourth: Int32 = isTransformed || (problem.pointee.hasTarget && !problem.pointee.isIndexTarget) ? 1 : 0
         threads = plan.pointee.threads

@@ -12,12 +12,20 @@ typealias Labels16 = (
     Int64, Int64, Int64, Int64, Int64, Int64, Int64, Int64, Int64, Int64, Int64, Int64, Int64, Int64, Int64, Int64
 )
 
-@inline(__always)
+#if arch(x86_64) && CROSSENTROPY_KERNELS
+    @inline(never)  // see SmallCode.swift
+#else
+    @inline(__always)
+#endif
 func lanes(_ array: UnsafeMutablePointer<Doubles16>) -> DoubleLanes {
     UnsafeRawPointer(array).loadUnaligned(as: DoubleLanes.self)
 }
 
-@inline(__always)
+#if arch(x86_64) && CROSSENTROPY_KERNELS
+    @inline(never)  // see SmallCode.swift
+#else
+    @inline(__always)
+#endif
 func store(_ lanes: DoubleLanes, _ array: UnsafeMutablePointer<Doubles16>) {
     UnsafeMutableRawPointer(array).storeBytes(of: lanes, as: DoubleLanes.self)
 }

@@ -5,7 +5,9 @@ import KernelABI
 // Rows of at most one block are finished 16 at a time. A longer row is a group by itself, and threads may share it.
 
 func logitsGroup<T: Element>(_ group: GroupPointer, _: T.Type) {
-    if group.pointee.by_columns != 0 { return logitsColumns(group, T.self) }
+    #if !(arch(x86_64) && CROSSENTROPY_KERNELS)  // that module is kept small, and takes all groups by rows
+        if group.pointee.by_columns != 0 { return logitsColumns(group, T.self) }
+    #endif
     let blocks = blockCount(group)
     begin(group, T.self)
     sumBlocks(group, 0, blocks, T.self)

@@ -11,32 +11,40 @@ import Shims
 // In every layout a row goes through the same operations, so the bits are the same.
 
 func shortRows(_ rows: ShortRows) {
+    let done = rowsInPlace(rows)
+    if done < Int(rows.pointee.rows) { copiedRows(rows, from: done) }
+}
+
+/// Computes rows of layouts that need no copy of each row, in whole groups. Returns how many it has computed.
+@inline(__always)
+private func rowsInPlace(_ rows: ShortRows) -> Int {
     let call = rows.pointee
-    let isNative =
-        call.input_format == CROSSENTROPY_NATIVE && (call.grad == nil || call.grad_format == CROSSENTROPY_NATIVE)
     let areNeighbours = call.input_row_stride == 1 && (call.grad == nil || call.grad_row_stride == 1)
-    let areClassesNeighbours = call.input_stride == 1 && (call.grad == nil || call.grad_stride == 1)
     let whole = Int(call.rows) & -Int(CROSSENTROPY_SHORT_GROUP)
-    var done = 0
-    if call.hasOneExponential {
-        let arePairs =
-            areClassesNeighbours && call.input_row_stride == 2 && (call.grad == nil || call.grad_row_stride == 2)
-        if isNative && whole > 0 && (arePairs || areNeighbours) {
-            twoClasses(rows, 0, whole, TwoClasses(rows, arePairs: arePairs))
-            done = whole
+    let isOfStrips = !call.hasOneExponential && areNeighbours && call.input_stride != 1
+    #if !(arch(x86_64) && CROSSENTROPY_KERNELS)  // that module is kept small rather than fast
+        let isNative =
+            call.input_format == CROSSENTROPY_NATIVE && (call.grad == nil || call.grad_format == CROSSENTROPY_NATIVE)
+        let areClassesNeighbours = call.input_stride == 1 && (call.grad == nil || call.grad_stride == 1)
+        if call.hasOneExponential {
+            let arePairs =
+                areClassesNeighbours && call.input_row_stride == 2 && (call.grad == nil || call.grad_row_stride == 2)
+            if isNative && whole > 0 && (arePairs || areNeighbours) {
+                twoClasses(rows, 0, whole, TwoClasses(rows, arePairs: arePairs))
+                return whole
+            }
+        } else if whole > 0 && isNative && areClassesNeighbours && call.classes >= 4 {
+            let place = ShortPlace(
+                input: call.input.assumingMemoryBound(to: Float.self), inputRowStride: Int(call.input_row_stride),
+                grad: call.grad?.assumingMemoryBound(to: Float.self), gradRowStride: Int(call.grad_row_stride),
+                classes: Int(call.classes), label: call.label)
+            rowsOfNeighbours(rows, 0, whole, place)
+            return whole
         }
-    } else if whole > 0 && isNative && areClassesNeighbours && call.classes >= 4 {
-        let place = ShortPlace(
-            input: call.input.assumingMemoryBound(to: Float.self), inputRowStride: Int(call.input_row_stride),
-            grad: call.grad?.assumingMemoryBound(to: Float.self), gradRowStride: Int(call.grad_row_stride),
-            classes: Int(call.classes), label: call.label)
-        rowsOfNeighbours(rows, 0, whole, place)
-        done = whole
-    } else if whole > 0 && areNeighbours && call.input_stride != 1 {
-        strips(rows, whole)
-        done = whole
-    }
-    if done < Int(call.rows) { copiedRows(rows, from: done) }
+    #endif
+    if !isOfStrips || whole == 0 { return 0 }
+    strips(rows, whole)
+    return whole
 }
 
 /// The memory of some rows whose classes are neighbours.

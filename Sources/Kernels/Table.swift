@@ -23,6 +23,11 @@ private func fillTable(_ table: UnsafeMutablePointer<crossentropy_kernels>) {
     crossentropy_set_row_kernels(table, logits, f64, nil) { logitsMass($0!.pointee, Double.self) }
     crossentropy_set_group_kernel(table, f32) { logitsGroup($0!, Float.self) }
     crossentropy_set_group_kernel(table, f64) { logitsGroup($0!, Double.self) }
+    #if arch(x86_64) && CROSSENTROPY_KERNELS
+        table.pointee.has_columns = 0
+    #else
+        table.pointee.has_columns = 1
+    #endif
     crossentropy_set_long_row_kernels(
         table, f32, { begin($0!, Float.self) }, { sumBlocks($0!, Int($1), Int($2), Float.self) },
         { finish($0!, Float.self) }, { writeBlocks($0!, Int($1), Int($2), Float.self) })

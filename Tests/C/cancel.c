@@ -388,14 +388,20 @@ int main(int argc, char **argv) {
     for (i = 0; i < LENGTH_OF(ROUTES); i++) {
         const char   *name = ROUTES[i].name;
         const outcome whole = try(ROUTES[i].call, 0);
+        /* The baseline's kernels compute such rows one after the other: a block of one row, or a touch for each number
+         * of a tile, whose classes lie on pages of their own. */
+        const int     is_by_rows = strcmp(ce_isa(), "baseline") == 0;
+        const long    after      = is_by_rows && strstr(name, "columns")         ? PAIRS
+                                   : is_by_rows && strcmp(name, "tiles") == 0 ? 32768 + TILE
+                                                                              : ROUTES[i].after;
         long          most = 0, k;
-        check(whole.touches >= 3 * ROUTES[i].after, name, 0, whole, "too few touches to tell anything");
+        check(whole.touches >= 3 * after, name, 0, whole, "too few touches to tell anything");
         check(whole.status == (strstr(name, "bad") ? CE_ERROR_LABEL : CE_OK), name, 0, whole, "status");
         for (k = 0; k < POSITIONS; k++) {
             const long    at = 1 + (whole.touches - 1) * k / (POSITIONS - 1);
             const outcome got = try(ROUTES[i].call, at);
             if (got.touches - at > most) most = got.touches - at;
-            check(got.touches - at <= ROUTES[i].after, name, at, got, "goes on");
+            check(got.touches - at <= after, name, at, got, "goes on");
             check(got.status == CE_ERROR_CANCELLED ||
                       (got.status == whole.status && got.results == whole.results),
                   name, at, got, "neither cancelled nor complete");

@@ -154,6 +154,7 @@ struct Elements {
     }
 
     /// A block in f32 whose masses are not y and 1 - y.
+    @_optimize(speed)
     private mutating func computeWeighted(_ elements: Range<Int>) {
         let grad = block.grad
         // With larger factors, gradients that f32 cannot hold before they are multiplied may be normal numbers.
@@ -253,6 +254,7 @@ struct Elements {
     }
 
     /// The usual case of weights; false if a product is near an end of the range, or all are 0.
+    @_optimize(speed)
     private static func multiply(
         _ s: UnsafePointer<Double>?, _ w: UnsafePointer<Double>?, _ count: Int,
         to products: UnsafeMutablePointer<Double>
@@ -328,6 +330,7 @@ struct Elements {
     // MARK: A kernel's arguments
 
     /// Reads the target of a block. Returns how many of its labels are ignored; `nil` if a label is invalid.
+    @_optimize(speed)
     private mutating func readTarget(_ elements: Range<Int>) -> Int? {
         let target = problem.target
         if !problem.isIndexTarget {
@@ -353,6 +356,7 @@ struct Elements {
     private var labels: UnsafeMutablePointer<Float> { slot.memory(.target).assumingMemoryBound(to: Float.self) }
 
     /// Elements side by side in the type that is computed in: the caller's memory, or a copy.
+    @_optimize(speed)
     private func read(_ walk: ElementWalk, _ elements: Range<Int>, _ room: BinarySlot.Room) -> UnsafeRawPointer {
         let format = walk.operand.dtype.format(inDoubles: inDoubles)
         if let place = walk.neighbours(elements, format) { return UnsafeRawPointer(place) }
@@ -366,6 +370,7 @@ struct Elements {
     }
 
     /// Weights side by side as doubles; `nil` if there are no weights.
+    @_optimize(speed)
     private func readWeight(
         _ walk: ElementWalk?, _ elements: Range<Int>, _ room: BinarySlot.Room
     ) -> UnsafePointer<Double>? {
@@ -383,6 +388,7 @@ struct Elements {
     // MARK: A kernel's results
 
     /// Stores losses in f32, or adds them to the sum; `areSummed`: the kernel has already summed them in 16 lanes.
+    @_optimize(speed)
     private mutating func keepLosses(_ elements: Range<Int>, areSummed: Bool) {
         if problem.settings.reduction != .none {
             if areSummed { return add(16) }
@@ -401,6 +407,7 @@ struct Elements {
     }
 
     /// Stores the losses, or adds them to the sum.
+    @_optimize(speed)
     private mutating func keepLosses(_ elements: Range<Int>) {
         if problem.settings.reduction != .none {
             add(elements.count)
@@ -414,6 +421,7 @@ struct Elements {
     }
 
     /// Adds the numbers in the memory of the losses to the thread's sums.
+    @_optimize(speed)
     private mutating func add(_ count: Int) { sums.add(slot.numbers(.loss), count, &slot.result.pointee.sum) }
 
     private func writeGradient(_ elements: Range<Int>) {

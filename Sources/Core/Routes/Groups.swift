@@ -69,6 +69,7 @@ struct Groups {
         group.pointee.kept = plan.pointee.keptBytes == 0 ? nil : slot.extra
     }
 
+    @_optimize(speed)
     func run(_ rows: Range<Int>) {
         if let tile = plan.pointee.tile {
             problem.pointee.rows.forEachRun(in: rows, limit: tile.rows) { row, first, count in
@@ -86,6 +87,7 @@ struct Groups {
 
     /// Computes a group that is prepared, and stores its results.
     @inline(never)
+    @_optimize(speed)
     func finish(_ row: Int, _ count: Int, _ first: RowOffsets) {
         kernel(group)
         keepLosses(count, first)
@@ -94,6 +96,7 @@ struct Groups {
     }
 
     /// Stores the losses of a finished group, or adds them up.
+    @_optimize(speed)
     func keepLosses(_ count: Int, _ first: RowOffsets) {
         let losses = crossentropy_group_loss(group)!
         if group.pointee.has_powers != 0 {
@@ -110,6 +113,7 @@ struct Groups {
 
     /// Sets the arguments that differ from group to group.
     @inline(never)
+    @_optimize(speed)
     func prepare(_ count: Int, _ first: RowOffsets) {
         let scales = pass.pointee.scales
         let facts = RowFacts(problem, first)
@@ -149,6 +153,7 @@ struct Groups {
 
     /// Sets the factors of each row's loss and gradient, if they are not the same for all rows.
     @inline(never)
+    @_optimize(speed)
     private func scale(_ count: Int, _ facts: RowFacts) {
         let scales = pass.pointee.scales
         let labels = crossentropy_group_labels(group)!

@@ -16,6 +16,7 @@ struct ShortRows {
 
     private var problem: UnsafePointer<Problem> { pass.pointee.problem }
 
+    @_optimize(speed)
     init(_ pass: UnsafePointer<RowPass>, _ slot: Workspace.Slot) {
         self.pass = pass
         self.slot = slot
@@ -49,18 +50,23 @@ struct ShortRows {
 
     mutating func run(_ rows: Range<Int>) {
         problem.pointee.rows.forEachRun(in: rows, limit: pass.pointee.plan.pointee.rowsPerGroup) { _, first, count in
-            let hasPowers = prepare(count, first)
-            call.rows = Int64(count)
-            call.input = UnsafeRawPointer(problem.pointee.input.element(first.input))
-            call.grad = pass.pointee.scales.hasGradients ? problem.pointee.outputs.grad?.element(first.grad) : nil
-            kernel(&call)
-            if hasPowers {
-                for i in 0..<count { room.loss[i] *= room.lossPower[i] }
-            }
-            keepLosses(count, first)
-            if call.grad == nil { pass.pointee.clearGradients(first, count) }
+            run(first, count)
             return !problem.pointee.settings.isCancelled
         }
+    }
+
+    @_optimize(speed)
+    private mutating func run(_ first: RowOffsets, _ count: Int) {
+        let hasPowers = prepare(count, first)
+        call.rows = Int64(count)
+        call.input = UnsafeRawPointer(problem.pointee.input.element(first.input))
+        call.grad = pass.pointee.scales.hasGradients ? problem.pointee.outputs.grad?.element(first.grad) : nil
+        kernel(&call)
+        if hasPowers {
+            for i in 0..<count { room.loss[i] *= room.lossPower[i] }
+        }
+        keepLosses(count, first)
+        if call.grad == nil { pass.pointee.clearGradients(first, count) }
     }
 
     /// Empties the sums of lanes into that of the thread.
@@ -103,6 +109,7 @@ struct ShortRows {
     }
 
     /// What multiplies each row's loss and gradient.
+    @_optimize(speed)
     private mutating func weigh(_ count: Int, _ first: RowOffsets) -> Bool {
         call.loss_scale = UnsafePointer(room.lossScale)
         call.grad_scale = UnsafePointer(room.gradScale)
@@ -118,6 +125,7 @@ struct ShortRows {
     }
 
     /// The usual case; false where any number is near an end of the range.
+    @_optimize(speed)
     private func weighOrdinary(_ count: Int, _ first: RowOffsets) -> Bool {
         guard let (lossFactor, gradFactor) = pass.pointee.scales.ordinary, hasOrdinaryClassWeights else { return false }
         let step = problem.pointee.rows.step
@@ -200,6 +208,7 @@ struct ShortRows {
         let hasSums: Bool
         private var sumCount: Int { hasSums ? LaneSums.size : 0 }
 
+        @_optimize(speed)
         init(_ start: UnsafeMutableRawPointer, _ problem: borrowing Problem, _ plan: borrowing Plan) {
             self.start = start
             rows = (min(problem.rows.count, plan.rowsPerGroup) + 15) & ~15

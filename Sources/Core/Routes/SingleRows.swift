@@ -64,6 +64,7 @@ struct SingleRows {
         }
     }
 
+    @_optimize(speed)
     mutating func run(_ rows: Range<Int>) {
         problem.pointee.rows.forEachRun(in: rows, limit: Int(CROSSENTROPY_GROUP)) { first, offsets, count in
             run(first, offsets, count)
@@ -72,6 +73,7 @@ struct SingleRows {
     }
 
     /// Computes up to 16 neighbouring rows.
+    @_optimize(speed)
     private mutating func run(_ first: Int, _ firstOffsets: RowOffsets, _ count: Int) {
         let facts = RowFacts(problem, firstOffsets)
         let labels = crossentropy_group_labels(slot.group)!
@@ -91,6 +93,7 @@ struct SingleRows {
     }
 
     /// The row's loss (or target mass), weighted. Writes its gradient if requested.
+    @_optimize(speed)
     private mutating func value(
         of number: Int, _ offsets: RowOffsets, _ weights: (sample: Double, ofClass: Double, upstream: Double),
         _ label: Int64, _ isCounted: Double, _ facts: RowFacts

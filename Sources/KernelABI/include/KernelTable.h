@@ -17,6 +17,7 @@ typedef struct crossentropy_kernels {
     crossentropy_row_kernel  index[3][2];       // not for logits, which `group` computes
     crossentropy_row_kernel  mass[3][2];
     crossentropy_group_kernel group[2];         // logits
+    int32_t                  has_columns;       // whether `group` takes groups by columns
     crossentropy_short_kernel short_rows;       // f32 logits
     crossentropy_long_row_kernels long_row[2];  // logits
     crossentropy_fill_kernel fill[2];
