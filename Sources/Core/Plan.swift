@@ -90,7 +90,8 @@ package struct Plan {
         // If rows have several blocks, a group holds only one row. The exponentials of targets stay in the caches.
         let isOfOneBlock = isByColumns || problem.classes <= CROSSENTROPY_BLOCK
         let hasTeacher = isOfGroups && isDistribution && problem.settings.targetType == .logits
-        let groupRows = hasTeacher ? max(1, min(Int(CROSSENTROPY_GROUP), 32768 / problem.classes)) : Int(CROSSENTROPY_GROUP)
+        let mostRows = hasTeacher ? 32768 / problem.classes : Int(CROSSENTROPY_GROUP)
+        let groupRows = max(1, min(Int(CROSSENTROPY_GROUP), mostRows))
         rowsPerGroup =
             isShort
             ? Int(crossentropy_short_strip(Int64(problem.classes)))

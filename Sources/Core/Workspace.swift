@@ -77,7 +77,8 @@ struct Workspace {
         let termBytes = route == .terms ? DivergenceTerms.bytes(for: problem.pointee) : 0
         let shortBytes = route == .short ? ShortRows.bytes(for: problem.pointee, plan.pointee) : 0
         let extraBytes =
-            (plan.pointee.tile?.bytes(problem.pointee) ?? plan.pointee.keptBytes + plan.pointee.teacherBytes) + pairBytes + termBytes + shortBytes
+            (plan.pointee.tile?.bytes(problem.pointee) ?? plan.pointee.keptBytes + plan.pointee.teacherBytes)
+            + pairBytes + termBytes + shortBytes
         slotBytes = Self.aligned(scratchBytes + blocksBytes + extraBytes) + Self.sumBytes + Self.groupBytes
         let (bytes, overflow) = threads.multipliedReportingOverflow(by: slotBytes)
         if overflow { return nil }
