@@ -84,11 +84,7 @@ func isAnySet(_ mask: SIMDMask<SIMD16<Int32>>) -> Bool {
     return two[0] | two[1] != 0
 }
 
-#if arch(x86_64) && CROSSENTROPY_KERNELS
-    @inline(never)  // see SmallCode.swift
-#else
-    @inline(__always)
-#endif
+@inline(__always)
 func isAnySet(_ mask: SIMDMask<SIMD16<Int64>>) -> Bool {
     let bits = SIMD16<Int64>(repeating: 0).replacing(with: SIMD16(repeating: 1), where: mask)
     let eight = bits.lowHalf | bits.highHalf
@@ -236,22 +232,14 @@ extension Float: Element {
     @inline(__always) static func sum(_ a: Lanes, _ b: Lanes) -> Lanes { a + b }
     @inline(__always) static func difference(_ a: Lanes, _ b: Lanes) -> Lanes { a - b }
 
-    #if arch(x86_64) && CROSSENTROPY_KERNELS
-        @inline(never)  // see SmallCode.swift
-    #else
-        @inline(__always)
-    #endif
+    @inline(__always)
     static func widen(_ lanes: Lanes) -> DoubleLanes {
         var wide = DoubleLanes()
         for lane in 0..<laneCount { wide[lane] = Double(lanes[lane]) }
         return wide
     }
 
-    #if arch(x86_64) && CROSSENTROPY_KERNELS
-        @inline(never)  // see SmallCode.swift
-    #else
-        @inline(__always)
-    #endif
+    @inline(__always)
     static func narrow(_ lanes: DoubleLanes) -> Lanes {
         var narrow = Lanes()
         for lane in 0..<laneCount { narrow[lane] = Float(lanes[lane]) }
@@ -294,26 +282,12 @@ extension Double: Element {
     @inline(__always) static func get(_ lane: Int, of lanes: Lanes) -> Double { lanes[lane] }
 
     /// The larger; a NaN in `b` is skipped.
-    #if arch(x86_64) && CROSSENTROPY_KERNELS
-        @inline(never)  // see SmallCode.swift
-    #else
-        @inline(__always)
-    #endif
-    static func maximum(_ a: Lanes, _ b: Lanes) -> Lanes { a.replacing(with: b, where: b .> a) }
+    @inline(__always) static func maximum(_ a: Lanes, _ b: Lanes) -> Lanes { a.replacing(with: b, where: b .> a) }
 
     /// The smaller; a NaN in `b` stays.
-    #if arch(x86_64) && CROSSENTROPY_KERNELS
-        @inline(never)  // see SmallCode.swift
-    #else
-        @inline(__always)
-    #endif
-    static func minimum(_ a: Lanes, _ b: Lanes) -> Lanes { b.replacing(with: a, where: a .< b) }
+    @inline(__always) static func minimum(_ a: Lanes, _ b: Lanes) -> Lanes { b.replacing(with: a, where: a .< b) }
 
-    #if arch(x86_64) && CROSSENTROPY_KERNELS
-        @inline(never)  // see SmallCode.swift
-    #else
-        @inline(__always)
-    #endif
+    @inline(__always)
     static func zeroingFirst(_ lanes: Lanes, equalTo value: Double) -> Lanes {
         let numbers = Bits(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
         let holders = Bits(repeating: 16).replacing(with: numbers, where: lanes .== Lanes(repeating: value))
@@ -324,11 +298,7 @@ extension Double: Element {
         return lanes.replacing(with: Lanes(repeating: 0), where: numbers .== Bits(repeating: first))
     }
 
-    #if arch(x86_64) && CROSSENTROPY_KERNELS
-        @inline(never)  // see SmallCode.swift
-    #else
-        @inline(__always)
-    #endif
+    @inline(__always)
     static func largestLane(_ lanes: Lanes) -> Double {
         let eight = lanes.lowHalf.replacing(with: lanes.highHalf, where: lanes.highHalf .> lanes.lowHalf)
         let four = eight.lowHalf.replacing(with: eight.highHalf, where: eight.highHalf .> eight.lowHalf)
@@ -343,22 +313,14 @@ extension Double: Element {
         a.replacing(with: b, where: condition .== Lanes(repeating: 0))
     }
 
-    #if arch(x86_64) && CROSSENTROPY_KERNELS
-        @inline(never)  // see SmallCode.swift
-    #else
-        @inline(__always)
-    #endif
+    @inline(__always)
     static func clamped(_ lanes: Lanes) -> Lanes {
         let largest = Lanes(repeating: .greatestFiniteMagnitude)
         return lanes.replacing(with: largest, where: lanes .> largest).replacing(
             with: -largest, where: lanes .< -largest)
     }
 
-    #if arch(x86_64) && CROSSENTROPY_KERNELS
-        @inline(never)  // see SmallCode.swift
-    #else
-        @inline(__always)
-    #endif
+    @inline(__always)
     static func reference(guess: Lanes, max: Lanes, slack: Self) -> Lanes {
         let infinity = Lanes(repeating: .infinity)
         let finite = Lanes(repeating: 0).replacing(with: max, where: (max .< infinity) .& (max .> -infinity))
@@ -381,11 +343,7 @@ extension Double: Element {
     }
 
     @inline(__always) static func isAny(_ lanes: Lanes, equalTo value: Lanes) -> Bool { isAnySet(lanes .== value) }
-    #if arch(x86_64) && CROSSENTROPY_KERNELS
-        @inline(never)  // see SmallCode.swift
-    #else
-        @inline(__always)
-    #endif
+    @inline(__always)
     static func isAny(_ base: UnsafeRawPointer, _ index: Int, equalTo value: Lanes) -> Bool {
         let (a, b) = (loadLanes(base, index), loadLanes(base, index &+ laneCount))
         let (c, d) = (loadLanes(base, index &+ 2 &* laneCount), loadLanes(base, index &+ 3 &* laneCount))
@@ -405,20 +363,12 @@ extension Double: Element {
         values.replacing(with: Lanes(repeating: 0), where: x .< bar)
     }
 
-    #if arch(x86_64) && CROSSENTROPY_KERNELS
-        @inline(never)  // see SmallCode.swift
-    #else
-        @inline(__always)
-    #endif
+    @inline(__always)
     static func counting(_ count: Lanes, where x: Lanes, reaches bar: Lanes) -> Lanes {
         count.replacing(with: count + Lanes(repeating: 1), where: x .>= bar)
     }
 
-    #if arch(x86_64) && CROSSENTROPY_KERNELS
-        @inline(never)  // see SmallCode.swift
-    #else
-        @inline(__always)
-    #endif
+    @inline(__always)
     static func counting(_ count: Bits, where x: Lanes, reaches bar: Lanes) -> Bits {
         count &- unsafeBitCast(x .>= bar, to: Bits.self)
     }
@@ -455,11 +405,7 @@ extension SIMD16<Double> {
 }
 
 /// The sum of the lanes, always by the same tree.
-#if arch(x86_64) && CROSSENTROPY_KERNELS
-    @inline(never)  // see SmallCode.swift
-#else
-    @inline(__always)
-#endif
+@inline(__always)
 func sum(_ lanes: DoubleLanes) -> Double {
     let eight = lanes.lowHalf + lanes.highHalf
     let four = eight.lowHalf + eight.highHalf

@@ -12,20 +12,12 @@ typealias Labels16 = (
     Int64, Int64, Int64, Int64, Int64, Int64, Int64, Int64, Int64, Int64, Int64, Int64, Int64, Int64, Int64, Int64
 )
 
-#if arch(x86_64) && CROSSENTROPY_KERNELS
-    @inline(never)  // see SmallCode.swift
-#else
-    @inline(__always)
-#endif
+@inline(__always)
 func lanes(_ array: UnsafeMutablePointer<Doubles16>) -> DoubleLanes {
     UnsafeRawPointer(array).loadUnaligned(as: DoubleLanes.self)
 }
 
-#if arch(x86_64) && CROSSENTROPY_KERNELS
-    @inline(never)  // see SmallCode.swift
-#else
-    @inline(__always)
-#endif
+@inline(__always)
 func store(_ lanes: DoubleLanes, _ array: UnsafeMutablePointer<Doubles16>) {
     UnsafeMutableRawPointer(array).storeBytes(of: lanes, as: DoubleLanes.self)
 }

@@ -196,10 +196,17 @@ func distance<T: Element>(_ t: T.Lanes, _ e: T.Lanes, _ max: T.Lanes, _ referenc
     T.zeroing(T.product(e, T.difference(max, t)), where: t, isBelow: reference.cutoff)
 }
 
-/// Row statistics of a group, from the parts of the rows' blocks.
+/// Row statistics of a group, from the parts of the rows' blocks. Two steps, so that the stack holds the vectors of one.
+@inline(never)
+func finishStatistics<T: Element>(_ group: GroupPointer, _ stats: LogSumExp, _ table: BlockTable<T>) {
+    mergeStatistics(group, stats, table)
+    finishStatistics(group, stats)
+}
+
+/// Leaves the sum of the distances in place of the entropy.
 @inline(never)
 @_optimize(size)
-func finishStatistics<T: Element>(_ group: GroupPointer, _ stats: LogSumExp, _ table: BlockTable<T>) {
+private func mergeStatistics<T: Element>(_ group: GroupPointer, _ stats: LogSumExp, _ table: BlockTable<T>) {
     let zero = DoubleLanes(repeating: 0)
     let nan = DoubleLanes(repeating: .nan)
     let isByRows = group.rows > 1 || group.pointee.by_columns != 0
@@ -227,13 +234,25 @@ func finishStatistics<T: Element>(_ group: GroupPointer, _ stats: LogSumExp, _ t
         argmax = argmax.replacing(with: lane(table.argmaxes(entry)), where: holds)
         sought = sought.replacing(with: nan, where: holds)
     }
+    store(distance.value, &group.pointee.entropy)
+    store(argmax, &group.pointee.argmax)
+    store(ahead, &group.pointee.target_rank)
+}
+
+@inline(never)
+@_optimize(size)
+private func finishStatistics(_ group: GroupPointer, _ stats: LogSumExp) {
+    let zero = DoubleLanes(repeating: 0)
+    let nan = DoubleLanes(repeating: .nan)
+    let argmax = lanes(&group.pointee.argmax)
+    let ahead = lanes(&group.pointee.target_rank)
     let target = lanes(&group.pointee.target)
     let isUndefined = stats.isUndefined
     let isSkipped = lanes(&group.pointee.is_counted) .== zero
     // For equal classes the sum may be a rounding or two above log C, the maximum of the entropy. The maximum is
     // reduced by the unit in the last place by which the logarithm may be too large.
     let most = log1p(DoubleLanes(repeating: Double(group.classes &- 1))) * DoubleLanes(repeating: 1 - 0x1p-53)
-    var entropy = log1p(stats.rest) + distance.value / stats.total
+    var entropy = log1p(stats.rest) + lanes(&group.pointee.entropy) / stats.total
     entropy.replace(with: most, where: entropy .> most)
     let isUnknown = (stats.rest .!= stats.rest) .& (stats.max .!= DoubleLanes(repeating: .infinity))
     let missing = DoubleLanes(repeating: -1)

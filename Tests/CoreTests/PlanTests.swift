@@ -84,9 +84,19 @@ private func logitsWithLabelsTakeTheRouteOfTheirShape(
     #expect(shape.plan { call, floats in (call.target, call.weight) = (floats, floats) }.route == .mass)
     #expect(Shape(dtype: .f64).plan { call, floats in call.target = floats }.route == .mass)
     #expect(shape.plan { call, floats in (call.target, call.outputs.targetGrad) = (floats, floats) }.route == .pairs)
-    for type in [TargetType.logits, .logProbs] {
-        #expect(shape.plan { call, floats in (call.target, call.settings.targetType) = (floats, type) }.route == .pairs)
+    let teacher = { (call: inout Problem, floats: Operand) in
+        (call.target, call.settings.targetType) = (floats, .logits)
     }
+    #expect(shape.plan(teacher).route == .rows)
+    #expect(shape.plan(teacher).teacherBytes > 0)
+    #expect(shape.plan { call, floats in call.target = floats }.teacherBytes == 0)
+    let perMass = shape.plan { call, floats in
+        teacher(&call, floats)
+        call.settings.meanOver = .mass
+    }
+    #expect(perMass.route == .pairs)
+    #expect(
+        shape.plan { call, floats in (call.target, call.settings.targetType) = (floats, .logProbs) }.route == .pairs)
     for mode in [Mode.divergence, .hessianVector, .hessianDiagonal] {
         let plan = shape.plan { call, floats in (call.target, call.mode) = (floats, mode) }
         #expect(plan.route == .pairs)

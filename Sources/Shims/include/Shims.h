@@ -98,7 +98,7 @@ static inline crossentropy_call_memory shim_call_memory(void) {
 
 // For the workspace of a small call.
 typedef struct crossentropy_stack_memory {
-    int64_t words[2048];
+    int64_t words[1536];
 } crossentropy_stack_memory;
 
 static inline crossentropy_stack_memory shim_stack_memory(void) {
