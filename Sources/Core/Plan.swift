@@ -108,7 +108,7 @@ package struct Plan {
             ? Plan.keptBytes(problem, rows: rowsPerGroup, inDoubles: computesInDoubles) : 0
     }
 
-    /// Whether `Groups` computes the call: logits with labels, and their row statistics.
+    /// Whether `Groups` computes the call: logits with labels, and their row statistics; or with plain distributions.
     var isOfGroups: Bool {
         switch route {
         case .rows, .columns, .tiles, .shared, .slices: true

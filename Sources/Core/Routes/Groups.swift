@@ -1,6 +1,6 @@
 import KernelABI
 
-/// A thread's pass over logits with labels, up to 16 rows to a kernel.
+/// A thread's pass over logits with labels or distributions, up to 16 rows to a kernel.
 struct Groups {
     let pass: UnsafePointer<RowPass>
     let slot: Workspace.Slot
