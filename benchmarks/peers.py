@@ -352,6 +352,8 @@ class ONNXRuntime(Peer):
         model = self.parse(text.format(t=kind, x=x, y=y)).SerializeToString()
         options = self.runtime.SessionOptions()
         options.intra_op_num_threads = self.threads
+        # Otherwise its threads would take the processors from who is timed next.
+        options.add_session_config_entry("session.force_spinning_stop", "1")
         session = self.runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         feed = {"x": inputs.x, "y": inputs.narrow_target}
         binding, loss = session.io_binding(), np.empty((), inputs.x.dtype)

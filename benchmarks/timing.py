@@ -1,4 +1,5 @@
-"""Interleaved timing: in each round every function is timed once, and ratios are taken within rounds."""
+"""Interleaved timing: in each round every function is timed once, and ratios are taken within rounds. Each round begins
+with another function, so that none always follows the same one."""
 
 from __future__ import annotations
 
@@ -8,9 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-# Before each sample: the threads of OpenMP and of ONNX Runtime spin for some milliseconds after a call,
-# on processors that the next function needs.
-SETTLE_SECONDS = 0.01
+# Before each sample: the threads of OpenMP spin for some milliseconds after a call, and those of ONNX Runtime for 30 where
+# they are not told to stop, on processors that the next function needs.
+SETTLE_SECONDS = 0.03
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,11 @@ def interleave(
     """
     times: dict[str, list[float]] = {name: [] for name in calls}
     repeats: dict[str, int] = {}
-    for _ in range(effort.rounds):
-        for name, call in calls.items():
+    names = list(calls)
+    for number in range(effort.rounds):
+        first = number % len(names)
+        for name in names[first:] + names[:first]:
+            call = calls[name]
             if sum(times[name]) * repeats.get(name, 1) > effort.budget_seconds:
                 continue
             time.sleep(SETTLE_SECONDS)
