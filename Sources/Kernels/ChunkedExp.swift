@@ -85,13 +85,13 @@ import Shims
         _ exponentials: UnsafeRawPointer, _ result: UnsafeMutablePointer<ChunkedSum>
     ) {
         // Below the cutoff the exponential is 0, and so is its product with any finite number.
-        let cutoff = Eight(repeating: reference.cutoff[0])
-        let max = Eight(repeating: max)
+        let cutoff = SIMD8<Float>(repeating: reference.cutoff[0])
+        let max = SIMD8<Float>(repeating: max)
         let x = x + start &* MemoryLayout<Float>.size
-        @inline(__always) func distance(_ i: Int) -> Eight {
+        @inline(__always) func distance(_ i: Int) -> SIMD8<Float> {
             let place = i &* MemoryLayout<Float>.size
-            return exponentials.loadUnaligned(fromByteOffset: place, as: Eight.self)
-                * (max - shim_max(cutoff, x.loadUnaligned(fromByteOffset: place, as: Eight.self)))
+            return exponentials.loadUnaligned(fromByteOffset: place, as: SIMD8<Float>.self)
+                * (max - shim_max(cutoff, x.loadUnaligned(fromByteOffset: place, as: SIMD8<Float>.self)))
         }
         let half = laneCount / 2
         var low = result.pointee.distances.lowHalf
@@ -100,7 +100,7 @@ import Shims
         while i < count {
             // Unrolled, the compiler would take the vectors apart.
             let end = i &+ 4 &* laneCount < count ? i &+ 4 &* laneCount : count
-            var (lowPart, highPart) = (Eight(repeating: 0), Eight(repeating: 0))
+            var (lowPart, highPart) = (SIMD8<Float>(repeating: 0), SIMD8<Float>(repeating: 0))
             repeat {
                 lowPart += distance(i)
                 highPart += distance(i &+ half)
@@ -113,7 +113,7 @@ import Shims
     }
 
     @inline(__always)
-    private func widened(_ x: Eight) -> SIMD8<Double> {
+    private func widened(_ x: SIMD8<Float>) -> SIMD8<Double> {
         var wide = SIMD8<Double>()
         for lane in 0..<8 { wide[lane] = Double(x[lane]) }
         return wide

@@ -6,33 +6,33 @@ import Shims
 /// f = 2^r for the remainder r.
 struct ShortReference {
     /// The largest logits, or 0 where these were first subtracted from all logits (see `moveLargest`).
-    let m: Eight
-    private let u: Eight
-    let origin: EightBits
+    let m: RowLanes
+    private let u: RowLanes
+    let origin: RowBits
     /// Below this, exponentials are 0: exp(s (z - m)) < 2^-158.
-    let cutoff: Eight
+    let cutoff: RowLanes
     let scale: ExponentScale
 
-    private static var magic: Eight { Eight(repeating: 0x1.8p23) }
+    private static var magic: RowLanes { RowLanes(repeating: 0x1.8p23) }
 
     @inline(__always)
-    init(_ m: Eight, _ scale: ExponentScale) {
+    init(_ m: RowLanes, _ scale: ExponentScale) {
         self.m = m
         self.scale = scale
-        u = Self.magic.fusedAdding(Eight(repeating: scale.high), m)
-        origin = unsafeBitCast(u, to: EightBits.self) &- EightBits(repeating: 159)
-        cutoff = (u - Self.magic - Eight(repeating: 159)) * Eight(repeating: 0x1.62e430p-1 * scale.inverse)
+        u = Self.magic.fusedAdding(RowLanes(repeating: scale.high), m)
+        origin = unsafeBitCast(u, to: RowBits.self) &- RowBits(repeating: 159)
+        cutoff = (u - Self.magic - RowLanes(repeating: 159)) * RowLanes(repeating: 0x1.62e430p-1 * scale.inverse)
     }
 
     /// log f_m = s m - n_m ln2, of the even and the odd lanes.
-    @inline(__always) var remainder: (Four, Four) {
-        let bits = unsafeBitCast(u, to: FourBits.self)
-        let origin = Four(repeating: Double(bitPattern: 0x4330_0000_4B40_0000))
-        let exponent = FourBits(repeating: 0x4330_0000_0000_0000)
-        let even = doubles((bits & FourBits(repeating: 0xFFFF_FFFF)) | exponent) - origin
+    @inline(__always) var remainder: (HalfDoubles, HalfDoubles) {
+        let bits = unsafeBitCast(u, to: HalfBits.self)
+        let origin = HalfDoubles(repeating: Double(bitPattern: 0x4330_0000_4B40_0000))
+        let exponent = HalfBits(repeating: 0x4330_0000_0000_0000)
+        let even = doubles((bits & HalfBits(repeating: 0xFFFF_FFFF)) | exponent) - origin
         let odd = doubles((bits &>> 32) | exponent) - origin
-        let ln2 = Four(repeating: -0x1.62e42fefa39efp-1)
-        let factor = Four(repeating: scale.factor)
+        let ln2 = HalfDoubles(repeating: -0x1.62e42fefa39efp-1)
+        let factor = HalfDoubles(repeating: scale.factor)
         return (
             (factor * signedEven(m)).fusedAdding(even, ln2), (factor * signedOdd(m)).fusedAdding(odd, ln2)
         )
@@ -41,24 +41,24 @@ struct ShortReference {
 
 /// 2^32 exp(s (z - m)) f_m, for z at or above the cutoff, in units of the last place with an error below 1.2.
 @inline(__always)
-func shortExp(_ z: Eight, _ scale: ExponentScale, _ origin: EightBits) -> Eight {
-    let magic = Eight(repeating: 0x1.8p23)
-    let high = Eight(repeating: scale.high)
+func shortExp(_ z: RowLanes, _ scale: ExponentScale, _ origin: RowBits) -> RowLanes {
+    let magic = RowLanes(repeating: 0x1.8p23)
+    let high = RowLanes(repeating: scale.high)
     let u = magic.fusedAdding(high, z)
-    let r = (magic - u).fusedAdding(z, high).fusedAdding(z, Eight(repeating: scale.low))
+    let r = (magic - u).fusedAdding(z, high).fusedAdding(z, RowLanes(repeating: scale.low))
     return shortExp(u, r, origin)
 }
 
 /// The same exponential, from u = s z log2(e) + 1.5 2^23 and r = s z log2(e) - n. Constants: tools/make_constants.py.
 @inline(__always)
-func shortExp(_ u: Eight, _ r: Eight, _ origin: EightBits) -> Eight {
+func shortExp(_ u: RowLanes, _ r: RowLanes, _ origin: RowBits) -> RowLanes {
     let square = r * r
-    let high = Eight(repeating: 0x1.5f0956p-10).fusedAdding(Eight(repeating: 0x1.441412p-13), r)
-    let middle = Eight(repeating: 0x1.c6af6cp-5).fusedAdding(Eight(repeating: 0x1.3b2a52p-7), r)
-    let low = Eight(repeating: 0x1.62e430p-1).fusedAdding(Eight(repeating: 0x1.ebfbe0p-3), r)
+    let high = RowLanes(repeating: 0x1.5f0956p-10).fusedAdding(RowLanes(repeating: 0x1.441412p-13), r)
+    let middle = RowLanes(repeating: 0x1.c6af6cp-5).fusedAdding(RowLanes(repeating: 0x1.3b2a52p-7), r)
+    let low = RowLanes(repeating: 0x1.62e430p-1).fusedAdding(RowLanes(repeating: 0x1.ebfbe0p-3), r)
     let p = low.fusedAdding(middle.fusedAdding(high, square), square)
     // 2^n (1 + r p): the power of two is exact in both places, and off the critical path.
-    let scale = eight((unsafeBitCast(u, to: EightBits.self) &- origin) &<< 23)
+    let scale = rowLanes((unsafeBitCast(u, to: RowBits.self) &- origin) &<< 23)
     return scale.fusedAdding(p, scale * r)
 }
 
@@ -72,24 +72,24 @@ func shortExp(_ u: Eight, _ r: Eight, _ origin: EightBits) -> Eight {
 ///   - upcoming: The logits that are read next, to be prefetched.
 @_transparent
 func sumExponentials(
-    _ panel: UnsafeMutablePointer<Eight>, _ step: Int, from first: Int, _ classes: Int, _ reference: ShortReference,
+    _ panel: UnsafeMutablePointer<RowLanes>, _ step: Int, from first: Int, _ classes: Int, _ reference: ShortReference,
     keeps: Bool, _ upcoming: UnsafeRawPointer
-) -> (Four, Four) {
+) -> (HalfDoubles, HalfDoubles) {
     // The largest logit so far, and its exponential.
-    var largest = Eight(repeating: -.infinity)
-    var top = Eight(repeating: 0)
-    var evenSum = Four(repeating: 0)
-    var oddSum = Four(repeating: 0)
+    var largest = RowLanes(repeating: -.infinity)
+    var top = RowLanes(repeating: 0)
+    var evenSum = HalfDoubles(repeating: 0)
+    var oddSum = HalfDoubles(repeating: 0)
     let cutoff = reference.cutoff
     let origin = reference.origin
-    let (high, low) = (Eight(repeating: reference.scale.high), Eight(repeating: reference.scale.low))
+    let (high, low) = (RowLanes(repeating: reference.scale.high), RowLanes(repeating: reference.scale.low))
     var c = first
     while c &+ 2 <= classes {
-        shim_prefetch(upcoming + c &* 32)
+        prefetchTwo(upcoming, c)
         // Two classes at a time, whose instructions are independent. A NaN stays.
         let z0 = shim_max(panel[c &* step], cutoff)
         let z1 = shim_max(panel[(c &+ 1) &* step], cutoff)
-        let magic = Eight(repeating: 0x1.8p23)
+        let magic = RowLanes(repeating: 0x1.8p23)
         let u0 = magic.fusedAdding(high, z0)
         let u1 = magic.fusedAdding(high, z1)
         let q0 = (magic - u0).fusedAdding(z0, high)
@@ -119,7 +119,7 @@ func sumExponentials(
         c &+= 2
     }
     if c < classes {
-        shim_prefetch(upcoming + c &* 32)
+        prefetchTwo(upcoming, c)
         let z = shim_max(panel[c &* step], cutoff)
         let e = shortExp(z, reference.scale, origin)
         if keeps { panel[c &* step] = e }

@@ -28,60 +28,61 @@ private func finish(_ rows: ShortRows, _ tile: ShortTile, _ first: Int, _ groups
     var isRare = false
     var i = 0
     while i < groups {
-        let unit = unitOfSum(doubleLanes(tile.remainder + 8 &* i))
-        let rest = doubleLanes(tile.sum + 8 &* i) * unit
-        let skip = UnsafeRawPointer(tile.skip + 8 &* i).loadUnaligned(as: DoubleBits.self)
+        let row = rowsAbreast &* i
+        let unit = unitOfSum(doubleLanes(tile.remainder + row))
+        let rest = doubleLanes(tile.sum + row) * unit
+        let skip = UnsafeRawPointer(tile.skip + row).loadUnaligned(as: DoubleBits.self)
         if hasTerms {
             finishTerms(rows, tile, first, i)
             isRare = true
         } else {
             let distance =
                 rows.pointee.smoothing == 0
-                ? doubleLanes(tile.distance + 8 &* i) : smoothedDistance(rows, tile, first, i)
+                ? doubleLanes(tile.distance + row) : smoothedDistance(rows, tile, first, i)
             var loss = lossOfDistance(rest, distance, rows.pointee.exponent_scale)
-            if let scale = rows.pointee.loss_scale { loss *= doubleLanes(scale + (first &+ 8 &* i)) }
+            if let scale = rows.pointee.loss_scale { loss *= doubleLanes(scale + (first &+ row)) }
             let counted = doubles(bits(roundedLoss(loss)) & ~skip)
-            losses.storeBytes(of: counted, toByteOffset: 64 &* i, as: DoubleLanes.self)
+            losses.storeBytes(of: counted, toByteOffset: 8 &* row, as: DoubleLanes.self)
             if hasGrad {
                 let perExponential = unit * DoubleLanes(repeating: 0x1p-896)
                 @inline(__always)
-                func half(_ rest: SIMD8<Double>, _ unit: SIMD8<Double>, _ skip: SIMD8<UInt64>, _ j: Int) {
+                func abreast(_ rest: RowDoubles, _ unit: RowDoubles, _ skip: RowMasks, _ j: Int) {
                     let rest = narrow(rest)
-                    let skip = (skip.lowHalf & FourBits(repeating: 0xFFFF_FFFF)) | (skip.highHalf &<< 32)
-                    var scale = Eight(repeating: Float(rows.pointee.scale))
+                    let skip = (skip.lowHalf & HalfBits(repeating: 0xFFFF_FFFF)) | (skip.highHalf &<< 32)
+                    var scale = RowLanes(repeating: Float(rows.pointee.scale))
                     if let scales = rows.pointee.grad_scale {
                         scale = narrow(
-                            UnsafeRawPointer(scales + (first &+ 8 &* j)).loadUnaligned(as: SIMD8<Double>.self))
+                            UnsafeRawPointer(scales + (first &+ rowsAbreast &* j)).loadUnaligned(as: RowDoubles.self))
                     }
-                    scale = eight(wide(shim_nan_unless_below(scale, rest, 0x1p64)) & ~skip)
-                    let largest = scale / (rest + Eight(repeating: 1))
+                    scale = rowLanes(wide(shim_nan_unless_below(scale, rest, 0x1p64)) & ~skip)
+                    let largest = scale / (rest + RowLanes(repeating: 1))
                     tile.rest[j] = rest
                     tile.scale[j] = scale
                     tile.largestGrad[j] = largest
                     tile.factor[j] = largest * narrow(unit)
-                    tile.targetGrad[j] = Eight(repeating: 0) - largest * rest
-                    tile.offset[j] = Eight(repeating: 0)
+                    tile.targetGrad[j] = RowLanes(repeating: 0) - largest * rest
+                    tile.offset[j] = RowLanes(repeating: 0)
                     tile.targetScale[j] = scale
                     if rows.pointee.smoothing != 0 {
-                        tile.offset[j] = Eight(repeating: 0) - scale * Eight(repeating: Float(rows.pointee.spread))
-                        tile.targetScale[j] = scale * Eight(repeating: Float(rows.pointee.keep))
-                        tile.gap[j] = Eight(repeating: 1)  // so that no class is computed separately
+                        tile.offset[j] =
+                            RowLanes(repeating: 0) - scale * RowLanes(repeating: Float(rows.pointee.spread))
+                        tile.targetScale[j] = scale * RowLanes(repeating: Float(rows.pointee.keep))
+                        tile.gap[j] = RowLanes(repeating: 1)  // so that no class is computed separately
                     }
                     // `rest` is not a number; or a class other than the label's is nearly certain; or `rest` is near
                     // the lower end of f32.
-                    let isCertain = (rest .< Eight(repeating: 0x1p-21)) .& (tile.gap[j] .!= Eight(repeating: 0))
-                    let isUsual = (rest .< Eight(repeating: 0x1p64)) .& (rest .>= Eight(repeating: 0x1p-100))
+                    let isCertain = (rest .< RowLanes(repeating: 0x1p-21)) .& (tile.gap[j] .!= RowLanes(repeating: 0))
+                    let isUsual = (rest .< RowLanes(repeating: 0x1p64)) .& (rest .>= RowLanes(repeating: 0x1p-100))
                     if isAnySet(.!isUsual .| isCertain) { isRare = true }
                 }
-                half(rest.lowHalf, perExponential.lowHalf, skip.lowHalf, i)
-                half(rest.highHalf, perExponential.highHalf, skip.highHalf, i &+ 1)
-                if !rows.pointee.hasUsualScales(first &+ 8 &* i) {
+                forEachAbreast(rest, perExponential, skip, i, abreast)
+                if !rows.pointee.hasUsualScales(first &+ row) {
                     splitScales(rows, tile, first, i)
                     isRare = true
                 }
             }
         }
-        i &+= 2
+        i &+= 16 / rowsAbreast
     }
     return isRare
 }
@@ -136,16 +137,17 @@ func splitScale(_ scale: Double) -> (Double, Float, Float) {
 @_optimize(size)
 private func splitScales(_ rows: ShortRows, _ tile: ShortTile, _ first: Int, _ i: Int) {
     for row in 0..<16 {
-        let (j, lane) = (i + row / 8, laneOf(row % 8))
-        let (scale, power0, power1) = splitScale(rows.pointee.grad_scale?[first + 8 * i + row] ?? rows.pointee.scale)
+        let (j, lane) = (i + row / rowsAbreast, laneOf(row % rowsAbreast))
+        let (scale, power0, power1) = splitScale(
+            rows.pointee.grad_scale?[first + rowsAbreast * i + row] ?? rows.pointee.scale)
         tile.powers.0[j][lane] = power0
         tile.powers.1[j][lane] = power1
-        if tile.scale[j][lane] == 0 && tile.skip[8 * i + row] != 0 { continue }
+        if tile.scale[j][lane] == 0 && tile.skip[rowsAbreast * i + row] != 0 { continue }
         let rest = tile.rest[j][lane]
         tile.scale[j][lane] = rest < 0x1p64 ? Float(scale) : .nan
         let largest = tile.scale[j][lane] / (rest + 1)
         tile.largestGrad[j][lane] = largest
-        let unit = unitOfSum(DoubleLanes(repeating: tile.remainder[8 * i + row]))[0] * 0x1p-896
+        let unit = unitOfSum(DoubleLanes(repeating: tile.remainder[rowsAbreast * i + row]))[0] * 0x1p-896
         tile.factor[j][lane] = largest * Float(unit)
         tile.targetGrad[j][lane] = 0 - largest * rest
         let isSmoothed = rows.pointee.smoothing != 0
@@ -160,22 +162,17 @@ private func splitScales(_ rows: ShortRows, _ tile: ShortTile, _ first: Int, _ i
 private func finishTerms(_ rows: ShortRows, _ tile: ShortTile, _ first: Int, _ i: Int) {
     let zero = DoubleLanes(repeating: 0)
     let terms = rows.pointee.terms
-    func lanes(_ x: UnsafeMutablePointer<Eight>) -> DoubleLanes {
-        let (a, b) = (x[i], x[i + 1])
-        return DoubleLanes(
-            lowHalf: SIMD8(lowHalf: signedEven(a), highHalf: signedOdd(a)),
-            highHalf: SIMD8(lowHalf: signedEven(b), highHalf: signedOdd(b)))
-    }
+    let place = rowsAbreast * i
     func perRow(_ x: UnsafePointer<Double>?, _ usual: Double) -> DoubleLanes {
-        x.map { doubleLanes($0 + first + 8 * i) } ?? DoubleLanes(repeating: usual)
+        x.map { doubleLanes($0 + first + place) } ?? DoubleLanes(repeating: usual)
     }
-    let unit = unitOfSum(doubleLanes(tile.remainder + 8 * i))
-    let skip = UnsafeRawPointer(tile.skip + 8 * i).loadUnaligned(as: DoubleBits.self)
+    let unit = unitOfSum(doubleLanes(tile.remainder + place))
+    let skip = UnsafeRawPointer(tile.skip + place).loadUnaligned(as: DoubleBits.self)
     let isSkipped = skip .!= DoubleBits(repeating: 0)
     let stats = LogSumExp(
-        max: lanes(tile.largest), rest: doubleLanes(tile.sum + 8 * i) * unit,
+        max: sixteenRows(tile.largest + i), rest: doubleLanes(tile.sum + place) * unit,
         scale: rows.pointee.exponent_scale.factor)
-    let target = lanes(tile.target)
+    let target = sixteenRows(tile.target + i)
     let (p, other) = probability(target, stats)
     let (f, b) = focal(terms, minusLogP: indexLoss(stats, target), p: p, other: other)
     let (zLoss, zScale) = stats.zLoss(terms.z_loss)
@@ -186,7 +183,7 @@ private func finishTerms(_ rows: ShortRows, _ tile: ShortTile, _ first: Int, _ i
     let loss = (ofLabel + perRow(rows.pointee.sample_weight, 1) * zLoss)
         .replacing(with: DoubleLanes(repeating: .nan), where: isUndefined)
     let counted = doubles(bits(roundedLoss(loss)) & ~skip)
-    UnsafeMutableRawPointer(rows.pointee.loss + first + 8 * i).storeBytes(of: counted, as: DoubleLanes.self)
+    UnsafeMutableRawPointer(rows.pointee.loss + first + place).storeBytes(of: counted, as: DoubleLanes.self)
     if rows.pointee.grad == nil { return }
 
     let scale = perRow(rows.pointee.grad_scale, rows.pointee.scale) * b
@@ -196,7 +193,7 @@ private func finishTerms(_ rows: ShortRows, _ tile: ShortTile, _ first: Int, _ i
     let ofTarget = (squareScale * p - scale * other + zero)
         .replacing(with: nan, where: all .!= all).replacing(with: zero, where: isSkipped)
     for row in 0..<16 {
-        let (j, lane) = (i + row / 8, laneOf(row % 8))
+        let (j, lane) = (i + row / rowsAbreast, laneOf(row % rowsAbreast))
         let (scale, power0, power1) = splitScale(all[row])
         tile.powers.0[j][lane] = power0
         tile.powers.1[j][lane] = power1
@@ -221,22 +218,23 @@ private func finishTerms(_ rows: ShortRows, _ tile: ShortTile, _ first: Int, _ i
 @_optimize(size)
 func settle(
     _ rows: ShortRows, _ tile: ShortTile, _ first: Int, _ i: Int, _ labels: UnsafePointer<Int64>,
-    _ panel: UnsafeMutablePointer<Eight>, _ step: Int
+    _ panel: UnsafeMutablePointer<RowLanes>, _ step: Int
 ) {
     let classes = Int(rows.pointee.classes)
-    let zero = Eight(repeating: 0)
-    let one = Eight(repeating: 1)
-    let nan = Eight(repeating: .nan)
+    let zero = RowLanes(repeating: 0)
+    let one = RowLanes(repeating: 1)
+    let nan = RowLanes(repeating: .nan)
     let hasTerms = rows.pointee.hasTerms
-    let hasPowers = hasTerms || !rows.pointee.hasUsualScales(first + i / 2 * 16)
+    let sixteen = rowsAbreast * i & -16  // the first of sixteen rows
+    let hasPowers = hasTerms || !rows.pointee.hasUsualScales(first + sixteen)
     var factor = tile.factor[i]
     let isZero = tile.scale[i] .== zero
     let isUndefined = factor .!= factor
-    let half = tile.largestGrad[i] * Eight(repeating: 0.5)
+    let half = tile.largestGrad[i] * RowLanes(repeating: 0.5)
     let bar = half.replacing(with: zero - half, where: half .< zero)
     let hasCertain = rows.pointee.smoothing == 0
     let isCertain =
-        (tile.rest[i] .< (hasCertain ? Eight(repeating: 0x1p-21) : zero)) .& (tile.gap[i] .!= zero) .& .!isZero
+        (tile.rest[i] .< (hasCertain ? RowLanes(repeating: 0x1p-21) : zero)) .& (tile.gap[i] .!= zero) .& .!isZero
         .& .!isUndefined
     factor.replace(with: nan, where: isUndefined)
     factor.replace(with: zero, where: isZero)
@@ -254,9 +252,10 @@ func settle(
     tile.factor[i] = others
     if !hasTerms {
         // Computed in f64 where `rest` is near the lower end of f32.
-        let unit = unitOfSum(doubleLanes(tile.remainder + i / 2 * 16))
-        for row in 0..<8 where tile.rest[i][laneOf(row)] < 0x1p-100 {
-            let (lane, rest) = (laneOf(row), tile.sum[8 * i + row] * unit[i % 2 * 8 + row])
+        let unit = unitOfSum(doubleLanes(tile.remainder + sixteen))
+        for row in 0..<rowsAbreast where tile.rest[i][laneOf(row)] < 0x1p-100 {
+            let place = rowsAbreast * i + row
+            let (lane, rest) = (laneOf(row), tile.sum[place] * unit[place - sixteen])
             tile.targetGrad[i][lane] = 0 - Float(Double(tile.largestGrad[i][lane]) * rest)
         }
     }
@@ -267,11 +266,11 @@ func settle(
 
     // The label's gradient is computed here, because its scale may be outside of f32, or not that of the other classes.
     let numbers = UnsafeMutableRawPointer(panel).assumingMemoryBound(to: Float.self)
-    for row in 0..<8 {
+    for row in 0..<rowsAbreast {
         let lane = laneOf(row)
         let label = labels[row] >= 0 && labels[row] < rows.pointee.classes ? Int(labels[row]) : 0
-        let e = numbers[label * step * 8 + lane]
-        let product = tile.offset[i].fusedAdding(Eight(repeating: e), tile.factor[i])[lane]
+        let e = numbers[label * step * rowsAbreast + lane]
+        let product = tile.offset[i].fusedAdding(RowLanes(repeating: e), tile.factor[i])[lane]
         let ofOther = product - tile.targetScale[i][lane]
         let isOwn = hasTerms || tile.gap[i][lane] == 0
         let g = isOwn ? tile.targetGrad[i][lane] : ofOther

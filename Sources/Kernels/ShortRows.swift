@@ -1,7 +1,7 @@
 import KernelABI
 import Shims
 
-// Cross-entropy of rows of up to 128 logits with labels. Eight rows are computed side by side in f32, class by class;
+// Cross-entropy of rows of up to 128 logits with labels. RowLanes rows are computed side by side in f32, class by class;
 // numbers of which a row has only one are computed for sixteen rows in f64. A tile of rows takes one step after the
 // other, so that each step is a short loop whose numbers stay in registers, and the numbers between the steps stay in
 // the nearest cache:
@@ -92,21 +92,22 @@ private func neighbours(_ rows: ShortRows, _ first: Int, _ count: Int, _ place: 
     let stride = place.inputRowStride
     let size = Int(crossentropy_short_tile(Int64(classes)))
     let tile = ShortTile(rows.pointee.scratch, rows: count < 128 ? count : 128)
-    let panel = tile.end.assumingMemoryBound(to: Eight.self)
+    let panel = tile.end.assumingMemoryBound(to: RowLanes.self)
     let step = Int64(stride)
     let scale = rows.pointee.exponent_scale
-    let steps = (SIMD4(0, step, 2 &* step, 3 &* step), SIMD4(4 &* step, 5 &* step, 6 &* step, 7 &* step))
+    let firstHalf = halfNumbers &* HalfInts(repeating: step)
+    let steps = (firstHalf, firstHalf &+ HalfInts(repeating: Int64(rowsAbreast / 2) &* step))
     var row = 0
     while row < count {
-        let groups = (count &- row < size ? count &- row : size) / 8
+        let groups = (count &- row < size ? count &- row : size) / rowsAbreast
         let input = place.input + row &* stride
         let labels = place.label + row
         let areIndices = readLabels(tile, labels, groups, rows, apart: 1, steps: steps)
         for i in 0..<groups {
             let own = panel + i &* classes
-            let x = input + 8 &* i &* stride
+            let x = input + rowsAbreast &* i &* stride
             let m = hasGrad ? copy(x, stride, classes, own) : copyButLargest(x, stride, classes, own)
-            setLargest(tile, i, m, gather(x, tile.place + 8 &* i), scale, own, 1, classes)
+            setLargest(tile, i, m, gather(x, tile.place + rowsAbreast &* i), scale, own, 1, classes)
         }
         if hasGrad && rows.pointee.smoothing != 0 {
             for i in 0..<groups { sumDistances(tile, i, panel + i &* classes, 1, classes) }
@@ -117,14 +118,16 @@ private func neighbours(_ rows: ShortRows, _ first: Int, _ count: Int, _ place: 
             tile.remainder.set(i, evenRemainder, oddRemainder)
             let (evenSum, oddSum) = sumExponentials(
                 panel + i &* classes, 1, from: hasGrad ? 0 : 1, classes, reference, keeps: hasGrad,
-                UnsafeRawPointer(input + 8 &* (i &+ groups) &* stride))
+                UnsafeRawPointer(input + rowsAbreast &* (i &+ groups) &* stride))
             tile.sum.set(i, evenSum, oddSum)
         }
-        if !areIndices { spoilRows(tile, labels, 8 &* groups, rows) }
+        if !areIndices { spoilRows(tile, labels, rowsAbreast &* groups, rows) }
         let isRare = finishTile(rows, tile, first &+ row, groups, hasGrad: hasGrad)
         if hasGrad, let allGrad = place.grad {
             if isRare {
-                for i in 0..<groups { settle(rows, tile, first &+ row, i, labels + 8 &* i, panel + i &* classes, 1) }
+                for i in 0..<groups {
+                    settle(rows, tile, first &+ row, i, labels + rowsAbreast &* i, panel + i &* classes, 1)
+                }
             }
             let apart = place.gradRowStride
             let grad = allGrad + row &* apart
@@ -132,24 +135,25 @@ private func neighbours(_ rows: ShortRows, _ first: Int, _ count: Int, _ place: 
                 for i in 0..<groups { subtractSpread(tile, i, panel + i &* classes, 1, classes) }
             }
             for i in 0..<groups {
-                writeGradients(tile, i, panel + i &* classes, classes, grad + 8 &* i &* apart, apart)
+                writeGradients(tile, i, panel + i &* classes, classes, grad + rowsAbreast &* i &* apart, apart)
             }
             // In a loop of its own, so that numbers are not read right after they are written.
-            let shift = SIMD4<Int64>(0, 1, 2, 3) &* SIMD4(repeating: Int64(apart &- stride))
+            let shift = halfNumbers &* HalfInts(repeating: Int64(apart &- stride))
+            let next = shift &+ HalfInts(repeating: Int64(rowsAbreast / 2 &* (apart &- stride)))
             for i in 0..<groups {
-                writeTargetGradients(tile, i, grad + 8 &* i &* apart, shift, 4 &* (apart &- stride))
+                writeTargetGradients(tile, i, grad + rowsAbreast &* i &* apart, (shift, next))
             }
         }
-        row &+= 8 &* groups
+        row &+= rowsAbreast &* groups
     }
 }
 
 /// Copies the logits of eight rows class by class. Returns the largest ones; NaNs are skipped.
 @_transparent
 private func copy(
-    _ x: UnsafePointer<Float>, _ stride: Int, _ classes: Int, _ panel: UnsafeMutablePointer<Eight>
-) -> Eight {
-    var m = Eight(repeating: -.infinity)
+    _ x: UnsafePointer<Float>, _ stride: Int, _ classes: Int, _ panel: UnsafeMutablePointer<RowLanes>
+) -> RowLanes {
+    var m = RowLanes(repeating: -.infinity)
     var c = 0
     while true {
         let (p, q, r, s) = fourClasses(x + c, stride)
@@ -169,12 +173,12 @@ private func copy(
 /// largest of all is not stored.
 @_transparent
 private func copyButLargest(
-    _ x: UnsafePointer<Float>, _ stride: Int, _ classes: Int, _ panel: UnsafeMutablePointer<Eight>
-) -> Eight {
+    _ x: UnsafePointer<Float>, _ stride: Int, _ classes: Int, _ panel: UnsafeMutablePointer<RowLanes>
+) -> RowLanes {
     var place = panel + 1
     let (first, second, third, fourth) = fourClasses(x, stride)
     var m = first  // a NaN in the first class remains
-    @inline(__always) func put(_ x: Eight) {
+    @inline(__always) func put(_ x: RowLanes) {
         place.pointee = shim_min(m, x)
         m = shim_max(m, x)
         place += 1
@@ -203,7 +207,7 @@ private func copyButLargest(
 
 @_transparent
 private func writeGradients(
-    _ tile: ShortTile, _ i: Int, _ panel: UnsafeMutablePointer<Eight>, _ classes: Int,
+    _ tile: ShortTile, _ i: Int, _ panel: UnsafeMutablePointer<RowLanes>, _ classes: Int,
     _ grad: UnsafeMutablePointer<Float>, _ stride: Int
 ) {
     let factor = tile.factor[i]
@@ -219,28 +223,17 @@ private func writeGradients(
 
 /// Replaces scale p by scale (p - 1) in the gradients of the labels' classes.
 /// - Parameters:
-///   - shift: By how much the gradient's rows are farther from the first one than the input's rows, for four rows;
-///     `next`: by how much more for the next four.
+///   - shift: By how much the gradient's rows are farther from the first one than the input's rows, for both halves of
+///     the rows.
 @_transparent
 private func writeTargetGradients(
-    _ tile: ShortTile, _ i: Int, _ grad: UnsafeMutablePointer<Float>, _ shift: SIMD4<Int64>, _ next: Int
+    _ tile: ShortTile, _ i: Int, _ grad: UnsafeMutablePointer<Float>, _ shift: (HalfInts, HalfInts)
 ) {
-    let places = UnsafeMutableRawPointer(tile.place + 8 &* i)
-    let a = places.loadUnaligned(as: SIMD4<Int64>.self) &+ shift
-    let b =
-        places.loadUnaligned(fromByteOffset: 32, as: SIMD4<Int64>.self) &+ shift &+ SIMD4(repeating: Int64(next))
-    let g = Eight(
-        grad[Int(a[0])], grad[Int(b[0])], grad[Int(a[1])], grad[Int(b[1])], grad[Int(a[2])], grad[Int(b[2])],
-        grad[Int(a[3])], grad[Int(b[3])])
-    let new = shim_where_equal(tile.gap[i], Eight(repeating: 0), tile.targetGrad[i], g - tile.targetScale[i])
-    grad[Int(a[0])] = new[0]
-    grad[Int(b[0])] = new[1]
-    grad[Int(a[1])] = new[2]
-    grad[Int(b[1])] = new[3]
-    grad[Int(a[2])] = new[4]
-    grad[Int(b[2])] = new[5]
-    grad[Int(a[3])] = new[6]
-    grad[Int(b[3])] = new[7]
+    let places = halves(tile.place + rowsAbreast &* i)
+    let place = (places.0 &+ shift.0, places.1 &+ shift.1)
+    let g = gather(UnsafePointer(grad), place)
+    scatter(
+        shim_where_equal(tile.gap[i], RowLanes(repeating: 0), tile.targetGrad[i], g - tile.targetScale[i]), grad, place)
 }
 
 extension crossentropy_short_rows {

@@ -15,12 +15,12 @@ extension crossentropy_short_rows {
 
 /// Sums m - z over the classes of eight rows.
 @inline(never)
-func sumDistances(_ tile: ShortTile, _ i: Int, _ panel: UnsafePointer<Eight>, _ step: Int, _ classes: Int) {
+func sumDistances(_ tile: ShortTile, _ i: Int, _ panel: UnsafePointer<RowLanes>, _ step: Int, _ classes: Int) {
     let m = tile.m[i]
-    var evenSum = Four(repeating: 0)
-    var oddSum = Four(repeating: 0)
+    var evenSum = HalfDoubles(repeating: 0)
+    var oddSum = HalfDoubles(repeating: 0)
     for c in 0..<classes {
-        let distance = (m - panel[c &* step]) + Eight(repeating: 0)  // makes -0 a 0
+        let distance = (m - panel[c &* step]) + RowLanes(repeating: 0)  // makes -0 a 0
         evenSum += even(distance)
         oddSum += odd(distance)
     }
@@ -32,11 +32,11 @@ func sumDistances(_ tile: ShortTile, _ i: Int, _ panel: UnsafePointer<Eight>, _ 
 @inline(__always)
 func smoothedDistance(_ rows: ShortRows, _ tile: ShortTile, _ first: Int, _ i: Int) -> DoubleLanes {
     let far = DoubleLanes(repeating: 0x1p100 * 0x1p-896)
-    if isAnySet(.!(doubleLanes(tile.distances + 8 &* i) .< far)) { sumFarDistances(rows, tile, first, i) }
-    let spread = DoubleLanes(repeating: rows.pointee.spread) * doubleLanes(tile.distances + 8 &* i)
+    if isAnySet(.!(doubleLanes(tile.distances + rowsAbreast &* i) .< far)) { sumFarDistances(rows, tile, first, i) }
+    let spread = DoubleLanes(repeating: rows.pointee.spread) * doubleLanes(tile.distances + rowsAbreast &* i)
     // With smoothing 1 the label's distance has weight 0, even where it is infinite.
     if rows.pointee.smoothing == 1 { return spread }
-    return spread.fusedAdding(DoubleLanes(repeating: rows.pointee.keep), doubleLanes(tile.distance + 8 &* i))
+    return spread.fusedAdding(DoubleLanes(repeating: rows.pointee.keep), doubleLanes(tile.distance + rowsAbreast &* i))
 }
 
 /// Computes distances that f32 cannot hold again in f64, from the rows in the caller's memory.
@@ -45,24 +45,24 @@ func smoothedDistance(_ rows: ShortRows, _ tile: ShortTile, _ first: Int, _ i: I
 private func sumFarDistances(_ rows: ShortRows, _ tile: ShortTile, _ first: Int, _ i: Int) {
     let call = rows.pointee
     let storage = Storage<Float>(format: call.input_format)
-    for row in 0..<16 where !(tile.distances[8 * i + row] < 0x1p100 * 0x1p-896) {
+    for row in 0..<16 where !(tile.distances[rowsAbreast * i + row] < 0x1p100 * 0x1p-896) {
         // Rows that were added as padding are not in the caller's memory.
-        let number = first + 8 * i + row
+        let number = first + rowsAbreast * i + row
         if number >= Int(call.rows) { continue }
-        let m = Double(tile.largest[i + row / 8][laneOf(row % 8)])
+        let m = Double(tile.largest[i + row / rowsAbreast][laneOf(row % rowsAbreast)])
         var sum = 0.0
         for c in 0..<Int(call.classes) {
             let place = number * Int(call.input_row_stride) + c * Int(call.input_stride)
             sum += m - Double(storage.load(call.input, place))
         }
-        tile.distances[8 * i + row] = sum * 0x1p-896
+        tile.distances[rowsAbreast * i + row] = sum * 0x1p-896
     }
 }
 
 /// Replaces the exponentials of eight rows by gradients, which at the labels are not complete yet.
 @inline(never)
-func subtractSpread(_ tile: ShortTile, _ i: Int, _ panel: UnsafeMutablePointer<Eight>, _ step: Int, _ classes: Int) {
+func subtractSpread(_ tile: ShortTile, _ i: Int, _ panel: UnsafeMutablePointer<RowLanes>, _ step: Int, _ classes: Int) {
     let (factor, offset) = (tile.factor[i], tile.offset[i])
     for c in 0..<classes { panel[c &* step] = offset.fusedAdding(panel[c &* step], factor) }
-    tile.factor[i] = Eight(repeating: 1)
+    tile.factor[i] = RowLanes(repeating: 1)
 }

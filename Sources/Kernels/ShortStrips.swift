@@ -25,29 +25,29 @@ private func gradientsOfStrips(_ rows: ShortRows, _ count: Int) { compute(rows, 
 
 /// The memory of a strip, after the tile. Classes are `step` vectors apart, so that they do not use the same cache sets.
 private struct Strip {
-    let panel: UnsafeMutablePointer<Eight>
+    let panel: UnsafeMutablePointer<RowLanes>
     let step: Int
     let classes: Int
 
     /// The largest logits.
-    var largest: UnsafeMutablePointer<Eight> { panel + classes &* step }
+    var largest: UnsafeMutablePointer<RowLanes> { panel + classes &* step }
 
     /// Copies `groups` times eight rows, and finds their largest logits.
     @inline(__always)
     func read(_ rows: ShortRows, _ first: Int, _ groups: Int) {
         let storage = Storage<Float>(format: rows.pointee.input_format)
-        let minusInfinity = Eight(repeating: -.infinity)
+        let minusInfinity = RowLanes(repeating: -.infinity)
         for i in 0..<groups { largest[i] = minusInfinity }
         for c in 0..<classes {
             let place = first &+ c &* Int(rows.pointee.input_stride)
             let to = panel + c &* step
             var from = rows.pointee.input + place &* 4
             if !storage.isNative {
-                storage.gather(rows.pointee.input, place, 1, 8 &* groups, to)
+                storage.gather(rows.pointee.input, place, 1, rowsAbreast &* groups, to)
                 from = UnsafeRawPointer(to)
             }
             for i in 0..<groups {
-                let x = lanesOfRows(from.loadUnaligned(fromByteOffset: 32 &* i, as: Eight.self))
+                let x = lanesOfRows(from.loadUnaligned(fromByteOffset: 4 &* rowsAbreast &* i, as: RowLanes.self))
                 to[i] = x
                 largest[i] = shim_max(largest[i], x)
             }
@@ -63,9 +63,11 @@ private struct Strip {
             let from = panel + c &* step
             let to = storage.isNative ? rows.pointee.grad! + place &* 4 : UnsafeMutableRawPointer(from)
             for i in 0..<groups {
-                to.storeBytes(of: rowsOfLanes(from[i]), toByteOffset: 32 &* i, as: Eight.self)
+                to.storeBytes(of: rowsOfLanes(from[i]), toByteOffset: 4 &* rowsAbreast &* i, as: RowLanes.self)
             }
-            if !storage.isNative { storage.scatter(UnsafeRawPointer(to), 8 &* groups, rows.pointee.grad!, place, 1) }
+            if !storage.isNative {
+                storage.scatter(UnsafeRawPointer(to), rowsAbreast &* groups, rows.pointee.grad!, place, 1)
+            }
         }
     }
 }
@@ -76,25 +78,29 @@ private func compute(_ rows: ShortRows, _ count: Int, hasGrad: Bool) {
     let most = Int(crossentropy_short_strip(Int64(classes)))
     let size = count < most ? count : most
     let tile = ShortTile(rows.pointee.scratch, rows: size < 128 ? size : 128)
-    let strip = Strip(panel: tile.end.assumingMemoryBound(to: Eight.self), step: size / 8 &+ 2, classes: classes)
+    let strip = Strip(
+        panel: tile.end.assumingMemoryBound(to: RowLanes.self), step: (size &+ 16) / rowsAbreast, classes: classes)
     let step = strip.step
     let scale = rows.pointee.exponent_scale
-    let lanes = (SIMD4<Int64>(0, 2, 4, 6), SIMD4<Int64>(1, 3, 5, 7))
+    let evenLanes = halfNumbers &+ halfNumbers
+    let lanes = (evenLanes, evenLanes &+ HalfInts(repeating: 1))
     var first = 0
     while first < count {
-        let all = (count &- first < size ? count &- first : size) / 8
+        let all = (count &- first < size ? count &- first : size) / rowsAbreast
         strip.read(rows, first, all)
         var done = 0
         while done < all {
-            let groups = all &- done < 16 ? all &- done : 16
-            let row = first &+ 8 &* done
+            let most = 128 / rowsAbreast
+            let groups = all &- done < most ? all &- done : most
+            let row = first &+ rowsAbreast &* done
             let labels = rows.pointee.label + row
             let own = strip.panel + done
-            let areIndices = readLabels(tile, labels, groups, rows, apart: 8 &* step, steps: lanes)
+            let areIndices = readLabels(tile, labels, groups, rows, apart: rowsAbreast &* step, steps: lanes)
             for i in 0..<groups {
                 let x = UnsafeRawPointer(own + i).assumingMemoryBound(to: Float.self)
                 setLargest(
-                    tile, i, strip.largest[done &+ i], gather(x, tile.place + 8 &* i), scale, own + i, step, classes)
+                    tile, i, strip.largest[done &+ i], gather(x, tile.place + rowsAbreast &* i), scale, own + i, step,
+                    classes)
             }
             if rows.pointee.smoothing != 0 {
                 for i in 0..<groups { sumDistances(tile, i, own + i, step, classes) }
@@ -107,11 +113,11 @@ private func compute(_ rows: ShortRows, _ count: Int, hasGrad: Bool) {
                     own + i, step, from: 0, classes, reference, keeps: true, UnsafeRawPointer(own + i))
                 tile.sum.set(i, evenSum, oddSum)
             }
-            if !areIndices { spoilRows(tile, labels, 8 &* groups, rows) }
+            if !areIndices { spoilRows(tile, labels, rowsAbreast &* groups, rows) }
             let isRare = finishTile(rows, tile, row, groups, hasGrad: hasGrad)
             if hasGrad {
                 if isRare {
-                    for i in 0..<groups { settle(rows, tile, row, i, labels + 8 &* i, own + i, step) }
+                    for i in 0..<groups { settle(rows, tile, row, i, labels + rowsAbreast &* i, own + i, step) }
                 }
                 if rows.pointee.smoothing != 0 {
                     for i in 0..<groups { subtractSpread(tile, i, own + i, step, classes) }
@@ -121,30 +127,24 @@ private func compute(_ rows: ShortRows, _ count: Int, hasGrad: Bool) {
             done &+= groups
         }
         if hasGrad { strip.write(rows, first, all) }
-        first &+= 8 &* all
+        first &+= rowsAbreast &* all
     }
 }
 
 /// Replaces the exponentials of eight rows by gradients.
 @_transparent
 private func makeGradients(
-    _ tile: ShortTile, _ i: Int, _ panel: UnsafeMutablePointer<Eight>, _ step: Int, _ classes: Int
+    _ tile: ShortTile, _ i: Int, _ panel: UnsafeMutablePointer<RowLanes>, _ step: Int, _ classes: Int
 ) {
     let factor = tile.factor[i]
     for c in 0..<classes { panel[c &* step] = panel[c &* step] * factor }
     // At the labels' classes, scale (p - 1) replaces scale p.
-    let numbers = UnsafeMutableRawPointer(panel)
-    let place = tile.place + 8 &* i
-    let g = gather(UnsafeRawPointer(numbers).assumingMemoryBound(to: Float.self), place)
-    let new = shim_where_equal(tile.gap[i], Eight(repeating: 0), tile.targetGrad[i], g - tile.targetScale[i])
-    Float.store(new[0], numbers, place[0])
-    Float.store(new[1], numbers, place[4])
-    Float.store(new[2], numbers, place[1])
-    Float.store(new[3], numbers, place[5])
-    Float.store(new[4], numbers, place[2])
-    Float.store(new[5], numbers, place[6])
-    Float.store(new[6], numbers, place[3])
-    Float.store(new[7], numbers, place[7])
+    let numbers = UnsafeMutableRawPointer(panel).assumingMemoryBound(to: Float.self)
+    let place = halves(tile.place + rowsAbreast &* i)
+    let g = gather(UnsafePointer(numbers), place)
+    scatter(
+        shim_where_equal(tile.gap[i], RowLanes(repeating: 0), tile.targetGrad[i], g - tile.targetScale[i]), numbers,
+        place)
 }
 
 /// All other rows: rows of fewer classes than a vector, numbers of 16 bits, arbitrary strides, and a remainder of fewer than

@@ -23,8 +23,8 @@ struct ShortTile {
     @inline(__always) var end: UnsafeMutableRawPointer { base + rows &* Self.bytesPerRow }
 
     @inline(__always)
-    private func singles(_ i: Int) -> UnsafeMutablePointer<Eight> {
-        (base + i &* 4 &* rows).assumingMemoryBound(to: Eight.self)
+    private func singles(_ i: Int) -> UnsafeMutablePointer<RowLanes> {
+        (base + i &* 4 &* rows).assumingMemoryBound(to: RowLanes.self)
     }
 
     @inline(__always)
@@ -33,29 +33,29 @@ struct ShortTile {
     }
 
     /// The largest logit; and the same, or 0 where the largest was subtracted from all logits (see `moveLargest`).
-    @inline(__always) var largest: UnsafeMutablePointer<Eight> { singles(0) }
-    @inline(__always) var m: UnsafeMutablePointer<Eight> { singles(1) }
+    @inline(__always) var largest: UnsafeMutablePointer<RowLanes> { singles(0) }
+    @inline(__always) var m: UnsafeMutablePointer<RowLanes> { singles(1) }
     /// The logit of the label, and its distance below the largest.
-    @inline(__always) var target: UnsafeMutablePointer<Eight> { singles(2) }
-    @inline(__always) var gap: UnsafeMutablePointer<Eight> { singles(3) }
+    @inline(__always) var target: UnsafeMutablePointer<RowLanes> { singles(2) }
+    @inline(__always) var gap: UnsafeMutablePointer<RowLanes> { singles(3) }
     /// The sum of exp(z - m) over all classes but the largest.
-    @inline(__always) var rest: UnsafeMutablePointer<Eight> { singles(4) }
+    @inline(__always) var rest: UnsafeMutablePointer<RowLanes> { singles(4) }
     /// The factor that turns exponentials into gradients; the factor that turns probabilities into gradients; the
     /// gradient of a nearly certain class.
-    @inline(__always) var factor: UnsafeMutablePointer<Eight> { singles(5) }
-    @inline(__always) var scale: UnsafeMutablePointer<Eight> { singles(6) }
-    @inline(__always) var largestGrad: UnsafeMutablePointer<Eight> { singles(7) }
+    @inline(__always) var factor: UnsafeMutablePointer<RowLanes> { singles(5) }
+    @inline(__always) var scale: UnsafeMutablePointer<RowLanes> { singles(6) }
+    @inline(__always) var largestGrad: UnsafeMutablePointer<RowLanes> { singles(7) }
     /// The gradient of the label's class where its logit is the largest.
-    @inline(__always) var targetGrad: UnsafeMutablePointer<Eight> { singles(8) }
+    @inline(__always) var targetGrad: UnsafeMutablePointer<RowLanes> { singles(8) }
     /// Powers of two that multiply the gradients last, if a tile has any.
-    @inline(__always) var powers: (UnsafeMutablePointer<Eight>, UnsafeMutablePointer<Eight>) {
+    @inline(__always) var powers: (UnsafeMutablePointer<RowLanes>, UnsafeMutablePointer<RowLanes>) {
         (singles(9), singles(10))
     }
 
     /// `offset` is added to every gradient, and `targetScale` is subtracted from the label's: 0 and `scale`, unless
     /// labels are smoothed.
-    @inline(__always) var offset: UnsafeMutablePointer<Eight> { singles(11) }
-    @inline(__always) var targetScale: UnsafeMutablePointer<Eight> { singles(12) }
+    @inline(__always) var offset: UnsafeMutablePointer<RowLanes> { singles(11) }
+    @inline(__always) var targetScale: UnsafeMutablePointer<RowLanes> { singles(12) }
 
     /// The position of the label's logit, in elements from the first of eight rows.
     @inline(__always) var place: UnsafeMutablePointer<Int> {
@@ -78,9 +78,9 @@ struct ShortTile {
 extension UnsafeMutablePointer<Double> {
     /// Sets the numbers of eight rows, given those of the even and of the odd lanes.
     @inline(__always)
-    func set(_ i: Int, _ even: Four, _ odd: Four) {
-        UnsafeMutableRawPointer(self + 8 &* i).storeBytes(
-            of: SIMD8(lowHalf: even, highHalf: odd), as: SIMD8<Double>.self)
+    func set(_ i: Int, _ even: HalfDoubles, _ odd: HalfDoubles) {
+        UnsafeMutableRawPointer(self + rowsAbreast &* i).storeBytes(
+            of: RowDoubles(lowHalf: even, highHalf: odd), as: RowDoubles.self)
     }
 }
 
@@ -88,36 +88,36 @@ extension UnsafeMutablePointer<Double> {
 /// checked, but the caller's memory may have changed since.
 /// - Parameters:
 ///   - apart: The distance from class to class, in elements.
-///   - steps: The distances of four rows from the first one, and of the next four.
+///   - steps: The distances of the first half of the rows from the first one, and of the second half.
 @inline(never)
 func readLabels(
     _ tile: ShortTile, _ labels: UnsafePointer<Int64>, _ groups: Int, _ rows: ShortRows, apart: Int,
-    steps: (SIMD4<Int64>, SIMD4<Int64>)
+    steps: (HalfInts, HalfInts)
 ) -> Bool {
-    let classes = SIMD4<Int64>(repeating: rows.pointee.classes)
-    let ignored = SIMD4<Int64>(repeating: rows.pointee.ignored)
-    var wrong = FourBits(repeating: 0)
-    @inline(__always) func four(_ i: Int, _ step: SIMD4<Int64>) {
-        let label = UnsafeRawPointer(labels + 4 &* i).loadUnaligned(as: SIMD4<Int64>.self)
+    let classes = HalfInts(repeating: rows.pointee.classes)
+    let ignored = HalfInts(repeating: rows.pointee.ignored)
+    var wrong = HalfBits(repeating: 0)
+    @inline(__always) func half(_ i: Int, _ step: HalfInts) {
+        let first = rowsAbreast / 2 &* i
+        let label = UnsafeRawPointer(labels + first).loadUnaligned(as: HalfInts.self)
         let isSkipped = label .== ignored
-        let isIndex = (label .< classes) .& (label .> SIMD4<Int64>(repeating: -1))
-        let index = SIMD4<Int64>(repeating: 0).replacing(with: label, where: isIndex)
-        let first =
+        let isIndex = (label .< classes) .& (label .> HalfInts(repeating: -1))
+        let index = HalfInts(repeating: 0).replacing(with: label, where: isIndex)
+        let place =
             apart == 1
             ? index
             : unsafeBitCast(
-                unsafeBitCast(index, to: FourBits.self) &* FourBits(repeating: UInt64(apart)), to: SIMD4<Int64>.self)
-        UnsafeMutableRawPointer(tile.place + 4 &* i).storeBytes(of: first &+ step, as: SIMD4<Int64>.self)
-        UnsafeMutableRawPointer(tile.skip + 4 &* i).storeBytes(
-            of: unsafeBitCast(isSkipped, to: FourBits.self), as: FourBits.self)
-        wrong |= ~(unsafeBitCast(isSkipped, to: FourBits.self) | unsafeBitCast(isIndex, to: FourBits.self))
+                unsafeBitCast(index, to: HalfBits.self) &* HalfBits(repeating: UInt64(apart)), to: HalfInts.self)
+        UnsafeMutableRawPointer(tile.place + first).storeBytes(of: place &+ step, as: HalfInts.self)
+        UnsafeMutableRawPointer(tile.skip + first).storeBytes(
+            of: unsafeBitCast(isSkipped, to: HalfBits.self), as: HalfBits.self)
+        wrong |= ~(unsafeBitCast(isSkipped, to: HalfBits.self) | unsafeBitCast(isIndex, to: HalfBits.self))
     }
     for i in 0..<groups {
-        four(2 &* i, steps.0)
-        four(2 &* i &+ 1, steps.1)
+        half(2 &* i, steps.0)
+        half(2 &* i &+ 1, steps.1)
     }
-    let half = wrong.lowHalf | wrong.highHalf
-    return half[0] | half[1] == 0
+    return !isAnySet(wrong)
 }
 
 /// Makes rows NaN whose label is not a class.
@@ -137,10 +137,11 @@ func spoilRows(_ tile: ShortTile, _ labels: UnsafePointer<Int64>, _ count: Int, 
 ///   - panel: All logits, `step` vectors from class to class.
 @_transparent
 func setLargest(
-    _ tile: ShortTile, _ i: Int, _ m: Eight, _ z: Eight, _ scale: ExponentScale, _ panel: UnsafeMutablePointer<Eight>,
+    _ tile: ShortTile, _ i: Int, _ m: RowLanes, _ z: RowLanes, _ scale: ExponentScale,
+    _ panel: UnsafeMutablePointer<RowLanes>,
     _ step: Int, _ classes: Int
 ) {
-    let gap = (m - z) + Eight(repeating: 0)  // makes -0 a 0
+    let gap = (m - z) + RowLanes(repeating: 0)  // makes -0 a 0
     tile.largest[i] = m
     tile.m[i] = m
     tile.target[i] = z
@@ -148,7 +149,7 @@ func setLargest(
     tile.distance.set(i, even(gap), odd(gap))
     let limit = 0x1p17 * scale.inverse
     let isUsual =
-        (m .< Eight(repeating: limit)) .& (m .> Eight(repeating: -limit)) .& (gap .< Eight(repeating: 0x1p100))
+        (m .< RowLanes(repeating: limit)) .& (m .> RowLanes(repeating: -limit)) .& (gap .< RowLanes(repeating: 0x1p100))
     if isAnySet(.!isUsual) { moveLargest(tile, i, limit, panel, step, classes) }
 }
 
@@ -158,19 +159,19 @@ func setLargest(
 @inline(never)
 @_optimize(size)
 func moveLargest(
-    _ tile: ShortTile, _ i: Int, _ limit: Float, _ panel: UnsafeMutablePointer<Eight>, _ step: Int, _ classes: Int
+    _ tile: ShortTile, _ i: Int, _ limit: Float, _ panel: UnsafeMutablePointer<RowLanes>, _ step: Int, _ classes: Int
 ) {
     let m = tile.largest[i]
-    let infinity = Eight(repeating: .infinity)
-    let isLarge = .!((m .< Eight(repeating: limit)) .& (m .> Eight(repeating: -limit)))
+    let infinity = RowLanes(repeating: .infinity)
+    let isLarge = .!((m .< RowLanes(repeating: limit)) .& (m .> RowLanes(repeating: -limit)))
     let isUndefined = .!((m .< infinity) .& (m .> -infinity))
-    let shift = Eight(repeating: 0).replacing(with: m, where: isLarge)
-        .replacing(with: Eight(repeating: .nan), where: isUndefined)
+    let shift = RowLanes(repeating: 0).replacing(with: m, where: isLarge)
+        .replacing(with: RowLanes(repeating: .nan), where: isUndefined)
     for c in 0..<classes { panel[c &* step] = panel[c &* step] - shift }
-    tile.m[i] = m.replacing(with: Eight(repeating: 0), where: isLarge)
-    for row in 0..<8 {
+    tile.m[i] = m.replacing(with: RowLanes(repeating: 0), where: isLarge)
+    for row in 0..<rowsAbreast {
         let lane = laneOf(row)
         if tile.gap[i][lane] < 0x1p100 { continue }
-        tile.distance[8 * i + row] = (Double(m[lane]) - Double(tile.target[i][lane])) * 0x1p-896
+        tile.distance[rowsAbreast * i + row] = (Double(m[lane]) - Double(tile.target[i][lane])) * 0x1p-896
     }
 }

@@ -35,32 +35,32 @@ struct TwoClasses {
     }
 
     @inline(__always)
-    fileprivate func load(_ row: Int) -> (Eight, Eight) {
+    fileprivate func load(_ row: Int) -> (RowLanes, RowLanes) {
         if arePairs {
-            let v = input.loadUnaligned(fromByteOffset: 8 &* row, as: Eight.self)  // rows 0 to 3
-            let w = input.loadUnaligned(fromByteOffset: 8 &* row &+ 32, as: Eight.self)
+            let v = input.loadUnaligned(fromByteOffset: 8 &* row, as: RowLanes.self)  // half of the rows
+            let w = input.loadUnaligned(fromByteOffset: 8 &* row &+ 4 &* rowsAbreast, as: RowLanes.self)
             return (
-                eight((wide(v) & FourBits(repeating: 0xFFFF_FFFF)) | (wide(w) &<< 32)),
-                eight((wide(v) &>> 32) | (wide(w) & FourBits(repeating: 0xFFFF_FFFF_0000_0000)))
+                rowLanes((wide(v) & HalfBits(repeating: 0xFFFF_FFFF)) | (wide(w) &<< 32)),
+                rowLanes((wide(v) &>> 32) | (wide(w) & HalfBits(repeating: 0xFFFF_FFFF_0000_0000)))
             )
         }
         return (
-            lanesOfRows(input.loadUnaligned(fromByteOffset: 4 &* row, as: Eight.self)),
-            lanesOfRows(input.loadUnaligned(fromByteOffset: 4 &* (row &+ inputStride), as: Eight.self))
+            lanesOfRows(input.loadUnaligned(fromByteOffset: 4 &* row, as: RowLanes.self)),
+            lanesOfRows(input.loadUnaligned(fromByteOffset: 4 &* (row &+ inputStride), as: RowLanes.self))
         )
     }
 
     @inline(__always)
-    fileprivate func store(_ a: Eight, _ b: Eight, _ row: Int) {
+    fileprivate func store(_ a: RowLanes, _ b: RowLanes, _ row: Int) {
         if arePairs {
             let (a, b) = (wide(a), wide(b))
-            let low = FourBits(repeating: 0xFFFF_FFFF)
-            grad!.storeBytes(of: (a & low) | (b &<< 32), toByteOffset: 8 &* row, as: FourBits.self)
-            grad!.storeBytes(of: (a &>> 32) | (b & ~low), toByteOffset: 8 &* row &+ 32, as: FourBits.self)
+            let low = HalfBits(repeating: 0xFFFF_FFFF)
+            grad!.storeBytes(of: (a & low) | (b &<< 32), toByteOffset: 8 &* row, as: HalfBits.self)
+            grad!.storeBytes(of: (a &>> 32) | (b & ~low), toByteOffset: 8 &* row &+ 4 &* rowsAbreast, as: HalfBits.self)
             return
         }
-        grad!.storeBytes(of: rowsOfLanes(a), toByteOffset: 4 &* row, as: Eight.self)
-        grad!.storeBytes(of: rowsOfLanes(b), toByteOffset: 4 &* (row &+ gradStride), as: Eight.self)
+        grad!.storeBytes(of: rowsOfLanes(a), toByteOffset: 4 &* row, as: RowLanes.self)
+        grad!.storeBytes(of: rowsOfLanes(b), toByteOffset: 4 &* (row &+ gradStride), as: RowLanes.self)
     }
 }
 
@@ -88,22 +88,20 @@ private func gradients(_ rows: ShortRows, _ first: Int, _ count: Int, _ place: T
 
 @inline(__always)
 private func compute(_ rows: ShortRows, _ first: Int, _ count: Int, _ place: TwoClasses, hasGrad: Bool) {
-    let ignored = SIMD4<Int64>(repeating: rows.pointee.ignored)
+    let ignored = HalfInts(repeating: rows.pointee.ignored)
     let rare = RareRows(base: rows.pointee.scratch)
     let losses = UnsafeMutableRawPointer(rows.pointee.loss + first)
-    let zero = Eight(repeating: 0)
+    let zero = RowLanes(repeating: 0)
     let scale = rows.pointee.exponent_scale
 
     @inline(__always)
-    func eightRows(_ row: Int) -> (rest: SIMD8<Double>, distance: SIMD8<Double>, skip: SIMD8<UInt64>) {
+    func abreast(_ row: Int) -> (rest: RowDoubles, distance: RowDoubles, skip: RowMasks) {
         let (a, b) = place.load(row)
-        let labels = UnsafeRawPointer(place.label + row)
-        let y0 = labels.loadUnaligned(as: SIMD4<Int64>.self)
-        let y1 = labels.loadUnaligned(fromByteOffset: 32, as: SIMD4<Int64>.self)
-        let skip0 = unsafeBitCast(y0 .== ignored, to: FourBits.self)
-        let skip1 = unsafeBitCast(y1 .== ignored, to: FourBits.self)
-        let (bits0, bits1) = (unsafeBitCast(y0, to: FourBits.self), unsafeBitCast(y1, to: FourBits.self))
-        let isSecond = .!(eight((bits0 & FourBits(repeating: 1)) | (bits1 &<< 32)) .== zero)
+        let (y0, y1) = halves(place.label + row)
+        let skip0 = unsafeBitCast(y0 .== ignored, to: HalfBits.self)
+        let skip1 = unsafeBitCast(y1 .== ignored, to: HalfBits.self)
+        let (bits0, bits1) = (unsafeBitCast(y0, to: HalfBits.self), unsafeBitCast(y1, to: HalfBits.self))
+        let isSecond = .!(rowLanes((bits0 & HalfBits(repeating: 1)) | (bits1 &<< 32)) .== zero)
         let m = a.replacing(with: b, where: b .> a)
         let low = b.replacing(with: a, where: b .> a)
         let z = a.replacing(with: b, where: isSecond)
@@ -112,20 +110,19 @@ private func compute(_ rows: ShortRows, _ first: Int, _ count: Int, _ place: Two
         let t = (low - m) + (m - m)
         let minusM = t - low
         let lost = (low - (t - minusM)) - (m + minusM)
-        let cutoff = Eight(repeating: -159 * 0x1.62e430p-1 * scale.inverse)
+        let cutoff = RowLanes(repeating: -159 * 0x1.62e430p-1 * scale.inverse)
         let cut = shim_max(t, cutoff)
-        let magic = Eight(repeating: 0x1.8p23)
-        let high = Eight(repeating: scale.high)
+        let magic = RowLanes(repeating: 0x1.8p23)
+        let high = RowLanes(repeating: scale.high)
         let u = magic.fusedAdding(high, cut)
         let tail = zero.replacing(with: lost, where: t .>= cutoff)
-        let r = (magic - u).fusedAdding(cut, high) + (tail * high).fusedAdding(cut, Eight(repeating: scale.low))
-        var e = shortExp(u, r, EightBits(repeating: 0x4B40_0000 &- 159))
+        let r = (magic - u).fusedAdding(cut, high) + (tail * high).fusedAdding(cut, RowLanes(repeating: scale.low))
+        var e = shortExp(u, r, RowBits(repeating: 0x4B40_0000 &- 159))
         let gap = zero.replacing(with: zero - t, where: .!isLargest)
-        var distance = SIMD8(lowHalf: even(gap), highHalf: odd(gap))
+        var distance = RowDoubles(lowHalf: even(gap), highHalf: odd(gap))
 
-        let wrong = ((bits0 & ~skip0) | (bits1 & ~skip1)) & FourBits(repeating: ~1)
-        let isWrong = wrong.lowHalf | wrong.highHalf
-        if isWrong[0] | isWrong[1] != 0 || isAnySet(.!(gap .< Eight(repeating: 0x1p100))) {
+        let wrong = ((bits0 & ~skip0) | (bits1 & ~skip1)) & HalfBits(repeating: ~1)
+        if isAnySet(wrong) || isAnySet(.!(gap .< RowLanes(repeating: 0x1p100))) {
             rare.exponential.pointee = e
             rare.m.pointee = m
             rare.z.pointee = z
@@ -135,60 +132,61 @@ private func compute(_ rows: ShortRows, _ first: Int, _ count: Int, _ place: Two
             distance = rare.distance.pointee
         }
         if hasGrad {
-            let skip = FourBits(repeating: 0xFFFF_FFFF) & skip0 | skip1 &<< 32
-            e = eight(wide(e) & ~skip)
-            let rest = e * Eight(repeating: 0x1p-32)
-            var gradScale = Eight(repeating: Float(rows.pointee.scale))
+            let skip = HalfBits(repeating: 0xFFFF_FFFF) & skip0 | skip1 &<< 32
+            e = rowLanes(wide(e) & ~skip)
+            let rest = e * RowLanes(repeating: 0x1p-32)
+            var gradScale = RowLanes(repeating: Float(rows.pointee.scale))
             if let scales = rows.pointee.grad_scale {
-                gradScale = narrow(UnsafeRawPointer(scales + (first &+ row)).loadUnaligned(as: SIMD8<Double>.self))
+                gradScale = narrow(UnsafeRawPointer(scales + (first &+ row)).loadUnaligned(as: RowDoubles.self))
             }
             let isRare = !rows.pointee.hasUsualScales((first &+ row) & ~15)
             if isRare {
                 splitScales(rare, rows, first &+ row)
                 gradScale = rare.scale.pointee
             }
-            var ofLarger = shim_nan_unless_below(gradScale, rest, 0x1p64) / (rest + Eight(repeating: 1))
-            ofLarger = eight(wide(ofLarger) & ~skip)
+            var ofLarger = shim_nan_unless_below(gradScale, rest, 0x1p64) / (rest + RowLanes(repeating: 1))
+            ofLarger = rowLanes(wide(ofLarger) & ~skip)
             // Multiplied in this order, because `rest` may be too small for f32 while the gradient is not.
-            let ofSmaller = ofLarger * e * Eight(repeating: 0x1p-32)
+            let ofSmaller = ofLarger * e * RowLanes(repeating: 0x1p-32)
             // The other class's gradient is its probability, scaled; the label's gradient is minus that.
             var q = shim_nan_unless_below(ofSmaller.replacing(with: ofLarger, where: .!isLargest), rest, 0x1p64)
             if isRare { q = q * rare.powers.0.pointee * rare.powers.1.pointee }
             let minus = zero - q
             place.store(minus.replacing(with: q, where: isSecond), q.replacing(with: minus, where: isSecond), row)
         }
-        return (SIMD8(lowHalf: even(e), highHalf: odd(e)), distance, SIMD8(lowHalf: skip0, highHalf: skip1))
+        return (RowDoubles(lowHalf: even(e), highHalf: odd(e)), distance, RowMasks(lowHalf: skip0, highHalf: skip1))
     }
 
     var row = 0
     while row < count {
-        let p = eightRows(row)
-        let q = eightRows(row &+ 8)
-        let rest = DoubleLanes(lowHalf: p.rest, highHalf: q.rest) * DoubleLanes(repeating: 0x1p864)
-        var loss = lossOfDistance(rest, DoubleLanes(lowHalf: p.distance, highHalf: q.distance), scale)
+        let (scaled, distance, skip) = sixteenRows(row, abreast)
+        let rest = scaled * DoubleLanes(repeating: 0x1p864)
+        var loss = lossOfDistance(rest, distance, scale)
         if let scale = rows.pointee.loss_scale { loss *= doubleLanes(scale + (first &+ row)) }
-        let counted = doubles(bits(roundedLoss(loss)) & ~DoubleBits(lowHalf: p.skip, highHalf: q.skip))
+        let counted = doubles(bits(roundedLoss(loss)) & ~skip)
         losses.storeBytes(of: counted, toByteOffset: 8 &* row, as: DoubleLanes.self)
         row &+= 16
     }
 }
 
-/// Eight rows with at least one unusual row, in memory, where single lanes can be replaced.
+/// RowLanes rows with at least one unusual row, in memory, where single lanes can be replaced.
 private struct RareRows {
     let base: UnsafeMutableRawPointer
 
     @inline(__always)
-    private func vector(_ i: Int) -> UnsafeMutablePointer<Eight> {
-        (base + 32 &* i).assumingMemoryBound(to: Eight.self)
+    private func vector(_ i: Int) -> UnsafeMutablePointer<RowLanes> {
+        (base + 4 &* rowsAbreast &* i).assumingMemoryBound(to: RowLanes.self)
     }
 
-    @inline(__always) var exponential: UnsafeMutablePointer<Eight> { vector(0) }
-    @inline(__always) var m: UnsafeMutablePointer<Eight> { vector(1) }
-    @inline(__always) var z: UnsafeMutablePointer<Eight> { vector(2) }
-    @inline(__always) var scale: UnsafeMutablePointer<Eight> { vector(3) }
-    @inline(__always) var powers: (UnsafeMutablePointer<Eight>, UnsafeMutablePointer<Eight>) { (vector(4), vector(5)) }
-    @inline(__always) var distance: UnsafeMutablePointer<SIMD8<Double>> {
-        (base + 192).assumingMemoryBound(to: SIMD8<Double>.self)
+    @inline(__always) var exponential: UnsafeMutablePointer<RowLanes> { vector(0) }
+    @inline(__always) var m: UnsafeMutablePointer<RowLanes> { vector(1) }
+    @inline(__always) var z: UnsafeMutablePointer<RowLanes> { vector(2) }
+    @inline(__always) var scale: UnsafeMutablePointer<RowLanes> { vector(3) }
+    @inline(__always) var powers: (UnsafeMutablePointer<RowLanes>, UnsafeMutablePointer<RowLanes>) {
+        (vector(4), vector(5))
+    }
+    @inline(__always) var distance: UnsafeMutablePointer<RowDoubles> {
+        UnsafeMutableRawPointer(vector(6)).assumingMemoryBound(to: RowDoubles.self)
     }
 }
 
@@ -197,7 +195,7 @@ private struct RareRows {
 @_optimize(size)
 private func repairRows(_ rare: RareRows, _ labels: UnsafePointer<Int64>, _ ignored: Int64) {
     let distances = UnsafeMutableRawPointer(rare.distance)
-    for row in 0..<8 {
+    for row in 0..<rowsAbreast {
         let lane = laneOf(row)
         if labels[row] != ignored && (labels[row] < 0 || labels[row] > 1) { Float.store(.nan, rare.exponential, lane) }
         if Double.load(distances, row) >= 0x1p100 * 0x1p-896 {
@@ -210,7 +208,7 @@ private func repairRows(_ rare: RareRows, _ labels: UnsafePointer<Int64>, _ igno
 @inline(never)
 @_optimize(size)
 private func splitScales(_ rare: RareRows, _ rows: ShortRows, _ first: Int) {
-    for row in 0..<8 {
+    for row in 0..<rowsAbreast {
         let lane = laneOf(row)
         let (scale, power0, power1) = splitScale(rows.pointee.grad_scale?[first + row] ?? rows.pointee.scale)
         Float.store(Float(scale), rare.scale, lane)

@@ -44,6 +44,7 @@ private func fillTable(_ table: UnsafeMutablePointer<crossentropy_kernels>) {
     table.pointee.pair.single_divergence = { logitsDivergence($0!) }
     table.pointee.pair.teacher = { stageTeacher($0!, Int($1), $2!) }
     table.pointee.pair.single_divergence_grad = { logitsDivergenceGradient($0!) }
+    table.pointee.short_rows = { shortRows($0!) }
     table.pointee.exponentials = { x, result, count, m in
         let reference = Float.expReference(Float.splat(m))
         forEachVector(Int(count)) { i in
@@ -78,7 +79,6 @@ private func fillTable(_ table: UnsafeMutablePointer<crossentropy_kernels>) {
         crossentropy_set_fill_kernel(table, f64) { row, count, stride, format, value in
             Storage<Double>(format: format).fill(row!, Int(stride), Int(count), with: value)
         }
-        table.pointee.short_rows = { shortRows($0!) }
         table.pointee.total_mass = { totalMass($0!.pointee) }
         fillBinary(table)
         fillPair(table)
