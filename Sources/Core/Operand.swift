@@ -150,6 +150,12 @@ extension Operand {
     /// How many of `count` labels are not ignored; `nil` if a label that is not ignored is out of range.
     @_optimize(speed)
     func countLabels(at offset: Int, _ count: Int, _ step: Int, below classes: Int, ignoring ignored: Int64?) -> Int? {
+        if step == 1 && count >= 16, dtype == .i64 || dtype == .i32 {
+            let kernels = Processor.kernels.pointee.label
+            let kernel: crossentropy_count_labels_kernel = dtype == .i64 ? kernels.count64 : kernels.count32
+            let found = kernel(element(offset), Int64(count), Int64(classes), ignored != nil, ignored ?? 0)
+            return found < 0 ? nil : Int(found)
+        }
         func scan<T: FixedWidthInteger & BitwiseCopyable>(_: T.Type) -> Int? {
             // Only an ignored label that this type can hold can be equal to a label.
             let ignored = ignored.flatMap { T(exactly: $0) }
@@ -181,6 +187,10 @@ extension Operand {
     /// Copies labels that have already been checked.
     @_optimize(speed)
     func copyLabels(at offset: Int, _ count: Int, _ step: Int, to copy: UnsafeMutablePointer<Int64>) {
+        if step == 1 && count >= 16 && dtype == .i32 {
+            Processor.kernels.pointee.label.widen(element(offset), Int64(count), copy)
+            return
+        }
         func copyAll<T: FixedWidthInteger & BitwiseCopyable>(_: T.Type) {
             for i in 0..<count {
                 let label = data.loadUnaligned(fromByteOffset: (offset + i * step) * MemoryLayout<T>.size, as: T.self)

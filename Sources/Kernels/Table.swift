@@ -121,6 +121,9 @@ private func fillTable(_ table: UnsafeMutablePointer<crossentropy_kernels>) {
                 binaryLabels(
                     $0!, size: Int($1), start: Int($2), stride: Int($3), count: Int($4), ignored: ignored, $7!))
         }
+        table.pointee.label.count64 = { Int64(countLabels64($0!, Int($1), Int($2), $3, $4)) }
+        table.pointee.label.count32 = { Int64(countLabels32($0!, Int($1), Int($2), $3, $4)) }
+        table.pointee.label.widen = { widenLabels($0!, Int($1), $2!) }
         table.pointee.sum_exactly = { Int64(sumExactly($0!, Int($1), Int($2), $3!)) }
     }
 #endif

@@ -87,6 +87,8 @@ func storeEverySecondRow(_ x: RowLanes, _ g: UnsafeMutablePointer<Float>, _ rowS
 func transposed(_ a: RowLanes, _ b: RowLanes, _ c: RowLanes, _ d: RowLanes) -> (
     RowLanes, RowLanes, RowLanes, RowLanes
 ) {
+    // Otherwise the compiler moves operations from before the transposition behind parts of it.
+    let (a, b, c, d) = (shim_computed(a), shim_computed(b), shim_computed(c), shim_computed(d))
     let (t0, t1) = (shim_low_singles(a, b), shim_high_singles(a, b))
     let (t2, t3) = (shim_low_singles(c, d), shim_high_singles(c, d))
     return (shim_low_pairs(t0, t2), shim_high_pairs(t0, t2), shim_low_pairs(t1, t3), shim_high_pairs(t1, t3))

@@ -4,6 +4,7 @@
 
 #include "BinaryKernels.h"
 #include "GroupKernels.h"
+#include "LabelKernels.h"
 #include "ShortRowKernels.h"
 #include "PairKernels.h"
 #include "RowKernels.h"
@@ -28,6 +29,7 @@ typedef struct crossentropy_kernels {
     crossentropy_exp_kernel  exponentials;
     crossentropy_binary_kernels binary[2];      // f32, f64
     crossentropy_labels_kernel binary_labels;
+    crossentropy_label_kernels label;
     crossentropy_sum_kernel  sum_exactly;
     crossentropy_pair_kernels pair;
 } crossentropy_kernels;

@@ -65,6 +65,14 @@ SHIM_VECTOR shim_f32x16 shim_rows_of_lanes(shim_f32x16 x) {
     return __builtin_shufflevector(x, x, 0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15);
 }
 
+// x, which the compiler sees as a vector of unknown origin.
+SHIM_VECTOR shim_f32x16 shim_computed(shim_f32x16 x) {
+#if defined(__AVX512F__)
+    __asm__("" : "+v"(x));
+#endif
+    return x;
+}
+
 // The lower and the higher half of each four lanes of a and b, interleaved one by one, or two by two.
 SHIM_VECTOR shim_f32x16 shim_low_singles(shim_f32x16 a, shim_f32x16 b) {
     return __builtin_shufflevector(a, b, 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29);
