@@ -124,7 +124,8 @@ private func keepingSums<E: Exponential>(
     return total(max, m, sums, top)
 }
 
-/// The sums of the whole vectors, on instruction sets that compute exponentials in chunks (see ChunkedExp.swift).
+/// The sums of whole vectors, on instruction sets that compute several exponentials at a time (see ChunkedExp.swift and
+/// FourVectors.swift).
 /// Returns the number of elements added.
 @inline(__always)
 private func wholeVectors<T: Element>(
@@ -138,6 +139,21 @@ private func wholeVectors<T: Element>(
             var result = ChunkedSum()
             let reference = unsafeBitCast(reference, to: ExpReference<Float>.self)
             chunkedSum(x, whole, reference, upcoming, kept: kept, room: chunkRoom(scratch), &result)
+            max = unsafeBitCast(result.max, to: T.Lanes.self)
+            top = unsafeBitCast(result.top, to: T.Lanes.self)
+            sums = result.sums
+            return whole
+        }
+    #elseif CROSSENTROPY_KERNELSAVX512
+        if T.self == Float.self && count >= 4 &* laneCount {
+            let whole = count & ~(4 &* laneCount &- 1)
+            var result = FourVectorSum()
+            let reference = unsafeBitCast(reference, to: ExpReference<Float>.self)
+            if let kept {
+                fourVectorSum(x, whole, reference, upcoming, kept: kept, &result)
+            } else {
+                fourVectorSum(x, whole, reference, upcoming, &result)
+            }
             max = unsafeBitCast(result.max, to: T.Lanes.self)
             top = unsafeBitCast(result.top, to: T.Lanes.self)
             sums = result.sums

@@ -1,3 +1,5 @@
+import Shims
+
 /// Vectors have sixteen lanes on every instruction set: lane l holds classes l, l + 16, l + 32, ... of a block, so
 /// that sums have the same bits with registers of any width.
 let laneCount = 16
@@ -123,6 +125,13 @@ extension Element {
     /// The last `count` < 16 classes of a block; the other lanes hold `filler`.
     @inline(__always)
     static func loadTail(_ base: UnsafeRawPointer, _ index: Int, _ count: Int, filler: Self) -> Lanes {
+        #if CROSSENTROPY_KERNELSAVX512
+            if Self.self == Float.self {
+                let filler = unsafeBitCast(splat(filler), to: SIMD16<Float>.self)
+                let x = base + index &* MemoryLayout<Self>.size
+                return unsafeBitCast(shim_load_first(x, filler, Int32(truncatingIfNeeded: count)), to: Lanes.self)
+            }
+        #endif
         var lanes = splat(filler)
         withUnsafeMutableBytes(of: &lanes) {
             copyTail(base + index &* MemoryLayout<Self>.size, $0.baseAddress!, count)
@@ -132,6 +141,14 @@ extension Element {
 
     @inline(__always)
     static func storeTail(_ lanes: Lanes, _ base: UnsafeMutableRawPointer, _ index: Int, _ count: Int) {
+        #if CROSSENTROPY_KERNELSAVX512
+            if Self.self == Float.self {
+                shim_store_first(
+                    base + index &* MemoryLayout<Self>.size, unsafeBitCast(lanes, to: SIMD16<Float>.self),
+                    Int32(truncatingIfNeeded: count))
+                return
+            }
+        #endif
         withUnsafeBytes(of: lanes) {
             copyTail($0.baseAddress!, base + index &* MemoryLayout<Self>.size, count)
         }
@@ -168,21 +185,29 @@ extension Float: Element {
 
     @inline(__always)
     static func zeroingFirst(_ lanes: Lanes, equalTo value: Float) -> Lanes {
-        let numbers = Bits(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
-        let holders = Bits(repeating: 16).replacing(with: numbers, where: lanes .== Lanes(repeating: value))
-        let eight = holders.lowHalf.replacing(with: holders.highHalf, where: holders.highHalf .< holders.lowHalf)
-        let four = eight.lowHalf.replacing(with: eight.highHalf, where: eight.highHalf .< eight.lowHalf)
-        let two = four.lowHalf.replacing(with: four.highHalf, where: four.highHalf .< four.lowHalf)
-        let first = two[0] < two[1] ? two[0] : two[1]
-        return lanes.replacing(with: Lanes(repeating: 0), where: numbers .== Bits(repeating: first))
+        #if CROSSENTROPY_KERNELSAVX512
+            return shim_zeroing_first_16(lanes, Lanes(repeating: value))
+        #else
+            let numbers = Bits(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+            let holders = Bits(repeating: 16).replacing(with: numbers, where: lanes .== Lanes(repeating: value))
+            let eight = holders.lowHalf.replacing(with: holders.highHalf, where: holders.highHalf .< holders.lowHalf)
+            let four = eight.lowHalf.replacing(with: eight.highHalf, where: eight.highHalf .< eight.lowHalf)
+            let two = four.lowHalf.replacing(with: four.highHalf, where: four.highHalf .< four.lowHalf)
+            let first = two[0] < two[1] ? two[0] : two[1]
+            return lanes.replacing(with: Lanes(repeating: 0), where: numbers .== Bits(repeating: first))
+        #endif
     }
 
     @inline(__always)
     static func largestLane(_ lanes: Lanes) -> Float {
-        let eight = lanes.lowHalf.replacing(with: lanes.highHalf, where: lanes.highHalf .> lanes.lowHalf)
-        let four = eight.lowHalf.replacing(with: eight.highHalf, where: eight.highHalf .> eight.lowHalf)
-        let two = four.lowHalf.replacing(with: four.highHalf, where: four.highHalf .> four.lowHalf)
-        return two[0] > two[1] ? two[0] : two[1]
+        #if CROSSENTROPY_KERNELSAVX512
+            return shim_largest_16(lanes)
+        #else
+            let eight = lanes.lowHalf.replacing(with: lanes.highHalf, where: lanes.highHalf .> lanes.lowHalf)
+            let four = eight.lowHalf.replacing(with: eight.highHalf, where: eight.highHalf .> eight.lowHalf)
+            let two = four.lowHalf.replacing(with: four.highHalf, where: four.highHalf .> four.lowHalf)
+            return two[0] > two[1] ? two[0] : two[1]
+        #endif
     }
 
     @inline(__always) static func product(_ a: Lanes, _ b: Lanes) -> Lanes { a * b }

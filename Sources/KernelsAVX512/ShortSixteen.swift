@@ -120,16 +120,21 @@ func sixteenRows(_ x: UnsafePointer<RowLanes>) -> DoubleLanes {
     DoubleLanes(lowHalf: signedEven(x[0]), highHalf: signedOdd(x[0]))
 }
 
+// swift-format-ignore: AlwaysUseLowerCamelCase
 @_transparent func shim_max(_ a: RowLanes, _ b: RowLanes) -> RowLanes { shim_max_16(a, b) }
+// swift-format-ignore: AlwaysUseLowerCamelCase
 @_transparent func shim_min(_ a: RowLanes, _ b: RowLanes) -> RowLanes { shim_min_16(a, b) }
+// swift-format-ignore: AlwaysUseLowerCamelCase
 @_transparent
 func shim_where_above(_ x: RowLanes, _ y: RowLanes, _ a: RowLanes, _ b: RowLanes) -> RowLanes {
     shim_where_above_16(x, y, a, b)
 }
+// swift-format-ignore: AlwaysUseLowerCamelCase
 @_transparent
 func shim_where_equal(_ x: RowLanes, _ y: RowLanes, _ a: RowLanes, _ b: RowLanes) -> RowLanes {
     shim_where_equal_16(x, y, a, b)
 }
+// swift-format-ignore: AlwaysUseLowerCamelCase
 @_transparent
 func shim_nan_unless_below(_ x: RowLanes, _ y: RowLanes, _ limit: Float) -> RowLanes {
     shim_nan_unless_below_16(x, y, limit)

@@ -46,6 +46,13 @@ SHIM_VECTOR shim_f32x16 shim_nan_unless_below_16(shim_f32x16 x, shim_f32x16 y, f
 }
 SHIM_VECTOR bool shim_is_any_set(shim_i32x16 x) { return __builtin_reduce_or(x) != 0; }
 
+// Of the lower and of the higher half.
+SHIM_VECTOR shim_f64x8 shim_low_doubles(shim_f32x16 x) {
+    return __builtin_convertvector(__builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7), shim_f64x8);
+}
+SHIM_VECTOR shim_f64x8 shim_high_doubles(shim_f32x16 x) {
+    return __builtin_convertvector(__builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15), shim_f64x8);
+}
 // Of the even and of the odd lanes.
 SHIM_VECTOR shim_f64x8 shim_even_doubles(shim_f32x16 x) {
     return __builtin_convertvector(__builtin_shufflevector(x, x, 0, 2, 4, 6, 8, 10, 12, 14), shim_f64x8);
@@ -71,6 +78,39 @@ SHIM_VECTOR shim_f32x16 shim_computed(shim_f32x16 x) {
     __asm__("" : "+v"(x));
 #endif
     return x;
+}
+
+#if defined(__AVX512F__)
+// The first n of sixteen numbers; the other lanes hold the filler.
+SHIM_VECTOR shim_f32x16 shim_load_first(const void *x, shim_f32x16 filler, int n) {
+    return __builtin_ia32_loadups512_mask((const float *)x, filler, (unsigned short)((1u << n) - 1));
+}
+SHIM_VECTOR void shim_store_first(void *to, shim_f32x16 x, int n) {
+    __builtin_ia32_storeups512_mask((float *)to, x, (unsigned short)((1u << n) - 1));
+}
+SHIM_VECTOR float shim_largest_16(shim_f32x16 x) {
+    const shim_f32x8 low = __builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7);
+    const shim_f32x8 high = __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15);
+    const shim_f32x8 eight = shim_max(low, high);
+    const shim_f32x8 four = shim_max(eight, __builtin_shufflevector(eight, eight, 4, 5, 6, 7, 4, 5, 6, 7));
+    const shim_f32x8 two = shim_max(four, __builtin_shufflevector(four, four, 2, 3, 2, 3, 2, 3, 2, 3));
+    return two[0] > two[1] ? two[0] : two[1];
+}
+// x, with 0 in the first lane that holds the value.
+SHIM_VECTOR shim_f32x16 shim_zeroing_first_16(shim_f32x16 x, shim_f32x16 value) {
+    typedef bool shim_b16 __attribute__((ext_vector_type(16)));
+    const unsigned short holders = __builtin_bit_cast(unsigned short, __builtin_convertvector(x == value, shim_b16));
+    const unsigned short others = (unsigned short)~(holders & -holders);
+    return __builtin_ia32_selectps_512(others, x, (shim_f32x16)0);
+}
+#endif
+
+// A point that no operation on four vectors of sixteen f32, and on three more vectors, crosses.
+SHIM_VECTOR void shim_in_step(void *vectors, void *others) {
+#if defined(__AVX512F__)
+    shim_f32x16 *v = (shim_f32x16 *)vectors, *w = (shim_f32x16 *)others;
+    __asm__("" : "+v"(v[0]), "+v"(v[1]), "+v"(v[2]), "+v"(v[3]), "+v"(w[0]), "+v"(w[1]), "+v"(w[2]));
+#endif
 }
 
 // The lower and the higher half of each four lanes of a and b, interleaved one by one, or two by two.
