@@ -451,10 +451,11 @@ struct ce_options {
  *
  * logit_scale, softcap and temperature come first, in this order: z is what they make of the input
  * x, computed in f64 for every dtype and within 6 units in its last place, 1.4e-15; the promised
- * bounds hold for those z. softcap leaves infinite logits infinite. The gradient is with respect to
+ * bounds hold for those z. Losses of labels may do without a z in f64, with bounds that then hold
+ * for the exact z. softcap leaves infinite logits infinite. The gradient is with respect to
  * x. temperature needs logits on at least one side, in the input or the target. Logits, a teacher's
- * too, that are scaled or divided beyond the largest f64 count as infinite, and a derivative of
- * softcap below 2^-1020 may become 0.
+ * too, that are scaled or divided beyond the largest f64 count as infinite. A derivative of softcap
+ * below 2^-249 may become 0; of f64 logits, below 2^-1020.
  *
  * Target. What target, target_probs and target_type can be:
  *
@@ -536,7 +537,8 @@ typedef struct ce_outputs {
                                         were given. The target's shape, and its dtype (for f16 and
                                         bf16 also f32) */
     const ce_row_stats *row_stats;   /* statistics of each row; with distributions, label smoothing,
-                                        or up to 128 classes of other than f64, one more pass */
+                                        or of other than f64 with a scale, softcap or up to 128
+                                        classes, one more pass */
 } ce_outputs;
 
 /* Which output goes with which function (x), and with which input: L, LOGITS alone. Any other is

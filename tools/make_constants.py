@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Derives the constants of Exp, ShortExp, Log, Logistic, LogitsDivergence and Slice.swift in Sources/Kernels.
+"""Derives the constants of Exp, ShortExp, Cap, Log, Logistic, LogitsDivergence and Slice.swift in Sources/Kernels.
 
     python tools/make_constants.py
 
@@ -42,16 +42,16 @@ def show(title: str, names: list[tuple[str, mp.mpf]], note: str) -> None:
     print()
 
 
-def exp2_constants() -> None:
-    """2^r = 1 + r P(r) on [-1/2, 1/2], widened a little for the rounding of n; for ShortExp.swift."""
+def exp2_constants(single: bool, degree: int) -> None:
+    """2^r = 1 + r P(r) on [-1/2, 1/2], widened a little for the rounding of n; for ShortExp.swift and Cap.swift."""
     half = mp.mpf("0.5005")
     rest = lambda r: (mp.mpf(2) ** r - 1) / r if r else mp.log(2)  # noqa: E731
-    p = fit(rest, [-half, half], 5, True)
+    p = fit(rest, [-half, half], degree - 1, single)
     worst = max(
         abs((1 + r * mp.polyval(list(reversed(p)), r)) / mp.mpf(2) ** r - 1) for r in mp.linspace(-half, half, 2001)
     )
     names = [(f"c{i + 1}", c) for i, c in enumerate(p)]
-    show("2^r f32", names, f"approximation error 2^{float(mp.log(worst, 2)):.1f}")
+    show("2^r f32" if single else "2^r f64", names, f"approximation error 2^{float(mp.log(worst, 2)):.1f}")
 
 
 def exp_constants(single: bool, degree: int) -> None:
@@ -122,6 +122,8 @@ def long_log2e() -> None:
 if __name__ == "__main__":
     exp_constants(single=True, degree=6)
     exp_constants(single=False, degree=12)
+    exp2_constants(single=True, degree=6)
+    exp2_constants(single=False, degree=8)
     log_constants(degree=7)
     log1p_constants(degree=8)
     phi_constants(degree=8)

@@ -90,8 +90,8 @@ extension Problem {
         let squared = factor * factor
         let slopes = mode == .hessianVector || mode == .hessianDiagonal ? 2 : 1
         let exponent = slopes * settings.transform.slopeExponent
-        // The rest of the slope is the kernels' part, except where the scale is that of the exponents.
-        let slope = ScaledNumber(foldsScale ? settings.transform.slope : 1).shifted(by: exponent)
+        // The rest of the slope is the kernels' part, except in those for f32.
+        let slope = ScaledNumber(foldsScale || capsSingles ? settings.transform.slope : 1).shifted(by: exponent)
         let grad = divisor.dividing(ScaledNumber(settings.gradLoss) * squared * slope)
         return RowScales(
             loss: squared, exponent: divisor.exponent,

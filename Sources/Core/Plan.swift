@@ -7,10 +7,12 @@ import KernelABI
 package struct Plan {
     package let route: Route
     /// Whether kernels compute in f64. For f32 and 16-bit input they compute in f32, unless the logits are transformed
-    /// (but see `foldsScale`) or rows are pairs of distributions.
+    /// (but see `foldsScale` and `capsSingles`) or rows are pairs of distributions.
     package let computesInDoubles: Bool
     /// Whether kernels make the logits' scale part of f32 exponentials, rather than multiply logits by it in f64.
     package let foldsScale: Bool
+    /// Whether kernels for f32 cap the logits.
+    package let capsSingles: Bool
     /// Whether every class of a row may have target mass, rather than the label's class alone.
     package let needsMass: Bool
     /// Whether the kernels get a target that Core writes rather than the caller's.
@@ -37,8 +39,9 @@ package struct Plan {
     @inline(never)
     package init(for problem: borrowing Problem, threads allowed: Int, forced: Route?) {
         foldsScale = problem.foldsScale
+        capsSingles = problem.capsSingles
         let computesInDoubles =
-            problem.input.dtype == .f64 || (problem.settings.transform.applies != 0 && !foldsScale)
+            problem.input.dtype == .f64 || (problem.settings.transform.applies != 0 && !foldsScale && !capsSingles)
             || problem.mode.isOfPairs
         let isSmoothed = problem.settings.labelSmoothing != 0
         let isSmoothedEvenly = !computesInDoubles && problem.isSmoothedEvenly
@@ -50,9 +53,9 @@ package struct Plan {
         let isOfGroups = problem.settings.inputType == .logits && !needsMass
         let isShort =
             isOfGroups && problem.slice == nil && problem.mode == .loss && !computesInDoubles
-            && problem.classes <= CROSSENTROPY_SHORT_CLASSES && !isDistribution
+            && problem.classes <= CROSSENTROPY_SHORT_CLASSES && !isDistribution && !capsSingles
         let suitsColumns =
-            isOfGroups && !isShort && problem.slice == nil && problem.settings.transform.applies == 0
+            isOfGroups && !isShort && problem.slice == nil && (problem.settings.transform.applies == 0 || capsSingles)
             && !isSmoothed && !isDistribution
             && (forced.map { $0 == .columns } ?? Plan.suitsColumns(problem))
         let tile = suitsColumns && forced == nil ? RowTile(for: problem) : nil
@@ -85,7 +88,8 @@ package struct Plan {
         writesTarget = Plan.writesTarget(problem)
         usesSinglePairs = Plan.isDivergenceOfSingles(problem)
 
-        computesStatistics = isOfGroups && !isShort && !foldsScale && !isSmoothed && !isDistribution
+        computesStatistics =
+            isOfGroups && !isShort && !foldsScale && !capsSingles && !isSmoothed && !isDistribution
 
         // If rows have several blocks, a group holds only one row. The exponentials of targets stay in the caches.
         let isOfOneBlock = isByColumns || problem.classes <= CROSSENTROPY_BLOCK
@@ -105,7 +109,8 @@ package struct Plan {
             : max(1, min(problem.rows.count / (threads * 8), 65536 / problem.classes) / unit) * unit
         keptBytes =
             isOfGroups && !isShort && !isByColumns && problem.slice == nil
-            ? Plan.keptBytes(problem, rows: rowsPerGroup, inDoubles: computesInDoubles) : 0
+            ? Plan.keptBytes(
+                problem, rows: rowsPerGroup, inDoubles: computesInDoubles, caps: capsSingles) : 0
     }
 
     /// Whether `Groups` computes the call: logits with labels, and their row statistics; or with plain distributions.
@@ -171,10 +176,12 @@ package struct Plan {
             && (1 / problem.settings.temperature).isFoldable
     }
 
-    private static func keptBytes(_ problem: borrowing Problem, rows: Int, inDoubles: Bool) -> Int {
+    private static func keptBytes(_ problem: borrowing Problem, rows: Int, inDoubles: Bool, caps: Bool) -> Int {
         guard let grad = problem.outputs.grad else { return 0 }
         let isNative = grad.dtype.format(inDoubles: inDoubles) == CROSSENTROPY_NATIVE
-        let isTransformed = problem.settings.transform.applies != 0 && !problem.foldsScale
+        // Slopes need the logits, so exponentials must not overwrite them.
+        let isOwn = caps && grad.element(0) != problem.input.element(0)
+        let isTransformed = problem.settings.transform.applies != 0 && !problem.foldsScale && !isOwn
         if isNative && grad.classStride == 1 && !isTransformed { return 0 }
         let (bytes, overflow) = problem.classes.multipliedReportingOverflow(by: rows * (inDoubles ? 8 : 4))
         return overflow || bytes > 1 << 20 ? 0 : bytes
@@ -212,6 +219,18 @@ extension Problem {
                 && mode == .loss && slice == nil && input.dtype != .f64
                 && (isIndexTarget ? settings.labelSmoothing == 0 || isSmoothedEvenly : isPlainDistribution)
                 && settings.inputType == .logits && outputs.targetGrad == nil
+        }
+    }
+}
+
+extension Problem {
+    /// See `Plan.capsSingles`.
+    var capsSingles: Bool {
+        @inline(never) get {
+            let transform = settings.transform
+            return transform.softcap >= 0x1p-20 && transform.softcap <= 0x1p12 && transform.logit_scale.isFoldable
+                && mode == .loss && slice == nil && input.dtype != .f64 && isIndexTarget && hasTarget
+                && settings.labelSmoothing == 0 && settings.inputType == .logits && outputs.targetGrad == nil
         }
     }
 }

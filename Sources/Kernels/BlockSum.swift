@@ -169,7 +169,7 @@ private func add<T: Element>(_ e: T.Lanes, _ sums: inout DoubleLanes, _ top: ino
     top = T.maximum(top, e)
 }
 
-@inline(__always)
+@inline(never)
 func total<T: Element>(_ max: T, _ reference: T, _ sums: DoubleLanes, _ tops: T.Lanes) -> BlockSum<T> {
     let top = T.largestLane(tops)
     let others = T.zeroingFirst(tops, equalTo: top)

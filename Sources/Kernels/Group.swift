@@ -74,7 +74,8 @@ func readTargets<T: Element>(_ group: GroupPointer, _: T.Type) {
             Double.store(Double(x), UnsafeMutableRawPointer(target), row)
         }
     }
-    if T.self == Double.self && group.pointee.transform.applies != 0 { transformTargets(group) }
+    if group.pointee.transform.applies == 0 { return }
+    if T.self == Double.self { transformTargets(group) } else { capTargets(group) }
 }
 
 @inline(never)

@@ -54,21 +54,13 @@ struct BlockSums<T: Element> {
     /// subnormal while their product with an exponential is not.
     @inline(never)
     func weights(_ m: DoubleLanes) -> (DoubleLanes, DoubleLanes) {
-        let zero = DoubleLanes(repeating: 0)
         let one = DoubleLanes(repeating: 1)
-        let inverse = one / T.expUnit(T.narrow(reference), scale)
+        let inverse =
+            scale.isOfCap
+            ? DoubleLanes(repeating: 1 / expBiasPower) : one / T.expUnit(T.narrow(reference), scale)
         // Every block's reference is its row's maximum, as in rows of at most 16 classes.
         if !isAnySet(reference .!= m) { return (one, inverse) }
-        var distance = reference - m
-        // The rounding error of the difference (Knuth's TwoSum).
-        let minusM = distance - reference
-        var lost = (reference - (distance - minusM)) - (m + minusM)
-        // The reference is above m only in a block of nothing but -infinity.
-        let isBelow = distance .< zero
-        distance = zero.replacing(with: distance, where: isBelow)
-        lost = zero.replacing(with: lost, where: isBelow .& (lost .== lost))
-        let root = Double.exp(distance * DoubleLanes(repeating: 0.5 * scale.factor))
-        return (root, root * inverse * (one + DoubleLanes(repeating: scale.factor) * lost))
+        return weightsBelow(m, reference, inverse, scale.factor)
     }
 
     /// A block's part of the sum of exp(z_j - m).
@@ -79,6 +71,24 @@ struct BlockSums<T: Element> {
         // A block of nothing but -infinity adds 0; with a NaN among them, NaN.
         return all.replacing(with: sum, where: max .== DoubleLanes(repeating: -.infinity))
     }
+}
+
+/// The weights where not every reference is its row's maximum, of either type.
+@inline(never)
+private func weightsBelow(_ m: DoubleLanes, _ reference: DoubleLanes, _ inverse: DoubleLanes, _ scale: Double) -> (
+    DoubleLanes, DoubleLanes
+) {
+    let zero = DoubleLanes(repeating: 0)
+    var distance = reference - m
+    // The rounding error of the difference (Knuth's TwoSum).
+    let minusM = distance - reference
+    var lost = (reference - (distance - minusM)) - (m + minusM)
+    // The reference is above m only in a block of nothing but -infinity.
+    let isBelow = distance .< zero
+    distance = zero.replacing(with: distance, where: isBelow)
+    lost = zero.replacing(with: lost, where: isBelow .& (lost .== lost))
+    let root = Double.exp(distance * DoubleLanes(repeating: 0.5 * scale))
+    return (root, root * inverse * (DoubleLanes(repeating: 1) + DoubleLanes(repeating: scale) * lost))
 }
 
 extension BlockSums {
@@ -130,6 +140,15 @@ struct BlockTable<T: Element> {
         Double.store(Double(block.reference), place(entry, 1), lane)
         Double.store(block.sum, place(entry, 2), lane)
         Double.store(Double(block.top), place(entry, 3), lane)
+    }
+
+    /// Likewise, of a block whose numbers f32 may not hold.
+    @inline(__always)
+    func set(_ entry: Int, _ lane: Int, max: Double, reference: Double, sum: Double, top: Float) {
+        Double.store(max, place(entry, 0), lane)
+        Double.store(reference, place(entry, 1), lane)
+        Double.store(sum, place(entry, 2), lane)
+        Double.store(Double(top), place(entry, 3), lane)
     }
 
     // The numbers that row statistics need or, in their place, those of `MassSum`.

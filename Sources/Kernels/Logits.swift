@@ -19,10 +19,10 @@ func logitsGroup<T: Element>(_ group: GroupPointer, _: T.Type) {
 /// The memory that keeps a row's exponentials until the factor that turns them into probabilities is known: the gradient's
 /// memory or, if that differs from the kernel's own type or layout, a buffer. `nil`: the exponentials are computed again.
 @inline(__always)
-private func kept<T: Element>(_ group: GroupPointer, _ row: Int, _ start: Int, _: T.Type) -> UnsafeMutableRawPointer? {
+func kept<T: Element>(_ group: GroupPointer, _ row: Int, _ start: Int, _: T.Type) -> UnsafeMutableRawPointer? {
     if group.pointee.grad == nil || group.pointee.mode == CROSSENTROPY_LOG_SOFTMAX { return nil }
     let writer = writer(group, row, T.self)
-    if writer.isDirect { return writer.block(start) }
+    if writer.isDirect && !(T.self == Float.self && group.pointee.isCappedInPlace) { return writer.block(start) }
     return group.pointee.kept.map { $0 + (row &* group.classes &+ start) &* MemoryLayout<T>.size }
 }
 
@@ -46,6 +46,11 @@ func sumBlocks<T: Element>(_ group: GroupPointer, _ first: Int, _ count: Int, _:
             let upcoming = reader.upcoming(start)
             // The lane of a row or, if there is only one row, of a block.
             let lane = group.rows > 1 ? row : i
+            if T.self == Float.self && group.pointee.isCapped {
+                let e = kept(group, row, start, Float.self) ?? spareBlock(group)
+                sumCappedBlock(group, x, size, e, upcoming, unsafeBitCast(table, to: BlockTable<Float>.self), lane)
+                continue
+            }
             var mass: MassSum?
             if group.pointee.wants_statistics != 0 {
                 let statistics: RowStatisticsPart
@@ -135,18 +140,24 @@ func writeBlock<T: Element>(
         writer.finish(start, count)
         return
     }
-    if let kept {
-        scale(kept, count, factor)
-        finishBlock(group, row, kept, start, count, certainty)
-        if !writer.isDirect { writer.write(kept, start, count) }
+    let isCapped = T.self == Float.self && group.pointee.isCapped
+    let e = kept ?? (isCapped ? spareBlock(group) : writer.block(start))
+    var g = e
+    if isCapped {
+        if writer.isDirect { g = writer.block(start) }
+        writeCappedBlock(
+            group, row, block, e, isKept: kept != nil, unsafeBitCast(factor, to: ProbabilityFactor<Float>.self),
+            unsafeBitCast(certainty, to: Certainty<Float>.self), g)
     } else {
-        let reader = reader(group, row, T.self)
-        let g = writer.block(start)
-        probabilities(
-            reader.block(start, count), g, count, reference, group.pointee.exponent_scale, factor, shiftBlock(group))
-        finishBlock(group, row, g, start, count, certainty)
-        writer.finish(start, count)
+        if kept != nil {
+            scale(e, count, factor)
+        } else {
+            let x = reader(group, row, T.self).block(start, count)
+            probabilities(x, e, count, reference, group.pointee.exponent_scale, factor, shiftBlock(group))
+        }
+        finishBlock(group, row, e, start, count, certainty)
     }
+    if !writer.isDirect { writer.write(g, start, count) }
     if group.pointee.mode != CROSSENTROPY_LOSS { return }
     let label = group.label(row)
     if label >= start && label < start &+ count { writer.store(atLabel, at: label) }
@@ -166,7 +177,7 @@ private func finishBlock<T: Element>(
 }
 
 @inline(never)
-private func scale<T: Element>(_ e: UnsafeMutableRawPointer, _ count: Int, _ factor: ProbabilityFactor<T>) {
+func scale<T: Element>(_ e: UnsafeMutableRawPointer, _ count: Int, _ factor: ProbabilityFactor<T>) {
     forEachVector(count) { i in
         T.storeLanes(factor(T.loadLanes(UnsafeRawPointer(e), i)), e, i)
     } tail: { i, n in

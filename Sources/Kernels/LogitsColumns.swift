@@ -15,7 +15,7 @@ func logitsColumns<T: Element>(_ group: GroupPointer, _: T.Type) {
         let stats = LogSumExp(max: block.max, rest: block.sum * weights.1 * weights.0)
         finish(group, stats)
         if group.pointee.wants_statistics != 0 {
-            let table = BlockTable(group.pointee.blocks, .one, T.self)
+            let table = BlockTable(group.pointee.blocks, group.pointee.exponent_scale, T.self)
             table[0] = block
             finishStatistics(group, stats, table)
         }
@@ -25,7 +25,7 @@ func logitsColumns<T: Element>(_ group: GroupPointer, _: T.Type) {
         write(panel, 0, group.classes, factor, Certainty(group))
     } else {
         // The exponentials of many blocks would not stay in the caches, so they are computed again.
-        let table = BlockTable(group.pointee.blocks, .one, T.self)
+        let table = BlockTable(group.pointee.blocks, group.pointee.exponent_scale, T.self)
         forEachBlock(group.classes, group.pointee.cancel) { start, count in
             table[start / blockSize] = sum(panel, start, count)
         }
@@ -38,8 +38,12 @@ func logitsColumns<T: Element>(_ group: GroupPointer, _: T.Type) {
         let certainty = Certainty<T>(group)
         forEachBlock(group.classes, group.pointee.cancel) { start, count in
             let block = table[start / blockSize]
-            panel.read(start, count)
-            _ = exponentials(panel, count, T.narrow(block.reference))
+            if T.self == Float.self && group.pointee.isCapped {
+                cappedExponentials(readCapped(group, start, count), count, from: block.reference)
+            } else {
+                panel.read(start, count)
+                _ = exponentials(panel, count, T.narrow(block.reference))
+            }
             write(panel, start, count, block.factors(stats, group), certainty)
         }
     }
@@ -67,6 +71,11 @@ private func writeLogarithms<T: Element>(_ panel: Panel<T>) {
 private func write<T: Element>(
     _ panel: Panel<T>, _ start: Int, _ count: Int, _ factor: ProbabilityFactor<T>, _ certainty: Certainty<T>
 ) {
+    if T.self == Float.self && panel.group.pointee.isCapped {
+        return writeCapped(
+            panel.group, start, count, unsafeBitCast(factor, to: ProbabilityFactor<Float>.self),
+            unsafeBitCast(certainty, to: Certainty<Float>.self))
+    }
     let isFilled = T.narrow(lanes(&panel.group.pointee.is_filled))
     let filler = T.narrow(lanes(&panel.group.pointee.target_grad))
     for c in 0..<count { panel[c] = T.select(isFilled, filler, factor(panel[c])) }
@@ -78,6 +87,9 @@ private func write<T: Element>(
 
 @inline(never)
 private func sum<T: Element>(_ panel: Panel<T>, _ start: Int, _ count: Int) -> BlockSums<T> {
+    if T.self == Float.self && panel.group.pointee.isCapped {
+        return unsafeBitCast(cappedSum(panel.group, start, count), to: BlockSums<T>.self)
+    }
     panel.read(start, count)
     var guess = panel[0]
     for c in 1..<(count < laneCount ? count : laneCount) { guess = T.maximum(guess, panel[c]) }
@@ -96,28 +108,33 @@ private func sum<T: Element>(_ panel: Panel<T>, _ start: Int, _ count: Int) -> B
 @inline(never)
 private func exponentials<T: Element>(_ panel: Panel<T>, _ count: Int, _ m: T.Lanes) -> BlockSums<T> {
     let reference = T.expReference(m)
-    let used = count < laneCount ? count : laneCount
-    let longer = count < 2 &* laneCount ? count &- used : laneCount  // lanes with more than one class
     var max = T.splat(-.infinity)
-    var top = T.splat(0)
-    for c in 0..<used {
+    for c in 0..<count {
         panel.prefetch(c)
         let z = panel[c]
-        let e = T.exp(T.difference(z, reference.shift), reference)
-        panel[c] = e
+        panel[c] = T.exp(T.difference(z, reference.shift), reference)
         max = T.maximum(max, z)
-        top = T.maximum(top, e)
     }
+    var block = sums(panel, count)
+    block.max = T.widen(max)
+    block.reference = T.widen(m)
+    return block
+}
+
+/// The sums of the panel's exponentials.
+@inline(never)
+@_optimize(size)
+func sums<T: Element>(_ panel: Panel<T>, _ count: Int) -> BlockSums<T> {
+    let used = count < laneCount ? count : laneCount
+    let longer = count < 2 &* laneCount ? count &- used : laneCount  // lanes with more than one class
+    var top = T.splat(0)
+    for c in 0..<used { top = T.maximum(top, panel[c]) }
     for lane in 0..<longer {
         var laneTop = T.maximum(T.splat(0), panel[lane])
         var sums = T.widen(T.minimum(T.splat(0), panel[lane]))  // 0 or NaN
         var c = lane &+ laneCount
         while c < count {
-            panel.prefetch(c)
-            let z = panel[c]
-            let e = T.exp(T.difference(z, reference.shift), reference)
-            panel[c] = e
-            max = T.maximum(max, z)
+            let e = panel[c]
             sums += T.widen(T.minimum(laneTop, e))
             laneTop = T.maximum(laneTop, e)
             c &+= laneCount
@@ -142,7 +159,10 @@ private func exponentials<T: Element>(_ panel: Panel<T>, _ count: Int, _ m: T.La
         for lane in 0..<half where lane &+ half < used { panel.laneSum[lane] += panel.laneSum[lane &+ half] }
         half /= 2
     }
-    return BlockSums(max: T.widen(max), reference: T.widen(m), sum: panel.laneSum[0], top: T.widen(top), scale: .one)
+    let zero = DoubleLanes(repeating: 0)
+    return BlockSums(
+        max: zero, reference: zero, sum: panel.laneSum[0], top: T.widen(top),
+        scale: panel.group.pointee.exponent_scale)
 }
 
 /// A block of the rows in scratch space, transposed: class by class, a row in each lane.
@@ -153,17 +173,26 @@ struct Panel<T: Element> {
     let laneTop: UnsafeMutablePointer<T.Lanes>
     let laneSum: UnsafeMutablePointer<DoubleLanes>
 
+    /// Scratch space for sixteen rows of f32, which has memory for a second panel after the first.
+    private let other: UnsafeMutableRawPointer
+
     @inline(__always)
-    init(_ group: GroupPointer, _: T.Type) {
+    init(_ group: GroupPointer, _: T.Type, isSecond: Bool = false) {
         self.group = group
-        columns = group.pointee.scratch.assumingMemoryBound(to: T.Lanes.self)
-        laneTop = columns + (group.classes < blockSize ? group.classes : blockSize)
+        let block = group.classes < blockSize ? group.classes : blockSize
+        let first = group.pointee.scratch.assumingMemoryBound(to: T.Lanes.self)
+        let second = first + (block &+ 3 &* laneCount)
+        columns = isSecond ? second : first
+        other = UnsafeMutableRawPointer(isSecond ? first : second)
+        laneTop = columns + block
         laneSum = UnsafeMutableRawPointer(laneTop + laneCount).assumingMemoryBound(to: DoubleLanes.self)
     }
 
     /// Prefetches a part of the logits that are read next.
     @inline(__always)
     func prefetch(_ c: Int) { shim_prefetch(group.pointee.upcoming + c &* Int(group.pointee.upcoming_stride)) }
+
+    @inline(__always) var numbers: UnsafeMutableRawPointer { UnsafeMutableRawPointer(columns) }
 
     /// Scratch space for assembling short rows, before or after the sums of lanes use it.
     private var strip: UnsafeMutableRawPointer { UnsafeMutableRawPointer(laneSum) }
@@ -180,28 +209,41 @@ struct Panel<T: Element> {
     @inline(never)
     func read(_ start: Int, _ count: Int) {
         let input = group.pointee.input!
-        let size = MemoryLayout<T>.size
-        let rowStride = Int(group.pointee.input_row_stride)
-        if isWhole(group.pointee.input_format) {
-            if rowStride == 1 {
-                for c in 0..<count {
-                    self[c] = T.loadLanes(input, group.inputPlace(0, start &+ c))
-                }
-                return
-            }
-            if group.pointee.input_stride == 1 && count >= 4 {
-                transpose(input + start &* size, rowStride, laneCount, columns, laneCount, count, T.self)
-                return
-            }
-            if group.pointee.input_stride == 1 && rowStride == count {
-                // A row has fewer classes than the 4 that are transposed at a time. It is read from a copy, where
-                // reading beyond the row does no harm.
-                strip.copyMemory(from: input, byteCount: laneCount &* count &* size)
-                transpose(strip, count, laneCount, columns, laneCount, 4, T.self)
-                return
-            }
-        }
+        let (rowStride, stride) = (Int(group.pointee.input_row_stride), Int(group.pointee.input_stride))
         let storage = group.input(T.self)
+        let isWhole = isWhole(storage.format)
+        if rowStride == 1 && (isWhole || T.self == Float.self) {
+            for c in 0..<count {
+                let place = group.inputPlace(0, start &+ c)
+                if isWhole {
+                    self[c] = T.loadLanes(input, place)
+                } else {
+                    self[c] = T.splat(0)  // lanes without a row
+                    storage.gather(input, place, 1, group.rows, UnsafeMutableRawPointer(columns + c))
+                }
+            }
+            return
+        }
+        if isWhole && stride == 1 && count >= 4 {
+            let first = input + start &* MemoryLayout<T>.size
+            return transpose(first, rowStride, laneCount, columns, laneCount, count, T.self)
+        }
+        let isDense = stride == 1 && rowStride == count
+        if T.self == Float.self || (isWhole && isDense) {
+            // From a copy: a row may have fewer classes than the 4 that are transposed at a time, and reading beyond the copy
+            // does no harm. Lanes without a row hold zeros.
+            let copy = count >= 4 ? other : strip
+            if isDense {
+                storage.gather(input, start, 1, group.rows &* count, copy)
+            } else {
+                for row in 0..<group.rows {
+                    let to = copy + row &* count &* MemoryLayout<T>.size
+                    storage.gather(input, group.inputPlace(row, start), stride, count, to)
+                }
+            }
+            for i in group.rows &* count..<laneCount &* count { T.store(0, copy, i) }
+            return transpose(copy, count, laneCount, columns, laneCount, count < 4 ? 4 : count, T.self)
+        }
         for row in 0..<group.rows {
             for c in 0..<count {
                 T.store(storage.load(input, group.inputPlace(row, start &+ c)), columns, c &* laneCount &+ row)
@@ -216,25 +258,36 @@ struct Panel<T: Element> {
     @inline(never)
     func write(_ start: Int, _ count: Int) {
         let grad = group.pointee.grad!
-        let size = MemoryLayout<T>.size
-        let rowStride = Int(group.pointee.grad_row_stride)
-        if isWhole(group.pointee.grad_format) {
-            if rowStride == 1 {
-                for c in 0..<count { T.storeLanes(self[c], grad, group.gradPlace(0, start &+ c)) }
-                return
-            }
-            if group.pointee.grad_stride == 1 && count >= 4 {
-                transpose(columns, laneCount, count, grad + start &* size, rowStride, laneCount, T.self)
-                return
-            }
-            if group.pointee.grad_stride == 1 && rowStride == count {
-                // Numbers written beyond a row's end are overwritten by the next row.
-                transpose(columns, laneCount, 4, strip, count, laneCount, T.self)
-                grad.copyMemory(from: strip, byteCount: laneCount &* count &* size)
-                return
-            }
-        }
+        let (rowStride, stride) = (Int(group.pointee.grad_row_stride), Int(group.pointee.grad_stride))
         let storage = group.grad(T.self)
+        let isWhole = isWhole(storage.format)
+        if rowStride == 1 && (isWhole || T.self == Float.self) {
+            for c in 0..<count {
+                let place = group.gradPlace(0, start &+ c)
+                if isWhole {
+                    T.storeLanes(self[c], grad, place)
+                } else {
+                    storage.scatter(UnsafeRawPointer(columns + c), group.rows, grad, place, 1)
+                }
+            }
+            return
+        }
+        if isWhole && stride == 1 && count >= 4 {
+            let first = grad + start &* MemoryLayout<T>.size
+            return transpose(columns, laneCount, count, first, rowStride, laneCount, T.self)
+        }
+        let isDense = stride == 1 && rowStride == count
+        if T.self == Float.self || (isWhole && isDense) {
+            // Numbers written beyond a row's end are overwritten by the next row.
+            let copy = count >= 4 ? other : strip
+            transpose(columns, laneCount, count < 4 ? 4 : count, copy, count, laneCount, T.self)
+            if isDense { return storage.scatter(copy, group.rows &* count, grad, start, 1) }
+            for row in 0..<group.rows {
+                let from = copy + row &* count &* MemoryLayout<T>.size
+                storage.scatter(from, count, grad, group.gradPlace(row, start), stride)
+            }
+            return
+        }
         for row in 0..<group.rows {
             for c in 0..<count {
                 let g = T.load(UnsafeRawPointer(columns), c &* laneCount &+ row)

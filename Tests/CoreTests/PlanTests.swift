@@ -125,11 +125,30 @@ private func logitsWithLabelsTakeTheRouteOfTheirShape(
     #expect(Shape(rows: 4096, classes: 21, dtype: .f64, layout: .classMajor).plan().route == .tiles)
 }
 
-@Test func cappedLogitsAreOfDoublesAndRows() {
-    let plan = Shape().plan { call, _ in call.settings.transform = crossentropy_transform(scale: 1, softcap: 30) }
-    #expect(plan.computesInDoubles)
-    #expect(plan.route == .rows)
-    #expect(!plan.foldsScale)
+@Test func capsOfLabelsAreOfSinglesAndAllOthersOfDoubles() {
+    func plan(
+        _ shape: Shape = Shape(), scale: Double = 1, softcap: Double = 30,
+        _ change: (inout Problem, Operand) -> Void = { _, _ in }
+    ) -> Plan {
+        shape.plan { call, floats in
+            call.settings.transform = crossentropy_transform(scale: scale, softcap: softcap)
+            change(&call, floats)
+        }
+    }
+    for shape in [Shape(), Shape(classes: 1000), Shape(dtype: .bf16), Shape(dtype: .f16)] {
+        let plan = plan(shape)
+        #expect(plan.capsSingles && !plan.foldsScale && !plan.computesInDoubles)
+        #expect(plan.route == (shape.classes == 1000 ? .rows : .columns))
+    }
+    #expect(plan(Shape(rows: 4096, classes: 21, layout: .classMajor)).route == .tiles)
+    // Where f32 kernels would lose digits; and where kernels compute other things than losses of labels.
+    func isOfDoubles(_ plan: Plan) -> Bool { plan.computesInDoubles && !plan.capsSingles && plan.route != .columns }
+    for softcap in [0x1p-21, 0x1p12 + 1, 1e300] { #expect(isOfDoubles(plan(softcap: softcap))) }
+    for scale in [-0.7, 0x1p-20, 0x1p20] { #expect(isOfDoubles(plan(scale: scale))) }
+    #expect(isOfDoubles(plan(Shape(dtype: .f64))))
+    #expect(isOfDoubles(plan { call, _ in call.slice = 0..<10 }))
+    #expect(isOfDoubles(plan { call, _ in (call.mode, call.hasTarget) = (.softmax, false) }))
+    #expect(isOfDoubles(plan { call, _ in call.settings.labelSmoothing = 0.1 }))
     #expect(Shape(dtype: .f64).plan().computesInDoubles)
     #expect(!Shape(dtype: .bf16).plan().computesInDoubles)
 }

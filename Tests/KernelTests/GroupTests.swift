@@ -23,6 +23,10 @@ func runGroup<T: BinaryFloatingPoint>(
     defer { scratch.deallocate() }
     var group = crossentropy_group()
     group.exponent_scale = crossentropy_no_scale()
+    if T.self == Float.self && rows[0].softcap != 0 {
+        group.exponent_scale = crossentropy_cap_scale()
+        group.transform = crossentropy_transform(logit_scale: 0.7, softcap: rows[0].softcap, slope: 1, applies: 1)
+    }
     group.classes = Int64(classes)
     group.input_stride = Int64(strides.classes)
     group.input_row_stride = Int64(strides.rows)
@@ -54,7 +58,7 @@ func runGroup<T: BinaryFloatingPoint>(
     }
 }
 
-private func checkGroups<T: BinaryFloatingPoint>(_: T.Type) {
+private func checkGroups<T: BinaryFloatingPoint>(_: T.Type, softcap: Double = 0) {
     var random = Random(state: 3)
     for classes in [1, 2, 3, 4, 5, 10, 16, 17, 33, 100, 128, 1000, 4095, 4096, 4097, 8200] {
         for count in [1, 5, 16] {
@@ -71,6 +75,7 @@ private func checkGroups<T: BinaryFloatingPoint>(_: T.Type) {
                 if r == 9 { values = values.map { $0 * T(0x1p100) } }
                 let row = Row(values, label: Int(random.next()) % classes)
                 row.gradScale = [1, 0x1p-110, 0x1p110, -3, 0][r % 5]
+                row.softcap = softcap
                 return row
             }
             checkRoutes(rows)
@@ -105,6 +110,10 @@ private func checkRoutes<T: BinaryFloatingPoint>(_ rows: [Row<T>]) -> [Row<T>.Re
 @Test func groupsGiveTheBitsOfTheirRows() {
     checkGroups(Float.self)
     checkGroups(Double.self)
+}
+
+@Test func groupsWithACapGiveTheBitsOfTheirRows() {
+    for softcap in [0.5, 30, 4096] { checkGroups(Float.self, softcap: softcap) }
 }
 
 /// Rows in which the classes that a block's reference is taken from are finite and far below the rest: masked logits.

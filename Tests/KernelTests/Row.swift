@@ -9,6 +9,8 @@ final class Row<T: BinaryFloatingPoint> {
     var label = 0
     var smoothing = 0.0
     var gradScale = 1.0
+    /// f32 only; 0: none.
+    var softcap = 0.0
     /// From class to class; input, target and gradient are spread out by it.
     var stride = 1
     var isInPlace = false

@@ -50,7 +50,9 @@ struct Groups {
         let transform = problem.pointee.settings.transform
         group.pointee.transform = plan.pointee.foldsScale ? crossentropy_transform() : transform
         group.pointee.exponent_scale =
-            plan.pointee.foldsScale ? crossentropy_exponent_scale(transform.logit_scale) : crossentropy_no_scale()
+            plan.pointee.foldsScale
+            ? crossentropy_exponent_scale(transform.logit_scale)
+            : plan.pointee.capsSingles ? crossentropy_cap_scale() : crossentropy_no_scale()
         group.pointee.smoothing = problem.pointee.settings.labelSmoothing
         if let teacher {
             group.pointee.mass_stride = 1

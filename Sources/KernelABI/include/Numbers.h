@@ -13,7 +13,7 @@
 #define CROSSENTROPY_F16    2
 #define CROSSENTROPY_F32    3
 
-// The transform that is first applied to logits, see Transform.swift; f64 kernels only.
+// The transform that is first applied to logits, see Transform.swift; kernels for f32 take a softcap in groups, see Cap.swift.
 typedef struct crossentropy_transform {
     double  logit_scale;
     double  softcap;  // 0: no cap
@@ -30,6 +30,11 @@ typedef struct crossentropy_exponent_scale {
 // That of logits without a scale.
 static inline crossentropy_exponent_scale crossentropy_no_scale(void) {
     return (crossentropy_exponent_scale){1, 0x1.715476p+0f, 0x1.4ae0cp-26f, 1};
+}
+
+// That of f32 logits with a cap, whose exponentials have a unit of their own (see Cap.swift).
+static inline crossentropy_exponent_scale crossentropy_cap_scale(void) {
+    return (crossentropy_exponent_scale){1, 0, 0, 1};
 }
 
 // The terms of a loss of logits beside -log p, see Terms.swift; all 0: none.
