@@ -24,19 +24,22 @@ struct ElementPass {
     let grad: ScaledNumber?
     /// Losses are multiplied by 2^exponent.
     let exponent: Int
+    /// Whether all labels have been found to be 0 or 1.
+    let areBinary: Bool
 
     /// Enough elements that the counter's cost is negligible.
     static var elementsPerPiece: Int { 1 << 15 }
 
     init(
         _ problem: UnsafePointer<BinaryProblem>, _ what: Purpose, _ workspace: BinaryWorkspace, grad: ScaledNumber?,
-        exponent: Int
+        exponent: Int, areBinary: Bool
     ) {
         self.problem = problem
         self.what = what
         self.workspace = workspace
         self.grad = grad
         self.exponent = exponent
+        self.areBinary = areBinary
         pieces = Pieces(
             count: problem.pointee.count, length: Self.elementsPerPiece, cancel: problem.pointee.settings.cancel)
     }
@@ -220,9 +223,11 @@ struct Elements {
     /// The pass before anything is written: counts elements, and adds up the divisor of a mean. False if a label is invalid.
     @_optimize(size)
     private mutating func scan(_ elements: Range<Int>, _ weights: ElementPass.Weights) -> Bool {
-        guard let ignored = readTarget(elements) else { return false }
+        var areOnes = false
+        if case .ones = weights { areOnes = true }
+        guard let ignored = readTarget(elements, isKept: !areOnes) else { return false }
         slot.result.pointee.counted += elements.count - ignored
-        if case .ones = weights { return true }
+        if areOnes { return true }
         let s = readWeight(problem.sampleWeight, elements, .sampleWeight)
         let w = readWeight(problem.weight, elements, .weight)
         let products = slot.numbers(.loss)
@@ -329,9 +334,10 @@ struct Elements {
 
     // MARK: A kernel's arguments
 
-    /// Reads the target of a block. Returns how many of its labels are ignored; `nil` if a label is invalid.
+    /// Reads the target of a block. Returns how many of its labels are ignored; `nil` if a label is invalid. Unless labels are
+    /// to be kept they need not be converted.
     @_optimize(speed)
-    private mutating func readTarget(_ elements: Range<Int>) -> Int? {
+    private mutating func readTarget(_ elements: Range<Int>, isKept: Bool = true) -> Int? {
         let target = problem.target
         if !problem.isIndexTarget {
             block.target = read(target, elements, .target)
@@ -340,10 +346,14 @@ struct Elements {
         var ignored = 0
         var isGood = true
         target.forEachRun(in: elements) { done, offset, count in
-            let found = Int(
-                readLabels(
-                    target.operand.data, Int32(target.operand.dtype.size), Int64(offset), Int64(target.step),
-                    Int64(count), ignoredBits ?? 0, ignoredBits == nil ? 0 : 1, labels + done))
+            func read(_ copy: UnsafeMutablePointer<Float>?) -> Int {
+                Int(
+                    readLabels(
+                        target.operand.data, Int32(target.operand.dtype.size), Int64(offset), Int64(target.step),
+                        Int64(count), ignoredBits ?? 0, ignores, copy))
+            }
+            if !isKept && read(nil) == 0 { return true }
+            let found = read(labels + done)
             isGood = isGood && found >= 0
             ignored += found
             return true
@@ -369,6 +379,7 @@ struct Elements {
         return UnsafeRawPointer(copy)
     }
 
+        let ignores: Int32 = pass.pointee.areBinary ? 2 : ignoredBits == nil ? 0 : 1
     /// Weights side by side as doubles; `nil` if there are no weights.
     @_optimize(speed)
     private func readWeight(

@@ -39,8 +39,9 @@ typedef void (*crossentropy_gather_kernel)(const void *base, int32_t format, int
                                            void *copy);
 typedef void (*crossentropy_scatter_kernel)(const void *copy, int64_t count, void *base, int32_t format, int64_t start,
                                             int64_t stride);
-// Converts labels of `size` bytes to 0 and 1, and those whose bits equal `ignored` to NaN. Returns how many are
-// ignored, or -1 if there are other labels.
+// Converts labels of `size` bytes to 0 and 1, and those whose bits equal `ignored` to NaN. Returns how many are ignored, or -1
+// if there are other labels. `has_ignored` is 1 if there is such a value, and 2 if all labels are known to be 0 or 1. With
+// `copy` NULL it only looks: 0 if all are 0 or 1; -1 if they are not, or if that takes longer to find out.
 typedef int64_t (*crossentropy_labels_kernel)(const void *base, int32_t size, int64_t start, int64_t stride, int64_t count,
                                               uint64_t ignored, int32_t has_ignored, float *copy);
 // Adds x[first], x[first + 1], ... exactly to CROSSENTROPY_SUMS vectors of 16 lanes, see ExactLanes.swift. Returns the
