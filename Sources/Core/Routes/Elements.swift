@@ -74,6 +74,8 @@ struct Elements {
     private let ignoredBits: UInt64?
     /// Whether no factor that all elements share is near an end of the range.
     private let isOrdinary: Bool
+    /// After how many elements the positive weights repeat themselves, if the slot's unused memory holds them; else 0.
+    private var ordinaryPeriod = 0
     private var block = crossentropy_binary()
 
     @_optimize(size)
@@ -105,6 +107,29 @@ struct Elements {
         block.single_positive = slot.singles(.positive)
         block.single_negative = slot.singles(.positive, half: 1)
         block.single_loss = slot.singles(.negative)
+        if case .loss = pass.pointee.what, problem.positiveWeight != nil, !inDoubles {
+            ordinaryPeriod = Self.writeOrdinaryWeights(pass.pointee.problem, slot)
+        }
+    }
+
+    /// Writes positive weights in f32, from the first element's on so many that every block finds its own one after the other.
+    /// Returns their period; 0 if that is too long, if a weight is no f32 number near 1, or if there are other weights.
+    @inline(never)
+    @_optimize(size)
+    private static func writeOrdinaryWeights(_ problem: UnsafePointer<BinaryProblem>, _ slot: BinarySlot) -> Int {
+        guard let walk = problem.pointee.positiveWeight, let period = walk.period, problem.pointee.weight == nil,
+            problem.pointee.sampleWeight == nil, problem.pointee.settings.labelSmoothing == 0
+        else { return 0 }
+        let (numbers, room) = slot.unused
+        let count = min(problem.pointee.count, period + Int(CROSSENTROPY_ELEMENTS))
+        if count + 16 > room { return 0 }
+        for i in 0..<min(period, count) {
+            let weight = walk.operand.double(at: i * walk.step)
+            numbers[i] = Float(weight)
+            if Double(numbers[i]) != weight || weight < 0x1p-19 || weight > 0x1p20 { return 0 }
+        }
+        for i in stride(from: period, to: count, by: 1) { numbers[i] = numbers[i - period] }
+        return period
     }
 
     private var problem: BinaryProblem { @inline(__always) get { pass.pointee.problem.pointee } }
@@ -125,6 +150,7 @@ struct Elements {
         return true
     }
 
+    @inline(never)
     @_optimize(size)
     private mutating func compute(_ elements: Range<Int>) {
         // Labels were checked, but the caller's memory may have changed since. Then a block may hold invalid ones,
@@ -139,13 +165,9 @@ struct Elements {
             isDirect = place != nil
             block.grad = place ?? slot.memory(.grad)
         }
-        if problem.needsMasses {
-            block.sample_weight = readWeight(problem.sampleWeight, elements, .sampleWeight)
-            block.weight = readWeight(problem.weight, elements, .weight)
-            block.positive_weight = readWeight(problem.positiveWeight, elements, .positiveWeight)
-        }
         // The choice of kernel does not depend on the block, because the kernels round differently.
         if inDoubles || !isOrdinary {
+            readWeights(elements)
             computeInDoubles(elements.count, hasMasses: ignored != 0 || problem.needsMasses)
             keepLosses(elements)
         } else if problem.needsMasses {
@@ -163,6 +185,14 @@ struct Elements {
         // With larger factors, gradients that f32 cannot hold before they are multiplied may be normal numbers.
         let isSingle =
             block.grad_factor == 0 || (block.grad_factor.magnitude >= 0x1p-64 && block.grad_factor.magnitude <= 1)
+        if isSingle && ordinaryPeriod > 0 {
+            block.single_weight = UnsafePointer(slot.unused.numbers + elements.lowerBound % ordinaryPeriod)
+            if kernels.single_masses(&block, Int64(elements.count)) != 0 {
+                return keepLosses(elements, areSummed: kernels.weighted(&block, Int64(elements.count)) != 0)
+            }
+            block.single_weight = nil
+        }
+        readWeights(elements)
         if !isSingle { block.grad = nil }
         if kernels.single_masses(&block, Int64(elements.count)) != 0 {
             keepLosses(elements, areSummed: kernels.weighted(&block, Int64(elements.count)) != 0)
@@ -345,6 +375,7 @@ struct Elements {
         }
         var ignored = 0
         var isGood = true
+        let ignores: Int32 = pass.pointee.areBinary ? 2 : ignoredBits == nil ? 0 : 1
         target.forEachRun(in: elements) { done, offset, count in
             func read(_ copy: UnsafeMutablePointer<Float>?) -> Int {
                 Int(
@@ -379,7 +410,14 @@ struct Elements {
         return UnsafeRawPointer(copy)
     }
 
-        let ignores: Int32 = pass.pointee.areBinary ? 2 : ignoredBits == nil ? 0 : 1
+    @inline(never)
+    @_optimize(size)
+    private mutating func readWeights(_ elements: Range<Int>) {
+        block.sample_weight = readWeight(problem.sampleWeight, elements, .sampleWeight)
+        block.weight = readWeight(problem.weight, elements, .weight)
+        block.positive_weight = readWeight(problem.positiveWeight, elements, .positiveWeight)
+    }
+
     /// Weights side by side as doubles; `nil` if there are no weights.
     @_optimize(speed)
     private func readWeight(

@@ -21,6 +21,8 @@ typedef struct crossentropy_binary {
     double       *negative;
     float        *single_positive; // the same rounded, see BinaryWeighted.swift; padded to whole vectors
     float        *single_negative;
+    const float  *single_weight; // `single_masses`: positive weights from 2^-19 to 2^20, padded, if nothing else makes masses
+                                 // differ from y and 1 - y; else NULL
     int32_t       is_probs;
     double        focal_gamma;   // logits
     double        clip_low;      // probabilities: the input is clamped to [clip_low, clip_high]
@@ -54,7 +56,7 @@ typedef struct crossentropy_binary_kernels {
     crossentropy_gather_kernel  gather;
     crossentropy_scatter_kernel scatter;
     crossentropy_plain_kernel   masses; // returns 0 if weights are too near an end of the range
-    crossentropy_plain_kernel   single_masses; // f32: returns 0 if an element needs masses in f64
+    crossentropy_plain_kernel   single_masses; // f32: returns 0 if an element needs masses in f64; or, with single_weight, may
     crossentropy_plain_kernel   weighted;      // f32: as `plain`, with the masses that single_masses has written; factors up to 1
     crossentropy_plain_kernel   plain; // f32: logits with the masses y and 1 - y; returns 1 if the sums are exact
     crossentropy_binary_kernel  loss;  // f32: logits without focal weighting
