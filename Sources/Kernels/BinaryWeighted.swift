@@ -1,4 +1,5 @@
 import KernelABI
+import Shims
 
 // Binary cross-entropy of f32 logits with weights or smoothed targets, computed in f32 but for the masses.
 //
@@ -177,6 +178,8 @@ private func weightedVectors(_ block: crossentropy_binary, _ count: Int) -> (low
         let x = isFull ? Float.loadLanes(block.input, i) : Float.loadTail(block.input, i, n, filler: 0)
         let a = Float.loadLanes(UnsafeRawPointer(block.single_positive), i)
         let b = Float.loadLanes(UnsafeRawPointer(block.single_negative), i)
+        shim_prefetch(block.input + (i &+ count) &* MemoryLayout<Float>.size)
+        prefetchTargets(block, i)
         // Where there is no mass, any finite logit has a loss and a gradient of 0.
         let z = x.replacing(with: zero, where: (a .== zero) .& (b .== zero))
         let isPositive = z .> zero

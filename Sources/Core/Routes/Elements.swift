@@ -371,10 +371,13 @@ struct Elements {
         let target = problem.target
         if !problem.isIndexTarget {
             block.target = read(target, elements, .target)
+            block.upcoming = block.target + elements.count * elementSize
+            block.upcoming_size = Int64(elementSize)
             return 0
         }
         var ignored = 0
         var isGood = true
+        var upcoming: UnsafeRawPointer?
         let ignores: Int32 = pass.pointee.areBinary ? 2 : ignoredBits == nil ? 0 : 1
         target.forEachRun(in: elements) { done, offset, count in
             func read(_ copy: UnsafeMutablePointer<Float>?) -> Int {
@@ -387,9 +390,12 @@ struct Elements {
             let found = read(labels + done)
             isGood = isGood && found >= 0
             ignored += found
+            upcoming = UnsafeRawPointer(target.operand.element(offset + count * target.step))
             return true
         }
         block.target = UnsafeRawPointer(labels)
+        block.upcoming = upcoming
+        block.upcoming_size = Int64(target.operand.dtype.size)
         return isGood ? ignored : nil
     }
 

@@ -12,6 +12,8 @@ typedef struct crossentropy_binary {
     const void   *input;         // own: logits, or probabilities
     const void   *target;        // own: y. With has_indices f32: 0, 1, or NaN (ignored); padded to whole vectors
     int32_t       has_indices;
+    const void   *upcoming;      // the caller's targets of the next block, to be prefetched, as the pass that converts or checks
+    int64_t       upcoming_size; // a block computes too little to wait for the memory; and the bytes of each
     const double *sample_weight; // NULL: all 1
     const double *weight;        // of each element's class, likewise
     const double *positive_weight;
