@@ -45,22 +45,24 @@ public struct BinaryProblem {
         // All memory is allocated before anything is written.
         guard let workspace = BinaryWorkspace(threads: threadsToUse(), count: count) else { throw .outOfMemory }
         defer { workspace.free() }
-        let divisor = try scanTargets(workspace)
+        var counted = count
+        let divisor = try scanTargets(workspace, counted: &counted)
         let isEmpty = try settings.isEmptyMean(divisor)
         let ofEmpty: ScaledNumber? = settings.empty == .zero ? nil : ScaledNumber(.nan)
         let grad = isEmpty ? ofEmpty : divisor.dividing(ScaledNumber(settings.gradLoss))
-        try pass(.loss, workspace, grad: grad, exponent: divisor.exponent)
+        try pass(.loss, workspace, grad: grad, exponent: divisor.exponent, areBinary: counted == count)
         guard settings.reduction != .none, let loss else { return }
         let value =
             isEmpty ? (settings.empty == .zero ? 0 : .nan) : divisor.mean(workspace.total())
         loss.operand.store(value, at: 0)
     }
 
-    /// Checks every label, and returns the divisor of the losses (1 without a mean).
-    private func scanTargets(_ workspace: BinaryWorkspace) throws(LossFailure) -> MeanDivisor {
+    /// Checks every label, counts those that are not ignored, and returns the divisor of the losses (1 without a mean).
+    private func scanTargets(
+        _ workspace: BinaryWorkspace, counted: inout Int
+    ) throws(LossFailure) -> MeanDivisor {
         let addsWeights =
             settings.reduction == .mean && settings.meanOver == .weight && (weight != nil || sampleWeight != nil)
-        var counted = count
         var exponent = 0
         if isIndexTarget || addsWeights {
             do throws(LossFailure) {
@@ -107,12 +109,13 @@ public struct BinaryProblem {
     }
 
     private func pass(
-        _ what: ElementPass.Purpose, _ workspace: BinaryWorkspace, grad: ScaledNumber? = nil, exponent: Int = 0
+        _ what: ElementPass.Purpose, _ workspace: BinaryWorkspace, grad: ScaledNumber? = nil, exponent: Int = 0,
+        areBinary: Bool = false
     ) throws(LossFailure) {
         if settings.isCancelled { throw .cancelled }
         workspace.reset()
         try withUnsafePointer(to: self) { problem throws(LossFailure) in
-            var pass = ElementPass(problem, what, workspace, grad: grad, exponent: exponent)
+            var pass = ElementPass(problem, what, workspace, grad: grad, exponent: exponent, areBinary: areBinary)
             ThreadPool.run(threads: workspace.threads, { ElementPass.work($0!) }, &pass)
             if settings.wasCancelled || withUnsafeMutablePointer(to: &pass.pieces, { $0.wasStopped }) {
                 throw .cancelled

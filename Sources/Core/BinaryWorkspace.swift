@@ -84,5 +84,8 @@ struct BinarySlot {
         (memory(room) + half * 4 * elements).assumingMemoryBound(to: Float.self)
     }
 
+    /// The memory of weights that a problem without these kinds does not need, and how many numbers in f32 it holds.
+    var unused: (numbers: UnsafeMutablePointer<Float>, count: Int) { (singles(.sampleWeight), 4 * elements) }
+
     fileprivate func reset() { result.initialize(to: Result()) }
 }

@@ -44,6 +44,16 @@ public struct ElementWalk {
     /// The distance from an element to the next one of the same run.
     var step: Int { ndim == 0 ? 1 : dimensions[ndim - 1].stride }
 
+    /// After how many elements the walk begins anew; `nil` if it does not, or not in such a simple way.
+    var period: Int? {
+        switch ndim {
+        case 0: 1
+        case 1: step == 0 ? 1 : count
+        case 2 where dimensions[0].stride == 0: dimensions[1].length
+        default: nil
+        }
+    }
+
     /// The offset of an element, and how many elements remain in its run, including itself.
     func place(of element: Int) -> (offset: Int, left: Int) {
         if ndim == 0 { return (0, 1) }

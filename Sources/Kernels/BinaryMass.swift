@@ -61,36 +61,136 @@ func loadTarget<T: Element>(_ block: crossentropy_binary, _ i: Int, _ n: Int, _:
 }
 
 /// Converts `count` labels to 0 and 1, and those whose bits equal `ignored` to NaN. Returns how many are ignored, or -1
-/// if a label is none of these; such a label becomes 0.
+/// if a label is none of these; such a label becomes some number from 0 to 1.
 func binaryLabels(
     _ base: UnsafeRawPointer, size: Int, start: Int, stride: Int, count: Int, ignored: UInt64?,
     _ copy: UnsafeMutablePointer<Float>
 ) -> Int {
-    func read<Label: FixedWidthInteger & BitwiseCopyable>(_: Label.Type) -> Int {
-        let ignoredLabel = Label(truncatingIfNeeded: ignored ?? 0)
-        let ignores: UInt32 = ignored == nil ? 0 : 1
-        // Without branches, because they would be mispredicted.
-        var found: UInt32 = 0
-        var bad: UInt32 = 0
-        @inline(__always) func loop(_ stride: Int) {
-            for i in 0..<count {
-                let label = base.loadUnaligned(
-                    fromByteOffset: (start &+ i &* stride) &* MemoryLayout<Label>.size, as: Label.self)
-                let isIgnored = ignores & (label == ignoredLabel ? 1 : 0)
-                found &+= isIgnored
-                bad |= (isIgnored ^ 1) & (label > 1 ? 1 : 0)
-                let y: Float = label == 1 ? 1 : 0
-                copy[i] = isIgnored != 0 ? .nan : y
-            }
+    let zero = SIMD16<UInt32>(repeating: 0)
+    let ones = SIMD16<UInt32>(repeating: ignored == nil ? 0 : .max)
+    let ignoredBits = (ignored ?? 0) & (.max &>> UInt64(64 &- 8 &* size))
+    // Halves of labels, as masks are of 32 bits: those of others would be packed and unpacked.
+    let ignoredLow = SIMD16<UInt32>(repeating: UInt32(truncatingIfNeeded: ignoredBits))
+    let ignoredHigh = SIMD16<UInt32>(repeating: UInt32(truncatingIfNeeded: ignoredBits &>> 32))
+    var seen = zero
+    var seenHigh = zero
+    var found = zero
+    var i = 0
+    while i &+ laneCount <= count && stride == 1 {
+        let first = base + (start &+ i) &* size
+        var low: SIMD16<UInt32>
+        var high = zero
+        switch size {
+        case 1: low = narrow(first.loadUnaligned(as: SIMD16<UInt8>.self))
+        case 2: low = narrow(first.loadUnaligned(as: SIMD16<UInt16>.self))
+        case 4: low = first.loadUnaligned(as: SIMD16<UInt32>.self)
+        default:
+            let labels = first.loadUnaligned(as: SIMD16<UInt64>.self)
+            low = narrow(labels)
+            high = narrow(labels &>> 32)
         }
-        // Neighbours of the commonest type have a loop of their own, which the compiler turns into vectors.
-        if stride == 1 && MemoryLayout<Label>.size == 8 { loop(1) } else { loop(stride) }
-        return bad == 0 ? Int(found) : -1
+        let isIgnored = zero.replacing(with: ones, where: (low .== ignoredLow) .& (high .== ignoredHigh))
+        low &= ~isIgnored
+        seen |= low
+        seenHigh |= high & ~isIgnored
+        found &-= isIgnored
+        let y = bits(low) | isIgnored & SIMD16(repeating: Float.nan.bitPattern)
+        Float.storeLanes(unsafeBitCast(y, to: SIMD16<Float>.self), UnsafeMutableRawPointer(copy), i)
+        i &+= laneCount
+    }
+    var total = 0
+    var all: UInt64 = 0
+    for lane in 0..<laneCount {
+        total &+= Int(found[lane])
+        all |= UInt64(seen[lane]) | UInt64(seenHigh[lane]) &<< 32
+    }
+    while i < count {
+        let label = labelBits(base + (start &+ i &* stride) &* size, size)
+        let isIgnored = ignored != nil && label == ignoredBits
+        total &+= isIgnored ? 1 : 0
+        all |= isIgnored ? 0 : label
+        copy[i] = isIgnored ? .nan : label & 1 == 0 ? 0 : 1
+        i &+= 1
+    }
+    return all <= 1 ? total : -1
+}
+
+/// The same for labels side by side that are all 0 or 1, as far as is known.
+func knownLabels(
+    _ base: UnsafeRawPointer, size: Int, start: Int, count: Int, _ copy: UnsafeMutablePointer<Float>
+) {
+    let first = base + start &* size
+    let place = UnsafeMutableRawPointer(copy)
+    var i = 0
+    @inline(__always) func convert<Label: FixedWidthInteger & SIMDScalar & BitwiseCopyable>(_: Label.Type) {
+        while i &+ laneCount <= count {
+            let labels = first.loadUnaligned(fromByteOffset: i &* MemoryLayout<Label>.size, as: SIMD16<Label>.self)
+            Float.storeLanes(unsafeBitCast(bits(narrow(labels)), to: SIMD16<Float>.self), place, i)
+            i &+= laneCount
+        }
     }
     switch size {
-    case 1: return read(UInt8.self)
-    case 2: return read(UInt16.self)
-    case 4: return read(UInt32.self)
-    default: return read(UInt64.self)
+    case 1: convert(UInt8.self)
+    case 2: convert(UInt16.self)
+    case 4: convert(UInt32.self)
+    default: convert(UInt64.self)
     }
+    while i < count {
+        copy[i] = labelBits(first + i &* size, size) == 0 ? 0 : 1
+        i &+= 1
+    }
+}
+
+/// The bits of the number 1 where a label is 1, and 0 where it is 0.
+@inline(__always)
+private func bits(_ labels: SIMD16<UInt32>) -> SIMD16<UInt32> {
+    (SIMD16(repeating: 0) &- labels) & SIMD16(repeating: Float(1).bitPattern)
+}
+
+@inline(__always)
+private func narrow<Label: FixedWidthInteger & SIMDScalar>(_ labels: SIMD16<Label>) -> SIMD16<UInt32> {
+    var bits = SIMD16<UInt32>()
+    for lane in 0..<laneCount { bits[lane] = UInt32(truncatingIfNeeded: labels[lane]) }
+    return bits
+}
+
+@inline(__always)
+private func labelBits(_ place: UnsafeRawPointer, _ size: Int) -> UInt64 {
+    switch size {
+    case 1: UInt64(place.load(as: UInt8.self))
+    case 2: UInt64(place.loadUnaligned(as: UInt16.self))
+    case 4: UInt64(place.loadUnaligned(as: UInt32.self))
+    default: place.loadUnaligned(as: UInt64.self)
+    }
+}
+
+/// Whether labels side by side are all 0 or 1, as nearly all of them are.
+func areBinary(_ base: UnsafeRawPointer, size: Int, start: Int, count: Int) -> Bool {
+    let bytes = count &* size
+    let first = base + start &* size
+    var seen = SIMD16<UInt64>(repeating: 0)
+    var i = 0
+    while i &+ 128 <= bytes {
+        seen |= first.loadUnaligned(fromByteOffset: i, as: SIMD16<UInt64>.self)
+        i &+= 128
+    }
+    var all: UInt64 = 0
+    for lane in 0..<laneCount { all |= seen[lane] }
+    while i &+ 8 <= bytes {
+        all |= first.loadUnaligned(fromByteOffset: i, as: UInt64.self)
+        i &+= 8
+    }
+    while i < bytes {
+        all |= UInt64(first.load(fromByteOffset: i, as: UInt8.self)) &<< UInt64(8 &* (i & 7))
+        i &+= 1
+    }
+    // The lowest bit of each label.
+    let lowest: UInt64
+    switch size {
+    case 1: lowest = 0x0101_0101_0101_0101
+    case 2: lowest = 0x0001_0001_0001_0001
+    case 4: lowest = 0x0000_0001_0000_0001
+    default: lowest = 1
+    }
+    return all & ~lowest == 0
 }

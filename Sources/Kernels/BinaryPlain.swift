@@ -1,4 +1,5 @@
 import KernelABI
+import Shims
 
 /// Binary cross-entropy of f32 logits without weights, computed in f32 throughout. Returns 1 if the sums are exact, else 0.
 ///
@@ -47,6 +48,7 @@ private func plainVectors(_ block: crossentropy_binary, _ count: Int) -> (low: U
         let y =
             isFull || block.has_indices != 0
             ? Float.loadLanes(block.target, i) : Float.loadTail(block.target, i, n, filler: 0)
+        if block.has_indices != 0 { prefetchTargets(block, i) }
         let isPositive = z .> zero
         let magnitude = unsafeBitCast(unsafeBitCast(z, to: SIMD16<UInt32>.self) & magnitudeBits, to: SIMD16<Float>.self)
         let (e, log) = Float.softplusParts(magnitude)
@@ -78,6 +80,13 @@ private func plainVectors(_ block: crossentropy_binary, _ count: Int) -> (low: U
     }
     Double.storeLanes(sums, UnsafeMutableRawPointer(block.loss), 0)
     return extremes(smallest, largest)
+}
+
+@inline(__always)
+func prefetchTargets(_ block: crossentropy_binary, _ i: Int) {
+    let place = block.upcoming + i &* Int(block.upcoming_size)
+    shim_prefetch(place)
+    shim_prefetch(place + 64)
 }
 
 /// The bits of the smallest nonzero and of the largest loss, from those of the lanes.

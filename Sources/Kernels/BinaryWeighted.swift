@@ -1,4 +1,5 @@
 import KernelABI
+import Shims
 
 // Binary cross-entropy of f32 logits with weights or smoothed targets, computed in f32 but for the masses.
 //
@@ -15,8 +16,10 @@ import KernelABI
 // left to the kernel for f64 masses. Each element is computed in one way or the other by itself, so no result depends on a
 // neighbour.
 
-/// Writes the masses rounded to f32. False if an element of the block is to be computed with masses in f64.
+/// Writes the masses rounded to f32. False if an element of the block is to be computed with masses in f64; with
+/// `single_weight` also if the block is not an ordinary one.
 func singleMasses(_ block: crossentropy_binary, _ count: Int) -> Bool {
+    if let weights = block.single_weight { return writeOrdinaryMasses(block, weights, count) }
     // Both, as the masses are needed in any case.
     let areNormal = writeMasses(block, count)
     return areLossesNormal(block, count) && areNormal
@@ -36,6 +39,35 @@ private func writeMasses(_ block: crossentropy_binary, _ count: Int) -> Bool {
         i &+= laneCount
     }
     return !isAnySet(tiny .!= DoubleLanes(repeating: 0))
+}
+
+/// The masses v y and 1 - y of targets from 0 to 1, if these are 0 or at least 2^-100 and logits at most 73 or NaN. Then all masses and
+/// losses are normal or 0, and the masses have the bits of `writeMasses`: f64 holds the product of two f32 numbers exactly, and
+/// 1 - y too, unless y is so small that the difference becomes 1 in either way.
+@inline(never)
+private func writeOrdinaryMasses(_ block: crossentropy_binary, _ weights: UnsafePointer<Float>, _ count: Int) -> Bool {
+    if count & (laneCount - 1) != 0 { return false }  // which is at most the last block
+    let zero = SIMD16<Float>(repeating: 0)
+    let one = SIMD16<Float>(repeating: 1)
+    var smallest = one
+    var largest = zero
+    var farthest = zero
+    var sum = zero  // for NaN, which is neither small nor large
+    var i = 0
+    while i < count {
+        let y = Float.loadLanes(block.target, i)
+        Float.storeLanes(
+            Float.loadLanes(UnsafeRawPointer(weights), i) * y, UnsafeMutableRawPointer(block.single_positive), i)
+        Float.storeLanes(one - y, UnsafeMutableRawPointer(block.single_negative), i)
+        smallest = Float.minimum(smallest, y.replacing(with: one, where: y .== zero))
+        largest = Float.maximum(largest, y)
+        sum += y
+        farthest = Float.maximum(farthest, magnitude(Float.loadLanes(block.input, i)))
+        i &+= laneCount
+    }
+    // A logit that is NaN makes the loss NaN in either way.
+    return Float.largestLane(zero - smallest) <= -0x1p-100 && Float.largestLane(largest) <= 1
+        && Float.largestLane(farthest) <= 73 && !isAnySet(sum .!= sum)
 }
 
 /// The magnitude of a mass where it is below the normal f32 numbers, else 0; NaN stays.
@@ -143,22 +175,23 @@ private func weightedVectors(_ block: crossentropy_binary, _ count: Int) -> (low
     while i < count {
         let n = count &- i
         let isFull = n >= laneCount
-        let z = isFull ? Float.loadLanes(block.input, i) : Float.loadTail(block.input, i, n, filler: 0)
+        let x = isFull ? Float.loadLanes(block.input, i) : Float.loadTail(block.input, i, n, filler: 0)
         let a = Float.loadLanes(UnsafeRawPointer(block.single_positive), i)
         let b = Float.loadLanes(UnsafeRawPointer(block.single_negative), i)
+        shim_prefetch(block.input + (i &+ count) &* MemoryLayout<Float>.size)
+        prefetchTargets(block, i)
+        // Where there is no mass, any finite logit has a loss and a gradient of 0.
+        let z = x.replacing(with: zero, where: (a .== zero) .& (b .== zero))
         let isPositive = z .> zero
         let distance = magnitude(z)
         let (e, log) = Float.softplusParts(distance)
         let t = a.replacing(with: b, where: isPositive)
         let u = b.replacing(with: a, where: isPositive)
         let total = a + b
-        let isNone = (a .== zero) .& (b .== zero)
-        let loss = ((t * distance).replacing(with: zero, where: t .== zero) + total * log)
-            .replacing(with: zero, where: isNone)
+        let loss = (t * distance).replacing(with: zero, where: t .== zero) + total * log
         if let place = block.grad {
             let slope = (t - u * e) / (one + e)
-            let signed = slope * (zero - factor).replacing(with: factor, where: isPositive) + zero
-            let grad = signed.replacing(with: zero, where: isNone)
+            let grad = slope * (zero - factor).replacing(with: factor, where: isPositive) + zero
             if isFull { Float.storeLanes(grad, place, i) } else { Float.storeTail(grad, place, i, n) }
         }
         Float.storeLanes(loss, UnsafeMutableRawPointer(block.single_loss), i)

@@ -116,10 +116,18 @@ private func fillTable(_ table: UnsafeMutablePointer<crossentropy_kernels>) {
         doubles.pointee.masses = { binaryMasses($0!.pointee, Int($1), Double.self) ? 1 : 0 }
         doubles.pointee.loss = { binaryTerms($0!.pointee, Int($1)) }
         table.pointee.binary_labels = {
-            let ignored = $6 == 0 ? nil : $5
+            let (base, size, start, stride, count) = ($0!, Int($1), Int($2), Int($3), Int($4))
+            let ignored = $6 == 1 ? $5 : nil
+            guard let copy = $7 else {
+                let isUsual = stride == 1 && (ignored ?? 2) > 1
+                return isUsual && areBinary(base, size: size, start: start, count: count) ? 0 : -1
+            }
+            if $6 == 2 && stride == 1 {
+                knownLabels(base, size: size, start: start, count: count, copy)
+                return 0
+            }
             return Int64(
-                binaryLabels(
-                    $0!, size: Int($1), start: Int($2), stride: Int($3), count: Int($4), ignored: ignored, $7!))
+                binaryLabels(base, size: size, start: start, stride: stride, count: count, ignored: ignored, copy))
         }
         table.pointee.label.count64 = { Int64(countLabels64($0!, Int($1), Int($2), $3, $4)) }
         table.pointee.label.count32 = { Int64(countLabels32($0!, Int($1), Int($2), $3, $4)) }

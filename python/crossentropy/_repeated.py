@@ -1,4 +1,5 @@
 """The short way of calls that repeat an earlier one: plain arrays of the same dtypes and shapes, the same options.
+Memory for results, as ``grad``, is of the same dtype and shape too, and need not be the same.
 
 Nothing is checked here. What the checks look at is the same as in the earlier call, which passed them; but for the
 numbers in arrays, which the library looks at in each call. What it refuses is left to the long way, which finds the
@@ -38,9 +39,13 @@ kinds: dict[tuple[Any, ...], list[tuple[tuple[Any, ...], Any]]] = {}
 # Classes of options that cannot change.
 CONSTANT = {int, float, str, bool, type(None)}
 
+NO_OUTPUTS: dict[str, Any] = {}
+
 
 class Repeated(ABC):
     """The short way of one function of x, target and options."""
+
+    outputs: tuple[str, ...] = ()  # options that are arrays of NumPy for results
 
     @abstractmethod
     def kind(self, x: Any, target: Any) -> tuple[Any, ...] | None:
@@ -53,12 +58,13 @@ class Repeated(ABC):
 
     @abstractmethod
     def prepared(self, x: Any, target: Any, options: dict[str, Any], results: Any) -> Any:
-        """What has a method ``results(x, target)``, made from a call that had these ``results``; None if it cannot be
-        made from these arrays. The method returns None if its call has to go the long way."""
+        """What has a method ``results(x, target, **outputs)``, made from a call that had these ``results``; None if it
+        cannot be made from these arrays. ``options`` are those that are no outputs. The method returns None if its call
+        has to go the long way; it has changed nothing then that the long way reads."""
 
     def before(self, long_way: F) -> F:
         """The function that tries the short way before the long one."""
-        kind_of = self.kind
+        kind_of, names = self.kind, self.outputs
 
         @functools.wraps(long_way)
         def call(*arguments: Any, **options: Any) -> Any:
@@ -68,8 +74,18 @@ class Repeated(ABC):
             kind = kind_of(x, target)
             if kind is None:
                 return long_way(x, target, **options)
+            constants, outputs = options, NO_OUTPUTS
             if options:
-                kind = *kind, *options.items()
+                for name in names:
+                    array = options.get(name)
+                    if array is not None:
+                        if array.__class__ is not _ndarray:
+                            return long_way(x, target, **options)
+                        if constants is options:
+                            constants, outputs = options.copy(), {}
+                        outputs[name] = constants.pop(name)
+                        kind = *kind, name, array.dtype, array.shape
+                kind = *kind, *constants.items()
             try:
                 ready = kinds.get(kind)
                 taken = ready.pop() if ready else None
@@ -78,16 +94,18 @@ class Repeated(ABC):
             if ready is not None and taken is not None:
                 values, prepared = taken
                 # Equal options may be of another type, or zeros of another sign.
-                is_same = not options or all(map(is_, values, options.values()))
-                results = prepared.results(x, target) if is_same else None
+                is_same = not constants or all(map(is_, values, constants.values()))
+                results = prepared.results(x, target, **outputs) if is_same else None
                 ready.append(taken)
                 return long_way(x, target, **options) if results is None else results
             results = long_way(x, target, **options)
             if ready is not None:
-                prepared = self.prepared(x, target, options, results)
+                prepared = self.prepared(x, target, constants, results)
                 if prepared is not None:
-                    ready.append((tuple(options.values()), prepared))
-            elif self.is_possible(x, target, options) and all(each.__class__ in CONSTANT for each in options.values()):
+                    ready.append((tuple(constants.values()), prepared))
+            elif self.is_possible(x, target, constants) and all(
+                each.__class__ in CONSTANT for each in constants.values()
+            ):
                 if len(kinds) >= KINDS:
                     kinds.clear()
                 kinds[kind] = []
@@ -104,7 +122,8 @@ class OfArrays(Repeated):
 
     def __init__(self, function: Function) -> None:
         self.function = function
-        self.names = {"axis", *(option.name for option in function.options)}
+        self.outputs = tuple(option.name for option in function.keywords if option.name in ("out", "grad"))
+        self.names = {"axis", *self.outputs, *(option.name for option in function.options)}
 
     def kind(self, x: Any, target: Any) -> tuple[Any, ...] | None:
         if x.__class__ is not _ndarray or target.__class__ is not _ndarray:
@@ -121,4 +140,6 @@ class OfArrays(Repeated):
         axis = _arguments.axis(options.get("axis", -1), x.ndim, function.first, function.per_element)
         values = (options.get(option.name, default) for option, default in zip(function.options, function.defaults))
         loss, grad = results if function.with_grad else (results, None)
+        if not all(each.flags.c_contiguous for each in (loss, grad) if each.__class__ is _ndarray):
+            return None
         return PreparedLoss(function.call, x, axis, target, function.settings(tuple(values)), loss, grad)

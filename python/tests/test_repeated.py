@@ -62,6 +62,8 @@ CALLS: dict[str, tuple[Any, dict[str, Any]]] = {
     "rows and gradient": (ce.cross_entropy_with_grad, {"reduction": "none", "grad_loss": 0.5}),
     "axis": (ce.cross_entropy_with_grad, {"axis": 1}),
     "log probabilities": (ce.nll_loss, {}),
+    "threads": (ce.cross_entropy_with_grad, {"threads": 2}),
+    "no outputs": (ce.cross_entropy_with_grad, {"grad": None, "out": None}),
 }
 
 
@@ -76,6 +78,139 @@ def test_the_same_bits(name: str, dtype: str, labels: str) -> None:
             x = -abs(x)
         assert is_short(function, x, target, **options) == (seed > 0)  # which is the third one
         assert_same(function(x, target, **options), long_way(function, x, target, **options))
+
+
+OUTPUTS: dict[str, tuple[Any, dict[str, Any], dict[str, Any]]] = {
+    "gradient": (ce.cross_entropy_with_grad, {}, {"grad": (64, 10)}),
+    "rows and gradient": (ce.cross_entropy_with_grad, {"reduction": "none"}, {"grad": (64, 10)}),
+    "loss": (ce.cross_entropy, {"label_smoothing": 0.1}, {"out": ()}),
+    "one element": (ce.cross_entropy, {}, {"out": (1,)}),
+    "rows": (ce.cross_entropy, {"reduction": "none"}, {"out": (64,)}),
+    "loss and gradient": (ce.cross_entropy_with_grad, {"threads": 1}, {"out": (), "grad": (64, 10)}),
+    "rows' losses and gradient": (ce.cross_entropy_with_grad, {"reduction": "none"}, {"grad": (64, 10), "out": (64,)}),
+    "logarithms": (ce.nll_loss, {}, {"out": ()}),
+}
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
+def test_outputs(name: str, dtype: str) -> None:
+    function, options, shapes = OUTPUTS[name]
+    for seed in range(5):
+        x, target = problem(seed, dtype)
+        if function is ce.nll_loss:
+            x = -abs(x)
+        outputs = {name: np.full(shape, 7, "f4" if dtype == "f2" else dtype) for name, shape in shapes.items()}
+        assert is_short(function, x, target, **options, **outputs) == (seed > 0)  # which is the third one
+        expected = {key: np.full_like(array, 7) for key, array in outputs.items()}
+        plain = long_way(function, x, target, **options, **expected)
+        for array in outputs.values():
+            array[...] = 7
+        results = function(x, target, **options, **outputs)
+        assert_same(results, plain)
+        for key, array in outputs.items():
+            assert any(array is each for each in (results if isinstance(results, tuple) else (results,)))
+            assert array.tobytes() == expected[key].tobytes()
+
+
+def test_in_place() -> None:
+    for seed in range(6):
+        x, target = problem(seed)
+        expected = long_way(ce.cross_entropy_with_grad, x, target)
+        # Neither the call in place that is prepared first nor the one of other memory is left in the other's.
+        buffer = np.empty_like(x) if seed % 2 else x.copy()
+        before = x.copy()
+        assert_same(ce.cross_entropy_with_grad(x, target, grad=buffer), expected)
+        assert np.array_equal(x, before)
+        assert is_short(ce.cross_entropy_with_grad, x.copy(), target, grad=buffer) == (seed > 0)
+        assert_same(ce.cross_entropy_with_grad(x, target, grad=x), expected)
+        assert np.array_equal(x, expected[1])
+
+
+def test_prepared_in_place() -> None:
+    for seed in range(5):
+        x, target = problem(seed)
+        expected = long_way(ce.cross_entropy_with_grad, x, target)
+        before, buffer = x.copy(), np.empty_like(x)
+        if seed < 3:
+            assert_same(ce.cross_entropy_with_grad(x, target, grad=x), expected)
+        else:
+            assert_same(ce.cross_entropy_with_grad(x, target, grad=buffer), expected)
+            assert np.array_equal(x, before)
+
+
+@pytest.mark.parametrize("input_type", ["logits", "probs"])
+def test_losses_that_are_nan_or_negative_in_place(input_type: Any) -> None:
+    for seed in range(4):
+        x, target = problem(seed)
+        ce.cross_entropy_with_grad(abs(x), target, input_type=input_type, grad=np.empty_like(x))
+    if input_type == "logits":
+        x[3] = np.nan
+    else:
+        x[:] = 90.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = long_way(ce.cross_entropy_with_grad, x, target, input_type=input_type)
+    assert not expected[0] >= 0
+    if input_type == "probs":  # with a reason, which is found in x
+        with pytest.warns(UserWarning, match="x holds 90, but probabilities are at most 1"):
+            results = ce.cross_entropy_with_grad(x, target, input_type=input_type, grad=np.empty_like(x))
+        assert_same(results, expected)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert_same(ce.cross_entropy_with_grad(x, target, input_type=input_type, grad=x), expected)
+
+
+def test_outputs_that_are_refused() -> None:
+    for seed in range(3):
+        x, target = problem(seed)
+        ce.cross_entropy_with_grad(x, target, grad=np.empty_like(x), out=np.empty((), np.float32))
+    memory = np.zeros(1280, np.float32)
+    x = memory[:640].reshape(64, 10)
+    x[:] = problem()[0]
+    before = memory.copy()
+    out = np.empty((), np.float32)
+    refused = [
+        (memory[10:650].reshape(64, 10), out, "^grad overlaps x$"),
+        (x[::-1][::-1], x[3, 3:4].reshape(()), "^out overlaps x$"),
+        (memory[640:].reshape(64, 10), memory[640:641].reshape(()), "^out overlaps grad$"),
+        (memory[640:].reshape(64, 10), read_only(out), "^out is read-only; it must be writable$"),
+        (read_only(memory[640:].reshape(64, 10)), out, "^grad is read-only; it must be writable$"),
+        (memory[640:703], out, r"^grad has shape \[63\], but x has shape \[64, 10\]$"),
+    ]
+    for grad, loss, message in refused:
+        for _ in range(3):
+            with pytest.raises(ce.ArgumentValueError, match=message):
+                ce.cross_entropy_with_grad(x, target, grad=grad, out=loss)
+        assert np.array_equal(memory, before)
+    with pytest.raises(ce.ArgumentTypeError, match="grad must be a NumPy array"):
+        ce.cross_entropy_with_grad(x, target, grad=[0.0])  # type: ignore[call-overload]
+    for _ in range(3):
+        with pytest.raises(TypeError, match="unexpected keyword argument 'grad'"):
+            ce.cross_entropy(x, target, grad=None)  # type: ignore[call-overload]
+
+
+def test_outputs_of_one_shape() -> None:
+    x, target = problem()[0], problem(1)[0]
+    expected = long_way(ce.binary_cross_entropy_with_grad, x, target, reduction="none")
+    for name in ("out", "grad", "out", "grad"):
+        for _ in range(4):
+            memory = np.empty_like(x)
+            results = ce.binary_cross_entropy_with_grad(x, target, reduction="none", **{name: memory})
+            assert results[name == "grad"] is memory
+            assert_same(results, expected)
+
+
+def test_outputs_that_are_not_contiguous() -> None:
+    x, target = problem()
+    expected = long_way(ce.cross_entropy_with_grad, x, target)
+    for comes_first in (True, False):
+        _repeated.kinds.clear()
+        buffers = [strided(x), np.asfortranarray(x), np.empty_like(x)]
+        for grad in [each for each in buffers[:: 1 if comes_first else -1] for _ in range(3)]:
+            grad[:] = 7
+            assert_same(ce.cross_entropy_with_grad(x, target, grad=grad)[0], expected[0])
+            assert np.array_equal(grad, expected[1])
 
 
 @pytest.mark.parametrize(
@@ -333,6 +468,16 @@ def test_exceptions_from_signal_handlers() -> None:
         for _ in range(3):
             assert_same(ce.cross_entropy_with_grad(*arrays), expected)
     assert is_short(ce.cross_entropy_with_grad, *arrays)
+
+
+def test_memory_for_results_is_not_kept() -> None:
+    x, target = problem()
+    buffer = np.empty_like(x)
+    before = sys.getrefcount(buffer), sys.getrefcount(x)
+    for _ in range(4):
+        ce.cross_entropy_with_grad(x, target, grad=buffer)
+        ce.cross_entropy_with_grad(x, target, grad=x)
+    assert (sys.getrefcount(buffer), sys.getrefcount(x)) == before
 
 
 def test_the_short_way_makes_no_checks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,19 +24,22 @@ struct ElementPass {
     let grad: ScaledNumber?
     /// Losses are multiplied by 2^exponent.
     let exponent: Int
+    /// Whether all labels have been found to be 0 or 1.
+    let areBinary: Bool
 
     /// Enough elements that the counter's cost is negligible.
     static var elementsPerPiece: Int { 1 << 15 }
 
     init(
         _ problem: UnsafePointer<BinaryProblem>, _ what: Purpose, _ workspace: BinaryWorkspace, grad: ScaledNumber?,
-        exponent: Int
+        exponent: Int, areBinary: Bool
     ) {
         self.problem = problem
         self.what = what
         self.workspace = workspace
         self.grad = grad
         self.exponent = exponent
+        self.areBinary = areBinary
         pieces = Pieces(
             count: problem.pointee.count, length: Self.elementsPerPiece, cancel: problem.pointee.settings.cancel)
     }
@@ -71,6 +74,8 @@ struct Elements {
     private let ignoredBits: UInt64?
     /// Whether no factor that all elements share is near an end of the range.
     private let isOrdinary: Bool
+    /// After how many elements the positive weights repeat themselves, if the slot's unused memory holds them; else 0.
+    private var ordinaryPeriod = 0
     private var block = crossentropy_binary()
 
     @_optimize(size)
@@ -102,6 +107,29 @@ struct Elements {
         block.single_positive = slot.singles(.positive)
         block.single_negative = slot.singles(.positive, half: 1)
         block.single_loss = slot.singles(.negative)
+        if case .loss = pass.pointee.what, problem.positiveWeight != nil, !inDoubles {
+            ordinaryPeriod = Self.writeOrdinaryWeights(pass.pointee.problem, slot)
+        }
+    }
+
+    /// Writes positive weights in f32, from the first element's on so many that every block finds its own one after the other.
+    /// Returns their period; 0 if that is too long, if a weight is no f32 number near 1, or if there are other weights.
+    @inline(never)
+    @_optimize(size)
+    private static func writeOrdinaryWeights(_ problem: UnsafePointer<BinaryProblem>, _ slot: BinarySlot) -> Int {
+        guard let walk = problem.pointee.positiveWeight, let period = walk.period, problem.pointee.weight == nil,
+            problem.pointee.sampleWeight == nil, problem.pointee.settings.labelSmoothing == 0
+        else { return 0 }
+        let (numbers, room) = slot.unused
+        let count = min(problem.pointee.count, period + Int(CROSSENTROPY_ELEMENTS))
+        if count + 16 > room { return 0 }
+        for i in 0..<min(period, count) {
+            let weight = walk.operand.double(at: i * walk.step)
+            numbers[i] = Float(weight)
+            if Double(numbers[i]) != weight || weight < 0x1p-19 || weight > 0x1p20 { return 0 }
+        }
+        for i in stride(from: period, to: count, by: 1) { numbers[i] = numbers[i - period] }
+        return period
     }
 
     private var problem: BinaryProblem { @inline(__always) get { pass.pointee.problem.pointee } }
@@ -122,6 +150,7 @@ struct Elements {
         return true
     }
 
+    @inline(never)
     @_optimize(size)
     private mutating func compute(_ elements: Range<Int>) {
         // Labels were checked, but the caller's memory may have changed since. Then a block may hold invalid ones,
@@ -136,13 +165,9 @@ struct Elements {
             isDirect = place != nil
             block.grad = place ?? slot.memory(.grad)
         }
-        if problem.needsMasses {
-            block.sample_weight = readWeight(problem.sampleWeight, elements, .sampleWeight)
-            block.weight = readWeight(problem.weight, elements, .weight)
-            block.positive_weight = readWeight(problem.positiveWeight, elements, .positiveWeight)
-        }
         // The choice of kernel does not depend on the block, because the kernels round differently.
         if inDoubles || !isOrdinary {
+            readWeights(elements)
             computeInDoubles(elements.count, hasMasses: ignored != 0 || problem.needsMasses)
             keepLosses(elements)
         } else if problem.needsMasses {
@@ -160,6 +185,14 @@ struct Elements {
         // With larger factors, gradients that f32 cannot hold before they are multiplied may be normal numbers.
         let isSingle =
             block.grad_factor == 0 || (block.grad_factor.magnitude >= 0x1p-64 && block.grad_factor.magnitude <= 1)
+        if isSingle && ordinaryPeriod > 0 {
+            block.single_weight = UnsafePointer(slot.unused.numbers + elements.lowerBound % ordinaryPeriod)
+            if kernels.single_masses(&block, Int64(elements.count)) != 0 {
+                return keepLosses(elements, areSummed: kernels.weighted(&block, Int64(elements.count)) != 0)
+            }
+            block.single_weight = nil
+        }
+        readWeights(elements)
         if !isSingle { block.grad = nil }
         if kernels.single_masses(&block, Int64(elements.count)) != 0 {
             keepLosses(elements, areSummed: kernels.weighted(&block, Int64(elements.count)) != 0)
@@ -220,9 +253,11 @@ struct Elements {
     /// The pass before anything is written: counts elements, and adds up the divisor of a mean. False if a label is invalid.
     @_optimize(size)
     private mutating func scan(_ elements: Range<Int>, _ weights: ElementPass.Weights) -> Bool {
-        guard let ignored = readTarget(elements) else { return false }
+        var areOnes = false
+        if case .ones = weights { areOnes = true }
+        guard let ignored = readTarget(elements, isKept: !areOnes) else { return false }
         slot.result.pointee.counted += elements.count - ignored
-        if case .ones = weights { return true }
+        if areOnes { return true }
         let s = readWeight(problem.sampleWeight, elements, .sampleWeight)
         let w = readWeight(problem.weight, elements, .weight)
         let products = slot.numbers(.loss)
@@ -329,26 +364,38 @@ struct Elements {
 
     // MARK: A kernel's arguments
 
-    /// Reads the target of a block. Returns how many of its labels are ignored; `nil` if a label is invalid.
+    /// Reads the target of a block. Returns how many of its labels are ignored; `nil` if a label is invalid. Unless labels are
+    /// to be kept they need not be converted.
     @_optimize(speed)
-    private mutating func readTarget(_ elements: Range<Int>) -> Int? {
+    private mutating func readTarget(_ elements: Range<Int>, isKept: Bool = true) -> Int? {
         let target = problem.target
         if !problem.isIndexTarget {
             block.target = read(target, elements, .target)
+            block.upcoming = block.target + elements.count * elementSize
+            block.upcoming_size = Int64(elementSize)
             return 0
         }
         var ignored = 0
         var isGood = true
+        var upcoming: UnsafeRawPointer?
+        let ignores: Int32 = pass.pointee.areBinary ? 2 : ignoredBits == nil ? 0 : 1
         target.forEachRun(in: elements) { done, offset, count in
-            let found = Int(
-                readLabels(
-                    target.operand.data, Int32(target.operand.dtype.size), Int64(offset), Int64(target.step),
-                    Int64(count), ignoredBits ?? 0, ignoredBits == nil ? 0 : 1, labels + done))
+            func read(_ copy: UnsafeMutablePointer<Float>?) -> Int {
+                Int(
+                    readLabels(
+                        target.operand.data, Int32(target.operand.dtype.size), Int64(offset), Int64(target.step),
+                        Int64(count), ignoredBits ?? 0, ignores, copy))
+            }
+            if !isKept && read(nil) == 0 { return true }
+            let found = read(labels + done)
             isGood = isGood && found >= 0
             ignored += found
+            upcoming = UnsafeRawPointer(target.operand.element(offset + count * target.step))
             return true
         }
         block.target = UnsafeRawPointer(labels)
+        block.upcoming = upcoming
+        block.upcoming_size = Int64(target.operand.dtype.size)
         return isGood ? ignored : nil
     }
 
@@ -367,6 +414,14 @@ struct Elements {
             return true
         }
         return UnsafeRawPointer(copy)
+    }
+
+    @inline(never)
+    @_optimize(size)
+    private mutating func readWeights(_ elements: Range<Int>) {
+        block.sample_weight = readWeight(problem.sampleWeight, elements, .sampleWeight)
+        block.weight = readWeight(problem.weight, elements, .weight)
+        block.positive_weight = readWeight(problem.positiveWeight, elements, .positiveWeight)
     }
 
     /// Weights side by side as doubles; `nil` if there are no weights.

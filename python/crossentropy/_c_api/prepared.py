@@ -55,29 +55,34 @@ class PreparedLoss(Prepared):
         is_array = isinstance(loss, np.ndarray)
         self.loss = (loss.shape, loss.dtype) if is_array else None
         self.grad = None if grad is None else (grad.shape, grad.dtype)
-        super().__init__(function, x, axis, target, settings, loss if is_array else None, grad)
+        # In place it would have no view of its own.
+        place = grad[...] if grad is x else grad
+        super().__init__(function, x, axis, target, settings, loss if is_array else None, place)
 
-    def results(self, x: Array, target: Array) -> Any:
+    def results(self, x: Array, target: Array, out: Array | None = None, grad: Array | None = None) -> Any:
         """What the same call for these arrays, of the same dtypes and shapes, returns: loss, or loss and gradient. None
         if it has to be made otherwise: for arrays that are read-only or not contiguous, errors, and a loss that is NaN
         or negative, which may call for a warning."""
         words = self.words
+        loss = out
+        if loss is None and self.loss is not None:
+            loss = _empty(*self.loss)
+        if grad is None and self.grad is not None:
+            grad = _empty(*self.grad)
         try:
             words[X] = addressof(first_byte(x))
             words[TARGET] = addressof(first_byte(target))
+            if loss is not None:
+                words[LOSS] = addressof(first_byte(loss))
+            if grad is not None:
+                words[GRAD] = addressof(first_byte(grad))
         except (TypeError, ValueError, BufferError):
             return None
-        loss = grad = None
-        if self.loss is not None:
-            loss = _empty(*self.loss)
-            words[LOSS] = addressof(first_byte(loss))
-        if self.grad is not None:
-            grad = _empty(*self.grad)
-            words[GRAD] = addressof(first_byte(grad))
         if self.call():
             return None
         if loss is None:
             loss = self.number[0]
-            if not loss >= 0:
+            # In place there is nothing left to find a reason in, and no warning.
+            if not loss >= 0 and words[GRAD] != words[X]:
                 return None
         return loss if grad is None else (loss, grad)
