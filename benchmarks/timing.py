@@ -1,5 +1,6 @@
-"""Interleaved timing: in each round every function is timed once, and ratios are taken within rounds. Each round begins
-with another function, so that none always follows the same one."""
+"""Interleaved timing: in each round every function is timed once, and ratios are taken within rounds.
+
+Each round begins with another function, so that none always follows the same one."""
 
 from __future__ import annotations
 
@@ -9,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-# Before each sample: the threads of OpenMP spin for some milliseconds after a call, and those of ONNX Runtime for 30 where
-# they are not told to stop, on processors that the next function needs.
+# Before each sample: the threads of OpenMP spin for some milliseconds after a call, and those of ONNX Runtime for 30
+# where they are not told to stop, on processors that the next function needs.
 SETTLE_SECONDS = 0.03
 
 
