@@ -50,6 +50,10 @@ public enum ThreadCount {
 /// Threads that sleep until a call has work for them. They are made when first needed and never end; after a fork the
 /// child makes its own.
 enum ThreadPool {
+    /// How long a thread waits for others with its processor before it sleeps. To be woken takes about as long; programs that
+    /// call in a loop find the workers awake.
+    private static let spinNanoseconds: Int64 = 50_000
+
     /// Runs `body(context)` on the calling thread and on up to `threads - 1` others, and returns when all have
     /// finished. `body` must claim work from `context` until none is left, because it is not certain how many threads
     /// run it, and when they start. While another call uses the pool, the calling thread works alone.
@@ -79,8 +83,9 @@ enum ThreadPool {
         }
         pool.pointee.body = body
         pool.pointee.context = context
-        pool.pointee.wanted = min(others, pool.pointee.workers)
-        pool.pointee.active = pool.pointee.wanted
+        let wanted = min(others, pool.pointee.workers)
+        shim_store_i32(&pool.pointee.active, wanted)
+        shim_store_i32(&pool.pointee.wanted, wanted)
         pthread_cond_broadcast(&pool.pointee.wake)
         pthread_mutex_unlock(&pool.pointee.lock)
 
@@ -88,8 +93,13 @@ enum ThreadPool {
 
         pthread_mutex_lock(&pool.pointee.lock)
         // Workers that have not started yet would find no piece left, so they are no longer waited for.
-        pool.pointee.active -= pool.pointee.wanted
-        pool.pointee.wanted = 0
+        shim_store_i32(&pool.pointee.active, pool.pointee.active - pool.pointee.wanted)
+        shim_store_i32(&pool.pointee.wanted, 0)
+        if pool.pointee.active > 0 {
+            pthread_mutex_unlock(&pool.pointee.lock)
+            _ = shim_spin(&pool.pointee.active, true, spinNanoseconds)
+            pthread_mutex_lock(&pool.pointee.lock)
+        }
         while pool.pointee.active > 0 { pthread_cond_wait(&pool.pointee.done, &pool.pointee.lock) }
         pthread_mutex_unlock(&pool.pointee.lock)
         pthread_mutex_unlock(&pool.pointee.owner)
@@ -101,14 +111,19 @@ enum ThreadPool {
         pthread_mutex_lock(&pool.pointee.lock)
         while true {
             while pool.pointee.wanted == 0 { pthread_cond_wait(&pool.pointee.wake, &pool.pointee.lock) }
-            pool.pointee.wanted -= 1
+            shim_store_i32(&pool.pointee.wanted, pool.pointee.wanted - 1)
             let body = pool.pointee.body
             let context = pool.pointee.context
             pthread_mutex_unlock(&pool.pointee.lock)
             body!(context)
             pthread_mutex_lock(&pool.pointee.lock)
-            pool.pointee.active -= 1
+            shim_store_i32(&pool.pointee.active, pool.pointee.active - 1)
             if pool.pointee.active == 0 { pthread_cond_signal(&pool.pointee.done) }
+            if pool.pointee.wanted == 0 {
+                pthread_mutex_unlock(&pool.pointee.lock)
+                _ = shim_spin(&pool.pointee.wanted, false, spinNanoseconds)
+                pthread_mutex_lock(&pool.pointee.lock)
+            }
         }
     }
 }

@@ -132,6 +132,24 @@ typedef struct crossentropy_pool {
 // process, because the locks that a fork copied may be held by threads that the child does not have.
 crossentropy_pool *crossentropy_shared_pool(void);
 
+// Waits for a moment until a number is no longer 0, or until it is 0. Returns whether it is so.
+static inline bool shim_spin(const volatile int32_t *number, bool until_zero, int64_t nanoseconds) {
+    struct timespec start, now;
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    do {
+        for (int i = 0; i < 32; i++) {
+            if ((__atomic_load_n(number, __ATOMIC_RELAXED) == 0) == until_zero) return true;
+#if defined(__x86_64__)
+            __builtin_ia32_pause();
+#elif defined(__aarch64__)
+            __asm__ volatile("isb");
+#endif
+        }
+        clock_gettime(CLOCK_MONOTONIC, &now);
+    } while ((now.tv_sec - start.tv_sec) * 1000000000LL + (now.tv_nsec - start.tv_nsec) < nanoseconds);
+    return false;
+}
+
 // Starts a detached thread with a small stack. Signals are blocked, so that the host's handlers never run on it, except
 // for those that report a fault of the thread itself, such as reading a file's pages that are gone.
 static inline bool shim_start_thread(void *(*body)(void *), void *argument) {
