@@ -984,8 +984,9 @@ CE_API int32_t ce_accumulator_result(const ce_accumulator *accumulator, double *
  * a positive number; else OMP_NUM_THREADS, or the first number of a list there; else as many as the
  * processors this process may run on (its affinity mask), and no more than the CPU quota of its
  * control group (a container's limit) pays for, rounded up. More than CE_MAX_THREADS are taken as
- * CE_MAX_THREADS. Small calls use fewer, down to the calling one. Returns CE_OK, or
- * CE_ERROR_OPTION if count is negative. */
+ * CE_MAX_THREADS. Small calls use fewer, down to the calling one. The other threads run where the
+ * caller may run, except on the processor where it is; they keep theirs for 50 microseconds after a
+ * call, and then sleep. Returns CE_OK, or CE_ERROR_OPTION if count is negative. */
 #define CE_MAX_THREADS 256
 CE_API int32_t ce_set_num_threads(int32_t count);
 

@@ -81,6 +81,7 @@ enum ThreadPool {
         while pool.pointee.workers < others && shim_start_thread({ ThreadPool.work($0!) }, pool) {
             pool.pointee.workers += 1
         }
+        crossentropy_leave_processor(pool)
         pool.pointee.body = body
         pool.pointee.context = context
         let wanted = min(others, pool.pointee.workers)
@@ -109,6 +110,8 @@ enum ThreadPool {
         let pool = argument.assumingMemoryBound(to: crossentropy_pool.self)
         _ = shim_float_control_enter()  // never restored; a thread inherits the register from its maker
         pthread_mutex_lock(&pool.pointee.lock)
+        shim_register_worker(pool, pool.pointee.begun)
+        pool.pointee.begun += 1
         while true {
             while pool.pointee.wanted == 0 { pthread_cond_wait(&pool.pointee.wake, &pool.pointee.lock) }
             shim_store_i32(&pool.pointee.wanted, pool.pointee.wanted - 1)

@@ -26,6 +26,22 @@ crossentropy_pool *crossentropy_shared_pool(void) {
     return &pool;
 }
 
+void crossentropy_leave_processor(crossentropy_pool *pool) {
+    unsigned long  mask[128] = {0};
+    const unsigned bits = 8 * sizeof mask[0];
+    unsigned       own, others = 0;
+    const int32_t  known = pool->begun < 256 ? pool->begun : 256;
+    if (syscall(SYS_sched_getaffinity, 0, sizeof mask, mask) <= 0 || syscall(SYS_getcpu, &own, NULL, NULL) != 0 ||
+        own >= 128 * bits)
+        return;
+    mask[own / bits] &= ~(1ul << own % bits);
+    for (int i = 0; i < 128; i++) others |= mask[i] != 0;
+    if (!others || (known == pool->known && memcmp(mask, pool->processors, sizeof mask) == 0)) return;
+    for (int32_t i = 0; i < known; i++) syscall(SYS_sched_setaffinity, pool->threads[i], sizeof mask, mask);
+    memcpy(pool->processors, mask, sizeof mask);
+    pool->known = known;
+}
+
 crossentropy_process crossentropy_the_process;
 static void (*process_fill)(crossentropy_process *);
 static void process_fill_once(void) {

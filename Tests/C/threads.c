@@ -1,13 +1,16 @@
 /*
  * threads - results do not depend on the number of threads nor on a split of the batch; calls at the same time, each with a
- * message of its own; a thread that is cancelled, and calls that are.
+ * message of its own; a thread that is cancelled, and calls that are; where workers may run.
  *
  * Prints the checks that fail, then "N passed, M failed"; the exit status is 0 if M is 0.
  */
 #define _GNU_SOURCE /* POSIX */
 
+#include <dirent.h>
 #include <pthread.h>
+#include <sched.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "large_problem.h"
 #include "small_problem.h"
@@ -230,6 +233,48 @@ static void cancelled_threads(void) {
     CHECK(others_help());
 }
 
+/* Whether every other thread may run on all processors of this one but one: the one on which this one was at its last call. */
+static int others_may_run_elsewhere(void) {
+    DIR           *tasks = opendir("/proc/self/task");
+    struct dirent *entry;
+    cpu_set_t      own, other;
+    int            count = 0, are_good = 1;
+    if (tasks == NULL || sched_getaffinity(0, sizeof own, &own) != 0)
+        return 0;
+    while ((entry = readdir(tasks)) != NULL) {
+        const int task = atoi(entry->d_name);
+        if (task == 0 || task == getpid())
+            continue;
+        count++;
+        if (sched_getaffinity(task, sizeof other, &other) != 0 || CPU_COUNT(&other) != CPU_COUNT(&own) - 1)
+            are_good = 0;
+    }
+    closedir(tasks);
+    return count > 0 && are_good;
+}
+
+/* Workers leave the caller's processor to it, where there are others; and are not left without one. */
+static void workers_run_elsewhere(void) {
+    cpu_set_t  all, one;
+    ce_options options = defaults();
+    float      mean_loss;
+    int        i, are_elsewhere = 0;
+    CHECK(sched_getaffinity(0, sizeof all, &all) == 0);
+    if (CPU_COUNT(&all) < 2)
+        return;
+    options.threads = 2;
+    for (i = 0; i < 1000 && !are_elsewhere; i++) {
+        CHECK(ce_cross_entropy_f32(big_logits, big_labels, BIG_ROWS, BIG_CLASSES, &options, &mean_loss, NULL) == CE_OK);
+        are_elsewhere = others_may_run_elsewhere();
+    }
+    CHECK(are_elsewhere);
+    CPU_ZERO(&one);
+    CPU_SET(sched_getcpu(), &one);
+    CHECK(sched_setaffinity(0, sizeof one, &one) == 0);
+    CHECK(others_help());
+    CHECK(sched_setaffinity(0, sizeof all, &all) == 0);
+}
+
 int main(void) {
     make_big_problem();
     any_number_of_threads();
@@ -240,6 +285,7 @@ int main(void) {
     each_thread_has_its_message();
     calls_at_the_same_time();
     cancelled_threads();
+    workers_run_elsewhere();
     free_big_problem();
     return tally();
 }

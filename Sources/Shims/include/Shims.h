@@ -126,7 +126,20 @@ typedef struct crossentropy_pool {
     int32_t         active;   // workers that may still join or have not finished
     void          (*body)(void *context);
     void           *context;
+    int32_t         begun;                 // workers that have written their ids
+    int32_t         known;                 // how many had when `processors` was set
+    int32_t         threads[256];          // the ids
+    unsigned long   processors[128];       // where the workers may run: see crossentropy_leave_processor
 } crossentropy_pool;
+
+// Leaves the calling thread's processor to it: workers may run on the others that it may run on. On a virtual machine the
+// kernel takes a processor that sleeps for one that its host took away, and wakes a worker on the caller's, where
+// it waits for milliseconds. Called with the lock held.
+void crossentropy_leave_processor(crossentropy_pool *pool);
+// A worker's own registration, with the lock held.
+static inline void shim_register_worker(crossentropy_pool *pool, int32_t index) {
+    if (index < 256) pool->threads[index] = (int32_t)syscall(SYS_gettid);
+}
 
 // The process's pool, or NULL while another thread of a forked child is renewing it. The locks are made anew in each
 // process, because the locks that a fork copied may be held by threads that the child does not have.
