@@ -187,6 +187,10 @@ extension Operand {
     /// Copies labels that have already been checked.
     @_optimize(speed)
     func copyLabels(at offset: Int, _ count: Int, _ step: Int, to copy: UnsafeMutablePointer<Int64>) {
+        if step == 1 && dtype == .i64 {
+            UnsafeMutableRawPointer(copy).copyMemory(from: element(offset), byteCount: count * 8)
+            return
+        }
         if step == 1 && count >= 16 && dtype == .i32 {
             Processor.kernels.pointee.label.widen(element(offset), Int64(count), copy)
             return

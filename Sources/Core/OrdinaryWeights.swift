@@ -37,15 +37,26 @@ private struct OrdinaryWeights {
     var sums: LaneSums
     private let weight: UnsafeMutablePointer<Double>
     private let label: UnsafeMutablePointer<Int64>
+    /// The class weights, where these are few and ordinary.
+    private let ofClass: UnsafeMutablePointer<Double>?
 
     init(_ problem: UnsafePointer<Problem>, classes: Int, _ stack: UnsafeMutableRawBufferPointer) {
         self.problem = problem
         self.classes = classes
         let memory = stack.baseAddress!.assumingMemoryBound(to: Double.self)
         sums = LaneSums(memory)
-        weight = memory + LaneSums.size
-        most = (stack.count / 8 - LaneSums.size) / 2 & ~15
+        let few = Int(CROSSENTROPY_SHORT_CLASSES)
+        let table = memory + LaneSums.size
+        weight = table + few
+        most = (stack.count / 8 - LaneSums.size - few) / 2 & ~15
         label = UnsafeMutableRawPointer(weight + most).assumingMemoryBound(to: Int64.self)
+        if let ofClasses = problem.pointee.weight, classes <= few,
+            ofClasses.copyOrdinary(at: 0, classes, ofClasses.classStride, to: table)
+        {
+            ofClass = table
+        } else {
+            ofClass = nil
+        }
     }
 
     @_optimize(speed)
@@ -62,21 +73,31 @@ private struct OrdinaryWeights {
         } else {
             for i in 0..<count { weight[i] = 1 }
         }
+        let ignoredLabel = ignored ?? .min  // which is no class
         var isAny = 0.0
-        var areOrdinary = true
-        for i in 0..<count {
-            // The caller's memory may have changed since the labels were checked.
-            let isCounted = label[i] != ignored ?? .min && UInt64(bitPattern: label[i]) < UInt64(classes)
-            var product = isCounted ? weight[i] : 0
-            if isCounted, let ofClass = problem.pointee.weight {
-                let w = ofClass.double(at: Int(label[i]) &* ofClass.classStride)
-                if !w.isOrdinary { areOrdinary = false }
-                product *= w
+        if let ofClass {
+            for i in 0..<count {
+                // The caller's memory may have changed since the labels were checked.
+                let isCounted = label[i] != ignoredLabel && UInt64(bitPattern: label[i]) < UInt64(classes)
+                let product = isCounted ? weight[i] * ofClass[Int(label[i])] : 0
+                weight[i] = product
+                isAny += product.magnitude
             }
-            weight[i] = product
-            isAny += product.magnitude
+        } else {
+            var areOrdinary = true
+            for i in 0..<count {
+                let isCounted = label[i] != ignoredLabel && UInt64(bitPattern: label[i]) < UInt64(classes)
+                var product = isCounted ? weight[i] : 0
+                if isCounted, let ofClass = problem.pointee.weight {
+                    let w = ofClass.double(at: Int(label[i]) &* ofClass.classStride)
+                    if !w.isOrdinary { areOrdinary = false }
+                    product *= w
+                }
+                weight[i] = product
+                isAny += product.magnitude
+            }
+            if !areOrdinary { return false }
         }
-        if !areOrdinary { return false }
         if isAny != 0 { hasAny = true }
         sums.add(weight, count, &sum)
         return true
